@@ -18,7 +18,8 @@ set(KW_HARDEN_LINK -pie -Wl,-z,relro,-z,now,-z,noexecstack)
 function(kw_common_options target)
   target_include_directories(${target} PUBLIC ${CMAKE_SOURCE_DIR})
   target_compile_definitions(${target} PRIVATE _GNU_SOURCE)
-  target_compile_options(${target} PRIVATE ${KW_WARNINGS} ${KW_HARDEN} -Werror)
+  target_compile_options(${target} PRIVATE ${KW_WARNINGS} ${KW_HARDEN} -Werror
+                                           -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
   if(KW_SANITIZE)
     target_compile_options(${target} PRIVATE -fsanitize=${KW_SANITIZE} -fno-omit-frame-pointer
                                              -fno-sanitize-recover=all)
