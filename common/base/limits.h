@@ -35,6 +35,20 @@
 #define KW_WITNESS_LAG_RECEIPTS_MAX 1000U
 #define KW_WITNESS_LAG_MS_MAX 2000U
 
+/* --- HSM --- */
+#define KW_HSM_WORKERS_MAX 32
+#define KW_HSM_ITEMS_MAX 256                    /* requests in one submission; keys in one GENERATE */
+#define KW_HSM_FACTS_MAX 256                    /* facts in one request */
+#define KW_HSM_ENVELOPE_LEN_MAX 1024            /* bytes of an envelope before its wrapped key */
+#define KW_HSM_FRAME_LEN_MAX (1024U * 1024U)    /* one message on a worker's socket */
+#define KW_HSM_QUEUE_ITEMS_MAX 4096             /* requests waiting for a worker */
+#define KW_HSM_WORKER_ITEMS_MAX 512             /* requests handed to one worker and not yet answered */
+#define KW_HSM_KEK_VERSIONS_MAX 16              /* KEK versions that one worker uses */
+#define KW_HSM_START_MS 15000U                  /* for a worker to load, log in and test itself */
+#define KW_HSM_DRAIN_MS 1000U                   /* for a worker to catch up after a missed deadline */
+#define KW_HSM_RESTART_MIN_MS 100U              /* before a lost worker is started again; doubles */
+#define KW_HSM_RESTART_MAX_MS 5000U
+
 /* --- store --- */
 #define KW_STORE_JOBS_MAX 4096                  /* waiting for the writer */
 #define KW_STORE_GROUP_MAX 256                  /* jobs in one commit */

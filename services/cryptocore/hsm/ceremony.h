@@ -1,0 +1,49 @@
+/* The ceremony: makes the keys of a fresh token (design.md §5). Offline, used by `keyward-cryptocore init`.
+ *
+ * Blocking, single-threaded, in the process that calls it: no worker, no loop.
+ */
+#ifndef KW_SERVICES_CRYPTOCORE_HSM_CEREMONY_H
+#define KW_SERVICES_CRYPTOCORE_HSM_CEREMONY_H
+
+#include "services/cryptocore/hsm/ops.h"
+
+struct kw_hsm_ceremony;
+
+struct kw_hsm_token {
+    const char *provider; /* as in struct kw_hsm_settings */
+    const char *module_path;
+    const char *token_label;
+    const char *pin_path;
+    const char *lock_path;
+};
+
+/* What a ceremony leaves to be kept and compared. Release with kw_hsm_keys_made_done. */
+struct kw_hsm_keys_made {
+    uint8_t kek_check[KW_HSM_CHECK_LEN]; /* of version 1: equal in every HSM that holds the same key */
+    uint8_t mac_check[KW_HSM_CHECK_LEN];
+    struct kw_buf blob; /* KWB1: both keys wrapped for the recovery key (docs/formats.md) */
+};
+
+/* Loads the module and logs in. Fails: CONFIG_INVALID, HSM_LOGIN_REFUSED, HSM_UNAVAILABLE. */
+struct kw_result kw_hsm_ceremony_new(const struct kw_hsm_token *token,
+                                     struct kw_hsm_ceremony **ret_ceremony, struct kw_error *err);
+void kw_hsm_ceremony_free(struct kw_hsm_ceremony *ceremony);
+
+/* KEK and MAC key version 1, the canary, and the P-384 signing keys. `recovery_spki` is the DER public key
+ * (P-384) of those who keep the blob. Refuses a token that already holds any object of these labels.
+ * On failure objects that were made are removed again.
+ * Fails: ALREADY_EXISTS, ARGUMENT_INVALID (recovery key), CRYPTO, HSM_*. */
+struct kw_result kw_hsm_ceremony_make(struct kw_hsm_ceremony *ceremony, struct kw_bytes recovery_spki,
+                                      struct kw_hsm_keys_made *ret_made, struct kw_error *err);
+void kw_hsm_keys_made_done(struct kw_hsm_keys_made *made);
+
+/* The public key of a signing key, as DER SubjectPublicKeyInfo, appended to `ret_spki`. Fails: HSM_KEY_MISSING, HSM_*. */
+struct kw_result kw_hsm_ceremony_public_key(struct kw_hsm_ceremony *ceremony, enum kw_hsm_signer signer,
+                                            struct kw_buf *ret_spki, struct kw_error *err);
+
+/* Runs one operation in this process: certificates of the CAs, of the services, of the first officers.
+ * The answer points into the ceremony and lives until the next call. Fails: as the operation. */
+struct kw_result kw_hsm_ceremony_run(struct kw_hsm_ceremony *ceremony, const struct kw_hsm_request *request,
+                                     struct kw_hsm_answer *ret_answer, struct kw_error *err);
+
+#endif
