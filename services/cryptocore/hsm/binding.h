@@ -1,7 +1,9 @@
-/* Wrapped keys as they are stored, and the canonical bytes that their binding MACs cover (docs/formats.md).
+/* Wrapped keys as they are stored, and the canonical bytes that their binding MACs cover
+ * (docs/formats.md).
  *
- * A binding says what a wrapped key is and never changes: altering any field, or putting one key's blob under
- * another key's description, is found by the MAC before the blob is unwrapped. Pure: no HSM here.
+ * A binding says what a wrapped key is and never changes: altering any field, or putting one key's
+ * blob under another key's description, is found by the MAC before the blob is unwrapped. Pure: no
+ * HSM here.
  */
 #ifndef KW_SERVICES_CRYPTOCORE_HSM_BINDING_H
 #define KW_SERVICES_CRYPTOCORE_HSM_BINDING_H
@@ -9,9 +11,9 @@
 #include "common/base/codec.h"
 #include "common/base/id.h"
 
-#define KW_HSM_WRAPPED_LEN 40      /* an AES-256 key under RFC 5649 */
-#define KW_HSM_CHECK_LEN   3       /* first bytes of CMAC(key, 16 zero bytes) */
-#define KW_HSM_MAC_LEN     16      /* AES-CMAC, never truncated */
+#define KW_HSM_WRAPPED_LEN       40 /* an AES-256 key under RFC 5649 */
+#define KW_HSM_CHECK_LEN         3  /* first bytes of CMAC(key, 16 zero bytes) */
+#define KW_HSM_MAC_LEN           16 /* AES-CMAC, never truncated */
 #define KW_KEY_BINDING_INPUT_LEN (19 + 4 * KW_ID_LEN + 4 + 32 + KW_HSM_CHECK_LEN)
 #define KW_PTK_BINDING_INPUT_LEN (19 + KW_ID_LEN + 2 * 4 + 32 + KW_HSM_CHECK_LEN)
 
@@ -37,7 +39,8 @@ struct kw_ptk_binding {
     uint8_t mac[KW_HSM_MAC_LEN];
 };
 
-/* The bytes under the MAC: domain label, identity, SHA-256 of `wrapped`, check value. Fails: CRYPTO. */
+/* The bytes under the MAC: domain label, identity, SHA-256 of `wrapped`, check value. Fails:
+ * CRYPTO. */
 struct kw_result kw_key_binding_input(const struct kw_key_binding *binding,
                                       uint8_t ret_input[KW_KEY_BINDING_INPUT_LEN],
                                       struct kw_error *err);
@@ -45,7 +48,8 @@ struct kw_result kw_ptk_binding_input(const struct kw_ptk_binding *binding,
                                       uint8_t ret_input[KW_PTK_BINDING_INPUT_LEN],
                                       struct kw_error *err);
 
-/* The whole struct, MAC included, on the worker's socket. Failures stick to the writer or reader. */
+/* The whole struct, MAC included, on the worker's socket. Failures stick to the writer or reader.
+ */
 void kw_key_binding_put(struct kw_writer *w, const struct kw_key_binding *binding);
 void kw_key_binding_get(struct kw_reader *r, struct kw_key_binding *ret_binding);
 void kw_ptk_binding_put(struct kw_writer *w, const struct kw_ptk_binding *binding);

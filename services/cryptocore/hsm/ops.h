@@ -1,19 +1,18 @@
 /* What can be asked of the HSM: one request and one answer for each operation.
  *
- * A request carries all that is needed, so that a worker keeps no state but the HSM's own keys. Every operation
- * is all or nothing: it answers with a success and its result, or with a reason and nothing. Key material goes
- * in and out wrapped only. No pointer is kept: a request is copied when it is submitted, and what an answer
- * points to lives until the callback that brought it returns.
+ * A request carries all that is needed, so that a worker keeps no state but the HSM's own keys.
+ * Every operation is all or nothing: it answers with a success and its result, or with a reason and
+ * nothing. Key material goes in and out wrapped only. No pointer is kept: a request is copied when
+ * it is submitted, and what an answer points to lives until the callback that brought it returns.
  */
 #ifndef KW_SERVICES_CRYPTOCORE_HSM_OPS_H
 #define KW_SERVICES_CRYPTOCORE_HSM_OPS_H
 
+#include "common/pki/build.h"
 #include "services/cryptocore/hsm/binding.h"
 
 #define KW_HSM_SESSION_WRAPPED_LEN 80 /* 72 bytes of session keys under RFC 5649 */
 #define KW_HSM_NONCE_LEN           16
-#define KW_HSM_DIGEST_LEN          48 /* SHA-384 */
-#define KW_HSM_SIGNATURE_LEN_MAX   112 /* DER of an ECDSA P-384 signature: at most 104 */
 
 enum kw_hsm_op {
     KW_HSM_GENERATE = 1,
@@ -24,7 +23,7 @@ enum kw_hsm_op {
     KW_HSM_PTK_CREATE,
     KW_HSM_PTK_CONFIRM,
     KW_HSM_ISSUE_CERTIFICATE,
-    KW_HSM_SIGN_DIGEST,
+    KW_HSM_SIGN_CHECKPOINT,
     KW_HSM_HEALTH,
 };
 
@@ -40,8 +39,8 @@ enum kw_hsm_signer {
 #define KW_HSM_SIGNER_FIRST KW_HSM_ROOT
 #define KW_HSM_SIGNER_LAST  KW_HSM_CHECKPOINT
 
-/* GENERATE: device keys in the HSM, each wrapped under the KEK for storage and under the station's PTK.
- * Fails: BINDING_INVALID (station), HSM_*. */
+/* GENERATE: device keys in the HSM, each wrapped under the KEK for storage and under the station's
+ * PTK. Fails: BINDING_INVALID (station), HSM_*. */
 struct kw_hsm_new_key {
     struct kw_id key;
     struct kw_id device;
@@ -57,15 +56,18 @@ struct kw_hsm_generate {
 };
 
 struct kw_hsm_generated {
-    struct kw_key_binding stored;             /* complete, with check value and MAC */
-    uint8_t delivered[KW_HSM_WRAPPED_LEN];    /* the same key under the station's PTK */
+    struct kw_key_binding stored;          /* complete, with check value and MAC */
+    uint8_t delivered[KW_HSM_WRAPPED_LEN]; /* the same key under the station's PTK */
 };
 
 /* DERIVE: K_pd, or the session keys made from it, wrapped under the partner's PTK.
  * `facts` are all enabling facts that the decision rests on; each MAC is checked first.
  * `envelope` is the envelope (KWE1) up to and with the length of its field `wrapped`.
  * Fails: BINDING_INVALID (a MAC is wrong, or the PTK is not this partner's), HSM_*. */
-enum kw_hsm_derive_kind { KW_HSM_RELEASE = 1, KW_HSM_SESSION = 2 };
+enum kw_hsm_derive_kind {
+    KW_HSM_RELEASE = 1,
+    KW_HSM_SESSION = 2
+};
 
 struct kw_hsm_fact {
     struct kw_bytes content; /* canonical KWF1 */
@@ -89,11 +91,12 @@ struct kw_hsm_derive {
 
 struct kw_hsm_derived {
     uint8_t wrapped[KW_HSM_SESSION_WRAPPED_LEN];
-    size_t wrapped_len; /* 40 for a release, 80 for a session */
+    size_t wrapped_len;          /* 40 for a release, 80 for a session */
     uint8_t mac[KW_HSM_MAC_LEN]; /* over envelope ‖ wrapped; by K_pd, or by k_auth of the session */
 };
 
-/* VERIFY_POSSESSION: does the pen hold K_dev? Fails: POSSESSION_UNPROVEN (wrong tag), BINDING_INVALID, HSM_*. */
+/* VERIFY_POSSESSION: does the pen hold K_dev? Fails: POSSESSION_UNPROVEN (wrong tag),
+ * BINDING_INVALID, HSM_*. */
 struct kw_hsm_possession {
     struct kw_key_binding device;
     uint8_t challenge[KW_HSM_NONCE_LEN];
@@ -112,8 +115,8 @@ struct kw_hsm_verify_facts {
     size_t count; /* 1 … KW_HSM_FACTS_MAX */
 };
 
-/* PTK_CREATE: a new transport key, stored under the KEK and enveloped (CMS EnvelopedData) for its owner.
- * Fails: ARGUMENT_INVALID (certificate unusable), HSM_*. */
+/* PTK_CREATE: a new transport key, stored under the KEK and enveloped (CMS EnvelopedData) for its
+ * owner. Fails: ARGUMENT_INVALID (certificate unusable), HSM_*. */
 struct kw_hsm_ptk_create {
     struct kw_id owner;
     uint32_t version;
@@ -126,29 +129,34 @@ struct kw_hsm_ptk_created {
     struct kw_bytes enveloped; /* DER, opened by `openssl cms -decrypt` */
 };
 
-/* PTK_CONFIRM: did the owner open it? Fails: TRANSPORT_KEY_UNCONFIRMED (wrong proof), BINDING_INVALID, HSM_*. */
+/* PTK_CONFIRM: did the owner open it? Fails: TRANSPORT_KEY_UNCONFIRMED (wrong proof),
+ * BINDING_INVALID, HSM_*. */
 struct kw_hsm_ptk_confirm {
     struct kw_ptk_binding transport;
     uint8_t nonce[KW_HSM_NONCE_LEN];
     uint8_t proof[KW_HSM_MAC_LEN];
 };
 
-/* ISSUE_CERTIFICATE: the worker builds the certificate itself, so that a CA key never signs foreign bytes.
- * Fails: ARGUMENT_INVALID (SPKI or validity), HSM_*. */
+/* ISSUE_CERTIFICATE: a leaf. The worker builds it itself, so that a CA key never signs foreign
+ * bytes, and takes issuing CAs only: what the root signs is the ceremony's business. Fails:
+ * ARGUMENT_INVALID (as kw_certificate_issue, or the issuer), IDENTITY_INVALID (SPIFFE id), HSM_*.
+ */
 struct kw_hsm_issue {
-    enum kw_hsm_signer issuer;         /* a CA, not the checkpoint key */
-    struct kw_bytes issuer_certificate; /* DER; its key must be the issuer's */
-    struct kw_bytes spki;              /* DER SubjectPublicKeyInfo of the subject */
-    const char *spiffe_id;             /* the one URI SAN */
-    uint8_t profile;                   /* enum kw_cert_profile of common/pki/build.h */
-    struct kw_id serial;
-    uint64_t not_before_s;             /* seconds since 1970 */
-    uint64_t not_after_s;
+    enum kw_hsm_signer issuer;
+    struct kw_bytes issuer_certificate; /* DER; for the issuer's very key */
+    struct kw_bytes spki;               /* DER SubjectPublicKeyInfo of the subject */
+    const char *spiffe_id;
+    struct kw_validity validity;
+    unsigned usage;           /* enum kw_usage */
+    const char *const *hosts; /* with KW_USAGE_SERVER */
+    size_t host_count;        /* at most KW_BUILD_HOSTS_MAX */
 };
 
-/* SIGN_DIGEST: ECDSA P-384 by the checkpoint key, of a SHA-384 digest. Fails: HSM_*. */
-struct kw_hsm_sign_digest {
-    uint8_t digest[KW_HSM_DIGEST_LEN];
+/* SIGN_CHECKPOINT: ECDSA P-384 with SHA-384 by the checkpoint key over "KEYWARD-CKPT-v1" ‖ content,
+ * so that this key never signs anything else. Fails: HSM_*. */
+struct kw_hsm_checkpoint {
+    struct kw_bytes
+        content; /* canonical KWK1 up to the signature; at most KW_HSM_ENVELOPE_LEN_MAX */
 };
 
 struct kw_hsm_request {
@@ -162,15 +170,15 @@ struct kw_hsm_request {
         struct kw_hsm_ptk_create ptk_create;
         struct kw_hsm_ptk_confirm ptk_confirm;
         struct kw_hsm_issue issue;
-        struct kw_hsm_sign_digest sign_digest;
+        struct kw_hsm_checkpoint checkpoint;
     };
 };
 
 struct kw_hsm_answer {
-    enum kw_hsm_op op;      /* the request's */
+    enum kw_hsm_op op; /* the request's */
     struct kw_result result;
-    struct kw_error error;  /* when the result is a failure; the message is for our log */
-    union {                 /* when it is a success */
+    struct kw_error error; /* when the result is a failure; the message is for our log */
+    union {                /* when it is a success */
         struct {
             const struct kw_hsm_generated *items; /* as many as asked for, in order */
             size_t count;

@@ -6,9 +6,10 @@
 
 /* The PKCS#11 functions that we call. */
 #define KW_HSM_FUNCTIONS(X)                                                                        \
-    X(OpenSession) X(CloseSession) X(GetSessionInfo) X(GenerateKey) X(GenerateKeyPair)             \
-    X(CreateObject) X(CopyObject) X(DestroyObject) X(GetAttributeValue) X(FindObjectsInit)         \
-    X(FindObjects) X(FindObjectsFinal) X(WrapKey) X(UnwrapKey) X(SignInit) X(Sign)
+    X(OpenSession)                                                                                 \
+    X(CloseSession) X(GetSessionInfo) X(GenerateKey) X(GenerateKeyPair) X(CreateObject)            \
+        X(CopyObject) X(DestroyObject) X(GetAttributeValue) X(FindObjectsInit) X(FindObjects)      \
+            X(FindObjectsFinal) X(WrapKey) X(UnwrapKey) X(SignInit) X(Sign)
 
 enum kw_hsm_function {
 #define KW_HSM_FUNCTION_ENUM(name) KW_C_##name,
@@ -22,7 +23,7 @@ struct kw_hsm_stats {
     uint64_t requests;           /* answered by a worker */
     uint64_t retried;            /* requests run again because their worker was lost */
     uint64_t workers_started;
-    uint64_t workers_lost;       /* died, or killed after a deadline */
+    uint64_t workers_lost; /* died, or killed after a deadline */
 };
 
 /* "C_WrapKey" and so on: metric label. */
