@@ -10,6 +10,7 @@
 #define KW_REQUEST_ARENA_MAX (4U * 1024U * 1024U) /* memory one call may use in one process */
 #define KW_PROTO_DEPTH_MAX 16                   /* nesting of a protobuf message */
 #define KW_PROTO_UNKNOWN_MAX 64                 /* unknown fields in one message */
+#define KW_PROTO_ELEMENTS_MAX 20000             /* values in one message, nested ones included */
 #define KW_PAGE_SIZE_DEFAULT 100
 #define KW_PAGE_SIZE_MAX 1000
 #define KW_CHUNK_ITEMS_MAX 256                  /* items under one capsule */
@@ -53,5 +54,42 @@
 #define KW_STORE_JOBS_MAX 4096                  /* waiting for the writer */
 #define KW_STORE_GROUP_MAX 256                  /* jobs in one commit */
 #define KW_STORE_READERS 2
+
+/* --- edge --- (options of the public listener, services/gateway/edge; times in milliseconds) */
+#define KW_EDGE_STREAMS_MAX 100U                /* concurrent calls on one connection */
+#define KW_EDGE_CALLS_MAX 4096U                 /* concurrent calls on all connections */
+#define KW_EDGE_CONNECTIONS_MAX 4096U
+#define KW_EDGE_CONNECTIONS_PER_ADDRESS_MAX 256U /* one IPv4 address or IPv6 /64 */
+#define KW_EDGE_HANDSHAKES_MAX 256U             /* in progress at one time */
+#define KW_EDGE_HEADER_LIST_LEN_MAX (16U * 1024U) /* names, values and 32 each; at 4 times this the connection ends */
+#define KW_EDGE_BUFFERED_PER_CONNECTION_MAX (8U * 1024U * 1024U) /* bytes of messages not yet whole */
+#define KW_EDGE_BUFFERED_MAX (64U * 1024U * 1024U)
+#define KW_EDGE_SEND_QUEUE_MAX (512U * 1024U)   /* of one call, before kw_edge_send says no */
+#define KW_EDGE_READ_LEN 16384U                 /* read per connection and turn, and the size of a TLS record */
+#define KW_EDGE_WRITE_LEN_MAX (256U * 1024U)    /* written per connection and turn */
+#define KW_EDGE_CONNECTION_WINDOW (1024U * 1024U) /* HTTP/2 window of a connection */
+#define KW_EDGE_WASTE_LEN_MAX (64U * 1024U)     /* received bytes that moved nothing, before the cut */
+#define KW_EDGE_WASTE_REFUND 512U               /* earned by a frame that moved something */
+#define KW_EDGE_WASTE_REFILL_PER_S 1024U        /* what keepalive and window updates of a quiet peer may cost */
+#define KW_EDGE_RESET_BURST 200U                /* RST_STREAM frames taken at once */
+#define KW_EDGE_RESET_PER_S 50U
+#define KW_EDGE_CONTINUATIONS_MAX 8U            /* CONTINUATION frames of one header block */
+#define KW_EDGE_OUTBOUND_ACKS_MAX 200U          /* PING and SETTINGS acknowledgements waiting to be written */
+#define KW_EDGE_SETTINGS_ENTRIES_MAX 32U
+#define KW_EDGE_KEY_UPDATES_MAX 32U             /* TLS KeyUpdates in the life of a connection */
+#define KW_EDGE_CERTIFICATE_DEPTH_MAX 4         /* issuing CAs between a client's certificate and the bundle */
+#define KW_EDGE_HANDSHAKE_MS 10000U             /* from accept to the client's SETTINGS */
+#define KW_EDGE_IDLE_MS 300000U                 /* without a call */
+#define KW_EDGE_HEADER_MS 10000U                /* from the first to the last byte of a header block */
+#define KW_EDGE_MESSAGE_MS 20000U               /* from the first to the last byte of a message */
+#define KW_EDGE_STALL_MS 30000U                 /* the peer takes nothing of what is ready for it */
+#define KW_EDGE_AGE_MS 1200000U                 /* of a connection; spreads load and has certificates checked again */
+#define KW_EDGE_AGE_JITTER_PERCENT 10U
+#define KW_EDGE_AGE_GRACE_MS 300000U            /* from GOAWAY to the cut */
+#define KW_EDGE_GOAWAY_MS 1000U                 /* longest wait for the PING between the two GOAWAYs */
+#define KW_EDGE_CLOSE_MS 2000U                  /* to write the last bytes of a refused connection */
+#define KW_EDGE_RELOAD_MS 5000U                 /* between looks at the credentials directory */
+#define KW_EDGE_REQUEST_ID_LEN_MAX 64U          /* x-request-id as sent by the client */
+#define KW_EDGE_SIGNATURE_LEN_MAX 1024U         /* keyward-signature-bin, decoded */
 
 #endif
