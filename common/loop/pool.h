@@ -19,7 +19,7 @@ struct kw_job {
 struct kw_result kw_pool_new(struct kw_loop *loop, const char *name, unsigned threads, size_t queue_len_max,
                              struct kw_pool **ret_pool, struct kw_error *err);
 
-/* Fails: LIMIT_REACHED (queue full), DRAINING. Then `done` will not run. Loop thread. */
+/* Fails: LIMIT_REACHED (queue full). Then `done` will not run. Loop thread. */
 struct kw_result kw_pool_submit(struct kw_pool *pool, struct kw_job *job, struct kw_error *err);
 
 /* Finishes what is queued, then joins the threads. Before kw_loop_stop: results are posted to the loop. */
