@@ -1,95 +1,129 @@
-/* Every limit of the system, by name. Hitting one is a clear error and a metric, never a surprise. */
+/* Every limit of the system, by name. Hitting one is a clear error and a metric, never a surprise.
+ */
 #ifndef KW_COMMON_BASE_LIMITS_H
 #define KW_COMMON_BASE_LIMITS_H
 
 /* --- secrets --- */
-#define KW_SECRET_COUNT_MAX 512 /* secrets alive in one process; with KW_SECRET_LEN_MAX this is 64 KiB locked */
+#define KW_SECRET_COUNT_MAX                                                                        \
+    512 /* secrets alive in one process; with KW_SECRET_LEN_MAX this is 64 KiB locked */
+
+/* --- settings and metrics --- */
+#define KW_SETTINGS_MAX      64            /* settings of one service */
+#define KW_SETTINGS_LIST_MAX 256           /* items of one list */
+#define KW_SETTINGS_FILE_MAX (64U * 1024U) /* bytes of the configuration file */
+#define KW_METRIC_LABELS_MAX 64 /* values of a metric's label; later ones count as "other" */
+#define KW_METRIC_LABEL_SIZE 48 /* a label's value with its NUL; longer ones are cut */
 
 /* --- requests --- */
-#define KW_BODY_LEN_MAX (256U * 1024U)          /* one public message, and one hop item */
-#define KW_REQUEST_ARENA_MAX (4U * 1024U * 1024U) /* memory one call may use in one process */
-#define KW_PROTO_DEPTH_MAX 16                   /* nesting of a protobuf message */
-#define KW_PROTO_UNKNOWN_MAX 64                 /* unknown fields in one message */
-#define KW_PROTO_ELEMENTS_MAX 20000             /* values in one message, nested ones included */
-#define KW_PAGE_SIZE_DEFAULT 100
-#define KW_PAGE_SIZE_MAX 1000
-#define KW_CHUNK_ITEMS_MAX 256                  /* items under one capsule */
-#define KW_BATCH_DEVICES_MAX 10000              /* pens in one provisioning batch */
-#define KW_GRANT_DEVICES_MAX 1000               /* devices listed in one grant */
-#define KW_DEADLINE_DEFAULT_MS 10000U           /* a caller that sends none gets this */
-#define KW_DEADLINE_MAX_MS 60000U
+#define KW_BODY_LEN_MAX        (256U * 1024U)       /* one public message, and one hop item */
+#define KW_REQUEST_ARENA_MAX   (4U * 1024U * 1024U) /* memory one call may use in one process */
+#define KW_PROTO_DEPTH_MAX     16                   /* nesting of a protobuf message */
+#define KW_PROTO_UNKNOWN_MAX   64                   /* unknown fields in one message */
+#define KW_PROTO_ELEMENTS_MAX  20000 /* values in one message, nested ones included */
+#define KW_PAGE_SIZE_DEFAULT   100
+#define KW_PAGE_SIZE_MAX       1000
+#define KW_CHUNK_ITEMS_MAX     256    /* items under one capsule */
+#define KW_BATCH_DEVICES_MAX   10000  /* pens in one provisioning batch */
+#define KW_GRANT_DEVICES_MAX   1000   /* devices listed in one grant */
+#define KW_DEADLINE_DEFAULT_MS 10000U /* a caller that sends none gets this */
+#define KW_DEADLINE_MAX_MS     60000U
 
 /* --- hops --- */
-#define KW_HOP_FRAMES_MAX 32                    /* frames in one hop message */
+#define KW_HOP_FRAMES_MAX      32 /* frames in one hop message */
 #define KW_HOP_MESSAGE_LEN_MAX (1024U * 1024U)
-#define KW_HOP_CALLS_MAX 1024                   /* calls in flight on one hop stream */
-#define KW_HOP_CREDIT_BYTES (512U * 1024U)      /* per call and direction before the receiver says more */
-#define KW_HOP_QUEUE_BYTES_MAX (16U * 1024U * 1024U) /* waiting to be written on one stream */
+#define KW_HOP_CALLS_MAX       1024 /* calls in flight on one hop stream */
+#define KW_HOP_CREDIT_BYTES                                                                        \
+    (512U * 1024U) /* per call and direction before the receiver says more */
+#define KW_HOP_QUEUE_BYTES_MAX  (16U * 1024U * 1024U) /* waiting to be written on one stream */
 #define KW_HOP_RECONNECT_MIN_MS 50U
 #define KW_HOP_RECONNECT_MAX_MS 2000U
 
+/* --- key states --- */
+#define KW_KEY_SUSPENSIONS_MAX 64U  /* suspensions one key version may ever have */
+#define KW_FACT_ACTOR_LEN_MAX  511U /* a SPIFFE id of ours, KW_SPIFFE_TEXT_SIZE without its NUL */
+
 /* --- capsules and receipts --- */
-#define KW_CAPSULE_LIFETIME_MS 5000U
-#define KW_CAPSULE_CLOCK_SKEW_MS 1000U
-#define KW_CHECKPOINT_RECEIPTS 1000U            /* a checkpoint at least after so many receipts */
-#define KW_CHECKPOINT_INTERVAL_MS 1000U
-#define KW_WITNESS_LAG_RECEIPTS_MAX 1000U
-#define KW_WITNESS_LAG_MS_MAX 2000U
+#define KW_CAPSULE_LIFETIME_MS        5000U
+#define KW_CAPSULE_CLOCK_SKEW_MS      1000U
+#define KW_CAPSULE_LEN_MAX            60000U /* encoded; sealed it still fits a 16-bit length */
+#define KW_SEAL_BATCH_MAX             64U    /* capsules under one signature */
+#define KW_SEAL_ROOTS_MAX             64U    /* verified roots a verifier remembers */
+#define KW_SEAL_SIGNERS_MAX           8U     /* verified signer certificates a verifier remembers */
+#define KW_REPLAY_IDS_MAX             (512U * 1024U) /* capsules taken within their lifetime by one process */
+#define KW_REQUEST_SIGNATURE_AHEAD_MS 300000U /* how far ahead a caller's signature may end */
+#define KW_CHECKPOINT_RECEIPTS        1000U   /* a checkpoint at least after so many receipts */
+#define KW_CHECKPOINT_INTERVAL_MS     1000U
+#define KW_WITNESS_LAG_RECEIPTS_MAX   1000U
+#define KW_WITNESS_LAG_MS_MAX         2000U
 
 /* --- HSM --- */
-#define KW_HSM_WORKERS_MAX 32
-#define KW_HSM_ITEMS_MAX 256                    /* requests in one submission; keys in one GENERATE */
-#define KW_HSM_FACTS_MAX 256                    /* facts in one request */
-#define KW_HSM_ENVELOPE_LEN_MAX 1024            /* bytes of an envelope before its wrapped key */
-#define KW_HSM_FRAME_LEN_MAX (1024U * 1024U)    /* one message on a worker's socket */
-#define KW_HSM_QUEUE_ITEMS_MAX 4096             /* requests waiting for a worker */
-#define KW_HSM_WORKER_ITEMS_MAX 512             /* requests handed to one worker and not yet answered */
-#define KW_HSM_KEK_VERSIONS_MAX 16              /* KEK versions that one worker uses */
-#define KW_HSM_START_MS 15000U                  /* for a worker to load, log in and test itself */
-#define KW_HSM_DRAIN_MS 1000U                   /* for a worker to catch up after a missed deadline */
-#define KW_HSM_RESTART_MIN_MS 100U              /* before a lost worker is started again; doubles */
-#define KW_HSM_RESTART_MAX_MS 5000U
+#define KW_HSM_WORKERS_MAX      32
+#define KW_HSM_ITEMS_MAX        256  /* requests in one submission; keys in one GENERATE */
+#define KW_HSM_FACTS_MAX        256  /* facts in one request */
+#define KW_HSM_ENVELOPE_LEN_MAX 1024 /* bytes of an envelope before its wrapped key */
+#define KW_HSM_FRAME_LEN_MAX    (1024U * 1024U) /* one message on a worker's socket */
+#define KW_HSM_QUEUE_ITEMS_MAX  4096            /* requests waiting for a worker */
+#define KW_HSM_WORKER_ITEMS_MAX 512    /* requests handed to one worker and not yet answered */
+#define KW_HSM_KEK_VERSIONS_MAX 16     /* KEK versions that one worker uses */
+#define KW_HSM_START_MS         15000U /* for a worker to load, log in and test itself */
+#define KW_HSM_DRAIN_MS         1000U  /* for a worker to catch up after a missed deadline */
+#define KW_HSM_RESTART_MIN_MS   100U   /* before a lost worker is started again; doubles */
+#define KW_HSM_RESTART_MAX_MS   5000U
 
 /* --- store --- */
-#define KW_STORE_JOBS_MAX 4096                  /* waiting for the writer */
-#define KW_STORE_GROUP_MAX 256                  /* jobs in one commit */
-#define KW_STORE_READERS 2
+#define KW_STORE_JOBS_MAX        4096 /* waiting for the writer */
+#define KW_STORE_GROUP_MAX       256  /* jobs in one commit */
+#define KW_STORE_READERS         2
+#define KW_STORE_STATEMENTS_MAX  256   /* different statements one connection keeps prepared */
+#define KW_STORE_PARAMETERS_MAX  48    /* $1 … $48 of one statement */
+#define KW_STORE_CACHE_KIB       16384 /* page cache of one connection */
+#define KW_STORE_WAL_PAGES       1000  /* log this long: checkpoint, waiting for nobody (4 MiB) */
+#define KW_STORE_WAL_PAGES_MAX   16000 /* log this long: checkpoint, waiting for readers (64 MiB) */
+#define KW_STORE_RESTART_WAIT_MS 100   /* how long it waits for them */
+#define KW_STORE_READ_WAIT_MS    1000 /* a reader waits so long for a moment's lock of the writer */
 
 /* --- edge --- (options of the public listener, services/gateway/edge; times in milliseconds) */
-#define KW_EDGE_STREAMS_MAX 100U                /* concurrent calls on one connection */
-#define KW_EDGE_CALLS_MAX 4096U                 /* concurrent calls on all connections */
-#define KW_EDGE_CONNECTIONS_MAX 4096U
+#define KW_EDGE_STREAMS_MAX                 100U  /* concurrent calls on one connection */
+#define KW_EDGE_CALLS_MAX                   4096U /* concurrent calls on all connections */
+#define KW_EDGE_CONNECTIONS_MAX             4096U
 #define KW_EDGE_CONNECTIONS_PER_ADDRESS_MAX 256U /* one IPv4 address or IPv6 /64 */
-#define KW_EDGE_HANDSHAKES_MAX 256U             /* in progress at one time */
-#define KW_EDGE_HEADER_LIST_LEN_MAX (16U * 1024U) /* names, values and 32 each; at 4 times this the connection ends */
-#define KW_EDGE_BUFFERED_PER_CONNECTION_MAX (8U * 1024U * 1024U) /* bytes of messages not yet whole */
-#define KW_EDGE_BUFFERED_MAX (64U * 1024U * 1024U)
-#define KW_EDGE_SEND_QUEUE_MAX (512U * 1024U)   /* of one call, before kw_edge_send says no */
-#define KW_EDGE_READ_LEN 16384U                 /* read per connection and turn, and the size of a TLS record */
-#define KW_EDGE_WRITE_LEN_MAX (256U * 1024U)    /* written per connection and turn */
+#define KW_EDGE_HANDSHAKES_MAX              256U /* in progress at one time */
+#define KW_EDGE_HEADER_LIST_LEN_MAX                                                                \
+    (16U * 1024U) /* names, values and 32 each; at 4 times this the connection ends */
+#define KW_EDGE_BUFFERED_PER_CONNECTION_MAX                                                        \
+    (8U * 1024U * 1024U) /* bytes of messages not yet whole */
+#define KW_EDGE_BUFFERED_MAX      (64U * 1024U * 1024U)
+#define KW_EDGE_SEND_QUEUE_MAX    (512U * 1024U) /* of one call, before kw_edge_send says no */
+#define KW_EDGE_READ_LEN          16384U /* read per connection and turn, and the size of a TLS record */
+#define KW_EDGE_WRITE_LEN_MAX     (256U * 1024U)  /* written per connection and turn */
 #define KW_EDGE_CONNECTION_WINDOW (1024U * 1024U) /* HTTP/2 window of a connection */
-#define KW_EDGE_WASTE_LEN_MAX (64U * 1024U)     /* received bytes that moved nothing, before the cut */
+#define KW_EDGE_WASTE_LEN_MAX     (64U * 1024U) /* received bytes that moved nothing, before the cut \
+                                                 */
 #define KW_EDGE_WASTE_REFUND 512U               /* earned by a frame that moved something */
-#define KW_EDGE_WASTE_REFILL_PER_S 1024U        /* what keepalive and window updates of a quiet peer may cost */
-#define KW_EDGE_RESET_BURST 200U                /* RST_STREAM frames taken at once */
-#define KW_EDGE_RESET_PER_S 50U
-#define KW_EDGE_CONTINUATIONS_MAX 8U            /* CONTINUATION frames of one header block */
-#define KW_EDGE_OUTBOUND_ACKS_MAX 200U          /* PING and SETTINGS acknowledgements waiting to be written */
+#define KW_EDGE_WASTE_REFILL_PER_S                                                                 \
+    1024U /* what keepalive and window updates of a quiet peer may cost */
+#define KW_EDGE_RESET_BURST       200U /* RST_STREAM frames taken at once */
+#define KW_EDGE_RESET_PER_S       50U
+#define KW_EDGE_CONTINUATIONS_MAX 8U /* CONTINUATION frames of one header block */
+#define KW_EDGE_OUTBOUND_ACKS_MAX                                                                  \
+    200U /* PING and SETTINGS acknowledgements waiting to be written */
 #define KW_EDGE_SETTINGS_ENTRIES_MAX 32U
-#define KW_EDGE_KEY_UPDATES_MAX 32U             /* TLS KeyUpdates in the life of a connection */
-#define KW_EDGE_CERTIFICATE_DEPTH_MAX 4         /* issuing CAs between a client's certificate and the bundle */
-#define KW_EDGE_HANDSHAKE_MS 10000U             /* from accept to the client's SETTINGS */
-#define KW_EDGE_IDLE_MS 300000U                 /* without a call */
-#define KW_EDGE_HEADER_MS 10000U                /* from the first to the last byte of a header block */
-#define KW_EDGE_MESSAGE_MS 20000U               /* from the first to the last byte of a message */
-#define KW_EDGE_STALL_MS 30000U                 /* the peer takes nothing of what is ready for it */
-#define KW_EDGE_AGE_MS 1200000U                 /* of a connection; spreads load and has certificates checked again */
+#define KW_EDGE_KEY_UPDATES_MAX      32U /* TLS KeyUpdates in the life of a connection */
+#define KW_EDGE_CERTIFICATE_DEPTH_MAX                                                              \
+    4                                /* issuing CAs between a client's certificate and the bundle */
+#define KW_EDGE_HANDSHAKE_MS 10000U  /* from accept to the client's SETTINGS */
+#define KW_EDGE_IDLE_MS      300000U /* without a call */
+#define KW_EDGE_HEADER_MS    10000U  /* from the first to the last byte of a header block */
+#define KW_EDGE_MESSAGE_MS   20000U  /* from the first to the last byte of a message */
+#define KW_EDGE_STALL_MS     30000U  /* the peer takes nothing of what is ready for it */
+#define KW_EDGE_AGE_MS                                                                             \
+    1200000U /* of a connection; spreads load and has certificates checked again */
 #define KW_EDGE_AGE_JITTER_PERCENT 10U
-#define KW_EDGE_AGE_GRACE_MS 300000U            /* from GOAWAY to the cut */
-#define KW_EDGE_GOAWAY_MS 1000U                 /* longest wait for the PING between the two GOAWAYs */
-#define KW_EDGE_CLOSE_MS 2000U                  /* to write the last bytes of a refused connection */
-#define KW_EDGE_RELOAD_MS 5000U                 /* between looks at the credentials directory */
-#define KW_EDGE_REQUEST_ID_LEN_MAX 64U          /* x-request-id as sent by the client */
-#define KW_EDGE_SIGNATURE_LEN_MAX 1024U         /* keyward-signature-bin, decoded */
+#define KW_EDGE_AGE_GRACE_MS       300000U /* from GOAWAY to the cut */
+#define KW_EDGE_GOAWAY_MS          1000U   /* longest wait for the PING between the two GOAWAYs */
+#define KW_EDGE_CLOSE_MS           2000U   /* to write the last bytes of a refused connection */
+#define KW_EDGE_RELOAD_MS          5000U   /* between looks at the credentials directory */
+#define KW_EDGE_REQUEST_ID_LEN_MAX 64U     /* x-request-id as sent by the client */
+#define KW_EDGE_SIGNATURE_LEN_MAX  1024U   /* keyward-signature-bin, decoded */
 
 #endif
