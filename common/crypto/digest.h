@@ -1,4 +1,5 @@
-/* Digests (FIPS 180-4) and HMAC (FIPS 198-1). The only hashes of the project are SHA-256 and SHA-384. */
+/* Digests (FIPS 180-4) and HMAC (FIPS 198-1). The only hashes of the project are SHA-256 and
+ * SHA-384. */
 #ifndef KW_COMMON_CRYPTO_DIGEST_H
 #define KW_COMMON_CRYPTO_DIGEST_H
 
@@ -49,8 +50,8 @@ struct kw_result kw_digest_final(struct kw_digest *digest, uint8_t *ret_digest,
 /* Releases it. Accepts NULL and zeroed. */
 void kw_digest_done(struct kw_digest *digest);
 
-/* HMAC-SHA-256 over `count` pieces. The caller separates fields whose lengths vary (codec.h), or two
- * lists of fields could have one MAC. Any thread. Fails: CRYPTO, MEMORY. */
+/* HMAC-SHA-256 over `count` pieces. The caller separates fields whose lengths vary (codec.h), or
+ * two lists of fields could have one MAC. Any thread. Fails: CRYPTO, MEMORY. */
 struct kw_result kw_hmac_sha256(const struct kw_secret *key, const struct kw_bytes *parts,
                                 size_t count, uint8_t ret_mac[KW_SHA256_LEN], struct kw_error *err);
 

@@ -1,13 +1,15 @@
 /* Key derivation: the key schedule of design §5.
  *
- *     K(i) = CMAC(K_in, i_be32 ‖ label ‖ 0x00 ‖ context ‖ bits_be32)          SP 800-108r1, counter mode
+ *     K(i) = CMAC(K_in, i_be32 ‖ label ‖ 0x00 ‖ context ‖ bits_be32)          SP 800-108r1, counter
+ * mode
  *
  *     K_dev ── "KEYWARD-PD-v1", partner ‖ epoch ‖ suite ──▶ K_pd (32)
- *     K_pd  ── "KEYWARD-SS-v1", nonce_app ‖ nonce_pen ‖ counter ──▶ k_enc 32 ‖ k_auth 32 ‖ nonce_salt 8
+ *     K_pd  ── "KEYWARD-SS-v1", nonce_app ‖ nonce_pen ‖ counter ──▶ k_enc 32 ‖ k_auth 32 ‖
+ * nonce_salt 8
  *
- * Whoever knows K_in can steer a CMAC's output (SP 800-108r1 §4.1); here that is the HSM and the pen alone,
- * and contexts have a fixed form, so nobody can gain by it. An HSM without this mechanism computes the same
- * with C_Sign over the inputs that kw_kdf_block_input writes.
+ * Whoever knows K_in can steer a CMAC's output (SP 800-108r1 §4.1); here that is the HSM and the
+ * pen alone, and contexts have a fixed form, so nobody can gain by it. An HSM without this
+ * mechanism computes the same with C_Sign over the inputs that kw_kdf_block_input writes.
  */
 #ifndef KW_COMMON_CRYPTO_KDF_H
 #define KW_COMMON_CRYPTO_KDF_H
@@ -59,7 +61,8 @@ static inline uint32_t kw_kdf_block_count(uint32_t bits)
 }
 
 /* Writes the message of block `index`, which counts from 1. For HSMs, which sign it with K_in.
- * Fails: ARGUMENT_INVALID (label or context too long, index outside 1..kw_kdf_block_count, odd bits). */
+ * Fails: ARGUMENT_INVALID (label or context too long, index outside 1..kw_kdf_block_count, odd
+ * bits). */
 struct kw_result kw_kdf_block_input(const struct kw_kdf_input *input, uint32_t index,
                                     struct kw_kdf_block *ret_block, struct kw_error *err);
 
@@ -69,9 +72,9 @@ void kw_kdf_partner_key_context(struct kw_id partner, uint32_t epoch, uint16_t s
 void kw_kdf_session_context(const struct kw_session_context *session,
                             uint8_t ret_context[KW_SESSION_CONTEXT_LEN]);
 
-/* SP 800-108 in counter mode with CMAC-AES-256. `ret_key` is made here; release with kw_secret_done.
- * Any thread. Fails: ARGUMENT_INVALID (as kw_kdf_block_input, or the output is over KW_SECRET_LEN_MAX),
- * LIMIT_REACHED, CRYPTO, MEMORY, SYSTEM. */
+/* SP 800-108 in counter mode with CMAC-AES-256. `ret_key` is made here; release with
+ * kw_secret_done. Any thread. Fails: ARGUMENT_INVALID (as kw_kdf_block_input, or the output is over
+ * KW_SECRET_LEN_MAX), LIMIT_REACHED, CRYPTO, MEMORY, SYSTEM. */
 struct kw_result kw_kdf_counter_cmac(const struct kw_secret *key, const struct kw_kdf_input *input,
                                      struct kw_secret *ret_key, struct kw_error *err);
 
@@ -85,8 +88,9 @@ struct kw_result kw_kdf_session_keys(const struct kw_secret *partner_key,
                                      const struct kw_session_context *session,
                                      struct kw_secret *ret_keys, struct kw_error *err);
 
-/* ANSI X9.63 KDF with SHA-384: `len` bytes from the shared secret `z`. `ret_key` as above. Any thread.
- * Fails: ARGUMENT_INVALID (len is 0 or over KW_SECRET_LEN_MAX), LIMIT_REACHED, CRYPTO, MEMORY, SYSTEM. */
+/* ANSI X9.63 KDF with SHA-384: `len` bytes from the shared secret `z`. `ret_key` as above. Any
+ * thread. Fails: ARGUMENT_INVALID (len is 0 or over KW_SECRET_LEN_MAX), LIMIT_REACHED, CRYPTO,
+ * MEMORY, SYSTEM. */
 struct kw_result kw_kdf_x963_sha384(const struct kw_secret *z, struct kw_bytes info, size_t len,
                                     struct kw_secret *ret_key, struct kw_error *err);
 

@@ -1,8 +1,9 @@
 /* Elliptic-curve keys, P-256 and P-384 and nothing else.
  *
- * Both types hold an EVP_PKEY whose curve was checked when it was put in, so code that gets one need not
- * ask again. A private key's scalar lives in OpenSSL's memory, or in an HSM behind libp11: it is the one
- * kind of secret that is not a kw_secret. Keys are immutable: any number of threads may use one at once.
+ * Both types hold an EVP_PKEY whose curve was checked when it was put in, so code that gets one
+ * need not ask again. A private key's scalar lives in OpenSSL's memory, or in an HSM behind libp11:
+ * it is the one kind of secret that is not a kw_secret. Keys are immutable: any number of threads
+ * may use one at once.
  */
 #ifndef KW_COMMON_CRYPTO_KEY_H
 #define KW_COMMON_CRYPTO_KEY_H
@@ -41,8 +42,8 @@ static inline struct kw_bytes kw_spki_bytes(const struct kw_spki *spki)
     return KW_BYTES(spki->bytes, spki->len);
 }
 
-/* A new key pair from OpenSSL's generator: for callers' own keys (CLI, tests), never for what an HSM makes.
- * Fails: CRYPTO. */
+/* A new key pair from OpenSSL's generator: for callers' own keys (CLI, tests), never for what an
+ * HSM makes. Fails: CRYPTO. */
 struct kw_result kw_private_key_generate(struct kw_private_key *key, enum kw_curve curve,
                                          struct kw_error *err);
 
@@ -74,8 +75,8 @@ struct kw_result kw_private_key_public(const struct kw_private_key *key,
 void kw_private_key_done(struct kw_private_key *key);
 void kw_public_key_done(struct kw_public_key *key);
 
-/* Reads a DER SubjectPublicKeyInfo in its one accepted form: named curve, uncompressed point, on the curve.
- * Fails: ARGUMENT_INVALID. */
+/* Reads a DER SubjectPublicKeyInfo in its one accepted form: named curve, uncompressed point, on
+ * the curve. Fails: ARGUMENT_INVALID. */
 struct kw_result kw_public_key_from_spki(struct kw_public_key *key, struct kw_bytes spki,
                                          struct kw_error *err);
 
@@ -83,7 +84,8 @@ struct kw_result kw_public_key_from_spki(struct kw_public_key *key, struct kw_by
 struct kw_result kw_public_key_from_evp(struct kw_public_key *key, EVP_PKEY *evp,
                                         struct kw_error *err);
 
-/* The uncompressed point of a P-384 key, and back. Fails: ARGUMENT_INVALID (not P-384; not on the curve). */
+/* The uncompressed point of a P-384 key, and back. Fails: ARGUMENT_INVALID (not P-384; not on the
+ * curve). */
 struct kw_result kw_public_key_to_point(const struct kw_public_key *key,
                                         uint8_t ret_point[KW_P384_POINT_LEN], struct kw_error *err);
 struct kw_result kw_public_key_from_point(struct kw_public_key *key, struct kw_bytes point,

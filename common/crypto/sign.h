@@ -21,9 +21,9 @@ static inline struct kw_bytes kw_signature_bytes(const struct kw_signature *sign
 struct kw_result kw_ecdsa_sign(const struct kw_private_key *key, struct kw_bytes message,
                                struct kw_signature *ret_signature, struct kw_error *err);
 
-/* Succeeds when `signature` is the key's over `message`. Any thread. A caller that names the failure
- * otherwise asks kw_ok() of it with `err` NULL.
- * Fails: SIGNATURE_INVALID (wrong or malformed), MEMORY, CRYPTO. */
+/* Succeeds when `signature` is the key's over `message`. Any thread. A caller that names the
+ * failure otherwise asks kw_ok() of it with `err` NULL. Fails: SIGNATURE_INVALID (wrong or
+ * malformed), MEMORY, CRYPTO. */
 struct kw_result kw_ecdsa_verify(const struct kw_public_key *key, struct kw_bytes message,
                                  struct kw_bytes signature, struct kw_error *err);
 

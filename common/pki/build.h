@@ -1,16 +1,18 @@
-/* Certificates as we make them: leaves for services, callers and transport keys, and CAs (RFC 5280, X.509-SVID).
+/* Certificates as we make them: leaves for services, callers and transport keys, and CAs (RFC 5280,
+ * X.509-SVID).
  *
- * The issuer's key is whatever an EVP_PKEY can be, an HSM's through libp11 included. Every certificate has a
- * random 128-bit serial, subject and authority key identifiers, and a signature with SHA-384.
+ * The issuer's key is whatever an EVP_PKEY can be, an HSM's through libp11 included. Every
+ * certificate has a random 128-bit serial, subject and authority key identifiers, and a signature
+ * with SHA-384.
  */
 #ifndef KW_COMMON_PKI_BUILD_H
 #define KW_COMMON_PKI_BUILD_H
 
 #include "common/pki/certificate.h"
 
-#define KW_ISSUED_SERIAL_LEN  16
-#define KW_BUILD_HOSTS_MAX    16
-#define KW_CA_NAME_LEN_MAX    64 /* the upper bound of a common name, RFC 5280 */
+#define KW_ISSUED_SERIAL_LEN 16
+#define KW_BUILD_HOSTS_MAX   16
+#define KW_CA_NAME_LEN_MAX   64 /* the upper bound of a common name, RFC 5280 */
 
 /* What a leaf's key may be used for: a set of flags. */
 enum kw_usage {
@@ -28,10 +30,11 @@ struct kw_issuer {
 /* A leaf to be made. All borrowed. */
 struct kw_leaf_plan {
     const struct kw_public_key *subject;
-    const struct kw_spiffe *identity; /* becomes the only URI SAN; its last segment the common name */
-    struct kw_validity validity;      /* within the issuer's */
-    unsigned usage;                   /* KW_USAGE_ flags */
-    const char *const *hosts;         /* with SERVER: further DNS names or IP addresses, e.g. "localhost" */
+    const struct kw_spiffe
+        *identity;               /* becomes the only URI SAN; its last segment the common name */
+    struct kw_validity validity; /* within the issuer's */
+    unsigned usage;              /* KW_USAGE_ flags */
+    const char *const *hosts; /* with SERVER: further DNS names or IP addresses, e.g. "localhost" */
     size_t host_count;
 };
 
@@ -43,18 +46,22 @@ struct kw_ca_plan {
     int path_len; /* CAs allowed below this one: 0 for an issuing CA */
 };
 
-/* Makes a leaf. `ret_certificate` is made here. Any thread; blocks as long as the issuer's key does.
- * Fails: ARGUMENT_INVALID (usage, hosts, validity reversed or outside the issuer's, issuer not a CA or not the
- * key's), CRYPTO (also when the HSM refused to sign), SYSTEM (randomness), MEMORY. */
-struct kw_result kw_certificate_issue(const struct kw_leaf_plan *plan, const struct kw_issuer *issuer,
+/* Makes a leaf. `ret_certificate` is made here. Any thread; blocks as long as the issuer's key
+ * does. Fails: ARGUMENT_INVALID (usage, hosts, validity reversed or outside the issuer's, issuer
+ * not a CA or not the key's), CRYPTO (also when the HSM refused to sign), SYSTEM (randomness),
+ * MEMORY. */
+struct kw_result kw_certificate_issue(const struct kw_leaf_plan *plan,
+                                      const struct kw_issuer *issuer,
                                       struct kw_certificate *ret_certificate, struct kw_error *err);
 
 /* Makes an issuing CA. Fails: as kw_certificate_issue. */
-struct kw_result kw_certificate_issue_ca(const struct kw_ca_plan *plan, const struct kw_issuer *issuer,
+struct kw_result kw_certificate_issue_ca(const struct kw_ca_plan *plan,
+                                         const struct kw_issuer *issuer,
                                          struct kw_certificate *ret_certificate,
                                          struct kw_error *err);
 
-/* Makes a root, signed by its own key, whose public half must be `plan->subject`. Fails: as above. */
+/* Makes a root, signed by its own key, whose public half must be `plan->subject`. Fails: as above.
+ */
 struct kw_result kw_certificate_issue_root(const struct kw_ca_plan *plan,
                                            const struct kw_private_key *key,
                                            struct kw_certificate *ret_certificate,

@@ -1,5 +1,5 @@
-/* Certificates as we read them: parse, identity, fingerprint, serial, validity, key. Whether one is to be
- * believed is trust.h's business. */
+/* Certificates as we read them: parse, identity, fingerprint, serial, validity, key. Whether one is
+ * to be believed is trust.h's business. */
 #ifndef KW_COMMON_PKI_CERTIFICATE_H
 #define KW_COMMON_PKI_CERTIFICATE_H
 
@@ -47,8 +47,9 @@ struct kw_result kw_certificate_to_der(const struct kw_certificate *certificate,
 struct kw_result kw_certificate_to_pem(const struct kw_certificate *certificate,
                                        struct kw_buf *ret_pem, struct kw_error *err);
 
-/* Whom the certificate names: its only URI SAN, in `trust_domain`. The subject's CN is never looked at.
- * Fails: IDENTITY_INVALID (no URI SAN, more than one, not one of our ids, foreign trust domain). */
+/* Whom the certificate names: its only URI SAN, in `trust_domain`. The subject's CN is never looked
+ * at. Fails: IDENTITY_INVALID (no URI SAN, more than one, not one of our ids, foreign trust
+ * domain). */
 struct kw_result kw_certificate_identity(const struct kw_certificate *certificate,
                                          const char *trust_domain, struct kw_spiffe *ret_id,
                                          struct kw_error *err);

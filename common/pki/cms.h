@@ -1,8 +1,9 @@
-/* CMS EnvelopedData (RFC 5652, RFC 5753) with one secret in it, for the one time a transport key travels.
+/* CMS EnvelopedData (RFC 5652, RFC 5753) with one secret in it, for the one time a transport key
+ * travels.
  *
- * One recipient by key agreement: dhSinglePass-stdDH-sha384kdf-scheme on P-384, id-aes256-wrap, content
- * AES-256-CBC. `openssl cms -decrypt` opens it. EnvelopedData is not authenticated; the receiver proves the key
- * it found by ConfirmTransportKey before anything is delivered under it.
+ * One recipient by key agreement: dhSinglePass-stdDH-sha384kdf-scheme on P-384, id-aes256-wrap,
+ * content AES-256-CBC. `openssl cms -decrypt` opens it. EnvelopedData is not authenticated; the
+ * receiver proves the key it found by ConfirmTransportKey before anything is delivered under it.
  */
 #ifndef KW_COMMON_PKI_CMS_H
 #define KW_COMMON_PKI_CMS_H
@@ -16,9 +17,10 @@
 struct kw_result kw_cms_seal(const struct kw_secret *secret, const struct kw_certificate *recipient,
                              struct kw_buf *ret_der, struct kw_error *err);
 
-/* Opens what kw_cms_seal made; refuses any other choice of algorithms. `ret_secret` is made here. Any thread.
- * Fails: ARGUMENT_INVALID (malformed, other algorithms, content over KW_SECRET_LEN_MAX), BINDING_INVALID (not
- * for this key and certificate, or altered), LIMIT_REACHED, MEMORY, CRYPTO, SYSTEM. */
+/* Opens what kw_cms_seal made; refuses any other choice of algorithms. `ret_secret` is made here.
+ * Any thread. Fails: ARGUMENT_INVALID (malformed, other algorithms, content over
+ * KW_SECRET_LEN_MAX), BINDING_INVALID (not for this key and certificate, or altered),
+ * LIMIT_REACHED, MEMORY, CRYPTO, SYSTEM. */
 struct kw_result kw_cms_open(struct kw_bytes der, const struct kw_private_key *key,
                              const struct kw_certificate *recipient, struct kw_secret *ret_secret,
                              struct kw_error *err);

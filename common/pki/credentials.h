@@ -1,7 +1,9 @@
-/* A process's credentials: a directory with key.pem (0600), cert.pem (leaf first, then issuing CAs) and ca.pem.
+/* A process's credentials: a directory with key.pem (0600), cert.pem (leaf first, then issuing CAs)
+ * and ca.pem.
  *
- * Renewal never changes a file that is in use. The path that services are given is a symbolic link to one of two
- * directories beside it; a writer makes the other one anew, complete and synced, and swaps the link by rename.
+ * Renewal never changes a file that is in use. The path that services are given is a symbolic link
+ * to one of two directories beside it; a writer makes the other one anew, complete and synced, and
+ * swaps the link by rename.
  *
  *     authz -> authz.a       authz.a/{key,cert,ca}.pem     in use
  *                            authz.b/…                     before, or being written
@@ -13,7 +15,8 @@
 
 #define KW_CREDENTIALS_FILE_LEN_MAX (256 * 1024)
 
-/* What a TLS endpoint needs, parsed and as text (gRPC takes PEM). Release with kw_credentials_done. */
+/* What a TLS endpoint needs, parsed and as text (gRPC takes PEM). Release with kw_credentials_done.
+ */
 struct kw_credentials {
     struct kw_private_key key;
     struct kw_certificate leaf;
@@ -30,17 +33,18 @@ struct kw_credentials_pem {
     struct kw_bytes ca;
 };
 
-/* Reads the directory (or link) at `path`, always one complete generation. Any thread; blocks on the disk.
- * Fails: CONFIG_INVALID (missing, key open to others, malformed, key is not the leaf's), MEMORY. */
+/* Reads the directory (or link) at `path`, always one complete generation. Any thread; blocks on
+ * the disk. Fails: CONFIG_INVALID (missing, key open to others, malformed, key is not the leaf's),
+ * MEMORY. */
 struct kw_result kw_credentials_load(struct kw_credentials *credentials, const char *path,
                                      struct kw_error *err);
 
 /* Accepts NULL and zeroed. */
 void kw_credentials_done(struct kw_credentials *credentials);
 
-/* Makes a new generation durable at `path` and swaps to it. One writer at a time. On failure the present
- * generation stays in use. Fails: CONFIG_INVALID (the texts are not credentials, or `path` is there and is no
- * link), SYSTEM (disk), MEMORY. */
+/* Makes a new generation durable at `path` and swaps to it. One writer at a time. On failure the
+ * present generation stays in use. Fails: CONFIG_INVALID (the texts are not credentials, or `path`
+ * is there and is no link), SYSTEM (disk), MEMORY. */
 struct kw_result kw_credentials_write(const char *path, const struct kw_credentials_pem *pem,
                                       struct kw_error *err);
 
