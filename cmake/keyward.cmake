@@ -63,7 +63,7 @@ function(kw_test name)
   target_compile_definitions(${name} PRIVATE KW_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
                                              KW_BINARY_DIR="${CMAKE_BINARY_DIR}")
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-  add_test(NAME ${name} COMMAND ${name} --tap=- -j1)
+  add_test(NAME ${name} COMMAND ${CMAKE_SOURCE_DIR}/tests/criterion.sh $<TARGET_FILE:${name}>)
   set_tests_properties(${name} PROPERTIES LABELS ${A_LABEL} TIMEOUT ${A_TIMEOUT}
                        ENVIRONMENT "ASAN_OPTIONS=detect_leaks=1:abort_on_error=0;UBSAN_OPTIONS=print_stacktrace=1")
 endfunction()

@@ -35,8 +35,17 @@
 #define KW_HOP_CREDIT_BYTES                                                                        \
     (512U * 1024U) /* per call and direction before the receiver says more */
 #define KW_HOP_QUEUE_BYTES_MAX  (16U * 1024U * 1024U) /* waiting to be written on one stream */
+#define KW_HOP_ITEM_COST 64U                    /* what an item takes of the credit beside its bytes */
+#define KW_HOP_TRACE_LEN_MAX 64U
 #define KW_HOP_RECONNECT_MIN_MS 50U
 #define KW_HOP_RECONNECT_MAX_MS 2000U
+#define KW_HOP_CONNECT_MS 5000U                 /* from dialling to the peer's hello */
+#define KW_HOP_STREAM_AGE_MS (10U * 60U * 1000U) /* then it is replaced: certificates are checked anew */
+#define KW_HOP_STREAMS_PER_CONNECTION_MAX 4
+#define KW_HOP_KEEPALIVE_MS 10000               /* a silent peer is asked whether it lives */
+#define KW_HOP_KEEPALIVE_TIMEOUT_MS 5000
+#define KW_HOP_TARGETS_MAX 64                   /* addresses of the inner neighbour */
+#define KW_HOP_RESOLVE_INTERVAL_MS 5000U        /* a name is looked up again */
 
 /* --- key states --- */
 #define KW_KEY_SUSPENSIONS_MAX 64U  /* suspensions one key version may ever have */

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Runs a Criterion binary for CTest, so that no sanitizer report is lost.
+#
+# Criterion reports a test before the test's process exits, and hides its standard error: a leak found at exit
+# would show nowhere. So the sanitizers write to files, here and in every program the test starts, and any such
+# file fails the binary.
+set -euo pipefail
+
+reports=$(mktemp -d)
+trap 'rm -rf "$reports"' EXIT
+
+status=0
+ASAN_OPTIONS="${ASAN_OPTIONS:-}:log_path=$reports/asan" UBSAN_OPTIONS="${UBSAN_OPTIONS:-}:log_path=$reports/ubsan" \
+    TSAN_OPTIONS="${TSAN_OPTIONS:-}:log_path=$reports/tsan" "$@" --tap=- -j1 || status=$?
+for report in "$reports"/*; do
+    if [ -s "$report" ]; then
+        cat "$report"
+        status=1
+    fi
+done
+exit "$status"
