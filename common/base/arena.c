@@ -1,4 +1,5 @@
-/* Arena allocation in blocks that double up to a page multiple; everything is wiped before it is freed. */
+/* Arena allocation in blocks that double up to a page multiple; everything is wiped before it is
+ * freed. */
 #include "common/base/arena.h"
 
 #include <stdarg.h>
@@ -6,7 +7,7 @@
 #include <stdlib.h>
 
 #define BLOCK_SIZE_MIN 4096U
-#define ALIGN 16U
+#define ALIGN          16U
 
 struct block {
     struct block *next;
@@ -94,8 +95,8 @@ void *kw_arena_alloc(struct kw_arena *arena, size_t size)
     return given;
 }
 
-struct kw_result kw_arena_copy(struct kw_arena *arena, struct kw_bytes bytes, struct kw_bytes *ret_copy,
-                               struct kw_error *err)
+struct kw_result kw_arena_copy(struct kw_arena *arena, struct kw_bytes bytes,
+                               struct kw_bytes *ret_copy, struct kw_error *err)
 {
     uint8_t *copy = kw_arena_alloc(arena, bytes.len > 0 ? bytes.len : 1);
 

@@ -1,7 +1,9 @@
-/* Arena: the memory of one request. Everything a call unpacks or makes on its way lives here and goes at once.
+/* Arena: the memory of one request. Everything a call unpacks or makes on its way lives here and
+ * goes at once.
  *
- * The budget is the request's allocation limit: bad input can make us refuse, never swell. Resources that are
- * not memory ride along as release callbacks, run in reverse order. Not thread safe: one owner at a time.
+ * The budget is the request's allocation limit: bad input can make us refuse, never swell.
+ * Resources that are not memory ride along as release callbacks, run in reverse order. Not thread
+ * safe: one owner at a time.
  */
 #ifndef KW_COMMON_BASE_ARENA_H
 #define KW_COMMON_BASE_ARENA_H
@@ -20,16 +22,18 @@ void kw_arena_free(struct kw_arena *arena);
 void *kw_arena_alloc(struct kw_arena *arena, size_t size);
 
 /* Copies into the arena. Fails: MEMORY. */
-struct kw_result kw_arena_copy(struct kw_arena *arena, struct kw_bytes bytes, struct kw_bytes *ret_copy,
-                               struct kw_error *err);
+struct kw_result kw_arena_copy(struct kw_arena *arena, struct kw_bytes bytes,
+                               struct kw_bytes *ret_copy, struct kw_error *err);
 
 /* A NUL-terminated copy of `len` bytes of text, or NULL. */
 char *kw_arena_text(struct kw_arena *arena, const char *text, size_t len);
 
 /* printf into the arena, or NULL. */
-char *kw_arena_printf(struct kw_arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
+char *kw_arena_printf(struct kw_arena *arena, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
-/* Calls `release(what)` when the arena is freed. Fails: MEMORY (then `what` is still the caller's). */
+/* Calls `release(what)` when the arena is freed. Fails: MEMORY (then `what` is still the caller's).
+ */
 struct kw_result kw_arena_defer(struct kw_arena *arena, void (*release)(void *what), void *what,
                                 struct kw_error *err);
 

@@ -1,4 +1,5 @@
-/* Bytes: a reference that never frees (`kw_bytes`) and a buffer that owns (`kw_buf`). The type says who frees. */
+/* Bytes: a reference that never frees (`kw_bytes`) and a buffer that owns (`kw_buf`). The type says
+ * who frees. */
 #ifndef KW_COMMON_BASE_BYTES_H
 #define KW_COMMON_BASE_BYTES_H
 
@@ -20,9 +21,9 @@ struct kw_buf {
     size_t cap;
 };
 
-#define KW_BYTES(ptr, n) ((struct kw_bytes){(const uint8_t *)(ptr), (n)})
+#define KW_BYTES(ptr, n)   ((struct kw_bytes){(const uint8_t *)(ptr), (n)})
 #define KW_BYTES_OF(array) KW_BYTES((array), sizeof(array))
-#define KW_BYTES_NONE ((struct kw_bytes){NULL, 0})
+#define KW_BYTES_NONE      ((struct kw_bytes){NULL, 0})
 
 static inline struct kw_bytes kw_bytes_str(const char *text)
 {
@@ -43,7 +44,8 @@ bool kw_bytes_equal_ct(struct kw_bytes a, struct kw_bytes b);
 /* Copies exactly `n` bytes; n may be 0 with NULL pointers. The ranges do not overlap. */
 void kw_copy(void *to, const void *from, size_t n);
 
-/* Frees; accepts NULL and zeroed. Content is wiped first, so a buffer that met a secret leaves nothing. */
+/* Frees; accepts NULL and zeroed. Content is wiped first, so a buffer that met a secret leaves
+ * nothing. */
 void kw_buf_done(struct kw_buf *buf);
 
 /* Keeps the memory, forgets (and wipes) the content. */

@@ -150,9 +150,57 @@ void kw_get_str(struct kw_reader *r, char *out, size_t size)
     out[text.len] = '\0';
 }
 
+/* Bytes of the well-formed UTF-8 sequence at `p` (RFC 3629 §4), 0 if there is none in `len` bytes. */
+static size_t utf8_sequence(const uint8_t *p, size_t len)
+{
+    size_t n = p[0] < 0x80 ? 1 : p[0] < 0xC2 ? 0 : p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : p[0] < 0xF5 ? 4 : 0;
+
+    if (n == 0 || n > len) {
+        return 0;
+    }
+    for (size_t i = 1; i < n; i++) {
+        if ((p[i] & 0xC0) != 0x80) {
+            return 0;
+        }
+    }
+    /* Overlong forms, surrogates, and what lies beyond U+10FFFF. */
+    if ((p[0] == 0xE0 && p[1] < 0xA0) || (p[0] == 0xED && p[1] > 0x9F) ||
+        (p[0] == 0xF0 && p[1] < 0x90) || (p[0] == 0xF4 && p[1] > 0x8F)) {
+        return 0;
+    }
+    return n;
+}
+
+bool kw_is_text(struct kw_bytes bytes)
+{
+    size_t at = 0;
+
+    while (at < bytes.len) {
+        size_t n = utf8_sequence(bytes.data + at, bytes.len - at);
+
+        if (n == 0 || bytes.data[at] == 0) {
+            return false;
+        }
+        at += n;
+    }
+    return true;
+}
+
+struct kw_bytes kw_get_text(struct kw_reader *r)
+{
+    struct kw_bytes text = kw_get_var(r);
+
+    if (!kw_is_text(text)) {
+        r->failed = true;
+        return KW_BYTES_NONE;
+    }
+    return text;
+}
+
 struct kw_result kw_reader_end(const struct kw_reader *r, const char *what, struct kw_error *err)
 {
     KW_ENSURE(!r->failed, err, ENCODING_INVALID, "%s is truncated", what);
-    KW_ENSURE(r->rest.len == 0, err, ENCODING_INVALID, "%s has %zu bytes too many", what, r->rest.len);
+    KW_ENSURE(r->rest.len == 0, err, ENCODING_INVALID, "%s has %zu bytes too many", what,
+              r->rest.len);
     return KW_OK;
 }

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define FAILPOINTS_MAX 8
-#define NAME_SIZE 48
+#define NAME_SIZE      48
 
 struct failpoint {
     char name[NAME_SIZE];
@@ -27,14 +27,18 @@ static struct kw_result arm(const char *text, struct kw_error *err)
     const char *colon;
     char *end = NULL;
 
-    KW_ENSURE(armed_count < FAILPOINTS_MAX, err, CONFIG_INVALID, "more than %d failpoints", FAILPOINTS_MAX);
-    KW_ENSURE(equals != NULL && equals - text < NAME_SIZE, err, CONFIG_INVALID, "failpoint %s", text);
+    KW_ENSURE(armed_count < FAILPOINTS_MAX, err, CONFIG_INVALID, "more than %d failpoints",
+              FAILPOINTS_MAX);
+    KW_ENSURE(equals != NULL && equals - text < NAME_SIZE, err, CONFIG_INVALID, "failpoint %s",
+              text);
     memcpy(fp->name, text, (size_t)(equals - text));
     fp->aborts = strncmp(equals + 1, "abort", 5) == 0;
-    KW_ENSURE(fp->aborts || strncmp(equals + 1, "error", 5) == 0, err, CONFIG_INVALID, "failpoint %s", text);
+    KW_ENSURE(fp->aborts || strncmp(equals + 1, "error", 5) == 0, err, CONFIG_INVALID,
+              "failpoint %s", text);
     colon = strchr(equals, ':');
     fp->fire_at = colon != NULL ? strtol(colon + 1, &end, 10) : 1;
-    KW_ENSURE(fp->fire_at > 0 && (end == NULL || *end == '\0'), err, CONFIG_INVALID, "failpoint %s", text);
+    KW_ENSURE(fp->fire_at > 0 && (end == NULL || *end == '\0'), err, CONFIG_INVALID, "failpoint %s",
+              text);
     armed_count++;
     return KW_OK;
 }

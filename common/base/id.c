@@ -4,16 +4,16 @@
 #include "common/base/clock.h"
 #include "common/base/random.h"
 
-#define DIGITS 26U /* ceil(128 / 5) */
+#define DIGITS     26U /* ceil(128 / 5) */
 #define PREFIX_LEN 4U
 
 static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz234567";
 
 static const char *const prefixes[KW_ID_COUNT_] = {
-    [KW_ID_PARTNER] = "prt_",     [KW_ID_STATION] = "sta_",    [KW_ID_OPERATOR] = "opr_",
-    [KW_ID_INVITATION] = "inv_",  [KW_ID_DEVICE] = "dev_",     [KW_ID_KEY] = "key_",
-    [KW_ID_BATCH] = "bat_",       [KW_ID_PRODUCT] = "prd_",    [KW_ID_GRANT] = "grt_",
-    [KW_ID_CERTIFICATE] = "crt_", [KW_ID_PROPOSAL] = "prp_",   [KW_ID_RECEIPT] = "rcp_",
+    [KW_ID_PARTNER] = "prt_",     [KW_ID_STATION] = "sta_",  [KW_ID_OPERATOR] = "opr_",
+    [KW_ID_INVITATION] = "inv_",  [KW_ID_DEVICE] = "dev_",   [KW_ID_KEY] = "key_",
+    [KW_ID_BATCH] = "bat_",       [KW_ID_PRODUCT] = "prd_",  [KW_ID_GRANT] = "grt_",
+    [KW_ID_CERTIFICATE] = "crt_", [KW_ID_PROPOSAL] = "prp_", [KW_ID_RECEIPT] = "rcp_",
     [KW_ID_SUSPENSION] = "sus_",  [KW_ID_REQUEST] = "req_",
 };
 
@@ -47,7 +47,8 @@ struct kw_result kw_id_v7(struct kw_id *ret_id, struct kw_error *err)
 
 struct kw_result kw_id_from_bytes(struct kw_bytes bytes, struct kw_id *ret_id, struct kw_error *err)
 {
-    KW_ENSURE(bytes.len == KW_ID_LEN, err, ARGUMENT_INVALID, "an id has 16 bytes, not %zu", bytes.len);
+    KW_ENSURE(bytes.len == KW_ID_LEN, err, ARGUMENT_INVALID, "an id has 16 bytes, not %zu",
+              bytes.len);
     kw_copy(ret_id->bytes, bytes.data, KW_ID_LEN);
     return KW_OK;
 }
@@ -87,8 +88,8 @@ struct kw_result kw_id_parse(enum kw_id_kind kind, struct kw_bytes text, struct 
     unsigned have = 0;
     size_t at = 0;
 
-    KW_ENSURE(text.len == PREFIX_LEN + DIGITS && memcmp(text.data, prefixes[kind], PREFIX_LEN) == 0, err,
-              ARGUMENT_INVALID, "expected %s and %u base32 digits", prefixes[kind], DIGITS);
+    KW_ENSURE(text.len == PREFIX_LEN + DIGITS && memcmp(text.data, prefixes[kind], PREFIX_LEN) == 0,
+              err, ARGUMENT_INVALID, "expected %s and %u base32 digits", prefixes[kind], DIGITS);
     for (size_t i = PREFIX_LEN; i < text.len; i++) {
         int value = digit_value(text.data[i]);
 

@@ -1,4 +1,5 @@
-/* The logger. A line is put together on the stack and written with one write(2), so lines never mix. */
+/* The logger. A line is put together on the stack and written with one write(2), so lines never
+ * mix. */
 #include "common/base/log.h"
 
 #include "common/base/clock.h"
@@ -29,7 +30,8 @@ void kw_log_setup(const char *service, const char *region, enum kw_log_level low
     on_terminal = isatty(STDERR_FILENO) == 1;
 }
 
-struct kw_result kw_log_level_parse(const char *name, enum kw_log_level *ret_level, struct kw_error *err)
+struct kw_result kw_log_level_parse(const char *name, enum kw_log_level *ret_level,
+                                    struct kw_error *err)
 {
     for (size_t i = 0; i < sizeof(level_names) / sizeof(level_names[0]); i++) {
         if (strcmp(level_names[i], name) == 0) {
@@ -54,7 +56,8 @@ static void put_text(struct line *line, const char *text)
     put(line, text, strlen(text));
 }
 
-static __attribute__((format(printf, 2, 3))) void put_format(struct line *line, const char *format, ...)
+static __attribute__((format(printf, 2, 3))) void put_format(struct line *line, const char *format,
+                                                             ...)
 {
     char text[128];
     va_list args;
@@ -68,8 +71,8 @@ static __attribute__((format(printf, 2, 3))) void put_format(struct line *line, 
     }
 }
 
-/* A JSON string. Control characters, quotes and bytes outside ASCII are escaped, so a hostile value can
- * neither break the line nor the terminal. */
+/* A JSON string. Control characters, quotes and bytes outside ASCII are escaped, so a hostile value
+ * can neither break the line nor the terminal. */
 static void put_quoted(struct line *line, const char *text)
 {
     put(line, "\"", 1);
@@ -158,8 +161,8 @@ static void put_head(struct line *line, enum kw_log_level level, const char *mes
         put_text(line, message);
         return;
     }
-    put_format(line, "{\"ts\":\"%s.%03uZ\",\"level\":\"%s\",\"msg\":", stamp, (unsigned)(now_ms % 1000),
-               level_names[level]);
+    put_format(line, "{\"ts\":\"%s.%03uZ\",\"level\":\"%s\",\"msg\":", stamp,
+               (unsigned)(now_ms % 1000), level_names[level]);
     put_quoted(line, message);
     put_text(line, ",\"service\":");
     put_quoted(line, service_name);
@@ -167,7 +170,8 @@ static void put_head(struct line *line, enum kw_log_level level, const char *mes
     put_quoted(line, region_name);
 }
 
-void kw_log_write(enum kw_log_level level, const char *message, const struct kw_log_field *fields, size_t count)
+void kw_log_write(enum kw_log_level level, const char *message, const struct kw_log_field *fields,
+                  size_t count)
 {
     struct line line;
     ssize_t written;

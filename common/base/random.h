@@ -1,4 +1,5 @@
-/* Randomness from the kernel (getrandom). Tests may replace it; keys never come from here but from the HSM. */
+/* Randomness from the kernel (getrandom). Tests may replace it; keys never come from here but from
+ * the HSM. */
 #ifndef KW_COMMON_BASE_RANDOM_H
 #define KW_COMMON_BASE_RANDOM_H
 

@@ -30,8 +30,8 @@ enum kw_reason kw_reason_by_name(const char *name, size_t len)
     return KW_E_NONE;
 }
 
-struct kw_result kw_error_make(struct kw_error *err, enum kw_reason reason, const char *file, int line,
-                               const char *format, ...)
+struct kw_result kw_error_make(struct kw_error *err, enum kw_reason reason, const char *file,
+                               int line, const char *format, ...)
 {
     if (err != NULL) {
         va_list args;

@@ -1,14 +1,16 @@
 /* Results and errors: the one way a function of ours says that it failed.
  *
- * A fallible function returns `struct kw_result`, which the compiler insists is looked at, and takes a
- * `struct kw_error *err` as its last parameter for the detail. The detail belongs to the request, not to
- * the thread, because our work changes threads. `err` may be NULL where nobody will read it.
+ * A fallible function returns `struct kw_result`, which the compiler insists is looked at, and
+ * takes a `struct kw_error *err` as its last parameter for the detail. The detail belongs to the
+ * request, not to the thread, because our work changes threads. `err` may be NULL where nobody will
+ * read it.
  *
  *     KW_ENSURE(len <= KW_BODY_LEN_MAX, err, BODY_TOO_LARGE, "%zu bytes", len);   makes an error
  *     KW_TRY(kw_store_begin(tx, err));                                            passes it on
  *
- * Errors are made by KW_FAIL and KW_ENSURE and by nothing else (a lint checks it), with a reason from
- * errors.def. The message is for our own log; what a caller is told is the reason's fixed text.
+ * Errors are made by KW_FAIL and KW_ENSURE and by nothing else (a lint checks it), with a reason
+ * from errors.def. The message is for our own log; what a caller is told is the reason's fixed
+ * text.
  */
 #ifndef KW_COMMON_BASE_RESULT_H
 #define KW_COMMON_BASE_RESULT_H
@@ -24,7 +26,8 @@ enum kw_reason {
     KW_E_COUNT_
 };
 
-/* gRPC status codes by number (google.rpc.Code), so that nothing outside common/rpc needs gRPC's headers. */
+/* gRPC status codes by number (google.rpc.Code), so that nothing outside common/rpc needs gRPC's
+ * headers. */
 enum kw_grpc_code {
     KW_GRPC_OK = 0,
     KW_GRPC_CANCELLED = 1,
@@ -45,8 +48,8 @@ enum kw_grpc_code {
     KW_GRPC_UNAUTHENTICATED = 16,
 };
 
-/* clang enforces the attribute on a type; gcc knows it for functions alone. Both compilers build in CI, so an
- * ignored result does not land. */
+/* clang enforces the attribute on a type; gcc knows it for functions alone. Both compilers build in
+ * CI, so an ignored result does not land. */
 #ifdef __clang__
 #define KW_MUST_USE __attribute__((warn_unused_result))
 #else
@@ -68,11 +71,11 @@ struct kw_error {
 
 /* One row of errors.def. */
 struct kw_reason_row {
-    const char *name;           /* ErrorInfo.reason, e.g. "GRANT_REVOKED" */
+    const char *name; /* ErrorInfo.reason, e.g. "GRANT_REVOKED" */
     enum kw_grpc_code grpc_code;
-    const char *label;          /* metric label */
-    const char *text;           /* what a caller is told */
-    const char *cause;          /* for the documentation page */
+    const char *label; /* metric label */
+    const char *text;  /* what a caller is told */
+    const char *cause; /* for the documentation page */
     const char *cure;
 };
 
@@ -83,18 +86,19 @@ static inline bool kw_ok(struct kw_result r)
     return r.reason == KW_E_NONE;
 }
 
-/* The registry's row for a reason; KW_E_NONE and unknown values give the row of INTERNAL. Never NULL. */
+/* The registry's row for a reason; KW_E_NONE and unknown values give the row of INTERNAL. Never
+ * NULL. */
 const struct kw_reason_row *kw_reason_row(enum kw_reason reason);
 
 /* The reason with this name, or KW_E_NONE. */
 enum kw_reason kw_reason_by_name(const char *name, size_t len);
 
 /* Fills `err` (if not NULL) and returns the failure. Use KW_FAIL, which adds file and line. */
-struct kw_result kw_error_make(struct kw_error *err, enum kw_reason reason, const char *file, int line,
-                               const char *format, ...) __attribute__((format(printf, 5, 6)));
+struct kw_result kw_error_make(struct kw_error *err, enum kw_reason reason, const char *file,
+                               int line, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
 
-#define KW_MAKE(err, name, ...)                                                                    \
-    kw_error_make((err), KW_E_##name, __FILE__, __LINE__, __VA_ARGS__)
+#define KW_MAKE(err, name, ...) kw_error_make((err), KW_E_##name, __FILE__, __LINE__, __VA_ARGS__)
 
 #define KW_FAIL(err, name, ...)                                                                    \
     do {                                                                                           \

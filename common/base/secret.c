@@ -48,7 +48,8 @@ struct kw_result kw_secret_region_lock(struct kw_error *err)
     return result;
 }
 
-/* Searches from where the last search ended: slots are short-lived, so the next one is nearly always free. */
+/* Searches from where the last search ended: slots are short-lived, so the next one is nearly
+ * always free. */
 static struct kw_result slot_take(uint8_t **ret_slot, struct kw_error *err)
 {
     KW_TRY(region_map(err));
@@ -79,7 +80,8 @@ struct kw_result kw_secret_init(struct kw_secret *secret, size_t len, struct kw_
     return KW_OK;
 }
 
-struct kw_result kw_secret_copy(struct kw_secret *secret, struct kw_bytes bytes, struct kw_error *err)
+struct kw_result kw_secret_copy(struct kw_secret *secret, struct kw_bytes bytes,
+                                struct kw_error *err)
 {
     KW_TRY(kw_secret_init(secret, bytes.len, err));
     kw_copy(secret->slot, bytes.data, bytes.len);
@@ -105,7 +107,8 @@ static void fd_close(int *fd)
     }
 }
 
-struct kw_result kw_secret_from_file(struct kw_secret *secret, const char *path, struct kw_error *err)
+struct kw_result kw_secret_from_file(struct kw_secret *secret, const char *path,
+                                     struct kw_error *err)
 {
     KW_SCOPED(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct stat st;
