@@ -1,11 +1,10 @@
 /* Key derivation: the key schedule of design §5.
  *
- *     K(i) = CMAC(K_in, i_be32 ‖ label ‖ 0x00 ‖ context ‖ bits_be32)          SP 800-108r1, counter
- * mode
+ *     K(i) = CMAC(K_in, i_be32 ‖ label ‖ 0x00 ‖ context ‖ bits_be32)   SP 800-108r1 §4.1
  *
  *     K_dev ── "KEYWARD-PD-v1", partner ‖ epoch ‖ suite ──▶ K_pd (32)
- *     K_pd  ── "KEYWARD-SS-v1", nonce_app ‖ nonce_pen ‖ counter ──▶ k_enc 32 ‖ k_auth 32 ‖
- * nonce_salt 8
+ *     K_pd  ── "KEYWARD-SS-v1", nonce_app ‖ nonce_pen ‖ counter ──▶ session keys (72),
+ *                                                       k_enc 32 ‖ k_auth 32 ‖ nonce_salt 8
  *
  * Whoever knows K_in can steer a CMAC's output (SP 800-108r1 §4.1); here that is the HSM and the
  * pen alone, and contexts have a fixed form, so nobody can gain by it. An HSM without this

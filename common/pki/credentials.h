@@ -13,6 +13,10 @@
 
 #include "common/pki/trust.h"
 
+#define KW_CREDENTIALS_KEY  "key.pem"
+#define KW_CREDENTIALS_CERT "cert.pem"
+#define KW_CREDENTIALS_CA   "ca.pem"
+
 #define KW_CREDENTIALS_FILE_LEN_MAX (256 * 1024)
 
 /* What a TLS endpoint needs, parsed and as text (gRPC takes PEM). Release with kw_credentials_done.
@@ -38,6 +42,12 @@ struct kw_credentials_pem {
  * MEMORY. */
 struct kw_result kw_credentials_load(struct kw_credentials *credentials, const char *path,
                                      struct kw_error *err);
+
+/* The same from texts, which are copied. Fails: CONFIG_INVALID (malformed, key is not the leaf's),
+ * MEMORY. */
+struct kw_result kw_credentials_from_pem(struct kw_credentials *credentials,
+                                         const struct kw_credentials_pem *pem,
+                                         struct kw_error *err);
 
 /* Accepts NULL and zeroed. */
 void kw_credentials_done(struct kw_credentials *credentials);

@@ -1,8 +1,8 @@
 /* SPIFFE ids: who a certificate speaks for. One spelling each, compared byte for byte.
  *
  *     spiffe://TRUST-DOMAIN/region/R/cell/C/svc/NAME        a service of ours
- *     spiffe://TRUST-DOMAIN/partner/prt_…                   callers: /operator/opr_… /station/sta_…
- * /invite/inv_…
+ *     spiffe://TRUST-DOMAIN/partner/prt_…                   a caller; likewise
+ *                          /operator/opr_…  /station/sta_…  /invite/inv_…
  */
 #ifndef KW_COMMON_PKI_SPIFFE_H
 #define KW_COMMON_PKI_SPIFFE_H

@@ -11,6 +11,8 @@
 
 #include "common/pki/certificate.h"
 
+#include <openssl/x509.h>
+
 #define KW_TRUST_CERTIFICATES_MAX 64 /* in one CA bundle */
 #define KW_CHAIN_DEPTH_MAX        4  /* certificates between leaf and anchor */
 

@@ -1,0 +1,15 @@
+/* The public key of a certificate or request. */
+#include "common/pki/x509.h"
+
+struct kw_result kw_x509_pubkey_read(X509_PUBKEY *spki, struct kw_public_key *ret_key,
+                                     struct kw_error *err)
+{
+    struct kw_spki key = {0};
+    uint8_t *at = key.bytes;
+    int len = i2d_X509_PUBKEY(spki, NULL);
+
+    KW_ENSURE(len > 0 && len <= KW_SPKI_LEN_MAX, err, ARGUMENT_INVALID,
+              "public key of %d bytes is not on P-256 or P-384", len);
+    key.len = (size_t)i2d_X509_PUBKEY(spki, &at);
+    return kw_public_key_from_spki(ret_key, kw_spki_bytes(&key), err);
+}
