@@ -150,10 +150,22 @@ void kw_get_str(struct kw_reader *r, char *out, size_t size)
     out[text.len] = '\0';
 }
 
-/* Bytes of the well-formed UTF-8 sequence at `p` (RFC 3629 §4), 0 if there is none in `len` bytes. */
+static size_t utf8_length(uint8_t lead)
+{
+    if (lead < 0x80) {
+        return 1;
+    }
+    if (lead < 0xC2 || lead > 0xF4) {
+        return 0;
+    }
+    return lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+}
+
+/* Length of the well-formed UTF-8 sequence at `p` (RFC 3629 §4), 0 if there is none in `len` bytes.
+ */
 static size_t utf8_sequence(const uint8_t *p, size_t len)
 {
-    size_t n = p[0] < 0x80 ? 1 : p[0] < 0xC2 ? 0 : p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : p[0] < 0xF5 ? 4 : 0;
+    size_t n = utf8_length(p[0]);
 
     if (n == 0 || n > len) {
         return 0;

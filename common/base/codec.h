@@ -41,8 +41,8 @@ void kw_get_copy(struct kw_reader *r, void *out, size_t len); /* zeroes `out` on
 struct kw_bytes kw_get_raw(struct kw_reader *r, size_t len);  /* points into the input */
 struct kw_bytes kw_get_var(struct kw_reader *r);              /* points into the input */
 void kw_get_str(struct kw_reader *r, char *out,
-                size_t size); /* fails if too long or with a NUL inside */
-struct kw_bytes kw_get_text(struct kw_reader *r);                       /* as var; fails if not kw_is_text */
+                size_t size);                     /* fails if too long or with a NUL inside */
+struct kw_bytes kw_get_text(struct kw_reader *r); /* as var; fails if not kw_is_text */
 
 /* Is it what a `str` may hold: well-formed UTF-8 (RFC 3629) without NUL? */
 bool kw_is_text(struct kw_bytes bytes);

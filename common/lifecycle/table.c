@@ -16,8 +16,8 @@ enum column {
 };
 
 enum rule {
-    EVERY_COLUMN, /* uses and enables: each column the key stands in must allow it */
-    LAST_COLUMN,  /* disables, or reads: the most severe one decides */
+    EVERY, /* uses and enables: each column the key stands in must allow it */
+    LAST,  /* disables, or reads: the most severe one decides */
 };
 
 struct row {
@@ -26,30 +26,34 @@ struct row {
     unsigned cells[COLUMN_COUNT]; /* bits 1 << enum kw_actor */
 };
 
-#define P (1U << KW_ACTOR_PARTNER)
-#define S (1U << KW_ACTOR_STATION)
-#define O (1U << KW_ACTOR_OPERATOR)
-#define A (1U << KW_ACTOR_AUDITOR)
-#define V (1U << KW_ACTOR_SERVICE)
-#define N 0U
+#define P              (1U << KW_ACTOR_PARTNER)
+#define S              (1U << KW_ACTOR_STATION)
+#define O              (1U << KW_ACTOR_OPERATOR)
+#define A              (1U << KW_ACTOR_AUDITOR)
+#define V              (1U << KW_ACTOR_SERVICE)
+#define SO             (S | O)
+#define OV             (O | V)
+#define ALL            (S | O | A | V)
+#define N              0U
+#define ROW(operation) [KW_OPERATION_##operation]
 
 /* clang-format off */
 static const struct row rows[KW_OPERATION_COUNT_] = {
-    /*                                                             GENER.   PROT.    READY    ACTIVE   SUSP.    DEACT.   COMPR.   DESTR. */
-    [KW_OPERATION_NONE]              = {"none",              EVERY_COLUMN, {N,       N,       N,       N,       N,       N,       N,       N}},
-    [KW_OPERATION_PROTECT]           = {"protect",           EVERY_COLUMN, {V,       V,       V,       V,       V,       V,       V,       N}},
-    [KW_OPERATION_DELIVER_TO_STATION]= {"deliver_to_station",EVERY_COLUMN, {N,       S,       S,       N,       N,       N,       N,       N}},
-    [KW_OPERATION_CONFIRM]           = {"confirm",           EVERY_COLUMN, {S,       S,       S,       S,       N,       N,       N,       N}},
-    [KW_OPERATION_ACTIVATE]          = {"activate",          EVERY_COLUMN, {N,       N,       S|O,     S|O,     N,       N,       N,       N}},
-    [KW_OPERATION_RELEASE]           = {"release",           EVERY_COLUMN, {N,       N,       N,       P,       N,       N,       N,       N}},
-    [KW_OPERATION_RELEASE_PAST]      = {"release_past",      EVERY_COLUMN, {N,       N,       N,       P,       N,       P,       N,       N}},
-    [KW_OPERATION_DERIVE_SESSION]    = {"derive_session",    EVERY_COLUMN, {N,       N,       N,       P,       N,       N,       N,       N}},
-    [KW_OPERATION_SUSPEND]           = {"suspend",           LAST_COLUMN,  {O|V,     O|V,     O|V,     O|V,     O|V,     O|V,     O|V,     N}},
-    [KW_OPERATION_LIFT]              = {"lift",              EVERY_COLUMN, {O,       O,       O,       O,       O,       O,       N,       N}},
-    [KW_OPERATION_DEACTIVATE]        = {"deactivate",        LAST_COLUMN,  {O|V,     O|V,     O|V,     O|V,     O|V,     O|V,     O|V,     N}},
-    [KW_OPERATION_REPORT_COMPROMISE] = {"report_compromise", LAST_COLUMN,  {O,       O,       O,       O,       O,       O,       O,       O}},
-    [KW_OPERATION_DESTROY]           = {"destroy",           LAST_COLUMN,  {O,       O,       O,       N,       O,       O,       O,       N}},
-    [KW_OPERATION_READ]              = {"read",              LAST_COLUMN,  {S|O|A|V, S|O|A|V, S|O|A|V, S|O|A|V, S|O|A|V, S|O|A|V, S|O|A|V, S|O|A|V}},
+    /* generated, protected, ready, active; suspended, deactivated, compromised, destroyed */
+    ROW(NONE)               = {"none",               EVERY, {N,   N,   N,   N,   N,   N,   N,   N}},
+    ROW(PROTECT)            = {"protect",            EVERY, {V,   V,   V,   V,   V,   V,   V,   N}},
+    ROW(DELIVER_TO_STATION) = {"deliver_to_station", EVERY, {N,   S,   S,   N,   N,   N,   N,   N}},
+    ROW(CONFIRM)            = {"confirm",            EVERY, {S,   S,   S,   S,   N,   N,   N,   N}},
+    ROW(ACTIVATE)           = {"activate",           EVERY, {N,   N,   SO,  SO,  N,   N,   N,   N}},
+    ROW(RELEASE)            = {"release",            EVERY, {N,   N,   N,   P,   N,   N,   N,   N}},
+    ROW(RELEASE_PAST)       = {"release_past",       EVERY, {N,   N,   N,   P,   N,   P,   N,   N}},
+    ROW(DERIVE_SESSION)     = {"derive_session",     EVERY, {N,   N,   N,   P,   N,   N,   N,   N}},
+    ROW(SUSPEND)            = {"suspend",            LAST,  {OV,  OV,  OV,  OV,  OV,  OV,  OV,  N}},
+    ROW(LIFT)               = {"lift",               EVERY, {O,   O,   O,   O,   O,   O,   N,   N}},
+    ROW(DEACTIVATE)         = {"deactivate",         LAST,  {OV,  OV,  OV,  OV,  OV,  OV,  OV,  N}},
+    ROW(REPORT_COMPROMISE)  = {"report_compromise",  LAST,  {O,   O,   O,   O,   O,   O,   O,   O}},
+    ROW(DESTROY)            = {"destroy",            LAST,  {O,   O,   O,   N,   O,   O,   O,   N}},
+    ROW(READ)               = {"read",               LAST,  {ALL, ALL, ALL, ALL, ALL, ALL, ALL, ALL}},
 };
 /* clang-format on */
 
@@ -58,7 +62,11 @@ static const struct row rows[KW_OPERATION_COUNT_] = {
 #undef O
 #undef A
 #undef V
+#undef SO
+#undef OV
+#undef ALL
 #undef N
+#undef ROW
 
 static const char *const columns[COLUMN_COUNT] = {
     "generated", "protected",   "ready",       "active",
@@ -129,7 +137,7 @@ static enum column refusing_column(const struct kw_key_state *state, const struc
         }
         if ((row->cells[column] & actor_bit) == 0) {
             refusing = column;
-        } else if (row->rule == LAST_COLUMN) {
+        } else if (row->rule == LAST) {
             refusing = COLUMN_COUNT;
         }
     }
@@ -227,7 +235,7 @@ static void put_row(struct kw_writer *w, const struct row *row)
 {
     put_text(w, "| ");
     put_text(w, row->name);
-    put_text(w, row->rule == EVERY_COLUMN ? " | every |" : " | last |");
+    put_text(w, row->rule == EVERY ? " | every |" : " | last |");
     for (unsigned i = 0; i < COLUMN_COUNT; i++) {
         put_cell(w, row->cells[i]);
     }
