@@ -35,17 +35,18 @@
 #define KW_HOP_CREDIT_BYTES                                                                        \
     (512U * 1024U) /* per call and direction before the receiver says more */
 #define KW_HOP_QUEUE_BYTES_MAX  (16U * 1024U * 1024U) /* waiting to be written on one stream */
-#define KW_HOP_ITEM_COST 64U                    /* what an item takes of the credit beside its bytes */
-#define KW_HOP_TRACE_LEN_MAX 64U
+#define KW_HOP_ITEM_COST        64U /* what an item takes of the credit beside its bytes */
+#define KW_HOP_TRACE_LEN_MAX    64U
 #define KW_HOP_RECONNECT_MIN_MS 50U
 #define KW_HOP_RECONNECT_MAX_MS 2000U
-#define KW_HOP_CONNECT_MS 5000U                 /* from dialling to the peer's hello */
-#define KW_HOP_STREAM_AGE_MS (10U * 60U * 1000U) /* then it is replaced: certificates are checked anew */
+#define KW_HOP_CONNECT_MS       5000U /* from dialling to the peer's hello */
+#define KW_HOP_STREAM_AGE_MS                                                                       \
+    (10U * 60U * 1000U) /* then it is replaced: certificates are checked anew */
 #define KW_HOP_STREAMS_PER_CONNECTION_MAX 4
-#define KW_HOP_KEEPALIVE_MS 10000               /* a silent peer is asked whether it lives */
-#define KW_HOP_KEEPALIVE_TIMEOUT_MS 5000
-#define KW_HOP_TARGETS_MAX 64                   /* addresses of the inner neighbour */
-#define KW_HOP_RESOLVE_INTERVAL_MS 5000U        /* a name is looked up again */
+#define KW_HOP_KEEPALIVE_MS               10000 /* a silent peer is asked whether it lives */
+#define KW_HOP_KEEPALIVE_TIMEOUT_MS       5000
+#define KW_HOP_TARGETS_MAX                64    /* addresses of the inner neighbour */
+#define KW_HOP_RESOLVE_INTERVAL_MS        5000U /* a name is looked up again */
 
 /* --- key states --- */
 #define KW_KEY_SUSPENSIONS_MAX 64U  /* suspensions one key version may ever have */
@@ -79,6 +80,12 @@
 #define KW_HSM_RESTART_MIN_MS   100U   /* before a lost worker is started again; doubles */
 #define KW_HSM_RESTART_MAX_MS   5000U
 
+#define KW_LEDGER_CHAINS_MAX 64                 /* orchestrator streams that have had receipts from one core boot */
+#define KW_LEDGER_UNACKED_MAX 4096              /* receipts of one chain waiting to be durable */
+#define KW_LEDGER_RESEND_MS 500U                /* an unacknowledged receipt is sent again after this */
+#define KW_LEDGER_TICK_MS 100U
+#define KW_LEDGER_SIGN_MS 3000U                 /* for one checkpoint's signature */
+
 /* --- store --- */
 #define KW_STORE_JOBS_MAX        4096 /* waiting for the writer */
 #define KW_STORE_GROUP_MAX       256  /* jobs in one commit */
@@ -106,9 +113,10 @@
 #define KW_EDGE_READ_LEN          16384U /* read per connection and turn, and the size of a TLS record */
 #define KW_EDGE_WRITE_LEN_MAX     (256U * 1024U)  /* written per connection and turn */
 #define KW_EDGE_CONNECTION_WINDOW (1024U * 1024U) /* HTTP/2 window of a connection */
-#define KW_EDGE_WASTE_LEN_MAX     (64U * 1024U) /* received bytes that moved nothing, before the cut \
-                                                 */
-#define KW_EDGE_WASTE_REFUND 512U               /* earned by a frame that moved something */
+#define KW_EDGE_WASTE_LEN_MAX                                                                      \
+    (64U * 1024U)                 /* received bytes that moved nothing, before the cut             \
+                                   */
+#define KW_EDGE_WASTE_REFUND 512U /* earned by a frame that moved something */
 #define KW_EDGE_WASTE_REFILL_PER_S                                                                 \
     1024U /* what keepalive and window updates of a quiet peer may cost */
 #define KW_EDGE_RESET_BURST       200U /* RST_STREAM frames taken at once */

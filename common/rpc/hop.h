@@ -80,10 +80,11 @@ void kw_hop_serve(struct kw_hop_call *call, const struct kw_hop_events *events, 
 
 /* --- both sides --- */
 
-/* Sends one message. False: no credit or queue full; nothing was sent, `writable` will come. */
+/* Sends one message. False: no credit or queue full; nothing was sent, `writable` will come.
+ * An item over KW_BODY_LEN_MAX (data or context) ends the call with BODY_TOO_LARGE, soon and on both sides. */
 bool kw_hop_send(struct kw_hop_call *call, struct kw_hop_item item);
 
-/* Returns credit for `len` bytes that were received and are now consumed. Until then the peer's window shrinks:
+/* Returns credit for `len` bytes of items' data that were received and are now consumed. Until then the peer's window shrinks:
  * this is the back-pressure. Small unary calls need not bother: credit returns by itself when a call ends. */
 void kw_hop_consume(struct kw_hop_call *call, size_t len);
 
@@ -98,7 +99,8 @@ void kw_hop_reply(struct kw_hop_call *call, struct kw_hop_item item);
 /* --- outer side --- */
 
 /* Opens a call on the stream with the least in flight. Fails: PEER_UNAVAILABLE (no stream), RATE_LIMITED
- * (KW_HOP_CALLS_MAX on every stream), DEADLINE_EXCEEDED (already over). Then no event will come.
+ * (KW_HOP_CALLS_MAX on every stream, or its queue is full), DEADLINE_EXCEEDED (already over), BODY_TOO_LARGE,
+ * ARGUMENT_INVALID (trace). Then no event will come.
  * Otherwise `events->status` comes exactly once; never before this returns. */
 struct kw_result kw_hop_open(struct kw_hop_client *client, const struct kw_hop_open *open,
                              const struct kw_hop_events *events, void *user, struct kw_hop_call **ret_call,
@@ -135,7 +137,17 @@ struct kw_result kw_hop_client_new(struct kw_rpc *rpc, const struct kw_hop_clien
 bool kw_hop_client_connected(const struct kw_hop_client *client);
 size_t kw_hop_server_in_flight(const struct kw_hop_server *server);
 
-/* Drain: the server says so to its peers (they send no new calls) and calls `drained` when none is left. */
+/* What was written so far; frames per message is how well coalescing works. */
+struct kw_hop_stats {
+    uint64_t messages_sent;
+    uint64_t frames_sent;
+};
+
+struct kw_hop_stats kw_hop_server_stats(const struct kw_hop_server *server);
+struct kw_hop_stats kw_hop_client_stats(const struct kw_hop_client *client);
+
+/* Drain: the server says so to its peers (they send no new calls, and leave when their last one is over) and
+ * calls `drained` when none is left. A peer that is silent delays it: the caller keeps a grace period. */
 void kw_hop_server_drain(struct kw_hop_server *server, void (*drained)(void *context), void *context);
 
 /* Cancels what is left, closes; `closed` runs on the loop thread when the memory is gone. */

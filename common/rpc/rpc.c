@@ -1,0 +1,141 @@
+/* The pump: one thread in grpc_completion_queue_next that turns every completion into mail for the loop. */
+#include "common/rpc/rpc.h"
+
+#include "common/rpc/tag.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+
+struct kw_rpc {
+    struct kw_loop *loop;
+    struct kw_id boot_id;
+    grpc_completion_queue *queue;
+    pthread_t pump;
+    struct kw_mail ended; /* from the pump, as its last act */
+    void (*closed)(void *context);
+    void *context;
+};
+
+static void deliver_tag(struct kw_mail *mail)
+{
+    struct kw_rpc_tag *tag = KW_CONTAINER(mail, struct kw_rpc_tag, mail);
+
+    tag->done(tag, tag->ok);
+}
+
+static void *pump_thread(void *context)
+{
+    struct kw_rpc *rpc = context;
+
+    (void)pthread_setname_np(pthread_self(), "kw-pump");
+    for (;;) {
+        grpc_event event = grpc_completion_queue_next(
+            rpc->queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
+
+        if (event.type == GRPC_QUEUE_SHUTDOWN) {
+            break;
+        }
+        if (event.type == GRPC_OP_COMPLETE) {
+            struct kw_rpc_tag *tag = event.tag;
+
+            tag->ok = event.success != 0;
+            kw_loop_post(rpc->loop, &tag->mail);
+        }
+    }
+    kw_loop_post(rpc->loop, &rpc->ended);
+    return NULL;
+}
+
+/* Joined here and not later: after `closed` the loop may end, and the pump must have left kw_loop_post by then. */
+static void deliver_ended(struct kw_mail *mail)
+{
+    struct kw_rpc *rpc = KW_CONTAINER(mail, struct kw_rpc, ended);
+
+    (void)pthread_join(rpc->pump, NULL);
+    grpc_completion_queue_destroy(rpc->queue);
+    rpc->queue = NULL;
+    if (rpc->closed != NULL) {
+        rpc->closed(rpc->context);
+    }
+}
+
+/* gRPC's threads and the pump are born with every signal blocked: signals belong to the loop thread. */
+static int start_masked(struct kw_rpc *rpc)
+{
+    sigset_t all;
+    sigset_t before;
+    int rc;
+
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    kw_grpc_start();
+    rpc->queue = grpc_completion_queue_create_for_next(NULL);
+    rc = pthread_create(&rpc->pump, NULL, pump_thread, rpc);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return rc;
+}
+
+struct kw_result kw_rpc_new(struct kw_loop *loop, struct kw_id boot_id, struct kw_rpc **ret_rpc,
+                            struct kw_error *err)
+{
+    struct kw_rpc *rpc = calloc(1, sizeof(*rpc));
+    int rc;
+
+    KW_ENSURE(rpc != NULL, err, MEMORY, "rpc");
+    rpc->loop = loop;
+    rpc->boot_id = boot_id;
+    rpc->ended.deliver = deliver_ended;
+    rc = start_masked(rpc);
+    if (rc != 0) {
+        grpc_completion_queue_shutdown(rpc->queue);
+        grpc_completion_queue_destroy(rpc->queue);
+        kw_grpc_stop();
+        free(rpc);
+        KW_FAIL(err, SYSTEM, "pthread_create: %s", strerror(rc));
+    }
+    *ret_rpc = rpc;
+    return KW_OK;
+}
+
+void kw_rpc_close(struct kw_rpc *rpc, void (*closed)(void *context), void *context)
+{
+    rpc->closed = closed;
+    rpc->context = context;
+    grpc_completion_queue_shutdown(rpc->queue);
+}
+
+void kw_rpc_free(struct kw_rpc *rpc)
+{
+    if (rpc == NULL) {
+        return;
+    }
+    kw_grpc_stop();
+    free(rpc);
+}
+
+grpc_completion_queue *kw_rpc_queue(struct kw_rpc *rpc)
+{
+    return rpc->queue;
+}
+
+struct kw_loop *kw_rpc_loop(struct kw_rpc *rpc)
+{
+    return rpc->loop;
+}
+
+struct kw_id kw_rpc_boot_id(const struct kw_rpc *rpc)
+{
+    return rpc->boot_id;
+}
+
+void *kw_rpc_arm(struct kw_rpc_tag *tag)
+{
+    tag->mail.deliver = deliver_tag;
+    return tag;
+}
+
+bool kw_rpc_start(grpc_call *call, const grpc_op *ops, size_t count, struct kw_rpc_tag *tag)
+{
+    return grpc_call_start_batch(call, ops, count, kw_rpc_arm(tag), NULL) == GRPC_CALL_OK;
+}
