@@ -1,7 +1,7 @@
 /* EC keys: one accepted encoding of the public half, checked wherever a key comes in. */
 #include "common/crypto/key.h"
 
-#include "common/crypto/file.h"
+#include "common/crypto/keyfile.h"
 #include "common/crypto/openssl.h"
 
 #include <fcntl.h>
@@ -129,7 +129,7 @@ struct kw_result kw_private_key_from_file(struct kw_private_key *key, const char
 {
     KW_SCOPED(kw_buf_done) struct kw_buf pem = {0};
 
-    KW_TRY(kw_file_read(AT_FDCWD, path, KEY_FILE_LEN_MAX, true, &pem, err));
+    KW_TRY(kw_keyfile_read(AT_FDCWD, path, KEY_FILE_LEN_MAX, true, &pem, err));
     return kw_private_key_from_pem(key, kw_buf_bytes(&pem), err);
 }
 

@@ -2,7 +2,8 @@
  * credentials_write.c's. */
 #include "common/pki/credentials.h"
 
-#include "common/crypto/file.h"
+#include "common/base/file.h"
+#include "common/crypto/keyfile.h"
 #include "common/crypto/openssl.h"
 
 #include <errno.h>
@@ -22,7 +23,7 @@ static struct kw_result terminate(struct kw_buf *text, struct kw_error *err)
 static struct kw_result file_load(int dir, const char *name, bool private_only,
                                   struct kw_buf *ret_text, struct kw_error *err)
 {
-    KW_TRY(kw_file_read(dir, name, KW_CREDENTIALS_FILE_LEN_MAX, private_only, ret_text, err));
+    KW_TRY(kw_keyfile_read(dir, name, KW_CREDENTIALS_FILE_LEN_MAX, private_only, ret_text, err));
     return terminate(ret_text, err);
 }
 
@@ -55,7 +56,7 @@ static struct kw_result credentials_parse(struct kw_credentials *c, struct kw_er
  * there. */
 static struct kw_result load_once(struct kw_credentials *c, const char *path, struct kw_error *err)
 {
-    KW_SCOPED(kw_file_close) int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    KW_SCOPED(kw_fd_close) int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
     KW_ENSURE(dir >= 0, err, CONFIG_INVALID, "credentials %s: %s", path, strerror(errno));
     KW_TRY(file_load(dir, KW_CREDENTIALS_KEY, true, &c->key_pem, err));

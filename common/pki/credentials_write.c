@@ -2,7 +2,8 @@
  * durable, then put in its place by one rename of a link. */
 #include "common/pki/credentials.h"
 
-#include "common/crypto/file.h"
+#include "common/base/file.h"
+#include "common/crypto/keyfile.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -26,7 +27,7 @@ struct place {
 
 static void place_done(struct place *place)
 {
-    kw_file_close(&place->parent);
+    kw_fd_close(&place->parent);
 }
 
 static struct kw_result place_open(const char *path, struct place *place, struct kw_error *err)
@@ -108,15 +109,15 @@ static struct kw_result generation_remove(const struct place *place, struct kw_e
 static struct kw_result generation_write(const struct place *place,
                                          const struct kw_credentials_pem *pem, struct kw_error *err)
 {
-    KW_SCOPED(kw_file_close) int dir = -1;
+    KW_SCOPED(kw_fd_close) int dir = -1;
 
     KW_ENSURE(mkdirat(place->parent, place->next, GENERATION_MODE) == 0, err, SYSTEM,
               "directory %s: %s", place->next, strerror(errno));
     dir = openat(place->parent, place->next, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     KW_ENSURE(dir >= 0, err, SYSTEM, "directory %s: %s", place->next, strerror(errno));
-    KW_TRY(kw_file_write(dir, KW_CREDENTIALS_KEY, pem->key, KW_FILE_MODE_PRIVATE, err));
-    KW_TRY(kw_file_write(dir, KW_CREDENTIALS_CERT, pem->cert, KW_FILE_MODE_PUBLIC, err));
-    return kw_file_write(dir, KW_CREDENTIALS_CA, pem->ca, KW_FILE_MODE_PUBLIC, err);
+    KW_TRY(kw_keyfile_write(dir, KW_CREDENTIALS_KEY, pem->key, KW_KEYFILE_MODE_PRIVATE, err));
+    KW_TRY(kw_keyfile_write(dir, KW_CREDENTIALS_CERT, pem->cert, KW_KEYFILE_MODE_PUBLIC, err));
+    return kw_keyfile_write(dir, KW_CREDENTIALS_CA, pem->ca, KW_KEYFILE_MODE_PUBLIC, err);
 }
 
 static struct kw_result link_swap(const struct place *place, struct kw_error *err)

@@ -1,7 +1,8 @@
 /* Small files, by descriptors of the directory they are in, so that a swapped link cannot mix
  * generations. */
-#include "common/crypto/file.h"
+#include "common/crypto/keyfile.h"
 
+#include "common/base/file.h"
 #include "common/base/random.h"
 
 #include <errno.h>
@@ -12,14 +13,6 @@
 
 #define TEMPORARY_RANDOM_LEN 8
 #define NAME_SIZE            512
-
-void kw_file_close(int *fd)
-{
-    if (*fd >= 0) {
-        (void)close(*fd);
-        *fd = -1;
-    }
-}
 
 /* Reads to the end, into one byte more than the size said, so that a growing file is noticed. */
 static struct kw_result read_all(int fd, const char *name, size_t size, struct kw_buf *ret_text,
@@ -43,10 +36,10 @@ static struct kw_result read_all(int fd, const char *name, size_t size, struct k
     KW_FAIL(err, CONFIG_INVALID, "file %s grew while it was read", name);
 }
 
-struct kw_result kw_file_read(int dir, const char *name, size_t len_max, bool private_only,
-                              struct kw_buf *ret_text, struct kw_error *err)
+struct kw_result kw_keyfile_read(int dir, const char *name, size_t len_max, bool private_only,
+                                 struct kw_buf *ret_text, struct kw_error *err)
 {
-    KW_SCOPED(kw_file_close) int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    KW_SCOPED(kw_fd_close) int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     size_t start = ret_text->len;
     struct kw_result result;
     struct stat st;
@@ -84,8 +77,8 @@ static bool write_all(int fd, struct kw_bytes text)
 static struct kw_result write_new(int dir, const char *name, struct kw_bytes text, mode_t mode,
                                   struct kw_error *err)
 {
-    KW_SCOPED(kw_file_close)
-    int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, KW_FILE_MODE_PRIVATE);
+    KW_SCOPED(kw_fd_close)
+    int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, KW_KEYFILE_MODE_PRIVATE);
 
     KW_ENSURE(fd >= 0, err, SYSTEM, "create %s: %s", name, strerror(errno));
     KW_ENSURE(write_all(fd, text) && fchmod(fd, mode) == 0 && fsync(fd) == 0, err, SYSTEM,
@@ -101,7 +94,7 @@ static bool parent_sync(int dir, const char *name)
     int put = slash == NULL
                   ? snprintf(parent, sizeof(parent), ".")
                   : snprintf(parent, sizeof(parent), "%.*s", (int)(slash - name) + 1, name);
-    KW_SCOPED(kw_file_close) int fd = -1;
+    KW_SCOPED(kw_fd_close) int fd = -1;
 
     if (put < 0 || (size_t)put >= sizeof(parent)) {
         errno = ENAMETOOLONG;
@@ -111,8 +104,8 @@ static bool parent_sync(int dir, const char *name)
     return fd >= 0 && fsync(fd) == 0;
 }
 
-struct kw_result kw_file_write(int dir, const char *name, struct kw_bytes text, mode_t mode,
-                               struct kw_error *err)
+struct kw_result kw_keyfile_write(int dir, const char *name, struct kw_bytes text, mode_t mode,
+                                  struct kw_error *err)
 {
     uint8_t random[TEMPORARY_RANDOM_LEN];
     char digits[2 * TEMPORARY_RANDOM_LEN + 1];
