@@ -1,0 +1,199 @@
+/* The ceremony as a whole: a token of ours or none, all keys or none. */
+#include "services/cryptocore/hsm/ceremony.h"
+
+#include "common/base/arena.h"
+#include "common/base/limits.h"
+#include "services/cryptocore/hsm/ceremony_keys.h"
+#include "services/cryptocore/hsm/objects.h"
+#include "services/cryptocore/hsm/operations.h"
+#include "services/cryptocore/hsm/self_test.h"
+#include "services/cryptocore/hsm/signer.h"
+#include "services/cryptocore/hsm/wire.h"
+
+#include <stdlib.h>
+
+struct kw_hsm_ceremony {
+    struct kw_hsm_module module;
+    struct kw_hsm_session session;
+    struct kw_arena *arena; /* of the last answer */
+};
+
+struct kw_result kw_hsm_ceremony_new(const struct kw_hsm_token *token,
+                                     struct kw_hsm_ceremony **ret_ceremony, struct kw_error *err)
+{
+    struct kw_hsm_token_settings settings = {token->provider, token->module_path,
+                                             token->token_label, token->pin_path, token->lock_path};
+    struct kw_hsm_ceremony *ceremony = calloc(1, sizeof(*ceremony));
+    struct kw_result result;
+
+    KW_ENSURE(ceremony != NULL, err, MEMORY, "ceremony");
+    result = kw_hsm_module_open(&ceremony->module, &settings, err);
+    if (kw_ok(result)) {
+        result =
+            kw_hsm_session_open(&ceremony->session, &ceremony->module, KW_HSM_READ_WRITE, err);
+    }
+    if (!kw_ok(result)) {
+        kw_hsm_ceremony_free(ceremony);
+        return result;
+    }
+    *ret_ceremony = ceremony;
+    return KW_OK;
+}
+
+void kw_hsm_ceremony_free(struct kw_hsm_ceremony *ceremony)
+{
+    if (ceremony == NULL) {
+        return;
+    }
+    kw_arena_free(ceremony->arena);
+    kw_hsm_session_close(&ceremony->session);
+    kw_hsm_module_close(&ceremony->module);
+    free(ceremony);
+}
+
+static struct kw_result absent(struct kw_hsm_session *session, CK_OBJECT_CLASS class,
+                               const char *label, struct kw_error *err)
+{
+    CK_OBJECT_HANDLE handle;
+    size_t count;
+
+    KW_TRY(kw_hsm_objects_find(session, class, label, &handle, &count, err));
+    KW_ENSURE(count == 0, err, ALREADY_EXISTS, "the token already holds %s", label);
+    return KW_OK;
+}
+
+/* None of our labels, whatever version: a ceremony never adds to keys that are there. */
+static struct kw_result token_fresh(struct kw_hsm_session *session, struct kw_error *err)
+{
+    char label[KW_HSM_LABEL_SIZE];
+
+    for (uint32_t version = 1; version <= KW_HSM_KEK_VERSIONS_MAX; version++) {
+        KW_TRY(absent(session, CKO_SECRET_KEY, kw_hsm_kek_label(version, label), err));
+    }
+    KW_TRY(absent(session, CKO_SECRET_KEY, KW_HSM_MAC_LABEL, err));
+    KW_TRY(absent(session, CKO_SECRET_KEY, KW_HSM_CANARY_LABEL, err));
+    for (int s = KW_HSM_SIGNER_FIRST; s <= KW_HSM_SIGNER_LAST; s++) {
+        const char *signer = kw_hsm_signer_label((enum kw_hsm_signer)s);
+
+        KW_TRY(absent(session, CKO_PRIVATE_KEY, signer, err));
+        KW_TRY(absent(session, CKO_PUBLIC_KEY, signer, err));
+    }
+    return KW_OK;
+}
+
+static struct kw_result keys_make(struct kw_hsm_session *session, struct kw_bytes recovery_spki,
+                                  struct kw_hsm_made *made, struct kw_hsm_keys_made *ret_keys,
+                                  struct kw_error *err)
+{
+    KW_TRY(kw_hsm_ceremony_secrets(session, recovery_spki, made, ret_keys, err));
+    for (int s = KW_HSM_SIGNER_FIRST; s <= KW_HSM_SIGNER_LAST; s++) {
+        KW_TRY(kw_hsm_ceremony_signer(session, (enum kw_hsm_signer)s, made, err));
+    }
+    KW_TRY(kw_hsm_session_keys(session, err));
+    return kw_hsm_self_test(session, err);
+}
+
+static void keys_unmake(struct kw_hsm_session *session, const struct kw_hsm_made *made)
+{
+    for (size_t i = 0; i < made->count; i++) {
+        CK_RV rv = session->module->functions->C_DestroyObject(session->handle, made->handles[i]);
+
+        KW_IGNORE(kw_hsm_session_result(session, KW_C_DestroyObject, rv, NULL));
+    }
+}
+
+struct kw_result kw_hsm_ceremony_make(struct kw_hsm_ceremony *ceremony, struct kw_bytes recovery_spki,
+                                      struct kw_hsm_keys_made *ret_made, struct kw_error *err)
+{
+    KW_SCOPED(kw_hsm_keys_made_done) struct kw_hsm_keys_made keys = {0};
+    struct kw_hsm_made made = {.count = 0};
+    struct kw_result result;
+
+    KW_TRY(token_fresh(&ceremony->session, err));
+    result = keys_make(&ceremony->session, recovery_spki, &made, &keys, err);
+    if (!kw_ok(result)) {
+        keys_unmake(&ceremony->session, &made);
+        return result;
+    }
+    *ret_made = keys;
+    keys = (struct kw_hsm_keys_made){0};
+    return KW_OK;
+}
+
+void kw_hsm_keys_made_done(struct kw_hsm_keys_made *made)
+{
+    if (made != NULL) {
+        kw_buf_done(&made->blob);
+    }
+}
+
+struct kw_result kw_hsm_ceremony_public_key(struct kw_hsm_ceremony *ceremony,
+                                            enum kw_hsm_signer signer, struct kw_buf *ret_spki,
+                                            struct kw_error *err)
+{
+    KW_SCOPED(kw_private_key_done) struct kw_private_key key = {0};
+    KW_SCOPED(kw_public_key_done) struct kw_public_key public = {0};
+    struct kw_spki spki;
+
+    KW_TRY(kw_hsm_signer_key(&ceremony->module, signer, &key, err));
+    KW_TRY(kw_private_key_public(&key, &public, err));
+    KW_TRY(kw_public_key_spki(&public, &spki, err));
+    return kw_buf_append(ret_spki, kw_spki_bytes(&spki), err);
+}
+
+struct kw_result kw_hsm_ceremony_root(struct kw_hsm_ceremony *ceremony, const char *name,
+                                      const struct kw_validity *validity, struct kw_buf *ret_der,
+                                      struct kw_error *err)
+{
+    KW_SCOPED(kw_private_key_done) struct kw_private_key key = {0};
+    KW_SCOPED(kw_public_key_done) struct kw_public_key public = {0};
+    KW_SCOPED(kw_certificate_done) struct kw_certificate root = {0};
+    struct kw_ca_plan plan = {
+        .subject = &public, .name = name, .validity = *validity, .path_len = 1};
+
+    KW_TRY(kw_hsm_signer_key(&ceremony->module, KW_HSM_ROOT, &key, err));
+    KW_TRY(kw_private_key_public(&key, &public, err));
+    KW_TRY(kw_certificate_issue_root(&plan, &key, &root, err));
+    return kw_certificate_to_der(&root, ret_der, err);
+}
+
+struct kw_result kw_hsm_ceremony_ca(struct kw_hsm_ceremony *ceremony, enum kw_hsm_signer ca,
+                                    struct kw_bytes root_certificate, const char *name,
+                                    const struct kw_validity *validity, struct kw_buf *ret_der,
+                                    struct kw_error *err)
+{
+    KW_SCOPED(kw_private_key_done) struct kw_private_key root_key = {0};
+    KW_SCOPED(kw_private_key_done) struct kw_private_key key = {0};
+    KW_SCOPED(kw_public_key_done) struct kw_public_key public = {0};
+    KW_SCOPED(kw_certificate_done) struct kw_certificate root = {0};
+    KW_SCOPED(kw_certificate_done) struct kw_certificate made = {0};
+    struct kw_ca_plan plan = {
+        .subject = &public, .name = name, .validity = *validity, .path_len = 0};
+
+    KW_ENSURE(ca >= KW_HSM_CA_SERVICES && ca <= KW_HSM_CA_STATIONS, err, ARGUMENT_INVALID,
+              "signer %d is no issuing CA", (int)ca);
+    KW_TRY(kw_hsm_signer_key(&ceremony->module, KW_HSM_ROOT, &root_key, err));
+    KW_TRY(kw_hsm_signer_key(&ceremony->module, ca, &key, err));
+    KW_TRY(kw_private_key_public(&key, &public, err));
+    KW_TRY(kw_certificate_from_der(&root, root_certificate, err));
+    KW_TRY(kw_certificate_issue_ca(&plan, &(struct kw_issuer){&root, &root_key}, &made, err));
+    return kw_certificate_to_der(&made, ret_der, err);
+}
+
+struct kw_result kw_hsm_ceremony_run(struct kw_hsm_ceremony *ceremony,
+                                     const struct kw_hsm_request *request,
+                                     struct kw_hsm_answer *ret_answer, struct kw_error *err)
+{
+    KW_TRY(kw_hsm_request_check(request, err));
+    if (ceremony->session.kek_count == 0) {
+        KW_TRY(kw_hsm_session_keys(&ceremony->session, err));
+    }
+    kw_arena_free(ceremony->arena);
+    ceremony->arena = kw_arena_new(KW_REQUEST_ARENA_MAX);
+    KW_ENSURE(ceremony->arena != NULL, err, MEMORY, "ceremony");
+    kw_hsm_run(&ceremony->session, ceremony->arena, request, ret_answer);
+    if (!kw_ok(ret_answer->result) && err != NULL) {
+        *err = ret_answer->error;
+    }
+    return ret_answer->result;
+}

@@ -1,0 +1,28 @@
+/* Templates of secret keys: every attribute said aloud, so that no default of a module decides. */
+#ifndef KW_SERVICES_CRYPTOCORE_HSM_TEMPLATE_H
+#define KW_SERVICES_CRYPTOCORE_HSM_TEMPLATE_H
+
+#include "services/cryptocore/hsm/pkcs11.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define KW_HSM_TEMPLATE_MAX 20
+
+struct kw_hsm_template {
+    CK_ATTRIBUTE attributes[KW_HSM_TEMPLATE_MAX];
+    CK_ULONG count;
+};
+
+/* A session object, private, sensitive, with these uses (enum kw_hsm_use) and no others. */
+void kw_hsm_template_secret(struct kw_hsm_template *template, unsigned uses);
+
+/* Adds; `value` must live as long as the template. There is room for what this folder adds. */
+void kw_hsm_template_add(struct kw_hsm_template *template, CK_ATTRIBUTE_TYPE type, const void *value,
+                         size_t len);
+void kw_hsm_template_bool(struct kw_hsm_template *template, CK_ATTRIBUTE_TYPE type, bool value);
+
+/* {private, sensitive, not extractable}: what a KEK demands of every key that it unwraps. */
+void kw_hsm_template_unwrapped(struct kw_hsm_template *template);
+
+#endif
