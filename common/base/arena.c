@@ -1,4 +1,4 @@
-/* Arena allocation in blocks that double up to a page multiple; everything is wiped before it is
+/* Arena allocation in blocks of a page, or of one larger piece; everything is wiped before it is
  * freed. */
 #include "common/base/arena.h"
 
@@ -60,8 +60,12 @@ void kw_arena_free(struct kw_arena *arena)
 static struct block *block_add(struct kw_arena *arena, size_t need)
 {
     size_t size = need > BLOCK_SIZE_MIN ? need : BLOCK_SIZE_MIN;
-    struct block *block = calloc(1, sizeof(*block) + size);
+    size_t total;
+    struct block *block = NULL;
 
+    if (!__builtin_add_overflow(size, sizeof(*block), &total)) {
+        block = calloc(1, total);
+    }
     if (block != NULL) {
         block->size = size;
         block->next = arena->blocks;

@@ -77,6 +77,9 @@ struct kw_result kw_buf_reserve(struct kw_buf *buf, size_t more, struct kw_error
 
 struct kw_result kw_buf_append(struct kw_buf *buf, struct kw_bytes bytes, struct kw_error *err)
 {
+    if (bytes.len == 0) {
+        return KW_OK;
+    }
     KW_TRY(kw_buf_reserve(buf, bytes.len, err));
     kw_copy(buf->data + buf->len, bytes.data, bytes.len);
     buf->len += bytes.len;

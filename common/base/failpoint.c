@@ -19,26 +19,39 @@ struct failpoint {
 static struct failpoint armed[FAILPOINTS_MAX];
 static int armed_count;
 
+/* Reads ":n" or nothing; 0 for anything else. */
+static long parse_count(const char *text)
+{
+    char *end = NULL;
+    long count;
+
+    if (*text == '\0') {
+        return 1;
+    }
+    if (*text != ':' || strspn(text + 1, "0123456789") == 0) {
+        return 0;
+    }
+    count = strtol(text + 1, &end, 10);
+    return *end == '\0' ? count : 0;
+}
+
 /* "name=abort" or "name=error", each with an optional ":n". */
 static struct kw_result arm(const char *text, struct kw_error *err)
 {
     struct failpoint *fp = &armed[armed_count];
-    const char *equals = strchr(text, '=');
-    const char *colon;
-    char *end = NULL;
+    size_t name_len = strcspn(text, "=");
+    const char *action = text + name_len + 1;
 
     KW_ENSURE(armed_count < FAILPOINTS_MAX, err, CONFIG_INVALID, "more than %d failpoints",
               FAILPOINTS_MAX);
-    KW_ENSURE(equals != NULL && equals - text < NAME_SIZE, err, CONFIG_INVALID, "failpoint %s",
-              text);
-    memcpy(fp->name, text, (size_t)(equals - text));
-    fp->aborts = strncmp(equals + 1, "abort", 5) == 0;
-    KW_ENSURE(fp->aborts || strncmp(equals + 1, "error", 5) == 0, err, CONFIG_INVALID,
-              "failpoint %s", text);
-    colon = strchr(equals, ':');
-    fp->fire_at = colon != NULL ? strtol(colon + 1, &end, 10) : 1;
-    KW_ENSURE(fp->fire_at > 0 && (end == NULL || *end == '\0'), err, CONFIG_INVALID, "failpoint %s",
-              text);
+    KW_ENSURE(name_len > 0 && name_len < NAME_SIZE && text[name_len] == '=', err, CONFIG_INVALID,
+              "failpoint %s: expected name=abort or name=error", text);
+    memcpy(fp->name, text, name_len);
+    fp->aborts = strncmp(action, "abort", 5) == 0;
+    KW_ENSURE(fp->aborts || strncmp(action, "error", 5) == 0, err, CONFIG_INVALID,
+              "failpoint %s: expected abort or error", text);
+    fp->fire_at = parse_count(action + 5);
+    KW_ENSURE(fp->fire_at > 0, err, CONFIG_INVALID, "failpoint %s: expected :n", text);
     armed_count++;
     return KW_OK;
 }

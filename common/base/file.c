@@ -6,10 +6,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static void fd_close(int *fd)
+void kw_fd_close(int *fd)
 {
     if (*fd >= 0) {
         (void)close(*fd);
+        *fd = -1;
     }
 }
 
@@ -39,7 +40,7 @@ static struct kw_result read_all(int fd, const char *path, size_t len_max, struc
 struct kw_result kw_file_read(const char *path, size_t len_max, struct kw_buf *buf,
                               struct kw_error *err)
 {
-    KW_SCOPED(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    KW_SCOPED(kw_fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
 
     KW_ENSURE(fd >= 0, err, CONFIG_INVALID, "file %s: %s", path, strerror(errno));
     return read_all(fd, path, len_max, buf, err);

@@ -13,4 +13,8 @@
 struct kw_result kw_file_read(const char *path, size_t len_max, struct kw_buf *buf,
                               struct kw_error *err);
 
+/* Closes `*fd` unless it is negative, and makes it negative: for `KW_SCOPED(kw_fd_close) int fd =
+ * …`. */
+void kw_fd_close(int *fd);
+
 #endif

@@ -29,19 +29,25 @@ bool kw_id_is_none(struct kw_id id)
 
 struct kw_result kw_id_random(struct kw_id *ret_id, struct kw_error *err)
 {
-    return kw_random(ret_id->bytes, KW_ID_LEN, err);
+    struct kw_id id;
+
+    KW_TRY(kw_random(id.bytes, KW_ID_LEN, err));
+    *ret_id = id;
+    return KW_OK;
 }
 
 struct kw_result kw_id_v7(struct kw_id *ret_id, struct kw_error *err)
 {
     uint64_t ms = kw_clock_wall_ms();
+    struct kw_id id;
 
-    KW_TRY(kw_random(ret_id->bytes, KW_ID_LEN, err));
+    KW_TRY(kw_id_random(&id, err));
     for (int i = 0; i < 6; i++) {
-        ret_id->bytes[i] = (uint8_t)(ms >> (40 - 8 * i));
+        id.bytes[i] = (uint8_t)(ms >> (40 - 8 * i));
     }
-    ret_id->bytes[6] = (uint8_t)(0x70 | (ret_id->bytes[6] & 0x0f));
-    ret_id->bytes[8] = (uint8_t)(0x80 | (ret_id->bytes[8] & 0x3f));
+    id.bytes[6] = (uint8_t)(0x70 | (id.bytes[6] & 0x0f));
+    id.bytes[8] = (uint8_t)(0x80 | (id.bytes[8] & 0x3f));
+    *ret_id = id;
     return KW_OK;
 }
 

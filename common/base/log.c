@@ -9,11 +9,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LINE_SIZE 4096
+#define LINE_SIZE     4096
+#define VALUE_LEN_MAX 1000 /* of a text as it is written; what is longer ends in "..." */
+#define TAIL_SIZE     16   /* kept free for `,"cut":true}` and the newline */
 
 struct line {
     char text[LINE_SIZE];
     size_t len;
+    bool full; /* something did not fit; nothing of it was written */
 };
 
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
@@ -42,13 +45,14 @@ struct kw_result kw_log_level_parse(const char *name, enum kw_log_level *ret_lev
     KW_FAIL(err, CONFIG_INVALID, "log level %s: expected debug, info, warn or error", name);
 }
 
-/* What does not fit is cut; room for the closing brace and newline is kept. */
 static void put(struct line *line, const char *text, size_t len)
 {
-    size_t room = LINE_SIZE - 3 - line->len;
-
-    kw_copy(line->text + line->len, text, len < room ? len : room);
-    line->len += len < room ? len : room;
+    if (len > LINE_SIZE - TAIL_SIZE - line->len) {
+        line->full = true;
+        return;
+    }
+    kw_copy(line->text + line->len, text, len);
+    line->len += len;
 }
 
 static void put_text(struct line *line, const char *text)
@@ -75,8 +79,11 @@ static __attribute__((format(printf, 2, 3))) void put_format(struct line *line, 
  * can neither break the line nor the terminal. */
 static void put_quoted(struct line *line, const char *text)
 {
+    size_t end = line->len + VALUE_LEN_MAX;
+    const char *c = text;
+
     put(line, "\"", 1);
-    for (const char *c = text; *c != '\0'; c++) {
+    for (; *c != '\0' && line->len < end && !line->full; c++) {
         if (*c == '"' || *c == '\\') {
             put_format(line, "\\%c", *c);
         } else if (*c < 0x20 || *c > 0x7e) {
@@ -85,7 +92,7 @@ static void put_quoted(struct line *line, const char *text)
             put(line, c, 1);
         }
     }
-    put(line, "\"", 1);
+    put_text(line, *c == '\0' ? "\"" : "...\"");
 }
 
 static void put_hex(struct line *line, struct kw_bytes bytes)
@@ -96,7 +103,7 @@ static void put_hex(struct line *line, struct kw_bytes bytes)
         bytes.len = 64;
     }
     kw_hex(bytes, text);
-    put_format(line, "\"%s\"", text);
+    put_quoted(line, text);
 }
 
 static void put_value(struct line *line, const struct kw_log_field *field)
@@ -123,7 +130,7 @@ static void put_value(struct line *line, const struct kw_log_field *field)
         put_quoted(line, kw_id_text(field->id.kind, field->id.value, text));
         break;
     case KW_FIELD_ERR:
-        put_quoted(line, field->err->message);
+        field->err != NULL ? put_quoted(line, field->err->message) : put_text(line, "null");
         break;
     }
 }
@@ -132,7 +139,7 @@ static void put_field(struct line *line, const struct kw_log_field *field)
 {
     put_format(line, on_terminal ? " %s=" : ",\"%s\":", field->name);
     put_value(line, field);
-    if (field->type == KW_FIELD_ERR) {
+    if (field->type == KW_FIELD_ERR && field->err != NULL) {
         const char *file = field->err->file != NULL ? field->err->file : "";
         const struct kw_log_field detail[] = {
             KW_F_STR("reason", kw_reason_row(field->err->reason)->name),
@@ -143,6 +150,30 @@ static void put_field(struct line *line, const struct kw_log_field *field)
         for (size_t i = 0; i < sizeof(detail) / sizeof(detail[0]); i++) {
             put_field(line, &detail[i]);
         }
+    }
+}
+
+/* A field is written whole or not at all, so that a line is valid JSON however long its fields are.
+ */
+static void put_fields(struct line *line, const struct kw_log_field *fields, size_t count)
+{
+    bool cut = false;
+
+    for (size_t i = 0; i < count; i++) {
+        size_t before = line->len;
+
+        put_field(line, &fields[i]);
+        if (line->full) {
+            line->len = before;
+            line->full = false;
+            cut = true;
+        }
+    }
+    if (cut) {
+        const char *mark = on_terminal ? " cut=true" : ",\"cut\":true";
+
+        kw_copy(line->text + line->len, mark, strlen(mark));
+        line->len += strlen(mark);
     }
 }
 
@@ -180,10 +211,9 @@ void kw_log_write(enum kw_log_level level, const char *message, const struct kw_
         return;
     }
     line.len = 0;
+    line.full = false;
     put_head(&line, level, message);
-    for (size_t i = 0; i < count; i++) {
-        put_field(&line, &fields[i]);
-    }
+    put_fields(&line, fields, count);
     if (!on_terminal) {
         line.text[line.len++] = '}';
     }

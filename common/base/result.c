@@ -33,14 +33,16 @@ enum kw_reason kw_reason_by_name(const char *name, size_t len)
 struct kw_result kw_error_make(struct kw_error *err, enum kw_reason reason, const char *file,
                                int line, const char *format, ...)
 {
+    /* Put together aside: the arguments may point into `err`, when one error is made of another. */
+    char message[KW_ERROR_MESSAGE_MAX];
+    va_list args;
+
     if (err != NULL) {
-        va_list args;
-        err->reason = reason;
-        err->file = file;
-        err->line = line;
         va_start(args, format);
-        (void)vsnprintf(err->message, sizeof(err->message), format, args);
+        (void)vsnprintf(message, sizeof(message), format, args);
         va_end(args);
+        *err = (struct kw_error){.reason = reason, .file = file, .line = line};
+        memcpy(err->message, message, strlen(message) + 1);
     }
     return (struct kw_result){reason};
 }

@@ -1,6 +1,7 @@
 /* Secrets in one mlocked, no-dump mapping cut into equal slots. */
 #include "common/base/secret.h"
 
+#include "common/base/file.h"
 #include "common/base/limits.h"
 
 #include <errno.h>
@@ -9,6 +10,8 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define FILE_LEN_MAX (KW_SECRET_LEN_MAX + 4) /* a few trailing newlines */
 
 /* The region is shared by all threads; the mutex protects `slots` and `taken` and is held for a few
  * instructions only. A slot that is not taken is all zero. */
@@ -100,19 +103,12 @@ void kw_secret_done(struct kw_secret *secret)
     *secret = (struct kw_secret){0};
 }
 
-static void fd_close(int *fd)
-{
-    if (*fd >= 0) {
-        (void)close(*fd);
-    }
-}
-
 struct kw_result kw_secret_from_file(struct kw_secret *secret, const char *path,
                                      struct kw_error *err)
 {
-    KW_SCOPED(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    KW_SCOPED(kw_fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct stat st;
-    uint8_t text[KW_SECRET_LEN_MAX + 2];
+    uint8_t text[FILE_LEN_MAX + 1];
     ssize_t got;
     struct kw_result result;
 
@@ -121,6 +117,11 @@ struct kw_result kw_secret_from_file(struct kw_secret *secret, const char *path,
     KW_ENSURE((st.st_mode & (S_IRWXG | S_IRWXO)) == 0, err, CONFIG_INVALID,
               "secret file %s is open to others: make it mode 0600", path);
     got = read(fd, text, sizeof(text));
+    /* A full buffer means that there may be more: cutting newlines off it would pass for the whole.
+     */
+    if (got > FILE_LEN_MAX) {
+        got = -1;
+    }
     while (got > 0 && (text[got - 1] == '\n' || text[got - 1] == '\r')) {
         got--;
     }
