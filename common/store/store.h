@@ -1,14 +1,16 @@
-/* Store: one database of one owner in one cell (design.md §6). SQLite behind it; PostgreSQL later, same SQL.
+/* Store: one database of one owner in one cell (design.md §6). SQLite behind it; PostgreSQL later,
+ * same SQL.
  *
- *     loop thread                    writer thread                         reader threads
+ *     loop thread                    writer thread                   reader threads
  *     kw_store_write(job) ──▶ queue ──▶ BEGIN; every waiting job in a
  *                                       savepoint; COMMIT (fsync) ──┐
- *     job->done ◀───────────────────────────────── mailbox ◀────────┘
- *     kw_store_read(job) ─────────────────────────────────────────────▶ one read transaction ──▶ done
+ *     job->done ◀────────────────────────────── mailbox ◀───────────┤
+ *     kw_store_read(job) ───▶ queue ─────────────────────────────▶ one read transaction
  *
- * A job's `run` is ordinary blocking code on the store's thread: it sees one consistent state and everything it
- * writes becomes durable together with the group, before `done` runs. A job that fails is rolled back alone.
- * A failed commit or fsync ends the process (design.md §6): nobody may be told what may not be durable.
+ * A job's `run` is ordinary blocking code on the store's thread: it sees one consistent state and
+ * everything it writes becomes durable together with the group, before `done` runs. A job that
+ * fails is rolled back alone. A failed commit or fsync ends the process (design.md §6): nobody may
+ * be told what may not be durable.
  */
 #ifndef KW_COMMON_STORE_STORE_H
 #define KW_COMMON_STORE_STORE_H
@@ -27,10 +29,13 @@ struct kw_migration {
 };
 
 struct kw_store_options {
-    const char *path;
+    const char *path; /* of a file; `<path>.lock` beside it keeps other processes out */
+    /* In order. One that was applied never changes; new ones come at the end. */
     const struct kw_migration *migrations;
     size_t migration_count;
-    void (*failed)(const struct kw_error *error, void *context); /* the store can't go on: stop the process */
+    /* The store can't go on: stop the process. Required. Loop thread, once, before the `done` of
+     * the jobs that failed by it; after kw_store_close if that is when it happened. */
+    void (*failed)(const struct kw_error *error, void *context);
     void *context;
 };
 
@@ -44,38 +49,77 @@ struct kw_store_job {
     void (*done)(struct kw_store_job *job); /* loop thread; `result` says how it went */
 };
 
-/* Opens, checks and migrates, blocking: at start-up only. Fails: STORE_UNAVAILABLE, CONFIG_INVALID. */
+/* Opens, checks and migrates, blocking: at start-up only. `options` is read and not kept, the path
+ * included. Fails: STORE_UNAVAILABLE (no access, in use by another process, input/output error),
+ * CONFIG_INVALID (an applied migration is missing or differs; no path), INTERNAL (a migration's SQL
+ * is wrong). */
 struct kw_result kw_store_open(struct kw_loop *loop, const struct kw_store_options *options,
                                struct kw_store **ret_store, struct kw_error *err);
 
-/* Finishes what is queued, checkpoints, closes and joins. Before kw_loop_stop. Accepts NULL. */
+/* Finishes what is queued, checkpoints, closes and joins; blocks. The `done` of what was queued
+ * runs afterwards, when the loop turns, and must not use the store. Loop thread, before
+ * kw_loop_stop. Accepts NULL. */
 void kw_store_close(struct kw_store *store);
 
-/* Fails: LIMIT_REACHED (KW_STORE_JOBS_MAX wait already). Then `done` will not run. Loop thread. */
-struct kw_result kw_store_write(struct kw_store *store, struct kw_store_job *job, struct kw_error *err);
-struct kw_result kw_store_read(struct kw_store *store, struct kw_store_job *job, struct kw_error *err);
+/* Fails: LIMIT_REACHED (KW_STORE_JOBS_MAX wait already), STORE_UNAVAILABLE (the store has failed).
+ * Then `done` will not run. Loop thread. Writes run in the order given; a read sees every write
+ * whose `done` has run. A job's `result` is what `run` returned, or STORE_UNAVAILABLE when the
+ * store failed: then it is unknown whether the write will be there after a restart, and the caller
+ * retries with the same request id. */
+struct kw_result kw_store_write(struct kw_store *store, struct kw_store_job *job,
+                                struct kw_error *err);
+struct kw_result kw_store_read(struct kw_store *store, struct kw_store_job *job,
+                               struct kw_error *err);
 
-/* --- SQL, on the store's threads, inside a job --- */
+/* What happened since it was opened. */
+struct kw_store_stats {
+    uint64_t commits; /* groups made durable; writes / commits is the mean group */
+    uint64_t writes;  /* write jobs answered, failed ones included */
+    uint64_t writes_failed;
+    uint64_t reads;
+    uint64_t checkpoints;
+    uint64_t wal_pages; /* in the log after the last commit */
+    uint64_t writes_waiting;
+    uint64_t reads_waiting;
+};
 
-/* The statement for `sql`, reset and unbound. `sql` is a constant: the cache is keyed by its address.
- * Parameters are $1, $2, … numbered from 1. Fails: STORE_UNAVAILABLE. */
-struct kw_result kw_sql(struct kw_tx *tx, const char *sql, struct kw_stmt **ret_stmt, struct kw_error *err);
+/* Any thread. */
+void kw_store_stats(struct kw_store *store, struct kw_store_stats *ret_stats);
 
-/* Binding keeps a reference until the statement is next used; it can't fail (a failure shows in the step). */
-void kw_bind_blob(struct kw_stmt *stmt, int index, struct kw_bytes value);
+/* --- SQL, on the store's threads, inside a job ---
+ *
+ * After ALREADY_EXISTS a job may go on, for the statement left nothing behind (but ON CONFLICT says
+ * it better, and on PostgreSQL it is the only way). After any other failure it returns that; one
+ * that claims success is failed with INTERNAL. */
+
+/* The statement for `sql`, reset and unbound. `sql` is a constant: the cache is keyed by its
+ * address. Parameters are $1, $2, … numbered from 1; one that is not bound is NULL. Fails:
+ * STORE_UNAVAILABLE, INTERNAL (wrong SQL, or more statements than KW_STORE_STATEMENTS_MAX). */
+struct kw_result kw_sql(struct kw_tx *tx, const char *sql, struct kw_stmt **ret_stmt,
+                        struct kw_error *err);
+
+/* Binding keeps a reference until the statement is next used; it can't fail (a failure shows in the
+ * step). */
+void kw_bind_blob(struct kw_stmt *stmt, int index, struct kw_bytes value); /* empty: not NULL */
 void kw_bind_id(struct kw_stmt *stmt, int index, const struct kw_id *value);
 void kw_bind_text(struct kw_stmt *stmt, int index, const char *value); /* NULL: SQL NULL */
 void kw_bind_i64(struct kw_stmt *stmt, int index, int64_t value);
 
-/* One row (`*ret_row` true) or the end. Fails: ALREADY_EXISTS (unique or primary key), STORE_UNAVAILABLE. */
+/* One row (`*ret_row` true) or the end. Fails: ALREADY_EXISTS (unique or primary key),
+ * STORE_UNAVAILABLE, INTERNAL (another constraint, a bad index, a write in a read job: our bug).
+ * After the end it stays at the end. */
 struct kw_result kw_step(struct kw_stmt *stmt, bool *ret_row, struct kw_error *err);
 
-/* For statements that return nothing. `ret_changed` (may be NULL): rows changed. */
+/* For INSERT, UPDATE, DELETE whose rows nobody wants. `ret_changed` (may be NULL): rows changed.
+ * Fails: as kw_step. */
 struct kw_result kw_exec(struct kw_stmt *stmt, int64_t *ret_changed, struct kw_error *err);
 
 /* Columns from 0. Bytes and text are valid until the next step or reset: copy what you keep. */
-struct kw_bytes kw_col_blob(struct kw_stmt *stmt, int column);
-struct kw_result kw_col_id(struct kw_stmt *stmt, int column, struct kw_id *ret_id, struct kw_error *err);
+struct kw_bytes kw_col_blob(struct kw_stmt *stmt, int column); /* empty for NULL */
+
+/* Fails: INTERNAL (what is stored is not 16 bytes). */
+struct kw_result kw_col_id(struct kw_stmt *stmt, int column, struct kw_id *ret_id,
+                           struct kw_error *err);
 const char *kw_col_text(struct kw_stmt *stmt, int column); /* "" for NULL */
 int64_t kw_col_i64(struct kw_stmt *stmt, int column);
 bool kw_col_is_null(struct kw_stmt *stmt, int column);

@@ -1,0 +1,180 @@
+/* What the store's own files share: connection, statement, queue, and the store itself. Not for
+ * users of store.h.
+ *
+ * Who touches what: a connection belongs to the one thread that was given it (before the threads
+ * start, to kw_store_open; after they are joined, to kw_store_close). Between threads there are
+ * only the two queues, each with its own mutex, and the atomics of struct kw_store. No thread ever
+ * holds two locks.
+ */
+#ifndef KW_COMMON_STORE_INTERNAL_H
+#define KW_COMMON_STORE_INTERNAL_H
+
+#include "common/base/limits.h"
+#include "common/store/store.h"
+
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdatomic.h>
+
+/* --- conn.c: one SQLite connection with its settings --- */
+
+enum kw_conn_role {
+    KW_CONN_WRITER,
+    KW_CONN_READER
+};
+
+struct kw_stmt {
+    const char *sql; /* the key: its address; NULL marks a free slot */
+    sqlite3_stmt *handle;
+    struct kw_tx *tx;
+    struct kw_stmt *next_used;
+    int bind_code; /* of the first bind that failed, reported by the step */
+    bool used;     /* by the present job, hence in tx->used */
+    bool ended;    /* stepped to its end: another step must not run it again */
+    uint8_t slots[KW_STORE_PARAMETERS_MAX +
+                  1]; /* $n is SQLite's parameter slots[n]; 0: there is none */
+};
+
+struct kw_tx {
+    struct kw_conn *conn;
+    struct kw_stmt *used;
+    bool failed; /* a statement failed in a way that a job may not overlook */
+};
+
+/* Open addressing wants free slots: the table is twice as large as what may be in it. */
+#define KW_CONN_SLOTS (2U * KW_STORE_STATEMENTS_MAX)
+
+struct kw_conn {
+    sqlite3 *db;
+    struct kw_tx tx; /* the one that is running: a connection has one at a time */
+    int wal_pages;   /* in the log after the last commit (writer) */
+    bool broken;     /* the file can't be relied on: input/output error, full disk, damage */
+    size_t cached;
+    struct kw_stmt cache[KW_CONN_SLOTS];
+};
+
+/* Opens and sets up; every setting is read back. `conn` is zeroed before. Fails: STORE_UNAVAILABLE.
+ */
+struct kw_result kw_conn_open(struct kw_conn *conn, const char *path, enum kw_conn_role role,
+                              struct kw_error *err);
+
+/* Finalizes and closes. The writer's close checkpoints unless it is broken. Accepts zeroed. */
+void kw_conn_close(struct kw_conn *conn);
+
+/* --- statement.c --- */
+
+/* The cached statement, not yet marked as used. Fails: INTERNAL (bad SQL, cache full),
+ * STORE_UNAVAILABLE. */
+struct kw_result kw_conn_statement(struct kw_conn *conn, const char *sql, struct kw_stmt **ret_stmt,
+                                   struct kw_error *err);
+
+/* --- transaction.c --- */
+
+/* Runs a statement that returns nothing and takes nothing: BEGIN, COMMIT, SAVEPOINT … */
+struct kw_result kw_conn_control(struct kw_conn *conn, const char *sql, struct kw_error *err);
+
+/* Resets and unbinds all that the job used, so that no statement outlives it and no binding
+ * dangles. */
+void kw_conn_settle(struct kw_conn *conn);
+
+/* Settles and leaves the transaction, if there still is one. */
+void kw_conn_rollback(struct kw_conn *conn);
+
+/* --- sqlite_error.c --- */
+
+/* The error for SQLite's result `code`; `what` is put in front of its message. */
+struct kw_result kw_conn_error(struct kw_conn *conn, int code, const char *what,
+                               struct kw_error *err);
+
+/* --- sql.c --- */
+
+/* Runs `job` on `conn`, in a transaction that the caller began, and settles. */
+struct kw_result kw_store_run_job(struct kw_conn *conn, struct kw_store_job *job,
+                                  struct kw_error *err);
+
+/* --- lock.c --- */
+
+/* Takes the database for this process and makes its file private. Fails: STORE_UNAVAILABLE (in use,
+ * no access), CONFIG_INVALID (path too long). `*ret_fd` is the lock: closing it gives it up. */
+struct kw_result kw_store_lock(const char *path, int *ret_fd, struct kw_error *err);
+
+/* --- migrate.c --- */
+
+/* Brings the schema up to date. Fails: CONFIG_INVALID (the database's history is not a prefix of
+ * `migrations`), INTERNAL (bad SQL), STORE_UNAVAILABLE. A migration that fails leaves nothing
+ * behind. */
+struct kw_result kw_store_migrate(struct kw_conn *conn, const struct kw_migration *migrations,
+                                  size_t count, struct kw_error *err);
+
+/* --- queue.c: jobs on their way to a thread --- */
+
+struct kw_job_queue {
+    pthread_mutex_t mutex; /* guards everything below */
+    pthread_cond_t wake;
+    struct kw_store_job *first;
+    struct kw_store_job **end;
+    size_t count;
+    bool closing;
+};
+
+void kw_job_queue_init(struct kw_job_queue *queue);
+void kw_job_queue_done(struct kw_job_queue *queue);
+
+/* Appends without waking anybody. Fails: LIMIT_REACHED. */
+struct kw_result kw_job_queue_push(struct kw_job_queue *queue, struct kw_store_job *job,
+                                   struct kw_error *err);
+
+void kw_job_queue_wake(struct kw_job_queue *queue);
+
+/* Nothing is pushed any more; takers get what is left and then NULL. */
+void kw_job_queue_close(struct kw_job_queue *queue);
+
+/* Waits for work and takes up to `max` jobs in order, linked by `next`. NULL: closed and empty. */
+struct kw_store_job *kw_job_queue_take(struct kw_job_queue *queue, size_t max);
+
+size_t kw_job_queue_count(struct kw_job_queue *queue);
+
+/* --- the store --- */
+
+/* The news that the store has failed. It has memory of its own because it may arrive after the
+ * store is closed. */
+struct kw_store_failure {
+    struct kw_mail mail;
+    struct kw_error error;
+    void (*failed)(const struct kw_error *error, void *context);
+    void *context;
+};
+
+struct kw_store_counters {
+    atomic_uint_fast64_t commits;
+    atomic_uint_fast64_t writes;
+    atomic_uint_fast64_t writes_failed;
+    atomic_uint_fast64_t reads;
+    atomic_uint_fast64_t checkpoints;
+    atomic_int wal_pages;
+};
+
+struct kw_store {
+    struct kw_loop *loop;
+    struct kw_flush flush; /* wakes the writer once a turn */
+    struct kw_store_failure *failure;
+    atomic_bool failed;
+    int lock_fd;
+    struct kw_store_counters counters;
+    struct kw_job_queue writes;
+    struct kw_job_queue reads;
+    pthread_t threads[1 + KW_STORE_READERS];
+    size_t thread_count;
+    atomic_size_t readers_claimed;
+    struct kw_conn writer;
+    struct kw_conn readers[KW_STORE_READERS];
+};
+
+/* Records the outcome and hands the job back to the loop. */
+void kw_store_answer(struct kw_store *store, struct kw_store_job *job, struct kw_result result);
+
+/* The threads' bodies (writer.c, reader.c); the argument is the store. */
+void *kw_store_writer_main(void *store);
+void *kw_store_reader_main(void *store);
+
+#endif

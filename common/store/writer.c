@@ -1,0 +1,165 @@
+/* The writer thread: the only one that changes the database, and the only one that checkpoints it.
+ *
+ * It takes everything that waits, up to KW_STORE_GROUP_MAX, and makes it durable with one fsync.
+ * While that fsync runs the next group piles up: the group grows with the load and nobody ever
+ * waits for a timer.
+ */
+#include "common/base/failpoint.h"
+#include "common/store/store_internal.h"
+
+#include <stdlib.h>
+
+/* --- one group --- */
+
+/* SQLite ends the whole transaction on some errors; then the group is lost, not the job alone. */
+static struct kw_result check_alive(struct kw_conn *conn, struct kw_error *err)
+{
+    KW_ENSURE(!conn->broken && !sqlite3_get_autocommit(conn->db), err, STORE_UNAVAILABLE,
+              "the transaction was lost: %s", sqlite3_errmsg(conn->db));
+    return KW_OK;
+}
+
+/* The job's own failure is in job->result; what is returned is whether the group can go on. */
+static struct kw_result run_in_savepoint(struct kw_conn *conn, struct kw_store_job *job,
+                                         struct kw_error *err)
+{
+    KW_TRY(kw_conn_control(conn, "SAVEPOINT job", err));
+    job->result = kw_store_run_job(conn, job, &job->error);
+    KW_TRY(check_alive(conn, err));
+    if (!kw_ok(job->result)) {
+        KW_TRY(kw_conn_control(conn, "ROLLBACK TO job", err));
+    }
+    return kw_conn_control(conn, "RELEASE job", err);
+}
+
+static struct kw_result write_group(struct kw_conn *conn, struct kw_store_job *group,
+                                    struct kw_error *err)
+{
+    KW_TRY(kw_conn_control(conn, "BEGIN IMMEDIATE", err));
+    for (struct kw_store_job *job = group; job != NULL; job = job->next) {
+        KW_TRY(run_in_savepoint(conn, job, err));
+    }
+    KW_ENSURE(!kw_failpoint_hit("store.before_commit"), err, STORE_UNAVAILABLE,
+              "failpoint store.before_commit");
+    KW_TRY(kw_conn_control(conn, "COMMIT", err));
+    KW_ENSURE(!kw_failpoint_hit("store.after_commit"), err, STORE_UNAVAILABLE,
+              "failpoint store.after_commit");
+    return KW_OK;
+}
+
+/* --- the end of the store --- */
+
+static void deliver_failure(struct kw_mail *mail)
+{
+    struct kw_store_failure *failure = (struct kw_store_failure *)mail;
+
+    failure->failed(&failure->error, failure->context);
+    free(failure);
+}
+
+/* After a failed fsync the kernel may have dropped what it could not write, and a later one would
+ * succeed without it. So nothing is tried again: nobody is told that anything is durable, and the
+ * process is to end. */
+static void fail_store(struct kw_store *store, const struct kw_error *error)
+{
+    struct kw_store_failure *failure = store->failure;
+
+    store->writer.broken = true;
+    kw_conn_rollback(&store->writer);
+    atomic_store(&store->failed, true);
+    store->failure = NULL;
+    failure->error = *error;
+    failure->mail.deliver = deliver_failure;
+    kw_loop_post(store->loop, &failure->mail);
+}
+
+/* --- answers --- */
+
+static void answer_group(struct kw_store *store, struct kw_store_job *group)
+{
+    while (group != NULL) {
+        struct kw_store_job *next = group->next; /* once answered, the job is no longer ours */
+
+        atomic_fetch_add(&store->counters.writes, 1);
+        if (!kw_ok(group->result)) {
+            atomic_fetch_add(&store->counters.writes_failed, 1);
+        }
+        kw_store_answer(store, group, group->result);
+        group = next;
+    }
+}
+
+static void refuse_group(struct kw_store *store, struct kw_store_job *group)
+{
+    for (struct kw_store_job *job = group; job != NULL; job = job->next) {
+        job->result = KW_MAKE(&job->error, STORE_UNAVAILABLE, "the store has failed");
+    }
+    answer_group(store, group);
+}
+
+/* --- checkpoints --- */
+
+static int checkpoint(struct kw_conn *conn, int mode, int wait_ms)
+{
+    int code;
+
+    (void)sqlite3_busy_timeout(conn->db, wait_ms);
+    code = sqlite3_wal_checkpoint_v2(conn->db, NULL, mode, NULL, NULL);
+    (void)sqlite3_busy_timeout(conn->db, 0);
+    return code == SQLITE_BUSY ? SQLITE_OK : code; /* a reader is in the way: next time */
+}
+
+/* Copies the log into the database when it has grown. Usually without waiting for anybody; but when
+ * readers that overlap for ever have kept the log from starting over, it waits for a moment without
+ * any. */
+static struct kw_result checkpoint_if_due(struct kw_store *store, struct kw_error *err)
+{
+    struct kw_conn *conn = &store->writer;
+    bool overgrown = conn->wal_pages >= KW_STORE_WAL_PAGES_MAX;
+    int code;
+
+    if (conn->wal_pages < KW_STORE_WAL_PAGES) {
+        return KW_OK;
+    }
+    code = overgrown ? checkpoint(conn, SQLITE_CHECKPOINT_RESTART, KW_STORE_RESTART_WAIT_MS)
+                     : checkpoint(conn, SQLITE_CHECKPOINT_PASSIVE, 0);
+    if (code != SQLITE_OK) {
+        return kw_conn_error(conn, code, "checkpoint", err);
+    }
+    atomic_fetch_add(&store->counters.checkpoints, 1);
+    return KW_OK;
+}
+
+/* --- the thread --- */
+
+static void handle_group(struct kw_store *store, struct kw_store_job *group)
+{
+    struct kw_error error = {0};
+
+    if (!kw_ok(write_group(&store->writer, group, &error))) {
+        fail_store(store, &error);
+        refuse_group(store, group);
+        return;
+    }
+    atomic_fetch_add(&store->counters.commits, 1);
+    atomic_store(&store->counters.wal_pages, store->writer.wal_pages);
+    answer_group(store, group);
+    if (!kw_ok(checkpoint_if_due(store, &error))) {
+        fail_store(store, &error);
+    }
+}
+
+void *kw_store_writer_main(void *context)
+{
+    struct kw_store *store = context;
+    struct kw_store_job *group;
+
+    while ((group = kw_job_queue_take(&store->writes, KW_STORE_GROUP_MAX)) != NULL) {
+        if (atomic_load(&store->failed)) {
+            refuse_group(store, group);
+        } else {
+            handle_group(store, group);
+        }
+    }
+    return NULL;
+}

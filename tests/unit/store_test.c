@@ -1,0 +1,323 @@
+/* The store's jobs: groups, isolation of failures, snapshots, limits, and its end. */
+#include "common/base/failpoint.h"
+#include "common/base/limits.h"
+#include "tests/support/store_fixture.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <semaphore.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+static struct store_fixture f;
+
+static void set_up(void)
+{
+    struct kw_error err = {0};
+
+    store_fixture_init(&f);
+    cr_assert(kw_ok(store_fixture_open(&f, store_test_schema, 1, &err)), "%s", err.message);
+}
+
+static void tear_down(void)
+{
+    store_fixture_done(&f);
+}
+
+TestSuite(store, .init = set_up, .fini = tear_down);
+
+static enum kw_reason insert(int64_t id, const char *text)
+{
+    struct store_test_job job = store_test_job(&f, store_test_insert, id, text);
+
+    return store_test_write(&job).reason;
+}
+
+static struct kw_store_stats stats(void)
+{
+    struct kw_store_stats now;
+
+    kw_store_stats(f.store, &now);
+    return now;
+}
+
+/* A job that stands still until the test lets it go. */
+static sem_t standing;
+static sem_t released;
+
+static void stand_still(void)
+{
+    sem_post(&standing);
+    while (sem_wait(&released) != 0) {
+    }
+}
+
+static struct kw_result run_and_stand(struct kw_store_job *job, struct kw_tx *tx,
+                                      struct kw_error *err)
+{
+    (void)job;
+    (void)tx;
+    (void)err;
+    stand_still();
+    return KW_OK;
+}
+
+static void hold_writer(struct store_test_job *holder)
+{
+    sem_init(&standing, 0, 0);
+    sem_init(&released, 0, 0);
+    *holder = store_test_job(&f, run_and_stand, 0, NULL);
+    cr_assert(eq(sz, store_test_write_all(&f, holder, 1), 1));
+    sem_wait(&standing);
+}
+
+Test(store, a_read_sees_what_was_written)
+{
+    cr_assert(eq(int, insert(1, "one"), KW_E_NONE));
+    cr_assert(eq(i64, store_test_rows(&f), 1));
+    cr_assert(eq(u64, stats().reads, 1));
+}
+
+Test(store, jobs_of_one_turn_share_a_commit)
+{
+    struct store_test_job jobs[KW_STORE_GROUP_MAX];
+    struct store_test_job holder;
+
+    hold_writer(&holder);
+    for (int i = 0; i < KW_STORE_GROUP_MAX; i++) {
+        jobs[i] = store_test_job(&f, store_test_insert, i, NULL);
+    }
+    cr_assert(eq(sz, store_test_write_all(&f, jobs, KW_STORE_GROUP_MAX), KW_STORE_GROUP_MAX));
+    sem_post(&released);
+    for (int i = 0; i < KW_STORE_GROUP_MAX; i++) {
+        store_test_wait(&jobs[i]);
+    }
+    cr_assert(eq(u64, stats().writes, 1 + KW_STORE_GROUP_MAX));
+    cr_assert(eq(u64, stats().commits, 1 + 1));
+}
+
+Test(store, a_group_has_a_limit)
+{
+    enum {
+        COUNT = KW_STORE_GROUP_MAX + 10
+    };
+    static struct store_test_job jobs[COUNT];
+    struct store_test_job holder;
+
+    hold_writer(&holder);
+    for (int i = 0; i < COUNT; i++) {
+        jobs[i] = store_test_job(&f, store_test_insert, i, NULL);
+    }
+    cr_assert(eq(sz, store_test_write_all(&f, jobs, COUNT), COUNT));
+    sem_post(&released);
+    store_test_wait(&jobs[COUNT - 1]);
+    cr_assert(eq(u64, stats().commits, 1 + 2));
+    cr_assert(eq(i64, store_test_rows(&f), COUNT));
+}
+
+/* Inserts and then thinks better of it. */
+static struct kw_result insert_and_fail(struct kw_store_job *job, struct kw_tx *tx,
+                                        struct kw_error *err)
+{
+    KW_TRY(store_test_insert(job, tx, err));
+    KW_FAIL(err, STATE_CONFLICT, "not today");
+}
+
+Test(store, a_failing_job_is_rolled_back_alone)
+{
+    struct store_test_job jobs[] = {
+        store_test_job(&f, store_test_insert, 1, "before"),
+        store_test_job(&f, insert_and_fail, 2, "failing"),
+        store_test_job(&f, store_test_insert, 3, "after"),
+    };
+    struct store_test_job holder;
+
+    hold_writer(&holder);
+    store_test_write_all(&f, jobs, 3);
+    sem_post(&released);
+    store_test_wait(&jobs[2]);
+    cr_assert(eq(int, jobs[0].job.result.reason, KW_E_NONE));
+    cr_assert(eq(int, jobs[1].job.result.reason, KW_E_STATE_CONFLICT));
+    cr_assert(eq(str, jobs[1].job.error.message, "not today"));
+    cr_assert(eq(int, jobs[2].job.result.reason, KW_E_NONE));
+    cr_assert(eq(u64, stats().commits, 1 + 1));
+    cr_assert(eq(u64, stats().writes_failed, 1));
+    cr_assert(eq(i64, store_test_rows(&f), 2));
+}
+
+/* Counts, lets others write, and counts again. */
+static struct kw_result count_twice(struct kw_store_job *job, struct kw_tx *tx,
+                                    struct kw_error *err)
+{
+    struct store_test_job *mine = (struct store_test_job *)job;
+    int64_t first;
+
+    KW_TRY(store_test_count(job, tx, err));
+    first = mine->number;
+    stand_still();
+    KW_TRY(store_test_count(job, tx, err));
+    mine->number -= first;
+    return KW_OK;
+}
+
+static void read_on_loop(void *context)
+{
+    cr_assert(kw_ok(kw_store_read(f.store, context, NULL)));
+}
+
+/* A read job in the middle of its transaction. */
+static void hold_reader(struct store_test_job *holder)
+{
+    sem_init(&standing, 0, 0);
+    sem_init(&released, 0, 0);
+    *holder = store_test_job(&f, count_twice, 0, NULL);
+    store_fixture_call(&f, read_on_loop, &holder->job);
+    sem_wait(&standing);
+}
+
+Test(store, a_read_job_sees_one_state_throughout)
+{
+    struct store_test_job reader;
+
+    hold_reader(&reader);
+    cr_assert(eq(int, insert(1, "meanwhile"), KW_E_NONE));
+    sem_post(&released);
+    store_test_wait(&reader);
+    cr_assert(eq(int, reader.job.result.reason, KW_E_NONE));
+    cr_assert(eq(i64, reader.number, 0));
+    cr_assert(eq(i64, store_test_rows(&f), 1));
+}
+
+Test(store, a_full_queue_refuses)
+{
+    struct store_test_job *jobs = calloc(KW_STORE_JOBS_MAX + 1, sizeof(*jobs));
+    struct store_test_job holder;
+
+    hold_writer(&holder);
+    for (int i = 0; i <= KW_STORE_JOBS_MAX; i++) {
+        jobs[i] = store_test_job(&f, store_test_insert, i, NULL);
+    }
+    cr_assert(eq(sz, store_test_write_all(&f, jobs, KW_STORE_JOBS_MAX), KW_STORE_JOBS_MAX));
+    cr_assert(eq(u64, stats().writes_waiting, KW_STORE_JOBS_MAX));
+    cr_assert(eq(int, store_test_write(&jobs[KW_STORE_JOBS_MAX]).reason, KW_E_LIMIT_REACHED));
+    sem_post(&released);
+    store_test_wait(&jobs[KW_STORE_JOBS_MAX - 1]);
+    cr_assert(eq(i64, store_test_rows(&f), KW_STORE_JOBS_MAX));
+    free(jobs);
+}
+
+static void write_and_close_on_loop(void *context)
+{
+    struct store_test_job *jobs = context;
+
+    for (int i = 0; i < 3; i++) {
+        cr_assert(kw_ok(kw_store_write(f.store, &jobs[i].job, NULL)));
+    }
+    kw_store_close(f.store);
+    f.store = NULL;
+}
+
+Test(store, closing_finishes_what_is_queued)
+{
+    struct store_test_job jobs[] = {
+        store_test_job(&f, store_test_insert, 1, NULL),
+        store_test_job(&f, store_test_insert, 2, NULL),
+        store_test_job(&f, store_test_insert, 3, NULL),
+    };
+
+    store_fixture_call(&f, write_and_close_on_loop, jobs);
+    store_test_wait(&jobs[2]);
+    cr_assert(eq(int, jobs[2].job.result.reason, KW_E_NONE));
+    store_fixture_close(&f);
+    cr_assert(kw_ok(store_fixture_open(&f, store_test_schema, 1, NULL)));
+    cr_assert(eq(i64, store_test_rows(&f), 3));
+}
+
+/* Makes the log grow by about 4 MiB. */
+static struct kw_result insert_much(struct kw_store_job *job, struct kw_tx *tx,
+                                    struct kw_error *err)
+{
+    struct kw_stmt *stmt;
+
+    KW_TRY(kw_sql(tx, "INSERT INTO t (id, text) VALUES ($1, randomblob(2097152))", &stmt, err));
+    kw_bind_i64(stmt, 1, ((struct store_test_job *)job)->id);
+    return kw_exec(stmt, NULL, err);
+}
+
+static void grow_log_to(uint64_t pages)
+{
+    for (int64_t id = 1; stats().wal_pages < pages; id++) {
+        struct store_test_job job = store_test_job(&f, insert_much, id, NULL);
+
+        cr_assert(eq(int, store_test_write(&job).reason, KW_E_NONE));
+    }
+}
+
+Test(store, a_grown_log_is_checkpointed_and_starts_over)
+{
+    grow_log_to(KW_STORE_WAL_PAGES);
+    cr_assert(eq(int, insert(-1, "after the checkpoint"), KW_E_NONE));
+    cr_assert(eq(u64, stats().checkpoints, 1));
+    cr_assert(lt(u64, stats().wal_pages, KW_STORE_WAL_PAGES));
+}
+
+Test(store, a_log_overgrown_behind_a_reader_starts_over_without_it)
+{
+    struct store_test_job reader;
+
+    hold_reader(&reader);
+    grow_log_to(KW_STORE_WAL_PAGES_MAX);
+    sem_post(&released);
+    store_test_wait(&reader);
+    cr_assert(eq(int, reader.job.result.reason, KW_E_NONE));
+    cr_assert(eq(int, insert(-1, "still in the long log"), KW_E_NONE));
+    cr_assert(eq(int, insert(-2, "in the new one"), KW_E_NONE));
+    cr_assert(lt(u64, stats().wal_pages, KW_STORE_WAL_PAGES));
+}
+
+/* --- failures that end it --- */
+
+/* From here on the kernel refuses to let any file grow: the disk is full, so to speak. */
+static void fill_the_disk(void)
+{
+    signal(SIGXFSZ, SIG_IGN);
+    cr_assert(
+        zero(int, setrlimit(RLIMIT_FSIZE, &(struct rlimit){.rlim_cur = 4096, .rlim_max = 4096})));
+}
+
+Test(store, a_failed_commit_ends_the_store)
+{
+    struct store_test_job reader = store_test_job(&f, store_test_count, 0, NULL);
+
+    cr_assert(eq(int, insert(1, "before"), KW_E_NONE));
+    fill_the_disk();
+    cr_assert(eq(int, insert(2, "lost"), KW_E_STORE_UNAVAILABLE));
+    cr_assert(eq(int, f.failures, 1));
+    cr_assert(eq(int, f.failure.reason, KW_E_STORE_UNAVAILABLE));
+    cr_assert(eq(int, insert(3, "refused"), KW_E_STORE_UNAVAILABLE));
+    cr_assert(eq(int, store_test_read(&reader).reason, KW_E_STORE_UNAVAILABLE));
+    cr_assert(eq(int, f.failures, 1));
+}
+
+Test(store, a_failed_commit_fails_all_of_its_group_and_those_behind)
+{
+    enum {
+        COUNT = KW_STORE_GROUP_MAX + 10
+    };
+    static struct store_test_job jobs[COUNT];
+
+    setenv("KEYWARD_FAILPOINTS", "store.before_commit=error", 1);
+    cr_assert(kw_ok(kw_failpoint_load(NULL)));
+    for (int i = 0; i < COUNT; i++) {
+        jobs[i] = store_test_job(&f, store_test_insert, i, NULL);
+    }
+    store_test_write_all(&f, jobs, COUNT);
+    for (int i = 0; i < COUNT; i++) {
+        store_test_wait(&jobs[i]);
+        cr_assert(eq(int, jobs[i].job.result.reason, KW_E_STORE_UNAVAILABLE));
+    }
+    cr_assert(eq(int, f.failures, 1));
+    store_fixture_close(&f);
+    cr_assert(kw_ok(store_fixture_open(&f, store_test_schema, 1, NULL)));
+    cr_assert(eq(i64, store_test_rows(&f), 0));
+}
