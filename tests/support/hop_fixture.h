@@ -102,7 +102,9 @@ void hop_turn(struct hop_fixture *fx);
         while (!(condition) && kw_clock_mono_ns() < hop_end_) {                                    \
             hop_turn(fx);                                                                          \
         }                                                                                          \
-        cr_assert(condition);                                                                      \
+        if (!(condition)) {                                                                        \
+            cr_fatal("not within 10 s: %s", #condition);                                           \
+        }                                                                                          \
     } while (0)
 
 #endif
