@@ -62,9 +62,9 @@ struct kw_edge_handler {
      * DEADLINE_EXCEEDED, or what the edge itself answered (e.g. BODY_TOO_LARGE). It must not be touched any more. */
     void (*cancel)(struct kw_edge_call *call, enum kw_reason reason, void *user);
 
-    /* Appends the google.rpc.Status for an error the edge makes itself, so that every error has its ErrorInfo
-     * (and RATE_LIMITED its RetryInfo). May be NULL: then such errors have code and message only. */
-    void (*describe)(enum kw_reason reason, const char *message, struct kw_buf *details, void *context);
+    /* Appends the google.rpc.Status for an error the edge makes itself (code and text are those of errors.def), so
+     * that every error has its ErrorInfo and RATE_LIMITED its RetryInfo. May be NULL: code and message only. */
+    void (*describe)(enum kw_reason reason, struct kw_buf *details, void *context);
 
     void *context; /* for open and describe */
 };

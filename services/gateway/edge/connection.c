@@ -1,0 +1,324 @@
+/* The life of a connection, and everything that comes in on it. */
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/random.h"
+#include "services/gateway/edge/edge_internal.h"
+#include "services/gateway/edge/tls.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+static bool in_handshake(enum kw_edge_phase phase)
+{
+    return phase < KW_EDGE_OPEN;
+}
+
+void kw_edge_connection_move(struct kw_edge_connection *conn, enum kw_edge_phase phase)
+{
+    assert(phase > conn->phase);
+    if (in_handshake(conn->phase) && !in_handshake(phase)) {
+        conn->edge->handshake_count--;
+    }
+    conn->phase = phase;
+    conn->phase_since_ns = kw_clock_mono_ns();
+    if (phase == KW_EDGE_OPEN) {
+        conn->active_ns = conn->phase_since_ns;
+        kw_edge_count(conn->edge, KW_EDGE_STAT_HANDSHAKE_DONE);
+    }
+}
+
+/* --- the end --- */
+
+static void unlink_connection(struct kw_edge_connection *conn)
+{
+    struct kw_edge *edge = conn->edge;
+
+    *(conn->prev != NULL ? &conn->prev->next : &edge->connections) = conn->next;
+    if (conn->next != NULL) {
+        conn->next->prev = conn->prev;
+    }
+    edge->connection_count--;
+}
+
+/* The only place that frees a connection. */
+static void on_closed(uv_handle_t *handle)
+{
+    struct kw_edge_connection *conn = handle->data;
+    struct kw_edge *edge = conn->edge;
+
+    kw_edge_calls_end(conn);
+    unlink_connection(conn);
+    kw_edge_timers_remove(&edge->timers, &conn->timer);
+    kw_edge_timers_remove(&edge->timers, &conn->resume);
+    nghttp2_session_del(conn->h2);
+    kw_edge_tls_done(conn);
+    kw_buf_done(&conn->certificate);
+    kw_buf_done(&conn->wire);
+    free(conn);
+    kw_edge_connection_gone(edge);
+}
+
+void kw_edge_connection_cut(struct kw_edge_connection *conn)
+{
+    if (conn->phase == KW_EDGE_CLOSED) {
+        return;
+    }
+    kw_edge_connection_move(conn, KW_EDGE_CLOSED);
+    uv_close((uv_handle_t *)&conn->tcp, on_closed);
+}
+
+void kw_edge_connection_finish(struct kw_edge_connection *conn)
+{
+    if (conn->phase >= KW_EDGE_CLOSING) {
+        return;
+    }
+    kw_edge_connection_move(conn, KW_EDGE_CLOSING);
+    kw_edge_calls_end(conn);
+    kw_edge_output_mark(conn);
+}
+
+void kw_edge_connection_leave(struct kw_edge_connection *conn)
+{
+    if (in_handshake(conn->phase)) {
+        kw_edge_connection_cut(conn);
+    } else if (conn->phase == KW_EDGE_OPEN) {
+        kw_edge_connection_move(conn, KW_EDGE_LEAVING);
+        kw_edge_h2_notice(conn);
+        kw_edge_watch(conn);
+    }
+}
+
+/* --- what comes in --- */
+
+static void fail_tls(struct kw_edge_connection *conn)
+{
+    if (in_handshake(conn->phase)) {
+        kw_edge_handshake_failed(conn, kw_edge_handshake_class(conn));
+    } else {
+        kw_edge_count(conn->edge, KW_EDGE_STAT_CUT_TLS);
+        KW_LOG(WARN, "connection ended", KW_F_STR("peer", conn->address_text),
+               KW_F_STR("error", conn->doomed ? "tls flood" : "tls"));
+    }
+    kw_edge_connection_finish(conn); /* the alert tells the client why */
+}
+
+/* False: nothing more to do with what was read. */
+static bool shake_hands(struct kw_edge_connection *conn)
+{
+    enum kw_edge_tls_state state = kw_edge_tls_handshake(conn);
+
+    if (state == KW_EDGE_TLS_WAITS) {
+        return false;
+    }
+    if (state != KW_EDGE_TLS_OK) {
+        fail_tls(conn);
+        return false;
+    }
+    if (!kw_edge_tls_accept_peer(conn)) {
+        kw_edge_handshake_failed(conn, "alpn");
+        kw_edge_connection_finish(conn);
+        return false;
+    }
+    kw_edge_connection_move(conn, KW_EDGE_GREETING);
+    if (!kw_ok(kw_edge_h2_start(conn, NULL))) {
+        kw_edge_connection_cut(conn);
+        return false;
+    }
+    return true;
+}
+
+/* One TLS record at a time, until what this turn brought is used up. */
+static void read_records(struct kw_edge_connection *conn)
+{
+    while (conn->phase < KW_EDGE_CLOSING) {
+        size_t len = 0;
+        enum kw_edge_tls_state state =
+            kw_edge_tls_read(conn, conn->edge->plain, sizeof(conn->edge->plain), &len);
+
+        if (state == KW_EDGE_TLS_WAITS) {
+            break;
+        }
+        if (state == KW_EDGE_TLS_FAILED) {
+            fail_tls(conn);
+        } else if (state == KW_EDGE_TLS_ENDED || !kw_edge_h2_receive(conn, KW_BYTES(conn->edge->plain, len))) {
+            kw_edge_connection_finish(conn);
+        }
+    }
+}
+
+static void charge(struct kw_edge_connection *conn, size_t len)
+{
+    if (kw_edge_budget_charge(&conn->budget, len, kw_clock_mono_ns())) {
+        return;
+    }
+    kw_edge_count(conn->edge, KW_EDGE_STAT_CUT_WASTE);
+    KW_LOG(WARN, "connection ended", KW_F_STR("peer", conn->address_text), KW_F_STR("error", "waste"));
+    kw_edge_connection_cut(conn);
+}
+
+/* All bytes are charged, and in CLOSING thrown away: the peer may still be sending when it is told to stop, and
+ * closing on unread bytes would make its kernel throw away what we wrote last. */
+static void receive(struct kw_edge_connection *conn, struct kw_bytes bytes)
+{
+    charge(conn, bytes.len);
+    conn->incoming = bytes;
+    if (conn->phase != KW_EDGE_HANDSHAKE || shake_hands(conn)) {
+        read_records(conn);
+    }
+    conn->incoming = KW_BYTES_NONE;
+    if (conn->phase < KW_EDGE_CLOSING) {
+        kw_edge_calls_deliver(conn);
+    }
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    struct kw_edge_connection *conn = handle->data;
+
+    (void)suggested;
+    *buf = uv_buf_init((char *)conn->edge->received, sizeof(conn->edge->received));
+}
+
+static void on_lost(struct kw_edge_connection *conn)
+{
+    /* A connection that never said a word is a health probe of a load balancer. */
+    if (conn->phase == KW_EDGE_HANDSHAKE && conn->heard) {
+        kw_edge_handshake_failed(conn, "closed_by_client");
+    }
+    kw_edge_connection_cut(conn);
+}
+
+/* libuv reads on while the buffer comes back full. One buffer is all a connection gets in a turn, so that floods
+ * meet nghttp2's limits, which work when written; output.c turns reading on again. */
+static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buf)
+{
+    struct kw_edge_connection *conn = stream->data;
+
+    if (len < 0) {
+        on_lost(conn);
+        return;
+    }
+    if (len == 0) {
+        return;
+    }
+    conn->heard = true;
+    if ((size_t)len == buf->len) {
+        kw_edge_connection_read(conn, false);
+    }
+    receive(conn, KW_BYTES(buf->base, (size_t)len));
+    kw_edge_output_mark(conn);
+}
+
+void kw_edge_connection_read(struct kw_edge_connection *conn, bool on)
+{
+    if (conn->reading == on) {
+        return;
+    }
+    conn->reading = on;
+    if (!on) {
+        (void)uv_read_stop((uv_stream_t *)&conn->tcp);
+    } else if (uv_read_start((uv_stream_t *)&conn->tcp, on_alloc, on_read) != 0) {
+        kw_edge_connection_cut(conn);
+    }
+}
+
+/* --- the beginning --- */
+
+static void link_connection(struct kw_edge *edge, struct kw_edge_connection *conn)
+{
+    conn->edge = edge;
+    conn->ready_tail = &conn->ready;
+    conn->next = edge->connections;
+    if (conn->next != NULL) {
+        conn->next->prev = conn;
+    }
+    edge->connections = conn;
+    edge->connection_count++;
+    edge->handshake_count++;
+    conn->peer.connection = ++edge->connection_number;
+}
+
+static size_t count_source(const struct kw_edge_connection *conn)
+{
+    size_t count = 0;
+
+    for (const struct kw_edge_connection *c = conn->edge->connections; c != NULL; c = c->next) {
+        count += kw_edge_address_same_source(&c->address, &conn->address) ? 1 : 0;
+    }
+    return count;
+}
+
+/* True, and counted, when the new connection is one too many. */
+static bool is_too_many(struct kw_edge_connection *conn)
+{
+    struct kw_edge *edge = conn->edge;
+
+    if (edge->connection_count > edge->limits.connections) {
+        kw_edge_count(edge, KW_EDGE_STAT_REFUSED_TOTAL);
+    } else if (edge->handshake_count > edge->limits.handshakes) {
+        kw_edge_count(edge, KW_EDGE_STAT_REFUSED_HANDSHAKES);
+    } else if (count_source(conn) > edge->limits.connections_per_address) {
+        kw_edge_count(edge, KW_EDGE_STAT_REFUSED_ADDRESS);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static void set_age(struct kw_edge_connection *conn, uint64_t now_ns)
+{
+    uint64_t age_ns = (uint64_t)conn->edge->limits.age_ms * KW_EDGE_NS_PER_MS;
+    uint64_t jitter_ns = age_ns / 100 * KW_EDGE_AGE_JITTER_PERCENT;
+    uint64_t random = 0;
+
+    KW_IGNORE(kw_random(&random, sizeof(random), NULL)); /* without it: no jitter */
+    conn->age_due_ns = now_ns + age_ns - jitter_ns + random % (2 * jitter_ns + 1);
+}
+
+static struct kw_result start(struct kw_edge_connection *conn, struct kw_error *err)
+{
+    struct kw_edge *edge = conn->edge;
+    uint64_t now_ns = kw_clock_mono_ns();
+
+    conn->phase_since_ns = now_ns;
+    set_age(conn, now_ns);
+    kw_edge_budget_init(&conn->budget, edge->limits.waste_len, now_ns);
+    KW_TRY(kw_edge_timers_add(&edge->timers, &conn->timer, kw_edge_watch_fire, err));
+    KW_TRY(kw_edge_timers_add(&edge->timers, &conn->resume, kw_edge_output_resume, err));
+    KW_TRY(kw_edge_tls_start(conn, err));
+    (void)uv_tcp_nodelay(&conn->tcp, 1);
+    return KW_OK;
+}
+
+static bool take(struct kw_edge_connection *conn)
+{
+    int len = sizeof(conn->address);
+
+    if (uv_accept((uv_stream_t *)&conn->edge->listener, (uv_stream_t *)&conn->tcp) != 0 ||
+        uv_tcp_getpeername(&conn->tcp, &conn->address.at.any, &len) != 0) {
+        return false; /* gone again */
+    }
+    kw_edge_address_text(&conn->address, conn->address_text);
+    conn->peer.address = conn->address_text;
+    kw_edge_count(conn->edge, KW_EDGE_STAT_ACCEPTED);
+    return true;
+}
+
+void kw_edge_connection_accept(struct kw_edge *edge)
+{
+    struct kw_edge_connection *conn = calloc(1, sizeof(*conn));
+
+    if (conn == NULL) {
+        return; /* libuv keeps the connection and offers it again with the next one */
+    }
+    link_connection(edge, conn);
+    kw_edge_output_init(conn);
+    (void)uv_tcp_init(kw_loop_uv(edge->loop), &conn->tcp);
+    conn->tcp.data = conn;
+    if (!take(conn) || is_too_many(conn) || !kw_ok(start(conn, NULL))) {
+        kw_edge_connection_cut(conn);
+        return;
+    }
+    kw_edge_connection_read(conn, true);
+    kw_edge_watch(conn);
+}
