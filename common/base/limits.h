@@ -14,6 +14,12 @@
 #define KW_METRIC_LABELS_MAX 64 /* values of a metric's label; later ones count as "other" */
 #define KW_METRIC_LABEL_SIZE 48 /* a label's value with its NUL; longer ones are cut */
 
+/* --- observe (the plaintext port for probes and metrics) --- */
+#define KW_OBSERVE_CONDITIONS_MAX  16 /* named conditions of readiness */
+#define KW_OBSERVE_CONNECTIONS_MAX 16
+#define KW_OBSERVE_TIMEOUT_S       5 /* a connection that says nothing so long is closed */
+#define KW_OBSERVE_MEMORY_MAX      (16U * 1024U) /* of one connection */
+
 /* --- requests --- */
 #define KW_BODY_LEN_MAX        (256U * 1024U)       /* one public message, and one hop item */
 #define KW_REQUEST_ARENA_MAX   (4U * 1024U * 1024U) /* memory one call may use in one process */
@@ -80,11 +86,18 @@
 #define KW_HSM_RESTART_MIN_MS   100U   /* before a lost worker is started again; doubles */
 #define KW_HSM_RESTART_MAX_MS   5000U
 
-#define KW_LEDGER_CHAINS_MAX 64                 /* orchestrator streams that have had receipts from one core boot */
-#define KW_LEDGER_UNACKED_MAX 4096              /* receipts of one chain waiting to be durable */
-#define KW_LEDGER_RESEND_MS 500U                /* an unacknowledged receipt is sent again after this */
-#define KW_LEDGER_TICK_MS 100U
-#define KW_LEDGER_SIGN_MS 3000U                 /* for one checkpoint's signature */
+#define KW_ENVELOPE_LIFETIME_MS                                                                    \
+    (24ULL * 3600 * 1000) /* how long a partner may keep using a delivered envelope */
+#define KW_INVITATION_DEFAULT_MS   (24ULL * 3600 * 1000)
+#define KW_INVITATION_MAX_MS       (7ULL * 24 * 3600 * 1000)
+#define KW_CERTIFICATE_BACKDATE_MS 300000ULL /* for clocks that are a little behind */
+#define KW_LEDGER_CHAINS_MAX                                                                       \
+    64 /* orchestrator streams that have had receipts from one core boot                           \
+        */
+#define KW_LEDGER_UNACKED_MAX 4096 /* receipts of one chain waiting to be durable */
+#define KW_LEDGER_RESEND_MS   500U /* an unacknowledged receipt is sent again after this */
+#define KW_LEDGER_TICK_MS     100U
+#define KW_LEDGER_SIGN_MS     3000U /* for one checkpoint's signature */
 
 /* --- store --- */
 #define KW_STORE_JOBS_MAX        4096 /* waiting for the writer */
