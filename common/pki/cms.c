@@ -14,10 +14,8 @@ static struct kw_result add_recipient(CMS_ContentInfo *cms, X509 *recipient, str
     CMS_RecipientInfo *info = CMS_add1_recipient_cert(cms, recipient, CMS_KEY_PARAM);
     EVP_PKEY_CTX *context = info != NULL ? CMS_RecipientInfo_get0_pkey_ctx(info) : NULL;
 
-    KW_ENSURE(context != NULL &&
-                  EVP_PKEY_CTX_set_ecdh_kdf_type(context, EVP_PKEY_ECDH_KDF_X9_63) > 0 &&
-                  EVP_PKEY_CTX_set_ecdh_kdf_md(context, EVP_sha384()) > 0,
-              err, CRYPTO, "CMS recipient: %s", kw_openssl_reason());
+    KW_ENSURE(context != NULL && EVP_PKEY_CTX_set_ecdh_kdf_md(context, EVP_sha384()) > 0, err,
+              CRYPTO, "CMS recipient: %s", kw_openssl_reason());
     return KW_OK;
 }
 

@@ -104,8 +104,9 @@ void kw_trust_done(struct kw_trust *trust)
 static struct kw_result leaf_check(X509 *leaf, const struct purpose_row *purpose,
                                    struct kw_error *err)
 {
-    KW_ENSURE(X509_check_ca(leaf) == 0, err, IDENTITY_INVALID,
-              "a CA's certificate in a leaf's place");
+    /* X509_check_ca alone would let a CA pass whose key usage forbids it to sign certificates. */
+    KW_ENSURE((X509_get_extension_flags(leaf) & EXFLAG_CA) == 0 && X509_check_ca(leaf) == 0, err,
+              IDENTITY_INVALID, "a CA's certificate in a leaf's place");
     KW_ENSURE((X509_get_extension_flags(leaf) & EXFLAG_XKUSAGE) != 0 &&
                   (X509_get_extended_key_usage(leaf) & purpose->extended_use) != 0,
               err, IDENTITY_INVALID,
