@@ -141,6 +141,7 @@ size_t kw_hop_server_in_flight(const struct kw_hop_server *server);
 struct kw_hop_stats {
     uint64_t messages_sent;
     uint64_t frames_sent;
+    uint64_t failed_connects; /* client: ended before the peer's hello */
 };
 
 struct kw_hop_stats kw_hop_server_stats(const struct kw_hop_server *server);

@@ -121,6 +121,7 @@ static void on_over(struct kw_hop_stream *stream)
     const struct kw_hop_dial *dial = stream->owner;
     struct kw_hop_link *link = dial->link;
 
+    stream->stats->failed_connects += stream->ready ? 0 : 1;
     if (link != NULL) {
         link->stream = link->stream == stream ? NULL : link->stream;
         link->next = link->next == stream ? NULL : link->next;

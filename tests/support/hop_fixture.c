@@ -5,6 +5,7 @@
 #include <criterion/new/assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define TICK_MS 5
@@ -266,9 +267,31 @@ void hop_turn(struct hop_fixture *fx)
     (void)uv_run(kw_loop_uv(fx->loop), UV_RUN_ONCE);
 }
 
+static void *turn_thread(void *context)
+{
+    struct hop_fixture *fx = context;
+
+    while (!atomic_load(&fx->aside_ends)) {
+        hop_turn(fx);
+    }
+    return NULL;
+}
+
+void hop_turn_aside(struct hop_fixture *fx)
+{
+    atomic_store(&fx->aside_ends, false);
+    cr_assert(eq(int, pthread_create(&fx->aside, NULL, turn_thread, fx), 0));
+}
+
+void hop_turn_here(struct hop_fixture *fx)
+{
+    atomic_store(&fx->aside_ends, true);
+    pthread_join(fx->aside, NULL);
+}
+
 void hop_fixture_init(struct hop_fixture *fx)
 {
-    *fx = (struct hop_fixture){0};
+    memset(fx, 0, sizeof(*fx));
     snprintf(fx->dir, sizeof(fx->dir), "/tmp/kw-hop-XXXXXX");
     cr_assert(ne(ptr, mkdtemp(fx->dir), NULL));
     snprintf(fx->outer_dir, sizeof(fx->outer_dir), "%s/outer", fx->dir);

@@ -9,6 +9,9 @@
 #include "common/rpc/rpc.h"
 #include "tests/support/certs.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 #define OUTER_ID "spiffe://test/region/r/cell/c/svc/outer"
 #define INNER_ID "spiffe://test/region/r/cell/c/svc/inner"
 
@@ -36,6 +39,8 @@ struct hop_fixture {
     struct kw_timer tick;
     struct kw_rpc *rpc;
     bool rpc_closed;
+    pthread_t aside;
+    atomic_bool aside_ends;
     struct kw_hop_server *server;
     struct kw_hop_client *client;
     int port;
@@ -92,6 +97,10 @@ void hop_outcome_done(struct hop_outcome *outcome);
 
 /* One turn of the loop: waits for something to happen, a few milliseconds at most. */
 void hop_turn(struct hop_fixture *fx);
+
+/* Has a thread of its own turn the loop, while this one waits for an answer; and ends that. */
+void hop_turn_aside(struct hop_fixture *fx);
+void hop_turn_here(struct hop_fixture *fx);
 
 #define HOP_PATIENCE_NS (10ULL * 1000 * 1000 * 1000)
 
