@@ -1,4 +1,5 @@
-/* Bindings: what a MAC covers, written into fixed arrays, and the structs on the worker's socket. */
+/* Bindings: what a MAC covers, written into fixed arrays, and the structs on the worker's socket.
+ */
 #include "services/cryptocore/hsm/binding.h"
 
 #include "common/crypto/digest.h"

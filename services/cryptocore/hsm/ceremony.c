@@ -29,8 +29,7 @@ struct kw_result kw_hsm_ceremony_new(const struct kw_hsm_token *token,
     KW_ENSURE(ceremony != NULL, err, MEMORY, "ceremony");
     result = kw_hsm_module_open(&ceremony->module, &settings, err);
     if (kw_ok(result)) {
-        result =
-            kw_hsm_session_open(&ceremony->session, &ceremony->module, KW_HSM_READ_WRITE, err);
+        result = kw_hsm_session_open(&ceremony->session, &ceremony->module, KW_HSM_READ_WRITE, err);
     }
     if (!kw_ok(result)) {
         kw_hsm_ceremony_free(ceremony);
@@ -102,7 +101,8 @@ static void keys_unmake(struct kw_hsm_session *session, const struct kw_hsm_made
     }
 }
 
-struct kw_result kw_hsm_ceremony_make(struct kw_hsm_ceremony *ceremony, struct kw_bytes recovery_spki,
+struct kw_result kw_hsm_ceremony_make(struct kw_hsm_ceremony *ceremony,
+                                      struct kw_bytes recovery_spki,
                                       struct kw_hsm_keys_made *ret_made, struct kw_error *err)
 {
     KW_SCOPED(kw_hsm_keys_made_done) struct kw_hsm_keys_made keys = {0};

@@ -1,4 +1,5 @@
-/* The ceremony's two kinds of keys: secret keys that are kept in a blob, and signing keys that are not. */
+/* The ceremony's two kinds of keys: secret keys that are kept in a blob, and signing keys that are
+ * not. */
 #ifndef KW_SERVICES_CRYPTOCORE_HSM_CEREMONY_KEYS_H
 #define KW_SERVICES_CRYPTOCORE_HSM_CEREMONY_KEYS_H
 
@@ -13,8 +14,8 @@ struct kw_hsm_made {
     size_t count;
 };
 
-/* KEK and MAC key version 1, and the canary: made, written to the blob for `recovery_spki`, put on the token.
- * Fails: ARGUMENT_INVALID (recovery key), HSM_*, CRYPTO. */
+/* KEK and MAC key version 1, and the canary: made, written to the blob for `recovery_spki`, put on
+ * the token. Fails: ARGUMENT_INVALID (recovery key), HSM_*, CRYPTO. */
 struct kw_result kw_hsm_ceremony_secrets(struct kw_hsm_session *session,
                                          struct kw_bytes recovery_spki, struct kw_hsm_made *made,
                                          struct kw_hsm_keys_made *ret_keys, struct kw_error *err);

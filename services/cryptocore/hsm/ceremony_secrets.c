@@ -1,4 +1,5 @@
-/* KEK and MAC key: born extractable as session objects, wrapped once for keeping, then kept by the token for good.
+/* KEK and MAC key: born extractable as session objects, wrapped once for keeping, then kept by the
+ * token for good.
  *
  *     generate (session, extractable) ──▶ KWP under ECDH(recovery key) ──▶ blob
  *                 └─────────▶ copy: token, private, sensitive, not extractable
@@ -39,7 +40,8 @@ static struct kw_result keeper_init(struct keeper *keeper, struct kw_hsm_session
 
     KW_TRY(kw_public_key_from_spki(&recovery, recovery_spki, err));
     KW_TRY(kw_sha256(recovery_spki, fingerprint, err));
-    KW_TRY(kw_ecdh_send(&recovery, kw_bytes_str(BLOB_INFO), KW_AES256_LEN, ephemeral, &agreed, err));
+    KW_TRY(
+        kw_ecdh_send(&recovery, kw_bytes_str(BLOB_INFO), KW_AES256_LEN, ephemeral, &agreed, err));
     KW_TRY(kw_hsm_key_import(session, &agreed, KW_HSM_USE_WRAP, &keeper->wrapping, err));
     kw_put_raw(keeper->blob, kw_bytes_str(BLOB_MAGIC));
     kw_put_raw(keeper->blob, KW_BYTES_OF(fingerprint));

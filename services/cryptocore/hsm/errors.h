@@ -1,4 +1,5 @@
-/* What a PKCS#11 return value means and what to do about it: one table, so that no call site decides on its own. */
+/* What a PKCS#11 return value means and what to do about it: one table, so that no call site
+ * decides on its own. */
 #ifndef KW_SERVICES_CRYPTOCORE_HSM_ERRORS_H
 #define KW_SERVICES_CRYPTOCORE_HSM_ERRORS_H
 
@@ -7,12 +8,15 @@
 
 enum kw_hsm_class {
     KW_HSM_CLASS_NONE,
-    KW_HSM_CLASS_SESSION, /* the session is gone: open another, log in, find the keys again, run once more */
-    KW_HSM_CLASS_HANDLE,  /* an object is not where it was: find again; then ask the canary who is to blame */
-    KW_HSM_CLASS_DEVICE,  /* the HSM or the module is unwell: this worker ends, another starts with backoff */
-    KW_HSM_CLASS_LOAD,    /* too much at once: shed, do not retry */
-    KW_HSM_CLASS_LOGIN,   /* the PIN was refused: never a second attempt */
-    KW_HSM_CLASS_DATA,    /* this request is refused; the HSM is well */
+    KW_HSM_CLASS_SESSION, /* the session is gone: open another, log in, find the keys again, run
+                             once more */
+    KW_HSM_CLASS_HANDLE, /* an object is not where it was: find again; then ask the canary who is to
+                            blame */
+    KW_HSM_CLASS_DEVICE, /* the HSM or the module is unwell: this worker ends, another starts with
+                            backoff */
+    KW_HSM_CLASS_LOAD,   /* too much at once: shed, do not retry */
+    KW_HSM_CLASS_LOGIN,  /* the PIN was refused: never a second attempt */
+    KW_HSM_CLASS_DATA,   /* this request is refused; the HSM is well */
 };
 
 /* Values that no row names are DATA: a device that is unwell shows it at the next health probe. */

@@ -73,9 +73,9 @@ struct kw_result kw_hsm_key_wrap(struct kw_hsm_session *session, CK_OBJECT_HANDL
 static struct kw_result unwrap_refused(struct kw_hsm_session *session, struct kw_result refusal,
                                        struct kw_error *err)
 {
-    bool doubtful = session->fault == KW_HSM_CLASS_DATA ||
-                    (session->fault == KW_HSM_CLASS_DEVICE &&
-                     session->module->provider->tamper_is_general);
+    bool doubtful =
+        session->fault == KW_HSM_CLASS_DATA ||
+        (session->fault == KW_HSM_CLASS_DEVICE && session->module->provider->tamper_is_general);
 
     if (!doubtful) {
         return refusal;
@@ -106,7 +106,8 @@ struct kw_result kw_hsm_key_unwrap(struct kw_hsm_session *session, CK_OBJECT_HAN
     return KW_OK;
 }
 
-/* One piece for C_Sign: a call less than feeding it part by part, and calls are what an HSM's time goes into. */
+/* One piece for C_Sign: a call less than feeding it part by part, and calls are what an HSM's time
+ * goes into. */
 static struct kw_result joined(struct kw_hsm_session *session, const struct kw_bytes *parts,
                                size_t count, struct kw_bytes *ret_input, struct kw_error *err)
 {

@@ -1,7 +1,7 @@
 /* Work with key objects: the few primitives that every operation is made of.
  *
- * Objects made here are session objects, private and sensitive, and live in a struct kw_hsm_object that destroys
- * them at the end of its scope, on every path:
+ * Objects made here are session objects, private and sensitive, and live in a struct kw_hsm_object
+ * that destroys them at the end of its scope, on every path:
  *
  *     KW_SCOPED(kw_hsm_object_done) struct kw_hsm_object key = {0};
  */
@@ -33,7 +33,8 @@ void kw_hsm_object_done(struct kw_hsm_object *object);
 struct kw_result kw_hsm_key_generate(struct kw_hsm_session *session, unsigned uses,
                                      struct kw_hsm_object *ret_key, struct kw_error *err);
 
-/* Puts bytes that we hold into the HSM: AES when there are 32, else a generic secret. Fails: HSM_*. */
+/* Puts bytes that we hold into the HSM: AES when there are 32, else a generic secret. Fails: HSM_*.
+ */
 struct kw_result kw_hsm_key_import(struct kw_hsm_session *session, const struct kw_secret *value,
                                    unsigned uses, struct kw_hsm_object *ret_key,
                                    struct kw_error *err);
@@ -43,13 +44,14 @@ struct kw_result kw_hsm_key_wrap(struct kw_hsm_session *session, CK_OBJECT_HANDL
                                  CK_OBJECT_HANDLE key, uint8_t *ret_wrapped, size_t len,
                                  struct kw_error *err);
 
-/* The inverse, as an AES key that may not leave. A blob that the HSM refuses while its canary is well is
- * BINDING_INVALID. Fails: BINDING_INVALID, HSM_*. */
+/* The inverse, as an AES key that may not leave. A blob that the HSM refuses while its canary is
+ * well is BINDING_INVALID. Fails: BINDING_INVALID, HSM_*. */
 struct kw_result kw_hsm_key_unwrap(struct kw_hsm_session *session, CK_OBJECT_HANDLE wrapping,
                                    struct kw_bytes wrapped, unsigned uses,
                                    struct kw_hsm_object *ret_key, struct kw_error *err);
 
-/* CMAC over the parts, one after the other. Fails: HSM_*, ARGUMENT_INVALID (over the provider's limit). */
+/* CMAC over the parts, one after the other. Fails: HSM_*, ARGUMENT_INVALID (over the provider's
+ * limit). */
 struct kw_result kw_hsm_cmac(struct kw_hsm_session *session, CK_OBJECT_HANDLE key,
                              const struct kw_bytes *parts, size_t count,
                              uint8_t ret_mac[KW_HSM_MAC_LEN], struct kw_error *err);

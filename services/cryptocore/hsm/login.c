@@ -1,7 +1,8 @@
-/* Login under a lock: tokens fail simultaneous logins now and then, and lock after a few wrong PINs.
+/* Login under a lock: tokens fail simultaneous logins now and then, and lock after a few wrong
+ * PINs.
  *
- * The PIN goes from its file into a secret and from there to C_Login. libp11 could log in too, but keeps a copy
- * of the PIN on the heap for as long as the token is open.
+ * The PIN goes from its file into a secret and from there to C_Login. libp11 could log in too, but
+ * keeps a copy of the PIN on the heap for as long as the token is open.
  */
 #include "services/cryptocore/hsm/login.h"
 
@@ -36,8 +37,7 @@ static struct kw_result pin_mark(const char *pin_path, struct mark *ret_mark, st
     KW_ENSURE(stat(pin_path, &st) == 0, err, CONFIG_INVALID, "PIN file %s: %s", pin_path,
               strerror(errno));
     (void)snprintf(ret_mark->text, sizeof(ret_mark->text), "refused %llu %lld.%09ld\n",
-                   (unsigned long long)st.st_ino, (long long)st.st_mtim.tv_sec,
-                   st.st_mtim.tv_nsec);
+                   (unsigned long long)st.st_ino, (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
     return KW_OK;
 }
 

@@ -6,7 +6,8 @@
 #include <dlfcn.h>
 #include <string.h>
 
-/* ISO C has no conversion from an object pointer to a function pointer; POSIX demands that this one works. */
+/* ISO C has no conversion from an object pointer to a function pointer; POSIX demands that this one
+ * works. */
 union entry {
     void *symbol;
     CK_C_GetFunctionList get_function_list;

@@ -1,8 +1,8 @@
 /* The PKCS#11 module in this process: loaded once, its token found by label.
  *
- * libp11 opens the module and serves signing keys as EVP_PKEY; the same module's function list serves what libp11
- * has no call for. The module is initialised before libp11 sees it, without locks: a worker has one thread.
- * Never fork a process that has one open.
+ * libp11 opens the module and serves signing keys as EVP_PKEY; the same module's function list
+ * serves what libp11 has no call for. The module is initialised before libp11 sees it, without
+ * locks: a worker has one thread. Never fork a process that has one open.
  */
 #ifndef KW_SERVICES_CRYPTOCORE_HSM_MODULE_H
 #define KW_SERVICES_CRYPTOCORE_HSM_MODULE_H
@@ -32,8 +32,8 @@ struct kw_hsm_module {
 };
 
 /* Loads and initialises the module and finds the token. `settings` strings must outlive the module.
- * Fails: CONFIG_INVALID (provider, module file, two tokens of one label), HSM_UNAVAILABLE (the module or its token
- * does not answer). On failure nothing is left open. */
+ * Fails: CONFIG_INVALID (provider, module file, two tokens of one label), HSM_UNAVAILABLE (the
+ * module or its token does not answer). On failure nothing is left open. */
 struct kw_result kw_hsm_module_open(struct kw_hsm_module *module,
                                     const struct kw_hsm_token_settings *settings,
                                     struct kw_error *err);

@@ -1,4 +1,5 @@
-/* The dispatcher: one row for each operation, and the one place where a lost session is repaired. */
+/* The dispatcher: one row for each operation, and the one place where a lost session is repaired.
+ */
 #include "services/cryptocore/hsm/operations.h"
 
 static kw_hsm_operation *const rows[] = {

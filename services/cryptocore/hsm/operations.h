@@ -28,8 +28,8 @@ kw_hsm_operation kw_hsm_op_issue_certificate;
 kw_hsm_operation kw_hsm_op_sign_checkpoint;
 kw_hsm_operation kw_hsm_op_health;
 
-/* Runs a request and fills the answer, failed or not. A lost session is opened again, once; what an operation
- * made went with it, so any of them may run again here, where its result has not left. */
+/* Runs a request and fills the answer, failed or not. A lost session is opened again, once; what an
+ * operation made went with it, so any of them may run again here, where its result has not left. */
 void kw_hsm_run(struct kw_hsm_session *session, struct kw_arena *arena,
                 const struct kw_hsm_request *request, struct kw_hsm_answer *ret_answer);
 
@@ -39,7 +39,8 @@ struct kw_result kw_hsm_key_binding_seal(struct kw_hsm_session *session,
 struct kw_result kw_hsm_ptk_binding_seal(struct kw_hsm_session *session,
                                          struct kw_ptk_binding *binding, struct kw_error *err);
 
-/* Checks a stored key's MAC and unwraps it for the given uses. Fails: BINDING_INVALID, HSM_KEY_MISSING (KEK), HSM_*. */
+/* Checks a stored key's MAC and unwraps it for the given uses. Fails: BINDING_INVALID,
+ * HSM_KEY_MISSING (KEK), HSM_*. */
 struct kw_result kw_hsm_device_open(struct kw_hsm_session *session,
                                     const struct kw_key_binding *binding,
                                     struct kw_hsm_object *ret_key, struct kw_error *err);
@@ -48,7 +49,8 @@ struct kw_result kw_hsm_ptk_open(struct kw_hsm_session *session,
                                  struct kw_hsm_object *ret_key, struct kw_error *err);
 
 /* Every fact's MAC. Fails: BINDING_INVALID, HSM_*. */
-struct kw_result kw_hsm_facts_verify(struct kw_hsm_session *session, const struct kw_hsm_fact *facts,
-                                     size_t count, struct kw_error *err);
+struct kw_result kw_hsm_facts_verify(struct kw_hsm_session *session,
+                                     const struct kw_hsm_fact *facts, size_t count,
+                                     struct kw_error *err);
 
 #endif

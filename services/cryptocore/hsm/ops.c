@@ -1,8 +1,9 @@
 /* What is known about each operation without running it. */
 #include "services/cryptocore/hsm/ops.h"
 
-/* Nothing of what an operation makes stays in the HSM, so running one twice does no harm there. It does where
- * each run has another result: a first one that somebody may have seen must not be followed by a second. */
+/* Nothing of what an operation makes stays in the HSM, so running one twice does no harm there. It
+ * does where each run has another result: a first one that somebody may have seen must not be
+ * followed by a second. */
 static const struct {
     const char *name;
     bool idempotent;

@@ -55,7 +55,7 @@ struct kw_result kw_hsm_op_sign_checkpoint(struct kw_hsm_session *session, struc
     KW_TRY(kw_hsm_signer_key(session->module, KW_HSM_CHECKPOINT, &key, err));
     KW_TRY(kw_buf_append(&message, KW_BYTES(checkpoint_label, sizeof(checkpoint_label) - 1), err));
     KW_TRY(kw_buf_append(&message, request->checkpoint.content, err));
-    KW_TRY(kw_hsm_signer_judge(
-        session, kw_ecdsa_sign(&key, kw_buf_bytes(&message), &signature, err), err));
+    KW_TRY(kw_hsm_signer_judge(session,
+                               kw_ecdsa_sign(&key, kw_buf_bytes(&message), &signature, err), err));
     return kw_arena_copy(arena, kw_signature_bytes(&signature), &answer->signature, err);
 }

@@ -1,8 +1,10 @@
-/* DERIVE: what a partner is given. K_pd by SP 800-108 with K_dev in the HSM, the session keys from it, either of
- * them wrapped under the partner's transport key, and the envelope's MAC by the delivered key itself.
+/* DERIVE: what a partner is given. K_pd by SP 800-108 with K_dev in the HSM, the session keys from
+ * it, either of them wrapped under the partner's transport key, and the envelope's MAC by the
+ * delivered key itself.
  *
- * The KDF runs as one C_Sign a block on every provider, since that is what can be tested here. So K_pd passes
- * through this process, in the secret type, and an HSM's own KDF mechanism (provider table) would end that.
+ * The KDF runs as one C_Sign a block on every provider, since that is what can be tested here. So
+ * K_pd passes through this process, in the secret type, and an HSM's own KDF mechanism (provider
+ * table) would end that.
  */
 #include "common/crypto/cmac.h"
 #include "common/crypto/kdf.h"

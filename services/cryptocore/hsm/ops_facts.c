@@ -1,4 +1,5 @@
-/* MAC_FACTS and VERIFY_FACTS: the MACs of enabling facts. The label keeps them apart from all other MACs. */
+/* MAC_FACTS and VERIFY_FACTS: the MACs of enabling facts. The label keeps them apart from all other
+ * MACs. */
 #include "services/cryptocore/hsm/operations.h"
 
 static const char fact_label[] = "KEYWARD-FACT-v1";
@@ -11,8 +12,9 @@ static struct kw_result fact_mac(struct kw_hsm_session *session, struct kw_bytes
     return kw_hsm_cmac(session, session->mac_key, parts, 2, ret_mac, err);
 }
 
-struct kw_result kw_hsm_facts_verify(struct kw_hsm_session *session, const struct kw_hsm_fact *facts,
-                                     size_t count, struct kw_error *err)
+struct kw_result kw_hsm_facts_verify(struct kw_hsm_session *session,
+                                     const struct kw_hsm_fact *facts, size_t count,
+                                     struct kw_error *err)
 {
     for (size_t i = 0; i < count; i++) {
         uint8_t own[KW_HSM_MAC_LEN];

@@ -1,7 +1,7 @@
 /* GENERATE: device keys, made in the HSM and wrapped at once for storage and for the station.
  *
- * A key is extractable only as a session object and only between its making and its two wrappings; no later
- * unwrapping yields an extractable one, because the KEK's unwrap template forbids it.
+ * A key is extractable only as a session object and only between its making and its two wrappings;
+ * no later unwrapping yields an extractable one, because the KEK's unwrap template forbids it.
  */
 #include "services/cryptocore/hsm/operations.h"
 
@@ -13,7 +13,8 @@ static struct kw_result generate_one(struct kw_hsm_session *session, CK_OBJECT_H
 
     KW_TRY(kw_hsm_key_generate(session, KW_HSM_USE_SIGN | KW_HSM_USE_EXTRACTABLE, &key, err));
     KW_TRY(kw_hsm_check_value(session, key.handle, item->stored.check, err));
-    KW_TRY(kw_hsm_key_wrap(session, kek, key.handle, item->stored.wrapped, KW_HSM_WRAPPED_LEN, err));
+    KW_TRY(
+        kw_hsm_key_wrap(session, kek, key.handle, item->stored.wrapped, KW_HSM_WRAPPED_LEN, err));
     KW_TRY(kw_hsm_key_wrap(session, station, key.handle, item->delivered, KW_HSM_WRAPPED_LEN, err));
     return kw_hsm_key_binding_seal(session, &item->stored, err);
 }

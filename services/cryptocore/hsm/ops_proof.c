@@ -1,4 +1,5 @@
-/* VERIFY_POSSESSION and PTK_CONFIRM: a pen or a partner proves that it holds the key it was given. */
+/* VERIFY_POSSESSION and PTK_CONFIRM: a pen or a partner proves that it holds the key it was given.
+ */
 #include "services/cryptocore/hsm/operations.h"
 
 static const char pen_label[] = "KEYWARD-PROV";
@@ -10,8 +11,8 @@ struct kw_result kw_hsm_op_verify_possession(struct kw_hsm_session *session, str
 {
     const struct kw_hsm_possession *p = &request->possession;
     KW_SCOPED(kw_hsm_object_done) struct kw_hsm_object device = {0};
-    struct kw_bytes parts[] = {KW_BYTES(pen_label, sizeof(pen_label) - 1), KW_BYTES_OF(p->challenge),
-                               kw_id_bytes(&p->device.device)};
+    struct kw_bytes parts[] = {KW_BYTES(pen_label, sizeof(pen_label) - 1),
+                               KW_BYTES_OF(p->challenge), kw_id_bytes(&p->device.device)};
     uint8_t own[KW_HSM_MAC_LEN];
 
     (void)arena;

@@ -1,4 +1,5 @@
-/* Stored keys: sealing a binding, and opening one. Nothing is unwrapped whose MAC was not checked first. */
+/* Stored keys: sealing a binding, and opening one. Nothing is unwrapped whose MAC was not checked
+ * first. */
 #include "services/cryptocore/hsm/operations.h"
 
 static struct kw_result binding_mac(struct kw_hsm_session *session, struct kw_bytes input,

@@ -1,9 +1,9 @@
 /* PTK_CREATE: a transport key, made in the HSM, stored under the KEK, and enveloped for its owner.
  *
- * CMS wants the key's value, and no mechanism that both SoftHSM and CloudHSM have puts it into a CMS message
- * inside the HSM. So the value comes out once, wrapped under a key of one use that this process knows, into the
- * secret type, from there into the CMS message, and is wiped. It is the one plaintext key of ours a worker sees
- * whole besides derived keys; docs/security.md says so.
+ * CMS wants the key's value, and no mechanism that both SoftHSM and CloudHSM have puts it into a
+ * CMS message inside the HSM. So the value comes out once, wrapped under a key of one use that this
+ * process knows, into the secret type, from there into the CMS message, and is wiped. It is the one
+ * plaintext key of ours a worker sees whole besides derived keys; docs/security.md says so.
  */
 #include "common/crypto/keywrap.h"
 #include "common/pki/cms.h"

@@ -1,14 +1,16 @@
-/* The rows of the provider table. Sources: reference probes of SoftHSM 2.6.1; AWS CloudHSM Client SDK 5 guide. */
+/* The rows of the provider table. Sources: reference probes of SoftHSM 2.6.1; AWS CloudHSM Client
+ * SDK 5 guide. */
 #include "services/cryptocore/hsm/provider.h"
 
 #include <string.h>
 
-#define CLOUDHSM_VENDOR                  0x80000000UL
-#define CKM_CLOUDHSM_AES_WRAP_ZERO_PAD   (CLOUDHSM_VENDOR | 0x216FUL) /* RFC 5649 */
-#define CKM_CLOUDHSM_AES_WRAP_NO_PAD     (CLOUDHSM_VENDOR | 0x2109UL) /* RFC 3394 */
-#define CKM_CLOUDHSM_SP800_108_COUNTER   (CLOUDHSM_VENDOR | 0x0001UL)
+#define CLOUDHSM_VENDOR                0x80000000UL
+#define CKM_CLOUDHSM_AES_WRAP_ZERO_PAD (CLOUDHSM_VENDOR | 0x216FUL) /* RFC 5649 */
+#define CKM_CLOUDHSM_AES_WRAP_NO_PAD   (CLOUDHSM_VENDOR | 0x2109UL) /* RFC 3394 */
+#define CKM_CLOUDHSM_SP800_108_COUNTER (CLOUDHSM_VENDOR | 0x0001UL)
 
-#define SOFTHSM_BLOB_LEN_MAX  (1024U * 1024U) /* memory alone limits it; this is our message limit */
+#define SOFTHSM_BLOB_LEN_MAX (1024U * 1024U) /* memory alone limits it; this is our message limit  \
+                                              */
 #define CLOUDHSM_BLOB_LEN_MAX 16224U
 
 static const struct kw_hsm_provider rows[] = {

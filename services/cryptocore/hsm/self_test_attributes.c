@@ -1,4 +1,5 @@
-/* The keys on the token are what the ceremony made: attributes, unwrap template, no readable secret, no doubles. */
+/* The keys on the token are what the ceremony made: attributes, unwrap template, no readable
+ * secret, no doubles. */
 #include "services/cryptocore/hsm/keys.h"
 #include "services/cryptocore/hsm/objects.h"
 #include "services/cryptocore/hsm/self_test_parts.h"
@@ -12,10 +13,8 @@ struct expected {
 
 /* Of every key of ours, secret or private. */
 static const struct expected kept[] = {
-    {CKA_PRIVATE, CK_TRUE, "CKA_PRIVATE"},
-    {CKA_SENSITIVE, CK_TRUE, "CKA_SENSITIVE"},
-    {CKA_EXTRACTABLE, CK_FALSE, "CKA_EXTRACTABLE"},
-    {CKA_DECRYPT, CK_FALSE, "CKA_DECRYPT"},
+    {CKA_PRIVATE, CK_TRUE, "CKA_PRIVATE"},          {CKA_SENSITIVE, CK_TRUE, "CKA_SENSITIVE"},
+    {CKA_EXTRACTABLE, CK_FALSE, "CKA_EXTRACTABLE"}, {CKA_DECRYPT, CK_FALSE, "CKA_DECRYPT"},
     {CKA_DERIVE, CK_FALSE, "CKA_DERIVE"},
 };
 static const struct expected wraps[] = {
@@ -56,8 +55,8 @@ static struct kw_result key_check(struct kw_hsm_session *session, CK_OBJECT_CLAS
     return attributes_check(session, object, label, uses, count, err);
 }
 
-/* A KEK that unwraps a key into the open is an export hole. Whether it does is asked, not read: two unwrappings
- * that its template forbids, each with one attribute weakened. */
+/* A KEK that unwraps a key into the open is an export hole. Whether it does is asked, not read: two
+ * unwrappings that its template forbids, each with one attribute weakened. */
 static struct kw_result unwrap_weakened(struct kw_hsm_session *session, CK_OBJECT_HANDLE kek,
                                         const uint8_t *wrapped, CK_ATTRIBUTE_TYPE type, bool value,
                                         struct kw_error *err)
@@ -125,8 +124,8 @@ struct kw_result kw_hsm_self_test_attributes(struct kw_hsm_session *session, str
     KW_TRY(keks_check(session, err));
     KW_TRY(key_check(session, CKO_SECRET_KEY, KW_HSM_MAC_LABEL, signs, KW_CK_COUNT(signs), err));
     for (int s = KW_HSM_SIGNER_FIRST; s <= KW_HSM_SIGNER_LAST; s++) {
-        KW_TRY(key_check(session, CKO_PRIVATE_KEY, kw_hsm_signer_label((enum kw_hsm_signer)s), signs,
-                         KW_CK_COUNT(signs), err));
+        KW_TRY(key_check(session, CKO_PRIVATE_KEY, kw_hsm_signer_label((enum kw_hsm_signer)s),
+                         signs, KW_CK_COUNT(signs), err));
     }
     return no_readable_secret(session, err);
 }

@@ -6,11 +6,12 @@
 #include "services/cryptocore/hsm/objects.h"
 
 /* CMAC by KW_HSM_CANARY_KEY over nothing: tests/vectors/keyward-kat.json, aes_cmac[0]. */
-static const uint8_t canary_answer[KW_HSM_MAC_LEN] = {0xe0, 0x14, 0x56, 0x67, 0xe7, 0x55, 0xf7, 0xa7,
-                                                      0x2e, 0xb3, 0x15, 0x33, 0x2c, 0x62, 0x6d, 0x2b};
+static const uint8_t canary_answer[KW_HSM_MAC_LEN] = {
+    0xe0, 0x14, 0x56, 0x67, 0xe7, 0x55, 0xf7, 0xa7, 0x2e, 0xb3, 0x15, 0x33, 0x2c, 0x62, 0x6d, 0x2b};
 
-struct kw_result kw_hsm_session_result(struct kw_hsm_session *session, enum kw_hsm_function function,
-                                       CK_RV rv, struct kw_error *err)
+struct kw_result kw_hsm_session_result(struct kw_hsm_session *session,
+                                       enum kw_hsm_function function, CK_RV rv,
+                                       struct kw_error *err)
 {
     session->calls[function]++;
     if (rv == CKR_OK) {

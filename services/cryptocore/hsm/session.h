@@ -1,8 +1,8 @@
 /* One PKCS#11 session and the keys found through it: what an operation works with.
  *
- * Handles of objects mean something for this session only; they are found again by label after a loss. The
- * session is read-only towards the token except in the ceremony: what an operation makes is a session object,
- * destroyed before it returns. One thread.
+ * Handles of objects mean something for this session only; they are found again by label after a
+ * loss. The session is read-only towards the token except in the ceremony: what an operation makes
+ * is a session object, destroyed before it returns. One thread.
  */
 #ifndef KW_SERVICES_CRYPTOCORE_HSM_SESSION_H
 #define KW_SERVICES_CRYPTOCORE_HSM_SESSION_H
@@ -25,15 +25,20 @@ struct kw_hsm_session {
     struct kw_hsm_kek keks[KW_HSM_KEK_VERSIONS_MAX];
     size_t kek_count;
     CK_OBJECT_HANDLE mac_key;
-    CK_OBJECT_HANDLE canary; /* always the token's own object: it shows whether the token is there */
+    CK_OBJECT_HANDLE
+        canary; /* always the token's own object: it shows whether the token is there */
     enum kw_hsm_class fault; /* of the last PKCS#11 call that failed; reset by whoever acts on it */
     uint32_t calls[KW_C_COUNT_];
     struct kw_buf scratch; /* input of a MAC, in one piece; public bytes only */
 };
 
-enum kw_hsm_access { KW_HSM_READ_ONLY, KW_HSM_READ_WRITE };
+enum kw_hsm_access {
+    KW_HSM_READ_ONLY,
+    KW_HSM_READ_WRITE
+};
 
-/* Opens a session and logs in. Fails: HSM_LOGIN_REFUSED, CONFIG_INVALID (PIN or lock file), HSM_*. */
+/* Opens a session and logs in. Fails: HSM_LOGIN_REFUSED, CONFIG_INVALID (PIN or lock file), HSM_*.
+ */
 struct kw_result kw_hsm_session_open(struct kw_hsm_session *session,
                                      const struct kw_hsm_module *module, enum kw_hsm_access access,
                                      struct kw_error *err);
@@ -41,12 +46,13 @@ struct kw_result kw_hsm_session_open(struct kw_hsm_session *session,
 /* Accepts NULL and zeroed. */
 void kw_hsm_session_close(struct kw_hsm_session *session);
 
-/* Finds the canary, then the MAC key and all KEK versions. On a provider whose token keys are read from disk at
- * each use the last two are copied to session objects with the same attributes.
- * Fails: HSM_UNAVAILABLE (no canary: not our token, or it is unwell), HSM_KEY_MISSING, HSM_*. */
+/* Finds the canary, then the MAC key and all KEK versions. On a provider whose token keys are read
+ * from disk at each use the last two are copied to session objects with the same attributes. Fails:
+ * HSM_UNAVAILABLE (no canary: not our token, or it is unwell), HSM_KEY_MISSING, HSM_*. */
 struct kw_result kw_hsm_session_keys(struct kw_hsm_session *session, struct kw_error *err);
 
-/* After a lost session or object: closes, opens, logs in and finds the keys again. Fails: as those. */
+/* After a lost session or object: closes, opens, logs in and finds the keys again. Fails: as those.
+ */
 struct kw_result kw_hsm_session_recover(struct kw_hsm_session *session, struct kw_error *err);
 
 /* The KEK of this version. Fails: HSM_KEY_MISSING. */
@@ -56,15 +62,17 @@ struct kw_result kw_hsm_session_kek(const struct kw_hsm_session *session, uint32
 /* CMAC of the canary against its known answer. Fails: HSM_UNAVAILABLE (and `fault` is DEVICE). */
 struct kw_result kw_hsm_session_probe(struct kw_hsm_session *session, struct kw_error *err);
 
-/* Counts a call and turns its return value into a result, noting the class of a failure. Use KW_C. */
-struct kw_result kw_hsm_session_result(struct kw_hsm_session *session, enum kw_hsm_function function,
-                                       CK_RV rv, struct kw_error *err);
+/* Counts a call and turns its return value into a result, noting the class of a failure. Use KW_C.
+ */
+struct kw_result kw_hsm_session_result(struct kw_hsm_session *session,
+                                       enum kw_hsm_function function, CK_RV rv,
+                                       struct kw_error *err);
 
-/* KW_C(session, WrapKey, &mechanism, …): C_WrapKey on this session, counted, as a kw_result; detail goes
- * to the `err` in scope. */
+/* KW_C(session, WrapKey, &mechanism, …): C_WrapKey on this session, counted, as a kw_result; detail
+ * goes to the `err` in scope. */
 #define KW_C(session, name, ...)                                                                   \
-    kw_hsm_session_result(                                                                         \
-        (session), KW_C_##name,                                                                    \
-        (session)->module->functions->C_##name((session)->handle, __VA_ARGS__), err)
+    kw_hsm_session_result((session), KW_C_##name,                                                  \
+                          (session)->module->functions->C_##name((session)->handle, __VA_ARGS__),  \
+                          err)
 
 #endif

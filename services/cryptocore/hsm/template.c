@@ -8,8 +8,8 @@
 static const CK_BBOOL yes = CK_TRUE;
 static const CK_BBOOL no = CK_FALSE;
 
-void kw_hsm_template_add(struct kw_hsm_template *template, CK_ATTRIBUTE_TYPE type, const void *value,
-                         size_t len)
+void kw_hsm_template_add(struct kw_hsm_template *template, CK_ATTRIBUTE_TYPE type,
+                         const void *value, size_t len)
 {
     assert(template->count < KW_HSM_TEMPLATE_MAX);
     template->attributes[template->count++] = (CK_ATTRIBUTE)KW_CK_BYTES(type, value, len);

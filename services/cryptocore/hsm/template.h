@@ -18,8 +18,8 @@ struct kw_hsm_template {
 void kw_hsm_template_secret(struct kw_hsm_template *template, unsigned uses);
 
 /* Adds; `value` must live as long as the template. There is room for what this folder adds. */
-void kw_hsm_template_add(struct kw_hsm_template *template, CK_ATTRIBUTE_TYPE type, const void *value,
-                         size_t len);
+void kw_hsm_template_add(struct kw_hsm_template *template, CK_ATTRIBUTE_TYPE type,
+                         const void *value, size_t len);
 void kw_hsm_template_bool(struct kw_hsm_template *template, CK_ATTRIBUTE_TYPE type, bool value);
 
 /* {private, sensitive, not extractable}: what a KEK demands of every key that it unwraps. */

@@ -1,6 +1,8 @@
-/* Requests and answers as bytes, with the canonical codec: one writer and one reader for each operation.
+/* Requests and answers as bytes, with the canonical codec: one writer and one reader for each
+ * operation.
  *
- * A reader checks every count against limits.h before it takes memory for it, and takes it from the arena.
+ * A reader checks every count against limits.h before it takes memory for it, and takes it from the
+ * arena.
  */
 #ifndef KW_SERVICES_CRYPTOCORE_HSM_WIRE_H
 #define KW_SERVICES_CRYPTOCORE_HSM_WIRE_H

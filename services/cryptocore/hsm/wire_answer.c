@@ -78,7 +78,8 @@ static void ptk_put(struct kw_writer *w, const struct kw_hsm_answer *answer)
     kw_put_var(w, answer->ptk.enveloped);
 }
 
-/* The pool reads an answer out of a buffer that is reused; what it points to is copied into the arena. */
+/* The pool reads an answer out of a buffer that is reused; what it points to is copied into the
+ * arena. */
 static struct kw_bytes kept_var(struct kw_reader *r, struct kw_arena *arena)
 {
     struct kw_bytes kept = KW_BYTES_NONE;
@@ -140,7 +141,8 @@ void kw_hsm_answer_put(struct kw_writer *w, const struct kw_hsm_answer *answer)
     }
 }
 
-/* The place where the error was made is the worker's: what crosses is its reason and its message. */
+/* The place where the error was made is the worker's: what crosses is its reason and its message.
+ */
 static void failure_get(struct kw_reader *r, struct kw_hsm_answer *answer)
 {
     answer->error.reason = answer->result.reason;

@@ -19,8 +19,8 @@ static void *array_get(struct kw_reader *r, struct kw_arena *arena, size_t count
 
 static struct kw_result count_check(size_t count, size_t min, size_t max, struct kw_error *err)
 {
-    KW_ENSURE(count >= min && count <= max, err, ARGUMENT_INVALID, "%zu items, not %zu to %zu", count,
-              min, max);
+    KW_ENSURE(count >= min && count <= max, err, ARGUMENT_INVALID, "%zu items, not %zu to %zu",
+              count, min, max);
     return KW_OK;
 }
 
@@ -41,7 +41,8 @@ static void generate_put(struct kw_writer *w, const struct kw_hsm_request *reque
     }
 }
 
-static void generate_get(struct kw_reader *r, struct kw_arena *arena, struct kw_hsm_request *request)
+static void generate_get(struct kw_reader *r, struct kw_arena *arena,
+                         struct kw_hsm_request *request)
 {
     struct kw_hsm_generate *g = &request->generate;
     struct kw_hsm_new_key *keys;

@@ -1,5 +1,5 @@
-/* keyward-hsm-worker: the process that holds the PKCS#11 module. Started by the crypto core with one argument, the
- * number of a socket; everything else, and no secret, comes over that socket.
+/* keyward-hsm-worker: the process that holds the PKCS#11 module. Started by the crypto core with
+ * one argument, the number of a socket; everything else, and no secret, comes over that socket.
  */
 #include "common/base/log.h"
 #include "common/base/secret.h"
@@ -14,8 +14,8 @@
 
 #define FD_MIN 3
 
-/* Nothing of this process may be written to disk or read by another process of the same user, and it does not
- * outlive the core. The terminal's signals are the core's business. */
+/* Nothing of this process may be written to disk or read by another process of the same user, and
+ * it does not outlive the core. The terminal's signals are the core's business. */
 static struct kw_result confine(struct kw_error *err)
 {
     const struct rlimit none = {0, 0};

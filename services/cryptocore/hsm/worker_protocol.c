@@ -1,4 +1,5 @@
-/* Messages on a worker's socket: framing, and the fields of those that are not a request or an answer. */
+/* Messages on a worker's socket: framing, and the fields of those that are not a request or an
+ * answer. */
 #include "services/cryptocore/hsm/worker_protocol.h"
 
 #include "common/base/limits.h"
@@ -17,8 +18,8 @@ struct kw_result kw_hsm_message_next(struct kw_bytes stream, struct kw_hsm_messa
         return KW_OK;
     }
     len = kw_be32_load(stream.data);
-    KW_ENSURE(len >= 1 && len <= KW_HSM_FRAME_LEN_MAX, err, ENCODING_INVALID,
-              "message of %u bytes", len);
+    KW_ENSURE(len >= 1 && len <= KW_HSM_FRAME_LEN_MAX, err, ENCODING_INVALID, "message of %u bytes",
+              len);
     if (stream.len - LENGTH_LEN < len) {
         return KW_OK;
     }
@@ -69,8 +70,8 @@ struct kw_result kw_hsm_configure_put(struct kw_buf *out, const struct kw_hsm_co
     return message_end(&w, start, err);
 }
 
-struct kw_result kw_hsm_configure_get(struct kw_reader fields, struct kw_hsm_configure *ret_configure,
-                                      struct kw_error *err)
+struct kw_result kw_hsm_configure_get(struct kw_reader fields,
+                                      struct kw_hsm_configure *ret_configure, struct kw_error *err)
 {
     kw_get_str(&fields, ret_configure->provider, sizeof(ret_configure->provider));
     kw_get_str(&fields, ret_configure->module_path, sizeof(ret_configure->module_path));

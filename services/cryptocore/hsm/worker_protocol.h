@@ -6,8 +6,9 @@
  *            ◀─ ANSWER ─                     one for each request, as each is done
  *            ◀─ END ─                        the batch's PKCS#11 calls, by function
  *
- * A message is `length u32 ‖ kind u8 ‖ fields`; the length counts what follows it. The two ends are the same
- * build on the same machine, so monotonic time means the same to both. Neither keys nor the PIN cross.
+ * A message is `length u32 ‖ kind u8 ‖ fields`; the length counts what follows it. The two ends are
+ * the same build on the same machine, so monotonic time means the same to both. Neither keys nor
+ * the PIN cross.
  */
 #ifndef KW_SERVICES_CRYPTOCORE_HSM_WORKER_PROTOCOL_H
 #define KW_SERVICES_CRYPTOCORE_HSM_WORKER_PROTOCOL_H
@@ -78,8 +79,8 @@ struct kw_result kw_hsm_end_put(struct kw_buf *out, const struct kw_hsm_end *end
                                 struct kw_error *err);
 
 /* Read a message's fields. Fail: ENCODING_INVALID, MEMORY. */
-struct kw_result kw_hsm_configure_get(struct kw_reader fields, struct kw_hsm_configure *ret_configure,
-                                      struct kw_error *err);
+struct kw_result kw_hsm_configure_get(struct kw_reader fields,
+                                      struct kw_hsm_configure *ret_configure, struct kw_error *err);
 struct kw_result kw_hsm_hello_get(struct kw_reader fields, struct kw_hsm_hello *ret_hello,
                                   struct kw_error *err);
 struct kw_result kw_hsm_batch_get(struct kw_reader fields, struct kw_arena *arena,

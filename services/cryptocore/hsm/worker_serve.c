@@ -10,8 +10,9 @@
 #include <errno.h>
 #include <unistd.h>
 
-#define READ_LEN  (64U * 1024U)
-#define WRITE_LEN (16U * 1024U) /* answers are sent when so many bytes wait, and at the end of a batch */
+#define READ_LEN (64U * 1024U)
+#define WRITE_LEN                                                                                  \
+    (16U * 1024U) /* answers are sent when so many bytes wait, and at the end of a batch */
 
 struct worker {
     int fd;
