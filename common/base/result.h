@@ -98,7 +98,11 @@ struct kw_result kw_error_make(struct kw_error *err, enum kw_reason reason, cons
                                int line, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 
-#define KW_MAKE(err, name, ...) kw_error_make((err), KW_E_##name, __FILE__, __LINE__, __VA_ARGS__)
+/* The reason stands in the macro, so that compilers and analysers see that what it makes is never
+ * success. */
+#define KW_MAKE(err, name, ...)                                                                    \
+    ((void)kw_error_make((err), KW_E_##name, __FILE__, __LINE__, __VA_ARGS__),                     \
+     (struct kw_result){KW_E_##name})
 
 #define KW_FAIL(err, name, ...)                                                                    \
     do {                                                                                           \

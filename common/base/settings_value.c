@@ -3,6 +3,7 @@
 #include "common/base/limits.h"
 #include "common/base/settings_internal.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -212,5 +213,6 @@ struct kw_result kw_setting_store(const struct kw_setting *setting,
     if (absent || (empty && may_be_empty(setting->type))) {
         return KW_OK;
     }
+    assert(choice->text != NULL || setting->type == KW_SETTING_LIST);
     return store_given(setting, choice, kw_setting_field(setting, config), err);
 }

@@ -9,8 +9,14 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 build=build/lint
 jobs=$(nproc)
-mapfile -t c_files < <(git ls-files -co --exclude-standard -- '*.c' '*.h')
-mapfile -t sources < <(git ls-files -co --exclude-standard -- '*.c' '*.h' '*.def' '*.sh' '*.py' '*.awk' run .ci/run)
+
+# Files of the tree, new ones too. CI may run as another user than the one who cloned.
+tree_files() {
+    git -c safe.directory="$PWD" ls-files -co --exclude-standard -- "$@"
+}
+
+mapfile -t c_files < <(tree_files '*.c' '*.h')
+mapfile -t sources < <(tree_files '*.c' '*.h' '*.def' '*.sh' '*.py' '*.awk' run .ci/run)
 
 # forbid PATTERN WHY FILE…: an extended regular expression that must not match.
 forbid() {
@@ -68,7 +74,7 @@ rule_memcmp() {
 
 # What is not done is an issue, not a comment.
 rule_unfinished() {
-    mapfile -t files < <(git ls-files -co --exclude-standard | grep -vE '^tests/lint/lint.sh$|\.(bin|der|pem)$')
+    mapfile -t files < <(tree_files | grep -vE '^tests/lint/lint.sh$|\.(bin|der|pem)$')
     forbid '\b(TODO|FIXME|XXX|HACK)\b' 'open an issue instead' "${files[@]}"
 }
 
@@ -79,13 +85,13 @@ rule_comments() {
 
 # A struct says that it is one.
 rule_typedefs() {
-    forbid '^typedef (struct|union|enum)' 'no typedef for structs' "${c_files[@]}"
+    forbid '^typedef (struct|union|enum)[^(]*$' 'no typedef for structs' "${c_files[@]}"
 }
 
 # A test that sleeps is slow when it passes and flaky when it fails: wait for the event, with a deadline.
 rule_sleeps() {
     mapfile -t files < <(select_files '^tests/' "${sources[@]}")
-    mapfile -t files < <(printf '%s\n' "${files[@]}" | grep -v '^tests/lint/lint.sh$')
+    mapfile -t files < <(printf '%s\n' "${files[@]}" | grep -v '^tests/lint/')
     forbid '\b(u|nano|clock_nano|uv_)?sleep\(|^ *sleep [0-9]' 'wait for the event, with a deadline' "${files[@]}"
 }
 
@@ -182,10 +188,11 @@ rule_headers() {
         grep -E ' error: ' || true
 }
 
-# What the compilers do not see; .clang-tidy says which checks are off and why.
+# What the compilers do not see; .clang-tidy says which checks are off and why. One process a file: in a second file
+# clang-tidy 14 no longer recognises va_start.
 rule_tidy() {
     select_files '^(common|services|cli|sdk)/.*\.c$' "${c_files[@]}" |
-        xargs -P "$jobs" -n 4 clang-tidy -p "$build" --quiet 2>/dev/null | grep -E ': (warning|error): ' | sort -u || true
+        xargs -P "$jobs" -n 1 clang-tidy -p "$build" --quiet 2>/dev/null | grep -E ': (warning|error): ' | sort -u || true
 }
 
 # clang goes before headers and tidy: they read its compile_commands.json.
