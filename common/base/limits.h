@@ -156,4 +156,14 @@
 #define KW_EDGE_REQUEST_ID_LEN_MAX 64U     /* x-request-id as sent by the client */
 #define KW_EDGE_SIGNATURE_LEN_MAX  1024U   /* keyward-signature-bin, decoded */
 
+/* --- certificates and key files --- */
+#define KW_CERTIFICATE_LEN_MAX      (16U * 1024U)  /* one certificate, DER */
+#define KW_CSR_LEN_MAX              (8U * 1024U)   /* one certificate request, DER */
+#define KW_CMS_LEN_MAX              (16U * 1024U)  /* one CMS envelope, DER */
+#define KW_TRUST_CERTIFICATES_MAX   64             /* CAs in one bundle */
+#define KW_CHAIN_DEPTH_MAX          4              /* CAs between a leaf and its anchor */
+#define KW_LEAF_HOSTS_MAX           16             /* host names and addresses in one certificate */
+#define KW_KEY_FILE_LEN_MAX         8192U          /* one private key, PEM */
+#define KW_CREDENTIALS_FILE_LEN_MAX (256U * 1024U) /* one file of a credentials directory */
+
 #endif

@@ -1,15 +1,19 @@
 /* EC keys: one accepted encoding of the public half, checked wherever a key comes in. */
 #include "common/crypto/key.h"
 
+#include "common/base/limits.h"
 #include "common/crypto/keyfile.h"
 #include "common/crypto/openssl.h"
 
 #include <fcntl.h>
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/pem.h>
 
-#define KEY_FILE_LEN_MAX 8192
-#define SPKI_PREFIX_MAX  27
+#define SPKI_PREFIX_MAX 27
+
+KW_OPENSSL_SCOPED(bignum_done, BIGNUM, BN_clear_free)
 
 /* A SubjectPublicKeyInfo with a named curve and an uncompressed point has a fixed beginning, up to
  * and with the point's 0x04. Comparing it refuses other algorithms, curves, explicit parameters and
@@ -109,7 +113,7 @@ struct kw_result kw_private_key_from_pem(struct kw_private_key *key, struct kw_b
     KW_SCOPED(kw_openssl_pkey_done) EVP_PKEY *evp = NULL;
     struct kw_private_key loaded;
 
-    KW_ENSURE(pem.len > 0 && pem.len <= KEY_FILE_LEN_MAX, err, ARGUMENT_INVALID,
+    KW_ENSURE(pem.len > 0 && pem.len <= KW_KEY_FILE_LEN_MAX, err, ARGUMENT_INVALID,
               "private key PEM of %zu bytes", pem.len);
     bio = BIO_new_mem_buf(pem.data, (int)pem.len);
     KW_ENSURE(bio != NULL, err, MEMORY, "BIO");
@@ -129,8 +133,18 @@ struct kw_result kw_private_key_from_file(struct kw_private_key *key, const char
 {
     KW_SCOPED(kw_buf_done) struct kw_buf pem = {0};
 
-    KW_TRY(kw_keyfile_read(AT_FDCWD, path, KEY_FILE_LEN_MAX, true, &pem, err));
+    KW_TRY(kw_keyfile_read(AT_FDCWD, path, KW_KEY_FILE_LEN_MAX, true, &pem, err));
     return kw_private_key_from_pem(key, kw_buf_bytes(&pem), err);
+}
+
+/* False for a key whose scalar stays in an HSM: libp11's keys carry zero in its place, and OpenSSL
+ * would write that down without complaint. */
+static bool scalar_present(EVP_PKEY *evp)
+{
+    KW_SCOPED(bignum_done) BIGNUM *scalar = NULL;
+
+    return EVP_PKEY_get_bn_param(evp, OSSL_PKEY_PARAM_PRIV_KEY, &scalar) == 1 &&
+           !BN_is_zero(scalar);
 }
 
 struct kw_result kw_private_key_to_pem(const struct kw_private_key *key, struct kw_buf *ret_pem,
@@ -140,6 +154,7 @@ struct kw_result kw_private_key_to_pem(const struct kw_private_key *key, struct 
     BIO *bio = BIO_new(BIO_s_secmem()); /* clears itself when freed */
 
     KW_ENSURE(bio != NULL, err, MEMORY, "BIO");
+    KW_ENSURE(scalar_present(key->evp), err, CRYPTO, "the private key is not in this process");
     KW_ENSURE(PEM_write_bio_PKCS8PrivateKey(bio, key->evp, NULL, NULL, 0, NULL, NULL) == 1, err,
               CRYPTO, "private key PEM: %s", kw_openssl_reason());
     return kw_openssl_take(bio, ret_pem, err);

@@ -1,6 +1,7 @@
 /* Making certificates: what every one has in common, then leaves, issuing CAs and roots. */
 #include "common/pki/build.h"
 
+#include "common/base/limits.h"
 #include "common/base/random.h"
 #include "common/pki/extensions.h"
 #include "common/pki/x509.h"
@@ -114,7 +115,7 @@ static struct kw_result leaf_check(const struct kw_leaf_plan *plan, struct kw_er
               err, ARGUMENT_INVALID, "usage %#x is no leaf's", plan->usage);
     KW_ENSURE(plan->usage != KW_USAGE_TRANSPORT || plan->subject->curve == KW_CURVE_P384, err,
               ARGUMENT_INVALID, "a transport key must be on P-384");
-    KW_ENSURE(plan->host_count <= KW_BUILD_HOSTS_MAX &&
+    KW_ENSURE(plan->host_count <= KW_LEAF_HOSTS_MAX &&
                   (plan->host_count == 0 || (plan->usage & KW_USAGE_SERVER) != 0),
               err, ARGUMENT_INVALID, "%zu host names in this certificate", plan->host_count);
     return KW_OK;

@@ -11,7 +11,6 @@
 #include "common/pki/certificate.h"
 
 #define KW_ISSUED_SERIAL_LEN 16
-#define KW_BUILD_HOSTS_MAX   16
 #define KW_CA_NAME_LEN_MAX   64 /* the upper bound of a common name, RFC 5280 */
 
 /* What a leaf's key may be used for: a set of flags. */

@@ -1,6 +1,7 @@
 /* Reading certificates. */
 #include "common/pki/certificate.h"
 
+#include "common/base/limits.h"
 #include "common/pki/x509.h"
 
 #include <limits.h>

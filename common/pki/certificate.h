@@ -7,8 +7,7 @@
 #include "common/crypto/key.h"
 #include "common/pki/spiffe.h"
 
-#define KW_SERIAL_LEN_MAX      20 /* RFC 5280 §4.1.2.2 */
-#define KW_CERTIFICATE_LEN_MAX (16 * 1024)
+#define KW_SERIAL_LEN_MAX 20 /* RFC 5280 §4.1.2.2 */
 
 /* Owned by the caller's storage; release with kw_certificate_done. Immutable: any thread. */
 struct kw_certificate {

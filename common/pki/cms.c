@@ -2,6 +2,7 @@
  * the way out. */
 #include "common/pki/cms.h"
 
+#include "common/base/limits.h"
 #include "common/pki/x509.h"
 
 #include <openssl/ec.h>

@@ -10,17 +10,16 @@
 
 #include "common/pki/certificate.h"
 
-#define KW_CMS_LEN_MAX (16 * 1024)
-
-/* Appends the DER ContentInfo that only the holder of `recipient`'s key can open. Any thread.
+/* Appends the DER ContentInfo that only the holder of `recipient`'s key can open. Whether that
+ * certificate is to be believed is the caller's question (trust.h). Any thread.
  * Fails: ARGUMENT_INVALID (the recipient's key is not on P-384), CRYPTO, MEMORY. */
 struct kw_result kw_cms_seal(const struct kw_secret *secret, const struct kw_certificate *recipient,
                              struct kw_buf *ret_der, struct kw_error *err);
 
-/* Opens what kw_cms_seal made; refuses any other choice of algorithms. `ret_secret` is made here.
- * Any thread. Fails: ARGUMENT_INVALID (malformed, other algorithms, content over
- * KW_SECRET_LEN_MAX), BINDING_INVALID (not for this key and certificate, or altered),
- * LIMIT_REACHED, MEMORY, CRYPTO, SYSTEM. */
+/* Opens what kw_cms_seal made; refuses any other key agreement or key wrapping, AuthEnvelopedData,
+ * and further recipients. `ret_secret` is made here. Any thread. Fails: ARGUMENT_INVALID
+ * (malformed, refused algorithms, content over KW_SECRET_LEN_MAX), BINDING_INVALID (not for this
+ * key and certificate, or altered so that it shows), LIMIT_REACHED, MEMORY, CRYPTO, SYSTEM. */
 struct kw_result kw_cms_open(struct kw_bytes der, const struct kw_private_key *key,
                              const struct kw_certificate *recipient, struct kw_secret *ret_secret,
                              struct kw_error *err);

@@ -3,6 +3,7 @@
 #include "common/pki/credentials.h"
 
 #include "common/base/file.h"
+#include "common/base/limits.h"
 #include "common/crypto/keyfile.h"
 #include "common/crypto/openssl.h"
 

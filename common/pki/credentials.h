@@ -17,8 +17,6 @@
 #define KW_CREDENTIALS_CERT "cert.pem"
 #define KW_CREDENTIALS_CA   "ca.pem"
 
-#define KW_CREDENTIALS_FILE_LEN_MAX (256 * 1024)
-
 /* What a TLS endpoint needs, parsed and as text (gRPC takes PEM). Release with kw_credentials_done.
  */
 struct kw_credentials {

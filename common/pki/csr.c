@@ -1,6 +1,7 @@
 /* Certificate requests: checked for the key they prove, made for ourselves. */
 #include "common/pki/csr.h"
 
+#include "common/base/limits.h"
 #include "common/pki/x509.h"
 
 struct kw_result kw_csr_verify(struct kw_bytes der, struct kw_public_key *ret_key,

@@ -6,8 +6,6 @@
 
 #include "common/crypto/key.h"
 
-#define KW_CSR_LEN_MAX (8 * 1024)
-
 /* Checks a DER request's signature and gives its key, which is made here. Any thread.
  * Fails: ARGUMENT_INVALID (malformed, trailing bytes, a key or signature that is not ECDSA on P-256
  * or P-384 with SHA-256 or SHA-384), SIGNATURE_INVALID (not signed by its own key). */

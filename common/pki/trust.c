@@ -1,6 +1,7 @@
 /* Chain verification by OpenSSL's X509_STORE, and our profile on top of what it found. */
 #include "common/pki/trust.h"
 
+#include "common/base/limits.h"
 #include "common/pki/x509.h"
 
 #include <limits.h>

@@ -13,9 +13,6 @@
 
 #include <openssl/x509.h>
 
-#define KW_TRUST_CERTIFICATES_MAX 64 /* in one CA bundle */
-#define KW_CHAIN_DEPTH_MAX        4  /* certificates between leaf and anchor */
-
 enum kw_purpose {
     KW_PURPOSE_CLIENT,
     KW_PURPOSE_SERVER,

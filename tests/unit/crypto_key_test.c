@@ -216,6 +216,19 @@ Test(crypto_key, ecdh_refuses_p256_and_points_off_the_curve)
     cr_expect(derived.slot == NULL);
 }
 
+Test(crypto_key, a_key_without_its_private_half_is_not_written)
+{
+    KW_SCOPED(kw_private_key_done) struct kw_private_key key = {0};
+    KW_SCOPED(kw_private_key_done) struct kw_private_key half = {0};
+    KW_SCOPED(kw_public_key_done) struct kw_public_key public = {0};
+    KW_SCOPED(kw_buf_done) struct kw_buf pem = {0};
+
+    fixture_make(&key, &public, KW_CURVE_P384);
+    cr_assert(kw_ok(kw_private_key_from_evp(&half, public.evp, &err)));
+    cr_expect(kw_private_key_to_pem(&half, &pem, &err).reason == KW_E_CRYPTO);
+    cr_expect(eq(sz, pem.len, 0));
+}
+
 static char dir[] = "/tmp/kw-crypto-test-XXXXXX";
 static char path[sizeof(dir) + 16];
 
