@@ -181,25 +181,6 @@ Test(hop_tls, only_tls_1_3_is_spoken)
 
 /* --- other methods --- */
 
-static struct kw_client *outer_client(const struct hop_fixture *fx)
-{
-    char target[32];
-    char files[3][96];
-    struct kw_client *client = NULL;
-    const struct kw_client_options options = {.target = target,
-                                              .key_file = files[0],
-                                              .cert_file = files[1],
-                                              .ca_file = files[2],
-                                              .peer = INNER_ID};
-
-    snprintf(target, sizeof(target), "127.0.0.1:%d", fx->port);
-    snprintf(files[0], sizeof(files[0]), "%s/key.pem", fx->outer_dir);
-    snprintf(files[1], sizeof(files[1]), "%s/cert.pem", fx->outer_dir);
-    snprintf(files[2], sizeof(files[2]), "%s/ca.pem", fx->outer_dir);
-    cr_assert(kw_ok(kw_client_new(&options, &client, NULL)));
-    return client;
-}
-
 Test(hop_tls, unknown_method_is_answered_at_once)
 {
     struct hop_fixture fx;
@@ -210,7 +191,7 @@ Test(hop_tls, unknown_method_is_answered_at_once)
 
     hop_fixture_init(&fx);
     hop_start_inner(&fx);
-    client = outer_client(&fx);
+    client = hop_outer_client(&fx);
     hop_turn_aside(&fx); /* this thread waits for what the loop answers */
     cr_assert(kw_ok(kw_client_unary(client, &call, kw_bytes_str(""), arena, &reply, NULL)));
     hop_turn_here(&fx);

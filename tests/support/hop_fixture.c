@@ -257,6 +257,25 @@ void hop_outcome_done(struct hop_outcome *outcome)
 
 /* --- the house --- */
 
+struct kw_client *hop_outer_client(const struct hop_fixture *fx)
+{
+    char target[32];
+    char files[3][96];
+    struct kw_client *client = NULL;
+    const struct kw_client_options options = {.target = target,
+                                              .key_file = files[0],
+                                              .cert_file = files[1],
+                                              .ca_file = files[2],
+                                              .peer = INNER_ID};
+
+    snprintf(target, sizeof(target), "127.0.0.1:%d", fx->port);
+    snprintf(files[0], sizeof(files[0]), "%s/key.pem", fx->outer_dir);
+    snprintf(files[1], sizeof(files[1]), "%s/cert.pem", fx->outer_dir);
+    snprintf(files[2], sizeof(files[2]), "%s/ca.pem", fx->outer_dir);
+    cr_assert(kw_ok(kw_client_new(&options, &client, NULL)));
+    return client;
+}
+
 static void on_tick(struct kw_timer *timer)
 {
     (void)timer; /* only wakes the loop so that a condition is looked at */
@@ -281,12 +300,16 @@ void hop_turn_aside(struct hop_fixture *fx)
 {
     atomic_store(&fx->aside_ends, false);
     cr_assert(eq(int, pthread_create(&fx->aside, NULL, turn_thread, fx), 0));
+    fx->aside_runs = true;
 }
 
 void hop_turn_here(struct hop_fixture *fx)
 {
-    atomic_store(&fx->aside_ends, true);
-    pthread_join(fx->aside, NULL);
+    if (fx->aside_runs) {
+        atomic_store(&fx->aside_ends, true);
+        pthread_join(fx->aside, NULL);
+        fx->aside_runs = false;
+    }
 }
 
 void hop_fixture_init(struct hop_fixture *fx)

@@ -5,6 +5,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/limits.h"
+#include "common/rpc/client.h"
 #include "common/rpc/hop.h"
 #include "common/rpc/rpc.h"
 #include "tests/support/certs.h"
@@ -40,6 +41,7 @@ struct hop_fixture {
     struct kw_rpc *rpc;
     bool rpc_closed;
     pthread_t aside;
+    bool aside_runs;
     atomic_bool aside_ends;
     struct kw_hop_server *server;
     struct kw_hop_client *client;
@@ -98,7 +100,11 @@ void hop_outcome_done(struct hop_outcome *outcome);
 /* One turn of the loop: waits for something to happen, a few milliseconds at most. */
 void hop_turn(struct hop_fixture *fx);
 
-/* Has a thread of its own turn the loop, while this one waits for an answer; and ends that. */
+/* A waiting client with the outer side's certificate, for the inner end; the caller frees it. */
+struct kw_client *hop_outer_client(const struct hop_fixture *fx);
+
+/* Has a thread of its own turn the loop, while this one waits for an answer; and ends that. What
+ * the fixture holds may be looked at before and after. */
 void hop_turn_aside(struct hop_fixture *fx);
 void hop_turn_here(struct hop_fixture *fx);
 
