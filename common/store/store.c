@@ -49,7 +49,7 @@ static struct kw_result start_threads(struct kw_store *store, struct kw_error *e
     for (int i = 0; i < KW_STORE_READERS; i++) {
         char name[THREAD_NAME_SIZE];
 
-        (void)snprintf(name, sizeof(name), "kw-reader-%d", i);
+        (void)snprintf(name, sizeof(name), "kw-reader-%c", 'a' + i);
         KW_TRY(start_thread(store, name, kw_store_reader_main, err));
     }
     return KW_OK;
