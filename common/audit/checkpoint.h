@@ -23,6 +23,11 @@ struct kw_checkpoint {
 struct kw_result kw_checkpoint_digest(const struct kw_checkpoint *checkpoint,
                                       uint8_t ret_digest[KW_SHA384_LEN], struct kw_error *err);
 
+/* Appends the record up to its signature: what the HSM worker is given, which puts the label before it itself, so
+ * that its key signs nothing else. Fails: MEMORY. */
+struct kw_result kw_checkpoint_content(const struct kw_checkpoint *checkpoint, struct kw_buf *out,
+                                       struct kw_error *err);
+
 /* Appends the record with `checkpoint->signature`. Fails: ARGUMENT_INVALID (no signature, or too
  * long), MEMORY. */
 struct kw_result kw_checkpoint_encode(const struct kw_checkpoint *checkpoint, struct kw_buf *out,

@@ -1,0 +1,393 @@
+#!/usr/bin/env python3
+"""Writes formats.json: known answers for every layout of docs/formats.md.
+
+Computed with Python's `cryptography` from the document's tables alone; nothing here runs or reads
+the C code. ECDSA signatures and certificates are random by nature: those already in formats.json
+are kept where they verify for the content that the document asks for, and made anew where not.
+
+    make_format_vectors.py           writes formats.json
+    make_format_vectors.py --check   exits 1 if formats.json is not what would be written
+"""
+
+import datetime
+import hashlib
+import json
+import pathlib
+import struct
+import sys
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, keywrap, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.ciphers import algorithms
+from cryptography.hazmat.primitives.cmac import CMAC
+from cryptography.hazmat.primitives.kdf.kbkdf import CounterLocation, KBKDFCMAC, Mode
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+HERE = pathlib.Path(__file__).resolve().parent
+TARGET = HERE / "formats.json"
+KAT = json.loads((HERE / "keyward-kat.json").read_text())
+
+NONE = bytes(16)
+ZERO_HASH = bytes(32)
+TIME = 1767225600000  # 2026-01-01T00:00:00Z
+REGION, CELL = b"eu-1", b"a"
+AUTHZ_ID = "spiffe://keyward.test/region/eu-1/cell/a/svc/authz"
+PARTNER_ID = b"spiffe://keyward.test/partner/prt_aebagbafaydqqcikbmga2dqpca"
+OPERATOR_ID = "spiffe://keyward.test/operator/opr_aebagbafaydqqcikbmga2dqpca"
+FACT_KINDS = ("confirmed", "protected", "activated", "suspended", "lifted", "deactivated",
+              "compromised", "destroyed")
+ENABLING = ("confirmed", "protected", "activated", "lifted")
+
+
+def fill(name, size):
+    """Bytes without structure, the same on every run."""
+    return hashlib.shake_256(b"keyward format vectors: " + name.encode()).digest(size)
+
+
+def sha256(data):
+    return hashlib.sha256(data).digest()
+
+
+def var(data):
+    return struct.pack(">H", len(data)) + data
+
+
+def cmac(key, message):
+    mac = CMAC(algorithms.AES(key))
+    mac.update(message)
+    return mac.finalize()
+
+
+def kdf(key, label, context, size):
+    return KBKDFCMAC(algorithm=algorithms.AES, mode=Mode.CounterMode, length=size, rlen=4, llen=4,
+                     location=CounterLocation.BeforeFixed, label=label, context=context,
+                     fixed=None).derive(key)
+
+
+def wrap(key, data):
+    return keywrap.aes_key_wrap_with_padding(key, data)
+
+
+def private_key(name, curve):
+    # Below 2^(bits - 1), so below the order of either curve, whose top bits are all set.
+    scalar = int.from_bytes(fill(name, curve.key_size // 8), "big") >> 1
+    return ec.derive_private_key(scalar, curve)
+
+
+AUTHZ_KEY = private_key("authz key", ec.SECP256R1())
+OPERATOR_KEY = private_key("operator key", ec.SECP256R1())
+CA_KEY = private_key("services CA key", ec.SECP384R1())
+CHECKPOINT_KEY = private_key("checkpoint key", ec.SECP384R1())
+
+
+def spki(key):
+    return key.public_key().public_bytes(serialization.Encoding.DER,
+                                         serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def digest_of(key):
+    return hashes.SHA256() if key.curve.key_size == 256 else hashes.SHA384()
+
+
+class Kept:
+    """What is random, by name: from the file as it is, if it still verifies; else made."""
+
+    def __init__(self):
+        old = json.loads(TARGET.read_text()) if TARGET.exists() else {}
+        self.old = {**old.get("certificates", {}), **old.get("signatures", {})}
+        self.certificates = {}
+        self.signatures = {}
+
+    def signature(self, name, key, message):
+        signature = bytes.fromhex(self.old.get(name, ""))
+        try:
+            key.public_key().verify(signature, message, ec.ECDSA(digest_of(key)))
+        except InvalidSignature:
+            signature = key.sign(message, ec.ECDSA(digest_of(key)))
+        self.signatures[name] = signature
+        return signature
+
+    def certificate(self, name, builder, issuer_key):
+        """The certificate of `builder`; an old one is kept if it differs in the signature alone."""
+        made = builder.sign(issuer_key, digest_of(issuer_key))
+        if name in self.old:
+            old = x509.load_der_x509_certificate(bytes.fromhex(self.old[name]))
+            if old.tbs_certificate_bytes == made.tbs_certificate_bytes:
+                issuer_key.public_key().verify(old.signature, old.tbs_certificate_bytes,
+                                               ec.ECDSA(digest_of(issuer_key)))
+                made = old
+        self.certificates[name] = made.public_bytes(serialization.Encoding.DER)
+        return made
+
+
+KEPT = Kept()
+
+
+def certificate_builder(name, key, issuer_name, issuer_key):
+    issuer_id = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key())
+    return (x509.CertificateBuilder()
+            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+            .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer_name)]))
+            .public_key(key.public_key())
+            .serial_number(int.from_bytes(fill("serial of " + name, 16), "big") >> 1)
+            .not_valid_before(datetime.datetime(2025, 12, 1))
+            .not_valid_after(datetime.datetime(2045, 12, 1))
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False)
+            .add_extension(issuer_id, False))
+
+
+def key_usage(ca):
+    return x509.KeyUsage(digital_signature=not ca, key_cert_sign=ca, crl_sign=ca,
+                         content_commitment=False, key_encipherment=False, data_encipherment=False,
+                         key_agreement=False, encipher_only=False, decipher_only=False)
+
+
+def ca_certificate():
+    builder = (certificate_builder("services CA", CA_KEY, "services CA", CA_KEY)
+               .add_extension(x509.BasicConstraints(ca=True, path_length=0), True)
+               .add_extension(key_usage(True), True))
+    return KEPT.certificate("services_ca", builder, CA_KEY)
+
+
+def leaf_certificate(name, key, identity):
+    uses = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]
+    names = [x509.UniformResourceIdentifier(identity)]
+    builder = (certificate_builder(name, key, "services CA", CA_KEY)
+               .add_extension(x509.BasicConstraints(ca=False, path_length=None), True)
+               .add_extension(key_usage(False), True)
+               .add_extension(x509.ExtendedKeyUsage(uses), False)
+               .add_extension(x509.SubjectAlternativeName(names), False))
+    certificate = KEPT.certificate(name, builder, CA_KEY)
+    return certificate.public_bytes(serialization.Encoding.DER)
+
+
+CA_PEM = ca_certificate().public_bytes(serialization.Encoding.PEM)
+AUTHZ_DER = leaf_certificate("authz", AUTHZ_KEY, AUTHZ_ID)
+OPERATOR_DER = leaf_certificate("operator", OPERATOR_KEY, OPERATOR_ID)
+
+
+def binding_vectors():
+    mac_key, wrapped = fill("mac key", 32), fill("wrapped device key", 40)
+    check = fill("check value", 3)
+    device = (b"KEYWARD-BIND-DEV-v1" + b"".join(fill(n, 16) for n in ("key", "device", "product",
+                                                                      "batch"))
+              + struct.pack(">I", 3) + sha256(wrapped) + check)
+    transport = (b"KEYWARD-BIND-PTK-v1" + fill("partner", 16) + struct.pack(">II", 2, 3)
+                 + sha256(wrapped) + check)
+    return {
+        "mac_key": mac_key, "key": fill("key", 16), "device": fill("device", 16),
+        "product": fill("product", 16), "batch": fill("batch", 16), "owner": fill("partner", 16),
+        "version": 2, "kek_version": 3, "wrapped": wrapped, "check_value": check,
+        "device_input": device, "device_mac": cmac(mac_key, device),
+        "transport_input": transport, "transport_mac": cmac(mac_key, transport),
+    }
+
+
+def fact_vector(kind):
+    ref = fill("suspension", 16) if kind in ("suspended", "lifted") else NONE
+    capsule = fill("capsule of " + kind, 16) if kind != "compromised" else NONE
+    actor = OPERATOR_ID.encode()
+    time = TIME + FACT_KINDS.index(kind)
+    record = (b"KWF1" + fill("key", 16) + bytes([FACT_KINDS.index(kind) + 1]) + ref
+              + struct.pack(">Q", time) + capsule + var(actor))
+    mac_input = b"KEYWARD-FACT-v1" + record
+    return {"kind": kind, "key": fill("key", 16), "ref": ref, "time_ms": time, "capsule": capsule,
+            "actor": actor, "record": record, "mac_input": mac_input,
+            "mac": cmac(fill("mac key", 32), mac_input) if kind in ENABLING else b""}
+
+
+def request_signature_vector():
+    method, request_id = b"/keyward.v1.GrantService/CreateGrant", b"req_aebagbafaydqqcikbmga2dqpca"
+    body, not_after = fill("request body", 90), TIME + 60000
+    message = (b"KEYWARD-SIG-v1" + var(method) + var(request_id) + struct.pack(">Q", not_after)
+               + sha256(body))
+    signature = KEPT.signature("request", OPERATOR_KEY, message)
+    return {"method": method, "request_id": request_id, "body": body, "not_after_ms": not_after,
+            "message": message, "value": struct.pack(">Q", not_after) + var(signature)}
+
+
+def capsule_vector(number, facts):
+    """Capsules of one hop message: a release, a range of a batch, and a whole production batch."""
+    scope = (1, 0, 2)[number]
+    fields = {
+        "id": fill("capsule %d" % number, 16), "region": REGION, "cell": CELL, "caller": PARTNER_ID,
+        "fingerprint": fill("caller certificate", 32),
+        "grant": fill("grant", 16) if number == 0 else NONE,
+        "method": (50, 52, 1)[number], "body_hash": sha256(fill("body %d" % number, 60)),
+        "first": 256 * number, "count": 256 if number else 0, "scope": scope,
+        "scope_id": fill("batch", 16) if scope == 2 else NONE, "operation": (5, 6, 2)[number],
+        "owner": fill("partner", 16), "epoch": 7 + number, "ptk_version": 2,
+        "authz_epoch": (1 << 40) + number, "issued_ms": TIME, "not_after_ms": TIME + 5000,
+        "witness_core": fill("core", 16) if number else NONE,
+        "witness_stream": fill("stream", 16) if number else NONE,
+        "witness_seq": number, "witness_head": fill("witness", 32) if number else ZERO_HASH,
+    }
+    layout = ">4s16s%ds%ds%ds32s16sH32sIHB16sB16sIIQQQ16s16sQ32sH" % tuple(
+        2 + len(fields[n]) for n in ("region", "cell", "caller"))
+    values = [var(v) if n in ("region", "cell", "caller") else v for n, v in fields.items()]
+    record = struct.pack(layout, b"KWC1", *values, len(facts)) + b"".join(map(var, facts))
+    return {**fields, "disabled": facts, "record": record}
+
+
+def merkle_hash(leaves):
+    """MTH of RFC 6962 §2.1, as written there."""
+    if len(leaves) == 1:
+        return sha256(b"\0" + leaves[0])
+    k = 1 << (len(leaves) - 1).bit_length() - 1
+    return sha256(b"\1" + merkle_hash(leaves[:k]) + merkle_hash(leaves[k:]))
+
+
+def merkle_path(m, leaves):
+    """PATH of RFC 6962 §2.1.1, as written there."""
+    if len(leaves) == 1:
+        return []
+    k = 1 << (len(leaves) - 1).bit_length() - 1
+    if m < k:
+        return merkle_path(m, leaves[:k]) + [merkle_hash(leaves[k:])]
+    return merkle_path(m - k, leaves[k:]) + [merkle_hash(leaves[:k])]
+
+
+def merkle_vectors():
+    leaves = [b"leaf %d" % i for i in range(33)]
+    return {"leaves": leaves, "roots": [merkle_hash(leaves[:n]) for n in range(1, 34)],
+            "paths_of_7": [merkle_path(m, leaves[:7]) for m in range(7)]}
+
+
+def sealed_vectors(capsules):
+    records = [c["record"] for c in capsules]
+    root = merkle_hash(records)
+    message = b"KEYWARD-ROOT-v1" + struct.pack(">I", len(records)) + root
+    signature = KEPT.signature("root", AUTHZ_KEY, message)
+    sealed = []
+    for i, record in enumerate(records):
+        path = merkle_path(i, records)
+        sealed.append(b"KWS1" + var(record) + struct.pack(">IIB", i, len(records), len(path))
+                      + b"".join(path) + sha256(AUTHZ_DER) + var(signature))
+    return {"root": root, "message": message, "records": sealed}
+
+
+def envelope_vector(kind):
+    partner, transport_key = bytes(range(16)), fill("transport key", 32)
+    device_key = bytes.fromhex(KAT["sp800_108_counter_cmac_partner_key"]["device_key"])
+    partner_key = kdf(device_key, b"KEYWARD-PD-v1", struct.pack(">16sIH", partner, 1, 1), 32)
+    app, pen, counter = b"\x11" * 16, b"\x22" * 16, 7
+    session = kdf(partner_key, b"KEYWARD-SS-v1", struct.pack(">16s16sI", app, pen, counter), 72)
+    if kind == 1:
+        app, pen, counter = NONE, NONE, 0
+    key, mac_key = (partner_key, partner_key) if kind == 1 else (session, session[32:64])
+    fields = {"suite": 1, "kind": kind, "device": fill("device", 16), "key": fill("key", 16),
+              "partner": partner, "epoch": 1, "ptk_version": 2, "receipt": fill("receipt 0", 16),
+              "issued_ms": TIME, "expires_ms": TIME + 86400000, "region": REGION,
+              "nonce_app": app, "nonce_pen": pen, "counter": counter}
+    values = [var(v) if n == "region" else v for n, v in fields.items()]
+    wrapped = wrap(transport_key, key)
+    prefix = struct.pack(">4sHB16s16s16sII16sQQ%ds16s16sIH" % len(var(REGION)), b"KWE1", *values,
+                         len(wrapped))
+    mac = cmac(mac_key, prefix + wrapped)
+    return {**fields, "transport_key": transport_key, "delivered": key, "mac_key": mac_key,
+            "prefix": prefix, "wrapped": wrapped, "mac": mac, "record": prefix + wrapped + mac}
+
+
+def receipt_vectors(sealed):
+    items = (
+        [(fill("key", 16), fill("device", 16), b"", fill("delivered", 32))],
+        [],
+        [(fill("key", 16), fill("device", 16), b"KEY_STATE", ZERO_HASH),
+         (fill("key 2", 16), fill("device 2", 16), b"", fill("delivered 2", 32))],
+    )
+    head, receipts = ZERO_HASH, []
+    for number, seal in enumerate(sealed):
+        fields = {"id": fill("receipt %d" % number, 16), "core": fill("core", 16),
+                  "stream": fill("stream", 16), "seq": number + 1, "prev": head,
+                  "time_ms": TIME + 10 * number, "region": REGION, "cell": CELL, "capsule": seal,
+                  "signer": AUTHZ_DER}
+        record = (b"KWR1" + fields["id"] + fields["core"] + fields["stream"]
+                  + struct.pack(">Q32sQ", number + 1, head, fields["time_ms"])
+                  + var(REGION) + var(CELL) + var(seal) + var(AUTHZ_DER)
+                  + struct.pack(">H", len(items[number]))
+                  + b"".join(k + d + var(o) + r for k, d, o, r in items[number]))
+        head = sha256(b"KEYWARD-HEAD-v1" + record)
+        names = ("key", "device", "outcome", "result")
+        receipts.append({**fields, "items": [dict(zip(names, item)) for item in items[number]],
+                         "record": record, "head": head})
+    return receipts
+
+
+def checkpoint_vector(name, receipt, closed):
+    fields = {"core": receipt["core"], "stream": receipt["stream"], "seq": receipt["seq"],
+              "head": receipt["head"], "time_ms": receipt["time_ms"] + 500, "closed": closed}
+    signed = struct.pack(">4s16s16sQ32sQB", b"KWK1", *fields.values())
+    message = b"KEYWARD-CKPT-v1" + signed
+    signature = KEPT.signature(name, CHECKPOINT_KEY, message)
+    return {**fields, "digest": hashlib.sha384(message).digest(),
+            "record": signed + var(signature)}
+
+
+def invitation_vector():
+    method = b"/keyward.v1.PartnerService/CreatePartnerInvitation"
+    request_id, body = b"req_ceiscfaraeyrqbibaiqr2dhsza", fill("invitation body", 120)
+    not_after = TIME + 120000
+    message = (b"KEYWARD-SIG-v1" + var(method) + var(request_id) + struct.pack(">Q", not_after)
+               + sha256(body))
+    value = (struct.pack(">Q", not_after)
+             + var(KEPT.signature("invitation", OPERATOR_KEY, message)))
+    return {"method": method, "body": body, "request_id": request_id, "signature": value,
+            "certificate": OPERATOR_DER,
+            "record": b"KWI1" + var(method) + var(body) + var(request_id) + var(value)
+                      + var(OPERATOR_DER)}
+
+
+def transport_proof_vector():
+    key, nonce = fill("transport key", 32), fill("transport nonce", 16)
+    return {"transport_key": key, "nonce": nonce, "proof": cmac(key, b"KEYWARD-PTK-OK" + nonce)}
+
+
+def to_json(value):
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, dict):
+        return {name: to_json(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [to_json(item) for item in value]
+    return value
+
+
+def build():
+    facts = [fact_vector(kind) for kind in FACT_KINDS]
+    disabled = [f["record"] for f in facts if f["kind"] in ("suspended", "compromised")]
+    capsules = [capsule_vector(n, disabled if n == 1 else []) for n in range(3)]
+    sealed = sealed_vectors(capsules)
+    receipts = receipt_vectors(sealed["records"])
+    return {
+        "comment": "Known answers for docs/formats.md, written by make_format_vectors.py. Bytes "
+                   "and texts are hex.",
+        "services_ca_pem": CA_PEM, "checkpoint_spki": spki(CHECKPOINT_KEY),
+        "bindings": binding_vectors(),
+        "facts": facts,
+        "request_signature": request_signature_vector(),
+        "capsules": capsules,
+        "merkle": merkle_vectors(),
+        "sealed": sealed,
+        "envelopes": [envelope_vector(1), envelope_vector(2)],
+        "receipts": receipts,
+        "checkpoints": [checkpoint_vector("checkpoint", receipts[1], 0),
+                        checkpoint_vector("close", receipts[2], 1)],
+        "invitation": invitation_vector(),
+        "transport_proof": transport_proof_vector(),
+        "certificates": KEPT.certificates,
+        "signatures": KEPT.signatures,
+    }
+
+
+def main():
+    text = json.dumps(to_json(build()), indent=2) + "\n"
+    if sys.argv[1:] == ["--check"]:
+        same = TARGET.exists() and TARGET.read_text() == text
+        sys.exit(None if same else "formats.json is not what this script writes")
+    TARGET.write_text(text)
+
+
+if __name__ == "__main__":
+    main()
