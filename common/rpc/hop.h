@@ -121,7 +121,8 @@ struct kw_hop_server_options {
 };
 
 struct kw_hop_client_options {
-    const char *const *targets;     /* "host:port", NULL-terminated: all are held open */
+    const char *const *targets;     /* "host:port", NULL-terminated; a name stands for all its addresses. To each
+                                     * of them a stream is held open */
     const char *credentials_dir;
     const char *trust_domain;
     const char *peer;               /* the one SPIFFE id expected */

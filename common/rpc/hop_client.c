@@ -74,7 +74,6 @@ struct kw_hop_stats kw_hop_client_stats(const struct kw_hop_client *client)
 static void client_free(struct kw_hop_client *client)
 {
     grpc_channel_credentials_release(client->creds);
-    free(client->links);
     free(client->peer);
     free(client);
 }
@@ -82,17 +81,9 @@ static void client_free(struct kw_hop_client *client)
 static struct kw_result add_targets(struct kw_hop_client *client, const char *const *targets,
                                     struct kw_error *err)
 {
-    size_t count = 0;
-
-    while (targets[count] != NULL) {
-        count++;
-    }
-    KW_ENSURE(count > 0 && count <= KW_HOP_TARGETS_MAX, err, CONFIG_INVALID, "hop: %zu targets", count);
-    client->links = calloc(count, sizeof(client->links[0]));
-    KW_ENSURE(client->links != NULL, err, MEMORY, "hop client");
-    for (; client->link_count < count; client->link_count++) {
-        KW_TRY(kw_hop_link_new(client, targets[client->link_count],
-                               &client->links[client->link_count], err));
+    KW_ENSURE(targets[0] != NULL, err, CONFIG_INVALID, "hop: no target");
+    for (; *targets != NULL; targets++) {
+        KW_TRY(kw_hop_target_add(client, *targets, err));
     }
     return KW_OK;
 }
@@ -120,6 +111,7 @@ void kw_hop_client_close(struct kw_hop_client *client, void (*closed)(void *cont
         kw_hop_link_close(client->links[i]);
     }
     client->link_count = 0;
+    kw_hop_targets_close(client);
     kw_hop_dials_cut(client);
 }
 

@@ -45,7 +45,6 @@ static void wait_and_dial(struct kw_hop_link *link)
     if (delay_ms > KW_HOP_RECONNECT_MAX_MS) {
         delay_ms = KW_HOP_RECONNECT_MAX_MS;
     }
-    link->waiting = true;
     kw_timer_start(&link->timer, jittered(delay_ms), 0);
 }
 
@@ -222,7 +221,6 @@ static struct kw_result dial(struct kw_hop_link *link, struct kw_error *err)
 
 static void start_dialling(struct kw_hop_link *link)
 {
-    link->waiting = false;
     if (!kw_ok(dial(link, NULL))) {
         link->failures++;
         wait_and_dial(link);
@@ -233,15 +231,21 @@ static void start_dialling(struct kw_hop_link *link)
 }
 
 struct kw_result kw_hop_link_new(struct kw_hop_client *client, const char *target,
-                                 struct kw_hop_link **ret_link, struct kw_error *err)
+                                 struct kw_hop_target *origin, struct kw_hop_link **ret_link,
+                                 struct kw_error *err)
 {
     size_t len = strlen(target);
-    struct kw_hop_link *link = calloc(1, sizeof(*link) + len + 1);
+    struct kw_hop_link *link;
 
+    KW_ENSURE(client->link_count < KW_HOP_TARGETS_MAX, err, LIMIT_REACHED, "hop: %zu addresses",
+              client->link_count);
+    link = calloc(1, sizeof(*link) + len + 1);
     KW_ENSURE(link != NULL, err, MEMORY, "hop link");
     link->client = client;
+    link->origin = origin;
     kw_copy(link->target, target, len);
     kw_timer_init(&link->timer, kw_rpc_loop(client->rpc), on_link_timer);
+    client->links[client->link_count++] = link;
     client->alive++;
     start_dialling(link);
     *ret_link = link;

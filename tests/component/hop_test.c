@@ -1,8 +1,10 @@
 /* Calls over a hop: what each side sees, in order, within its limits, and when the other side is lost. */
+#include "common/rpc/hop_calls.h"
 #include "tests/support/hop_fixture.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
+#include <stdio.h>
 
 #define LONG_MS 30000U
 
@@ -413,5 +415,52 @@ Test(hop, drain_of_an_idle_server_is_immediate)
     hop_start_inner(&fx);
     kw_hop_server_drain(fx.server, on_drained, &fx);
     cr_assert(fx.drained);
+    hop_fixture_done(&fx);
+}
+
+/* --- targets --- */
+
+Test(hop, name_is_looked_up)
+{
+    struct hop_fixture fx;
+    char target[32];
+    const char *const targets[] = {target, NULL};
+
+    hop_fixture_init(&fx);
+    hop_start_inner(&fx);
+    snprintf(target, sizeof(target), "localhost:%d", fx.port);
+    cr_assert(kw_ok(hop_start_outer_to(&fx, targets)));
+    HOP_EVENTUALLY(&fx, kw_hop_client_connected(fx.client));
+    hop_fixture_done(&fx);
+}
+
+Test(hop, calls_are_spread_over_streams)
+{
+    struct hop_fixture fx;
+    struct hop_outcome outcomes[10] = {0};
+    char target[32];
+    const char *const targets[] = {target, target, NULL};
+
+    hop_fixture_init(&fx);
+    hop_start_inner(&fx);
+    snprintf(target, sizeof(target), "127.0.0.1:%d", fx.port);
+    cr_assert(kw_ok(hop_start_outer_to(&fx, targets)));
+    HOP_EVENTUALLY(&fx, fx.connects == 2);
+    for (size_t i = 0; i < 10; i++) {
+        cr_assert(kw_ok(hop_call(&fx, &outcomes[i], HOP_PARK, kw_bytes_str("x"), true, LONG_MS)));
+    }
+    for (size_t i = 0; i < 10; i += 2) { /* one after the other: the two streams take turns */
+        cr_assert(ne(ptr, outcomes[i].call->stream, outcomes[i + 1].call->stream));
+    }
+    hop_fixture_done(&fx);
+}
+
+Test(hop, target_without_port_is_a_config_error)
+{
+    struct hop_fixture fx;
+    const char *const targets[] = {"127.0.0.1", NULL};
+
+    hop_fixture_init(&fx);
+    cr_assert(eq(int, hop_start_outer_to(&fx, targets).reason, KW_E_CONFIG_INVALID));
     hop_fixture_done(&fx);
 }

@@ -170,12 +170,9 @@ static void on_state(bool connected, struct kw_id peer_boot_id, void *context)
     fx->losses += connected ? 0 : 1;
 }
 
-void hop_start_outer(struct hop_fixture *fx)
+struct kw_result hop_start_outer_to(struct hop_fixture *fx, const char *const *targets)
 {
-    char target[32];
-    const char *const targets[] = {target, NULL};
-    struct kw_error error = {0};
-    struct kw_hop_client_options options = {
+    const struct kw_hop_client_options options = {
         .targets = targets,
         .credentials_dir = fx->outer_dir,
         .trust_domain = "test",
@@ -184,8 +181,16 @@ void hop_start_outer(struct hop_fixture *fx)
         .context = fx,
     };
 
+    return kw_hop_client_new(fx->rpc, &options, &fx->client, NULL);
+}
+
+void hop_start_outer(struct hop_fixture *fx)
+{
+    char target[32];
+    const char *const targets[] = {target, NULL};
+
     snprintf(target, sizeof(target), "127.0.0.1:%d", fx->port);
-    cr_assert(kw_ok(kw_hop_client_new(fx->rpc, &options, &fx->client, &error)), "%s", error.message);
+    cr_assert(kw_ok(hop_start_outer_to(fx, targets)));
 }
 
 void hop_up(struct hop_fixture *fx)

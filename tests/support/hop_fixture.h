@@ -88,6 +88,9 @@ void hop_start_inner(struct hop_fixture *fx);
 void hop_stop_inner(struct hop_fixture *fx);
 void hop_start_outer(struct hop_fixture *fx);
 
+/* The outer end with these targets. Fails as kw_hop_client_new does. */
+struct kw_result hop_start_outer_to(struct hop_fixture *fx, const char *const *targets);
+
 /* Both ends, connected. */
 void hop_up(struct hop_fixture *fx);
 
