@@ -135,7 +135,8 @@ static struct kw_result canary_make(struct kw_hsm_session *session, struct kw_hs
     KW_SCOPED(kw_hsm_object_done) struct kw_hsm_object key = {0};
 
     KW_TRY(kw_secret_copy(&secret, KW_BYTES_OF(value), err));
-    KW_TRY(kw_hsm_key_import(session, &secret, KW_HSM_USE_SIGN, &key, err));
+    KW_TRY(
+        kw_hsm_key_import(session, &secret, KW_HSM_USE_SIGN | KW_HSM_USE_EXTRACTABLE, &key, err));
     return settle(session, &key, KW_HSM_CANARY_LABEL, true, made, err);
 }
 

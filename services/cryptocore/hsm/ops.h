@@ -149,7 +149,7 @@ struct kw_hsm_issue {
     struct kw_validity validity;
     unsigned usage;           /* enum kw_usage */
     const char *const *hosts; /* with KW_USAGE_SERVER */
-    size_t host_count;        /* at most KW_BUILD_HOSTS_MAX */
+    size_t host_count;        /* at most KW_LEAF_HOSTS_MAX */
 };
 
 /* SIGN_CHECKPOINT: ECDSA P-384 with SHA-384 by the checkpoint key over "KEYWARD-CKPT-v1" ‖ content,

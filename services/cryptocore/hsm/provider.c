@@ -9,8 +9,9 @@
 #define CKM_CLOUDHSM_AES_WRAP_NO_PAD   (CLOUDHSM_VENDOR | 0x2109UL) /* RFC 3394 */
 #define CKM_CLOUDHSM_SP800_108_COUNTER (CLOUDHSM_VENDOR | 0x0001UL)
 
-#define SOFTHSM_BLOB_LEN_MAX (1024U * 1024U) /* memory alone limits it; this is our message limit  \
-                                              */
+#define SOFTHSM_BLOB_LEN_MAX                                                                       \
+    (1024U * 1024U) /* memory alone limits it; this is our message limit                           \
+                     */
 #define CLOUDHSM_BLOB_LEN_MAX 16224U
 
 static const struct kw_hsm_provider rows[] = {

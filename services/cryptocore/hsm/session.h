@@ -26,7 +26,7 @@ struct kw_hsm_session {
     size_t kek_count;
     CK_OBJECT_HANDLE mac_key;
     CK_OBJECT_HANDLE
-        canary; /* always the token's own object: it shows whether the token is there */
+    canary; /* always the token's own object: it shows whether the token is there */
     enum kw_hsm_class fault; /* of the last PKCS#11 call that failed; reset by whoever acts on it */
     uint32_t calls[KW_C_COUNT_];
     struct kw_buf scratch; /* input of a MAC, in one piece; public bytes only */

@@ -7,8 +7,9 @@
 /* The PKCS#11 functions that we call. */
 #define KW_HSM_FUNCTIONS(X)                                                                        \
     X(OpenSession)                                                                                 \
-    X(CloseSession) X(Login) X(GenerateRandom) X(GenerateKey) X(GenerateKeyPair) X(CreateObject)   \
-        X(CopyObject) X(DestroyObject) X(GetAttributeValue) X(FindObjectsInit) X(FindObjects)      \
+    X(CloseSession)                                                                                \
+    X(Login) X(GenerateRandom) X(GenerateKey) X(GenerateKeyPair) X(CreateObject) X(CopyObject)     \
+        X(DestroyObject) X(GetAttributeValue) X(FindObjectsInit) X(FindObjects)                    \
             X(FindObjectsFinal) X(WrapKey) X(UnwrapKey) X(SignInit) X(Sign)
 
 enum kw_hsm_function {

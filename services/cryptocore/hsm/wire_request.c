@@ -288,7 +288,7 @@ static void issue_get(struct kw_reader *r, struct kw_arena *arena, struct kw_hsm
     i->validity.not_after_ms = kw_get_u64(r);
     i->usage = kw_get_u32(r);
     i->host_count = kw_get_u16(r);
-    hosts = array_get(r, arena, i->host_count, KW_BUILD_HOSTS_MAX, sizeof(*hosts));
+    hosts = array_get(r, arena, i->host_count, KW_LEAF_HOSTS_MAX, sizeof(*hosts));
     for (size_t h = 0; h < i->host_count && !r->failed; h++) {
         hosts[h] = text_get(r, arena);
     }
@@ -300,7 +300,7 @@ static struct kw_result issue_check(const struct kw_hsm_request *request, struct
     KW_TRY(count_check(request->issue.issuer_certificate.len, 1, KW_CERTIFICATE_LEN_MAX, err));
     KW_TRY(count_check(request->issue.spki.len, 1, KW_SPKI_LEN_MAX, err));
     KW_ENSURE(request->issue.spiffe_id != NULL, err, ARGUMENT_INVALID, "no SPIFFE id");
-    return count_check(request->issue.host_count, 0, KW_BUILD_HOSTS_MAX, err);
+    return count_check(request->issue.host_count, 0, KW_LEAF_HOSTS_MAX, err);
 }
 
 static void checkpoint_put(struct kw_writer *w, const struct kw_hsm_request *request)

@@ -345,5 +345,7 @@ void kw_hsm_pool_part_closed(struct kw_hsm_pool *pool)
         return;
     }
     free(pool);
-    closed(context);
+    if (closed != NULL) {
+        closed(context);
+    }
 }

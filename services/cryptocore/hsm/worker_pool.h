@@ -72,7 +72,7 @@ enum kw_hsm_state kw_hsm_pool_state(const struct kw_hsm_pool *pool);
 void kw_hsm_pool_stats(const struct kw_hsm_pool *pool, struct kw_hsm_stats *ret_stats);
 
 /* Fails what is queued or in flight with DRAINING, ends the workers, and calls `closed` when all
- * have gone: from then on nothing of the pool is left. */
+ * have gone: from then on nothing of the pool is left. `closed` may be NULL. */
 void kw_hsm_pool_close(struct kw_hsm_pool *pool, void (*closed)(void *context), void *context);
 
 #endif

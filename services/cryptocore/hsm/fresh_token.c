@@ -1,0 +1,105 @@
+/* C_InitToken and C_InitPIN on the module's own function list. */
+#include "services/cryptocore/hsm/fresh_token.h"
+
+#include "common/base/secret.h"
+#include "services/cryptocore/hsm/pkcs11.h"
+
+#include <dlfcn.h>
+
+#define LABEL_LEN 32U /* padded with blanks, PKCS#11 v2.40 §5.5 */
+#define SLOTS_MAX 64U
+
+struct fresh {
+    void *library;
+    CK_FUNCTION_LIST *functions;
+    bool initialised;
+};
+
+static void fresh_done(struct fresh *fresh)
+{
+    if (fresh->initialised) {
+        (void)fresh->functions->C_Finalize(NULL);
+    }
+    if (fresh->library != NULL) {
+        (void)dlclose(fresh->library);
+    }
+}
+
+static struct kw_result check(CK_RV rv, const char *function, struct kw_error *err)
+{
+    KW_ENSURE(rv == CKR_OK, err, HSM, "%s: 0x%lx", function, rv);
+    return KW_OK;
+}
+
+static struct kw_result module_load(struct fresh *fresh, const char *path, struct kw_error *err)
+{
+    CK_RV (*list)(CK_FUNCTION_LIST **) = NULL;
+    void *symbol;
+
+    fresh->library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    KW_ENSURE(fresh->library != NULL, err, CONFIG_INVALID, "PKCS#11 module %s cannot be loaded",
+              path);
+    symbol = dlsym(fresh->library, "C_GetFunctionList");
+    KW_ENSURE(symbol != NULL, err, CONFIG_INVALID, "%s is no PKCS#11 module", path);
+    memcpy(&list, &symbol, sizeof(list)); /* ISO C has no cast from object to function pointer */
+    KW_TRY(check(list(&fresh->functions), "C_GetFunctionList", err));
+    KW_TRY(check(fresh->functions->C_Initialize(NULL), "C_Initialize", err));
+    fresh->initialised = true;
+    return KW_OK;
+}
+
+static struct kw_result free_slot_find(const struct fresh *fresh, CK_SLOT_ID *ret_slot,
+                                       struct kw_error *err)
+{
+    CK_SLOT_ID slots[SLOTS_MAX];
+    CK_ULONG count = SLOTS_MAX;
+
+    KW_TRY(check(fresh->functions->C_GetSlotList(CK_TRUE, slots, &count), "C_GetSlotList", err));
+    for (CK_ULONG i = 0; i < count; i++) {
+        CK_TOKEN_INFO info;
+
+        if (fresh->functions->C_GetTokenInfo(slots[i], &info) == CKR_OK &&
+            (info.flags & CKF_TOKEN_INITIALIZED) == 0) {
+            *ret_slot = slots[i];
+            return KW_OK;
+        }
+    }
+    KW_FAIL(err, HSM_UNAVAILABLE, "the module has no free slot");
+}
+
+static struct kw_result user_pin_set(const struct fresh *fresh, CK_SLOT_ID slot,
+                                     const struct kw_secret *so_pin, const struct kw_secret *pin,
+                                     struct kw_error *err)
+{
+    CK_SESSION_HANDLE session;
+
+    KW_TRY(check(fresh->functions->C_OpenSession(slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL,
+                                                 NULL, &session),
+                 "C_OpenSession", err));
+    KW_TRY(check(fresh->functions->C_Login(session, CKU_SO, so_pin->slot, so_pin->len), "C_Login",
+                 err));
+    return check(fresh->functions->C_InitPIN(session, pin->slot, pin->len), "C_InitPIN", err);
+}
+
+struct kw_result kw_hsm_fresh_token(const char *module_path, const char *label,
+                                    const char *so_pin_path, const char *pin_path,
+                                    struct kw_error *err)
+{
+    KW_SCOPED(fresh_done) struct fresh fresh = {0};
+    KW_SCOPED(kw_secret_done) struct kw_secret so_pin = {0};
+    KW_SCOPED(kw_secret_done) struct kw_secret pin = {0};
+    unsigned char padded[LABEL_LEN];
+    CK_SLOT_ID slot = 0;
+
+    KW_ENSURE(strlen(label) <= LABEL_LEN, err, CONFIG_INVALID, "token label is over %u bytes",
+              LABEL_LEN);
+    memset(padded, ' ', sizeof(padded));
+    kw_copy(padded, label, strlen(label));
+    KW_TRY(kw_secret_from_file(&so_pin, so_pin_path, err));
+    KW_TRY(kw_secret_from_file(&pin, pin_path, err));
+    KW_TRY(module_load(&fresh, module_path, err));
+    KW_TRY(free_slot_find(&fresh, &slot, err));
+    KW_TRY(check(fresh.functions->C_InitToken(slot, so_pin.slot, so_pin.len, padded), "C_InitToken",
+                 err));
+    return user_pin_set(&fresh, slot, &so_pin, &pin, err);
+}
