@@ -1,4 +1,5 @@
-/* The waiting client: a channel and a completion queue that is plucked for one operation at a time. */
+/* The waiting client: a channel and a completion queue that is plucked for one operation at a time.
+ */
 #include "common/rpc/client.h"
 
 #include "common/base/limits.h"
@@ -54,8 +55,8 @@ static grpc_channel *make_channel(const char *target, grpc_channel_credentials *
     return grpc_channel_create(target, creds, &channel_args);
 }
 
-struct kw_result kw_client_new(const struct kw_client_options *options, struct kw_client **ret_client,
-                               struct kw_error *err)
+struct kw_result kw_client_new(const struct kw_client_options *options,
+                               struct kw_client **ret_client, struct kw_error *err)
 {
     const struct kw_creds_files files = {
         .key = options->key_file, .cert = options->cert_file, .ca = options->ca_file};
@@ -86,8 +87,9 @@ void kw_client_free(struct kw_client *client)
     }
     grpc_channel_destroy(client->channel);
     grpc_completion_queue_shutdown(client->queue);
-    while (grpc_completion_queue_pluck(client->queue, NULL, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL)
-               .type != GRPC_QUEUE_SHUTDOWN) {
+    while (
+        grpc_completion_queue_pluck(client->queue, NULL, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL)
+            .type != GRPC_QUEUE_SHUTDOWN) {
     }
     grpc_completion_queue_destroy(client->queue);
     kw_grpc_stop();
@@ -119,8 +121,8 @@ static bool await(struct kw_client_stream *stream, struct operation *operation)
 
 /* --- opening --- */
 
-static struct kw_result take_metadata(struct kw_client_stream *stream, const struct kw_client_call *call,
-                                      struct kw_error *err)
+static struct kw_result take_metadata(struct kw_client_stream *stream,
+                                      const struct kw_client_call *call, struct kw_error *err)
 {
     stream->metadata = calloc(call->metadata_count + 1, sizeof(stream->metadata[0]));
     KW_ENSURE(stream->metadata != NULL, err, MEMORY, "metadata");
@@ -133,8 +135,7 @@ static struct kw_result take_metadata(struct kw_client_stream *stream, const str
         stream->metadata[i].value =
             grpc_slice_from_copied_buffer((const char *)value.data, value.len);
         KW_ENSURE(grpc_header_key_is_legal(key) != 0 &&
-                      (binary ||
-                       grpc_header_nonbin_value_is_legal(stream->metadata[i].value) != 0),
+                      (binary || grpc_header_nonbin_value_is_legal(stream->metadata[i].value) != 0),
                   err, ARGUMENT_INVALID, "metadata %s", call->metadata[i].name);
     }
     return KW_OK;
@@ -154,15 +155,19 @@ static grpc_call *make_call(struct kw_client *client, const struct kw_client_cal
     gpr_timespec deadline =
         gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
                      gpr_time_from_millis((int64_t)call->timeout_ms, GPR_TIMESPAN));
+    grpc_slice path = grpc_slice_from_copied_string(call->path);
+    grpc_call *made = grpc_channel_create_call(client->channel, NULL, GRPC_PROPAGATE_DEFAULTS,
+                                               client->queue, path, NULL, deadline, NULL);
 
-    return grpc_channel_create_call(client->channel, NULL, GRPC_PROPAGATE_DEFAULTS, client->queue,
-                                    grpc_slice_from_copied_string(call->path), NULL, deadline, NULL);
+    grpc_slice_unref(path); /* the call has taken a reference of its own */
+    return made;
 }
 
 static void begin(struct kw_client_stream *stream, size_t metadata_count)
 {
     grpc_op status = {.op = GRPC_OP_RECV_STATUS_ON_CLIENT};
-    grpc_op headers[2] = {{.op = GRPC_OP_SEND_INITIAL_METADATA}, {.op = GRPC_OP_RECV_INITIAL_METADATA}};
+    grpc_op headers[2] = {{.op = GRPC_OP_SEND_INITIAL_METADATA},
+                          {.op = GRPC_OP_RECV_INITIAL_METADATA}};
 
     status.data.recv_status_on_client.trailing_metadata = &stream->trailers;
     status.data.recv_status_on_client.status = &stream->status;
@@ -280,7 +285,8 @@ struct kw_result kw_client_stream_receive(struct kw_client_stream *stream, struc
 static struct kw_result copy_text(struct kw_arena *arena, grpc_slice slice, const char **ret_text,
                                   struct kw_error *err)
 {
-    *ret_text = kw_arena_text(arena, (const char *)GRPC_SLICE_START_PTR(slice), GRPC_SLICE_LENGTH(slice));
+    *ret_text =
+        kw_arena_text(arena, (const char *)GRPC_SLICE_START_PTR(slice), GRPC_SLICE_LENGTH(slice));
     KW_ENSURE(*ret_text != NULL, err, MEMORY, "request budget: metadata");
     return KW_OK;
 }
