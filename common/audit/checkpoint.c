@@ -1,8 +1,7 @@
-/* The record KWK1, the digest the HSM signs, and the check of its signature. */
+/* The record KWK1, the part of it that is signed, and the check of its signature. */
 #include "common/audit/checkpoint.h"
 
 #include "common/audit/record.h"
-#include "common/crypto/digest.h"
 
 #define MAGIC "KWK1"
 #define LABEL "KEYWARD-CKPT-v1"
@@ -26,15 +25,6 @@ static struct kw_result message(const struct kw_checkpoint *checkpoint, struct k
     kw_put_raw(&w, kw_bytes_str(LABEL));
     put_fields(&w, checkpoint);
     return kw_writer_end(&w, err);
-}
-
-struct kw_result kw_checkpoint_digest(const struct kw_checkpoint *checkpoint,
-                                      uint8_t ret_digest[KW_SHA384_LEN], struct kw_error *err)
-{
-    KW_SCOPED(kw_buf_done) struct kw_buf input = {0};
-
-    KW_TRY(message(checkpoint, &input, err));
-    return kw_sha384(kw_buf_bytes(&input), ret_digest, err);
 }
 
 struct kw_result kw_checkpoint_content(const struct kw_checkpoint *checkpoint, struct kw_buf *out,

@@ -18,13 +18,8 @@ struct kw_checkpoint {
     struct kw_bytes signature;
 };
 
-/* What the HSM signs: SHA-384("KEYWARD-CKPT-v1" ‖ fields), the digest that ECDSA takes. Fails:
- * CRYPTO, MEMORY. */
-struct kw_result kw_checkpoint_digest(const struct kw_checkpoint *checkpoint,
-                                      uint8_t ret_digest[KW_SHA384_LEN], struct kw_error *err);
-
-/* Appends the record up to its signature: what the HSM worker is given, which puts the label before it itself, so
- * that its key signs nothing else. Fails: MEMORY. */
+/* Appends the record up to its signature: what the HSM worker is given, which puts the label
+ * `KEYWARD-CKPT-v1` before it itself, so that its key signs nothing else. Fails: MEMORY. */
 struct kw_result kw_checkpoint_content(const struct kw_checkpoint *checkpoint, struct kw_buf *out,
                                        struct kw_error *err);
 

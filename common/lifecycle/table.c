@@ -53,7 +53,7 @@ static const struct row rows[KW_OPERATION_COUNT_] = {
     ROW(DEACTIVATE)         = {"deactivate",         LAST,  {OV,  OV,  OV,  OV,  OV,  OV,  OV,  N}},
     ROW(REPORT_COMPROMISE)  = {"report_compromise",  LAST,  {O,   O,   O,   O,   O,   O,   O,   O}},
     ROW(DESTROY)            = {"destroy",            LAST,  {O,   O,   O,   N,   O,   O,   O,   N}},
-    ROW(READ)               = {"read",               LAST,  {ALL, ALL, ALL, ALL, ALL, ALL, ALL, ALL}},
+    ROW(READ)               = {"read",               LAST,  {R,   R,   R,   R,   R,   R,   R,   R}},
 };
 /* clang-format on */
 
@@ -64,7 +64,7 @@ static const struct row rows[KW_OPERATION_COUNT_] = {
 #undef V
 #undef SO
 #undef OV
-#undef ALL
+#undef R
 #undef N
 #undef ROW
 

@@ -2,6 +2,7 @@
  * damage. */
 #include "common/audit/envelope.h"
 #include "common/audit/invitation.h"
+#include "common/audit/record.h"
 #include "common/audit/request_signature.h"
 #include "tests/unit/audit_test_support.h"
 
@@ -195,13 +196,17 @@ Test(audit, checkpoints_are_the_vectors_bytes_and_verify)
     VECTORS("checkpoints", i, v)
     {
         KW_SCOPED(kw_buf_done) struct kw_buf record = {0};
+        KW_SCOPED(kw_buf_done) struct kw_buf content = {0};
         struct kw_checkpoint checkpoint;
+        struct kw_bytes signed_parts[2] = {kw_bytes_str("KEYWARD-CKPT-v1")};
         uint8_t digest[KW_SHA384_LEN];
 
         cr_assert(kw_ok(kw_checkpoint_decode(vector_bytes(v, "record"), &checkpoint, NULL)));
         cr_assert_eq(checkpoint.closed, i == 1);
         cr_assert_eq(checkpoint.seq, vector_number(v, "seq"));
-        cr_assert(kw_ok(kw_checkpoint_digest(&checkpoint, digest, NULL)));
+        cr_assert(kw_ok(kw_checkpoint_content(&checkpoint, &content, NULL)));
+        signed_parts[1] = kw_buf_bytes(&content);
+        cr_assert(kw_ok(kw_sha384_list(signed_parts, 2, digest, NULL)));
         ASSERT_BYTES(KW_BYTES_OF(digest), vector_bytes(v, "digest"));
         cr_assert(kw_ok(kw_checkpoint_verify(&checkpoint, &key, NULL)));
         cr_assert(kw_ok(kw_checkpoint_encode(&checkpoint, &record, NULL)));
@@ -566,6 +571,23 @@ Test(capsule, the_caller_is_an_actor)
     cr_assert_eq(actor, KW_ACTOR_STATION);
     capsule.caller = kw_bytes_str("somebody");
     cr_assert_eq(kw_capsule_actor(&capsule, &actor, NULL).reason, KW_E_CAPSULE_INVALID);
+}
+
+/* The caller may retry what says nothing about the capsule; everything else is one refusal. */
+Test(capsule, only_faults_of_the_capsule_are_called_so)
+{
+    struct kw_error inner = {0};
+    struct kw_error err = {0};
+    struct kw_result memory = KW_MAKE(&inner, MEMORY, "none left");
+
+    cr_assert_eq(kw_record_refuse_capsule(memory, &inner, &err).reason, KW_E_MEMORY);
+    cr_assert_str_eq(err.message, "none left");
+    cr_assert_eq(kw_record_refuse_capsule(KW_MAKE(&inner, CRYPTO, "odd"), &inner, NULL).reason,
+                 KW_E_CRYPTO);
+    cr_assert_eq(
+        kw_record_refuse_capsule(KW_MAKE(&inner, IDENTITY_INVALID, "who"), &inner, &err).reason,
+        KW_E_CAPSULE_INVALID);
+    cr_assert_str_eq(err.message, "who");
 }
 
 Test(envelope, no_byte_can_change)
