@@ -39,7 +39,7 @@ struct echo_call {
     enum method method;
     struct kw_buf signature;
     struct kw_buf request_id;
-    struct kw_buf waiting; /* a message that found no room */
+    struct kw_buf waiting; /* a message to be answered: UNARY at the end, STREAM when there is room */
     bool has_waiting;
     bool ended;
     unsigned messages;
@@ -185,8 +185,10 @@ static void on_message(struct kw_edge_call *call, struct kw_bytes message, void 
     struct echo_call *echo = user;
 
     echo->messages++;
+    (void)call;
     if (echo->method == UNARY) {
-        (void)kw_edge_send(call, message);
+        kw_buf_clear(&echo->waiting);
+        KW_IGNORE(kw_buf_append(&echo->waiting, message, NULL));
     } else if (echo->method == STREAM) {
         echo_stream(echo, message);
     } else if (echo->method == FLOOD) {
@@ -198,12 +200,12 @@ static void on_end(struct kw_edge_call *call, void *user)
 {
     struct echo_call *echo = user;
 
-    (void)call;
     echo->ended = true;
-    if (echo->method == UNARY) {
-        bool one = echo->messages == 1;
-
-        finish(echo, one ? KW_GRPC_OK : KW_GRPC_INTERNAL, one ? NULL : "expected one message");
+    if (echo->method == UNARY && echo->messages == 1) {
+        (void)kw_edge_send(call, kw_buf_bytes(&echo->waiting));
+        finish(echo, KW_GRPC_OK, NULL);
+    } else if (echo->method == UNARY) {
+        finish(echo, KW_GRPC_INTERNAL, "expected one message");
     } else if (echo->method == STREAM && !echo->has_waiting) {
         finish(echo, KW_GRPC_OK, NULL);
     } else if (echo->method == RELEASE) {

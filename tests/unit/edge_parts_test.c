@@ -256,8 +256,37 @@ Test(edge_budget, refund_never_exceeds_the_budget)
     for (int i = 0; i < 100; i++) {
         kw_edge_budget_refund(&budget, 1000);
     }
-    cr_assert(eq(sz, budget.left, 1000));
+    cr_assert(eq(i64, budget.left, 1000));
     cr_assert(not(kw_edge_budget_charge(&budget, 1001, 0)));
+}
+
+Test(edge_budget, forgives_what_was_in_flight_but_no_more_than_a_window)
+{
+    struct kw_edge_budget budget;
+
+    kw_edge_budget_init(&budget, 1000, 0);
+    kw_edge_budget_forgive(&budget, 500000);
+    cr_assert(kw_edge_budget_charge(&budget, 500000, 0));
+    cr_assert(eq(i64, budget.left, 1000));
+    for (int i = 0; i < 100; i++) {
+        kw_edge_budget_forgive(&budget, 500000);
+    }
+    kw_edge_budget_refund(&budget, 1);
+    cr_assert(eq(i64, budget.left, 1000 + KW_EDGE_CONNECTION_WINDOW));
+}
+
+Test(edge_budget, calls_made_to_be_reset_use_it_up)
+{
+    struct kw_edge_budget budget;
+    int calls = 0;
+
+    kw_edge_budget_init(&budget, 65536, 0);
+    while (kw_edge_budget_charge(&budget, 80, 0) && calls < 1000) {
+        kw_edge_budget_refund(&budget, 60);
+        kw_edge_budget_punish(&budget);
+        calls++;
+    }
+    cr_assert(lt(int, calls, 30));
 }
 
 Test(edge_budget, time_pays_for_keepalive)

@@ -13,8 +13,8 @@
 #include <stdint.h>
 
 struct kw_edge_budget {
-    size_t len_max;
-    size_t left;
+    int64_t len_max;
+    int64_t left; /* below 0: used up */
     uint64_t refilled_ns; /* monotonic time up to which the slow refill is accounted for */
 };
 
@@ -22,6 +22,14 @@ void kw_edge_budget_init(struct kw_edge_budget *budget, size_t len_max, uint64_t
 
 /* Charges `len` received bytes. False: the budget is used up; cut the connection. */
 bool kw_edge_budget_charge(struct kw_edge_budget *budget, size_t len, uint64_t now_ns);
+
+/* The peer could not know yet that a stream was over: up to `len` bytes, which its window still allowed, are not its
+ * fault. In flight can't be more than the connection's window, which bounds what is forgiven at one time. */
+void kw_edge_budget_forgive(struct kw_edge_budget *budget, size_t len);
+
+/* The peer did something it never may, which is answered by resetting the stream: costs KW_EDGE_WASTE_PENALTY. The
+ * next charge tells whether that was too much. */
+void kw_edge_budget_punish(struct kw_edge_budget *budget);
 
 /* A frame moved something: gives its `len` bytes back and KW_EDGE_WASTE_REFUND besides. */
 void kw_edge_budget_refund(struct kw_edge_budget *budget, size_t len);

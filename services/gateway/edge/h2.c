@@ -162,6 +162,22 @@ static void stop_upload(nghttp2_session *session, const nghttp2_frame *frame)
     }
 }
 
+/* NO_ERROR: the call was answered early, and what the client sends before it reads of that is not waste.
+ * INTERNAL_ERROR is ours, REFUSED_STREAM a matter of timing. All others say that the client broke the protocol:
+ * a flood of calls that are made to be reset (CVE-2025-8671) never shows as RST_STREAMs that come in. */
+static void note_reset(struct kw_edge_connection *conn, nghttp2_session *session, const nghttp2_frame *frame)
+{
+    uint32_t error = frame->rst_stream.error_code;
+
+    if (error == NGHTTP2_NO_ERROR) {
+        int32_t window = nghttp2_session_get_stream_local_window_size(session, frame->hd.stream_id);
+
+        kw_edge_budget_forgive(&conn->budget, window > 0 ? (size_t)window : 0);
+    } else if (error != NGHTTP2_INTERNAL_ERROR && error != NGHTTP2_REFUSED_STREAM) {
+        kw_edge_budget_punish(&conn->budget);
+    }
+}
+
 static void note_goaway(struct kw_edge_connection *conn, const nghttp2_frame *frame)
 {
     if (frame->goaway.error_code == NGHTTP2_NO_ERROR) {
@@ -179,6 +195,9 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
     switch (frame->hd.type) {
     case NGHTTP2_HEADERS:
         stop_upload(session, frame);
+        break;
+    case NGHTTP2_RST_STREAM:
+        note_reset(conn, session, frame);
         break;
     case NGHTTP2_DATA:
         kw_edge_budget_refund(&conn->budget, 0); /* pays for the WINDOW_UPDATEs it brings */

@@ -57,6 +57,7 @@ void kw_edge_respond_reset(struct kw_edge_call *call)
     call->out_since_ns = 0;
     (void)nghttp2_submit_rst_stream(call->connection->h2, NGHTTP2_FLAG_NONE, call->stream,
                                     NGHTTP2_INTERNAL_ERROR);
+    kw_edge_output_mark(call->connection);
 }
 
 static size_t take_out(struct kw_edge_call *call, uint8_t *to, size_t size)
