@@ -130,6 +130,7 @@
     (64U * 1024U)                 /* received bytes that moved nothing, before the cut             \
                                    */
 #define KW_EDGE_WASTE_REFUND 512U /* earned by a frame that moved something */
+#define KW_EDGE_WASTE_PENALTY 4096              /* for a stream we had to reset because the peer broke the protocol */
 #define KW_EDGE_WASTE_REFILL_PER_S                                                                 \
     1024U /* what keepalive and window updates of a quiet peer may cost */
 #define KW_EDGE_RESET_BURST       200U /* RST_STREAM frames taken at once */
