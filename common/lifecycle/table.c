@@ -33,7 +33,7 @@ struct row {
 #define V              (1U << KW_ACTOR_SERVICE)
 #define SO             (S | O)
 #define OV             (O | V)
-#define ALL            (S | O | A | V)
+#define R              (S | O | A | V)
 #define N              0U
 #define ROW(operation) [KW_OPERATION_##operation]
 
