@@ -1,19 +1,19 @@
-/* The loop: a lock-free mailbox (one stack that posters push to and the loop thread takes whole), and flush
- * hooks that run between a turn's callbacks and the next wait. */
+/* The loop: a lock-free mailbox (one stack that posters push to and the loop thread takes whole),
+ * and flush hooks that run between a turn's callbacks and the next wait. */
 #include "common/loop/loop.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
 
-/* While mail keeps arriving it is delivered before anything is flushed, so that one write carries all of it.
- * Bounded, so that a flood of mail cannot starve sockets and timers. */
+/* While mail keeps arriving it is delivered before anything is flushed, so that one write carries
+ * all of it. Bounded, so that a flood of mail cannot starve sockets and timers. */
 #define DELIVERY_ROUNDS_MAX 8
 
 struct kw_loop {
     uv_loop_t uv;
     uv_async_t wake;
-    uv_prepare_t before_wait; /* marks made by timers and closing handles */
-    uv_check_t after_wait;    /* marks made by mail and sockets */
+    uv_prepare_t before_wait;        /* marks made by timers and closing handles */
+    uv_check_t after_wait;           /* marks made by mail and sockets */
     _Atomic(struct kw_mail *) inbox; /* newest first */
     struct kw_flush *marked;
     struct kw_flush **marked_tail;
@@ -68,7 +68,8 @@ static void on_wake(uv_async_t *wake)
     }
 }
 
-/* Until nothing is marked: a hook may mark others, and the wait that follows must not leave them behind. */
+/* Until nothing is marked: a hook may mark others, and the wait that follows must not leave them
+ * behind. */
 static void run_flushes(struct kw_loop *loop)
 {
     while (loop->marked != NULL) {

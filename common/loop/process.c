@@ -14,7 +14,11 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-enum phase { PHASE_SERVING, PHASE_DRAINING, PHASE_STOPPED };
+enum phase {
+    PHASE_SERVING,
+    PHASE_DRAINING,
+    PHASE_STOPPED
+};
 
 struct kw_process {
     struct kw_loop *loop;

@@ -14,8 +14,7 @@ static void arena_free(void *context, void *memory)
 
 ProtobufCAllocator kw_arena_allocator(struct kw_arena *arena)
 {
-    return (ProtobufCAllocator){
-        .alloc = arena_alloc, .free = arena_free, .allocator_data = arena};
+    return (ProtobufCAllocator){.alloc = arena_alloc, .free = arena_free, .allocator_data = arena};
 }
 
 struct kw_result kw_arena_unpack(struct kw_arena *arena, const ProtobufCMessageDescriptor *type,
@@ -24,10 +23,11 @@ struct kw_result kw_arena_unpack(struct kw_arena *arena, const ProtobufCMessageD
 {
     ProtobufCAllocator allocator = kw_arena_allocator(arena);
     static const uint8_t empty;
-    ProtobufCMessage *message = protobuf_c_message_unpack(
-        type, &allocator, bytes.len, bytes.data != NULL ? bytes.data : &empty);
+    ProtobufCMessage *message = protobuf_c_message_unpack(type, &allocator, bytes.len,
+                                                          bytes.data != NULL ? bytes.data : &empty);
 
-    KW_ENSURE(message != NULL, err, ENCODING_INVALID, "not a %s of %zu bytes", type->name, bytes.len);
+    KW_ENSURE(message != NULL, err, ENCODING_INVALID, "not a %s of %zu bytes", type->name,
+              bytes.len);
     *ret_message = message;
     return KW_OK;
 }

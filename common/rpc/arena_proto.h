@@ -1,4 +1,5 @@
-/* Unpacking protobuf messages into a request's arena: nothing to free, and the arena's budget is the limit. */
+/* Unpacking protobuf messages into a request's arena: nothing to free, and the arena's budget is
+ * the limit. */
 #ifndef KW_COMMON_RPC_ARENA_PROTO_H
 #define KW_COMMON_RPC_ARENA_PROTO_H
 
@@ -6,7 +7,8 @@
 
 #include <protobuf-c/protobuf-c.h>
 
-/* An allocator over `arena`, by value: keep it as long as the unpack call runs. Its free does nothing. */
+/* An allocator over `arena`, by value: keep it as long as the unpack call runs. Its free does
+ * nothing. */
 ProtobufCAllocator kw_arena_allocator(struct kw_arena *arena);
 
 /* Unpacks; the message lives and dies with the arena, never call its free_unpacked.

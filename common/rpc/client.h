@@ -1,10 +1,12 @@
-/* A gRPC client that waits: for the command line and for tests, where a thread has nothing better to do.
+/* A gRPC client that waits: for the command line and for tests, where a thread has nothing better
+ * to do.
  *
  *     kw_client_new ── kw_client_unary …                              one message each way
  *                   └─ open ── send … ── end ── receive … ── finish   any kind of stream
  *
- * Mutual TLS 1.3; the server's certificate must have exactly one URI SAN, the expected one. A client and its
- * streams belong to one thread at a time. Not for services: those use hops and never block.
+ * Mutual TLS 1.3; the server's certificate must have exactly one URI SAN, the expected one. A
+ * client and its streams belong to one thread at a time. Not for services: those use hops and never
+ * block.
  */
 #ifndef KW_COMMON_RPC_CLIENT_H
 #define KW_COMMON_RPC_CLIENT_H
@@ -22,7 +24,8 @@ struct kw_client_options {
     const char *peer; /* the server's SPIFFE id */
 };
 
-/* Names are lower case; the value of a name that ends in "-bin" is raw bytes, any other is ASCII text. */
+/* Names are lower case; the value of a name that ends in "-bin" is raw bytes, any other is ASCII
+ * text. */
 struct kw_client_metadata {
     const char *name;
     struct kw_bytes value;
@@ -46,8 +49,8 @@ struct kw_client_reply {
 };
 
 /* Starts gRPC; connects with the first call. Fails: CONFIG_INVALID (files), MEMORY. */
-struct kw_result kw_client_new(const struct kw_client_options *options, struct kw_client **ret_client,
-                               struct kw_error *err);
+struct kw_result kw_client_new(const struct kw_client_options *options,
+                               struct kw_client **ret_client, struct kw_error *err);
 
 /* After its streams are freed. Accepts NULL. */
 void kw_client_free(struct kw_client *client);
@@ -62,15 +65,16 @@ struct kw_result kw_client_unary(struct kw_client *client, const struct kw_clien
 struct kw_result kw_client_stream_open(struct kw_client *client, const struct kw_client_call *call,
                                        struct kw_client_stream **ret_stream, struct kw_error *err);
 
-/* Sends a copy. Waits until the message before it has left. Fails: PEER_UNAVAILABLE (the call is over: finish
- * tells why). */
+/* Sends a copy. Waits until the message before it has left. Fails: PEER_UNAVAILABLE (the call is
+ * over: finish tells why). */
 struct kw_result kw_client_stream_send(struct kw_client_stream *stream, struct kw_bytes message,
                                        struct kw_error *err);
 
 /* No more will be sent. Fails: PEER_UNAVAILABLE. */
 struct kw_result kw_client_stream_end(struct kw_client_stream *stream, struct kw_error *err);
 
-/* Waits for the next message. `ret_more` false: there is none, finish tells why. Fails: MEMORY (arena). */
+/* Waits for the next message. `ret_more` false: there is none, finish tells why. Fails: MEMORY
+ * (arena). */
 struct kw_result kw_client_stream_receive(struct kw_client_stream *stream, struct kw_arena *arena,
                                           struct kw_bytes *ret_message, bool *ret_more,
                                           struct kw_error *err);

@@ -9,7 +9,8 @@
 
 #define REFRESH_INTERVAL_S 2
 
-/* gRPC takes whatever is in the files and fails each handshake later; a service should say so at its start. */
+/* gRPC takes whatever is in the files and fails each handshake later; a service should say so at
+ * its start. */
 static struct kw_result check_files(const struct kw_creds_files *files, struct kw_error *err)
 {
     SSL_CTX *ctx = SSL_CTX_new(TLS_method());
@@ -114,9 +115,10 @@ struct kw_result kw_creds_check_id(const char *id, const char *trust_domain, str
     const char *rest = id;
     size_t len = strlen(trust_domain);
 
-    KW_ENSURE(strncmp(id, scheme, strlen(scheme)) == 0, err, CONFIG_INVALID, "%s: not a SPIFFE id", id);
+    KW_ENSURE(strncmp(id, scheme, strlen(scheme)) == 0, err, CONFIG_INVALID, "%s: not a SPIFFE id",
+              id);
     rest += strlen(scheme);
-    KW_ENSURE(strncmp(rest, trust_domain, len) == 0 && rest[len] == '/' && rest[len + 1] != '\0', err,
-              CONFIG_INVALID, "%s: not of the trust domain %s", id, trust_domain);
+    KW_ENSURE(strncmp(rest, trust_domain, len) == 0 && rest[len] == '/' && rest[len + 1] != '\0',
+              err, CONFIG_INVALID, "%s: not of the trust domain %s", id, trust_domain);
     return KW_OK;
 }

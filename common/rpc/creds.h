@@ -1,4 +1,5 @@
-/* Inside common/rpc: mutual TLS between processes of ours, identity by the one URI SAN. Includes gRPC. */
+/* Inside common/rpc: mutual TLS between processes of ours, identity by the one URI SAN. Includes
+ * gRPC. */
 #ifndef KW_COMMON_RPC_CREDS_H
 #define KW_COMMON_RPC_CREDS_H
 
@@ -13,9 +14,10 @@ struct kw_creds_files {
     const char *ca;
 };
 
-/* A peer passes if its chain leads to the CA bundle, it holds its key, and its certificate has exactly one URI
- * SAN, byte for byte one of `ids` (NULL-terminated, copied). Fails: CONFIG_INVALID (a file is missing or
- * malformed, or the key is not the certificate's), MEMORY. Any thread, after kw_grpc_start. */
+/* A peer passes if its chain leads to the CA bundle, it holds its key, and its certificate has
+ * exactly one URI SAN, byte for byte one of `ids` (NULL-terminated, copied). Fails: CONFIG_INVALID
+ * (a file is missing or malformed, or the key is not the certificate's), MEMORY. Any thread, after
+ * kw_grpc_start. */
 struct kw_result kw_creds_server(const struct kw_creds_files *files, const char *const *ids,
                                  grpc_server_credentials **ret_creds, struct kw_error *err);
 struct kw_result kw_creds_client(const struct kw_creds_files *files, const char *const *ids,

@@ -5,11 +5,13 @@
 #include <grpc/support/log.h>
 #include <stdlib.h>
 
-/* gRPC 1.51 has no setting for the lowest TLS version. This list holds for TLS 1.2 alone, and a suite that needs
- * a pre-shared key cannot be used with certificates: 1.2 ends with "no shared cipher", 1.3 is untouched. */
+/* gRPC 1.51 has no setting for the lowest TLS version. This list holds for TLS 1.2 alone, and a
+ * suite that needs a pre-shared key cannot be used with certificates: 1.2 ends with "no shared
+ * cipher", 1.3 is untouched. */
 #define ONLY_TLS_1_3 "PSK-AES256-GCM-SHA384"
 
-/* gRPC's own wording of things that are normal here: a peer dialled by address, a peer that is down. */
+/* gRPC's own wording of things that are normal here: a peer dialled by address, a peer that is
+ * down. */
 static bool is_noise(const char *message)
 {
     return strstr(message, "No match found for server name") != NULL;
@@ -35,5 +37,6 @@ void kw_grpc_start(void)
 
 void kw_grpc_stop(void)
 {
-    grpc_shutdown_blocking(); /* plain grpc_shutdown may still be at work in a thread when the process exits */
+    grpc_shutdown_blocking(); /* plain grpc_shutdown may still be at work in a thread when the
+                                 process exits */
 }

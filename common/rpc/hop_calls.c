@@ -1,4 +1,5 @@
-/* Table and heap. The outer side picks a free slot, so that both sides index by it; ids never repeat. */
+/* Table and heap. The outer side picks a free slot, so that both sides index by it; ids never
+ * repeat. */
 #include "common/rpc/hop_calls.h"
 
 #include <stdlib.h>
@@ -114,7 +115,8 @@ void kw_hop_calls_remove(struct kw_hop_calls *calls, struct kw_hop_call *call)
     free(call);
 }
 
-void kw_hop_calls_expire(struct kw_hop_calls *calls, struct kw_hop_call *call, enum kw_reason reason)
+void kw_hop_calls_expire(struct kw_hop_calls *calls, struct kw_hop_call *call,
+                         enum kw_reason reason)
 {
     call->deadline_ns = 0;
     call->expiry = reason;

@@ -1,4 +1,5 @@
-/* The outer end: a link to each address of the inner neighbour, each holding one stream, made anew when lost. */
+/* The outer end: a link to each address of the inner neighbour, each holding one stream, made anew
+ * when lost. */
 #include "common/rpc/hop_client.h"
 
 #include "common/base/log.h"
@@ -13,8 +14,8 @@ static bool has_room(const struct kw_hop_stream *stream)
     return stream->calls.count < KW_HOP_CALLS_MAX && !kw_hop_stream_full(stream);
 }
 
-/* The least loaded stream; among equals the one after the last that was chosen. `ret_any` tells whether there
- * was a stream at all. */
+/* The least loaded stream; among equals the one after the last that was chosen. `ret_any` tells
+ * whether there was a stream at all. */
 static struct kw_hop_stream *choose(struct kw_hop_client *client, bool *ret_any)
 {
     struct kw_hop_stream *best = NULL;

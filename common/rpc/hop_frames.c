@@ -2,7 +2,8 @@
 #include "common/rpc/arena_proto.h"
 #include "common/rpc/hop_stream.h"
 
-/* A message unpacked costs at most its own bytes, as much again in frame structures, and a little. */
+/* A message unpacked costs at most its own bytes, as much again in frame structures, and a little.
+ */
 #define READ_BUDGET (3U * KW_HOP_MESSAGE_LEN_MAX)
 
 /* An item on the wire, and what takes its place in the receiver's window. */
@@ -138,8 +139,8 @@ static struct kw_result read_hello(struct kw_hop_stream *stream,
     return KW_OK;
 }
 
-static struct kw_result read_frame(struct kw_hop_stream *stream, const Keyward__Internal__V1__Frame *frame,
-                                   struct kw_error *err)
+static struct kw_result read_frame(struct kw_hop_stream *stream,
+                                   const Keyward__Internal__V1__Frame *frame, struct kw_error *err)
 {
     KW_ENSURE(frame->data.len <= KW_BODY_LEN_MAX && frame->context.len <= KW_BODY_LEN_MAX, err,
               ENCODING_INVALID, "hop: an item of %zu and %zu bytes", frame->data.len,
@@ -157,7 +158,8 @@ static struct kw_result read_message(struct kw_hop_stream *stream, struct kw_are
     ProtobufCMessage *base;
     const Keyward__Internal__V1__HopMessage *message;
 
-    KW_TRY(kw_arena_unpack(arena, &keyward__internal__v1__hop_message__descriptor, bytes, &base, err));
+    KW_TRY(
+        kw_arena_unpack(arena, &keyward__internal__v1__hop_message__descriptor, bytes, &base, err));
     message = (const Keyward__Internal__V1__HopMessage *)base;
     KW_ENSURE(message->n_frames <= KW_HOP_FRAMES_MAX, err, ENCODING_INVALID, "hop: %zu frames",
               message->n_frames);

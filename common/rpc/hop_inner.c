@@ -1,4 +1,5 @@
-/* The inner side of a call: opened by a frame, ended by finish, cancel, deadline or the loss of the stream. */
+/* The inner side of a call: opened by a frame, ended by finish, cancel, deadline or the loss of the
+ * stream. */
 #include "common/base/clock.h"
 #include "common/rpc/hop_roles.h"
 
@@ -9,7 +10,8 @@ static void put_status(struct kw_hop_stream *stream, Keyward__Internal__V1__Fram
 {
     frame->flags |= KW_HOP_FLAG(STATUS);
     if (status->reason != KW_E_NONE) {
-        frame->reason = (char *)(uintptr_t)kw_reason_row(status->reason)->name; /* packing only reads */
+        frame->reason =
+            (char *)(uintptr_t)kw_reason_row(status->reason)->name; /* packing only reads */
     }
     if (status->field != NULL) {
         frame->field = (char *)(uintptr_t)status->field;
@@ -21,7 +23,8 @@ static void put_status(struct kw_hop_stream *stream, Keyward__Internal__V1__Fram
     kw_hop_stream_put(stream, frame);
 }
 
-void kw_hop_finish(struct kw_hop_call *call, const struct kw_hop_status *status, struct kw_bytes context)
+void kw_hop_finish(struct kw_hop_call *call, const struct kw_hop_status *status,
+                   struct kw_bytes context)
 {
     const struct kw_hop_status too_large = {.reason = KW_E_BODY_TOO_LARGE};
     struct kw_hop_item item = {.context = context};
@@ -147,8 +150,8 @@ static bool take_end(struct kw_hop_call *call)
     return true;
 }
 
-/* Any event may end the call, so it is looked up anew for each thing the frame says. A call that is not found
- * ended here while the frame was on its way. */
+/* Any event may end the call, so it is looked up anew for each thing the frame says. A call that is
+ * not found ended here while the frame was on its way. */
 bool kw_hop_inner_frame(struct kw_hop_stream *stream, const Keyward__Internal__V1__Frame *frame,
                         const struct kw_hop_handler *handler, const struct kw_hop_peer *peer)
 {

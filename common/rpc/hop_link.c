@@ -1,4 +1,5 @@
-/* A link: dials, waits for the hello, holds the stream, replaces it when it is lost, old, or told to drain. */
+/* A link: dials, waits for the hello, holds the stream, replaces it when it is lost, old, or told
+ * to drain. */
 #include "common/base/log.h"
 #include "common/base/random.h"
 #include "common/rpc/hop_client.h"
@@ -26,7 +27,8 @@ static struct kw_hop_link *link_of(const struct kw_hop_stream *stream)
 
 /* --- waiting --- */
 
-/* Between half of `ms` and one and a half of it, so that many callers do not come back at the same moment. */
+/* Between half of `ms` and one and a half of it, so that many callers do not come back at the same
+ * moment. */
 static uint64_t jittered(uint64_t ms)
 {
     uint32_t random = UINT32_MAX / 2;
@@ -207,7 +209,8 @@ static struct kw_result dial(struct kw_hop_link *link, struct kw_error *err)
                                     kw_rpc_queue(client->rpc),
                                     grpc_slice_from_static_string(KW_HOP_PATH), NULL,
                                     gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
-    made = kw_hop_stream_new(client->rpc, call, &outer_role, dialled, &client->stats, &link->next, err);
+    made = kw_hop_stream_new(client->rpc, call, &outer_role, dialled, &client->stats, &link->next,
+                             err);
     if (!kw_ok(made)) {
         grpc_call_unref(call);
         grpc_channel_destroy(dialled->channel);

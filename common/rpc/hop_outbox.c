@@ -1,5 +1,6 @@
-/* Packing as frames come. Protobuf defines the concatenation of two messages as their merging, so appending one
- * packed HopMessage to another appends its frames: nothing is kept unpacked and nothing is copied twice. */
+/* Packing as frames come. Protobuf defines the concatenation of two messages as their merging, so
+ * appending one packed HopMessage to another appends its frames: nothing is kept unpacked and
+ * nothing is copied twice. */
 #include "common/rpc/hop_outbox.h"
 
 #include "common/base/limits.h"
@@ -14,7 +15,8 @@ static struct kw_result parcel_add(struct kw_hop_outbox *outbox, size_t len, str
     struct kw_result reserved;
 
     KW_ENSURE(parcel != NULL, err, MEMORY, "hop message");
-    reserved = kw_buf_reserve(&parcel->packed, len > PARCEL_LEN_FIRST ? len : PARCEL_LEN_FIRST, err);
+    reserved =
+        kw_buf_reserve(&parcel->packed, len > PARCEL_LEN_FIRST ? len : PARCEL_LEN_FIRST, err);
     if (!kw_ok(reserved)) {
         free(parcel);
         return reserved;
@@ -35,7 +37,8 @@ static bool fits(const struct kw_hop_parcel *parcel, size_t len)
 }
 
 static struct kw_result append(struct kw_hop_outbox *outbox,
-                               const Keyward__Internal__V1__HopMessage *message, struct kw_error *err)
+                               const Keyward__Internal__V1__HopMessage *message,
+                               struct kw_error *err)
 {
     size_t len = keyward__internal__v1__hop_message__get_packed_size(message);
     struct kw_hop_parcel *parcel;
@@ -45,7 +48,8 @@ static struct kw_result append(struct kw_hop_outbox *outbox,
     }
     parcel = outbox->last;
     KW_TRY(kw_buf_reserve(&parcel->packed, len, err));
-    (void)keyward__internal__v1__hop_message__pack(message, parcel->packed.data + parcel->packed.len);
+    (void)keyward__internal__v1__hop_message__pack(message,
+                                                   parcel->packed.data + parcel->packed.len);
     parcel->packed.len += len;
     parcel->frames += message->n_frames;
     outbox->bytes += len;

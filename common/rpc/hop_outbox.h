@@ -22,10 +22,10 @@ struct kw_hop_outbox {
 
 /* Appends to the last parcel, or begins one when it holds KW_HOP_FRAMES_MAX frames or would pass
  * KW_HOP_MESSAGE_LEN_MAX. Fails: MEMORY. */
-struct kw_result kw_hop_outbox_hello(struct kw_hop_outbox *outbox, Keyward__Internal__V1__Hello *hello,
-                                     struct kw_error *err);
-struct kw_result kw_hop_outbox_frame(struct kw_hop_outbox *outbox, Keyward__Internal__V1__Frame *frame,
-                                     struct kw_error *err);
+struct kw_result kw_hop_outbox_hello(struct kw_hop_outbox *outbox,
+                                     Keyward__Internal__V1__Hello *hello, struct kw_error *err);
+struct kw_result kw_hop_outbox_frame(struct kw_hop_outbox *outbox,
+                                     Keyward__Internal__V1__Frame *frame, struct kw_error *err);
 
 /* The oldest parcel, now the caller's; NULL when empty. */
 struct kw_hop_parcel *kw_hop_outbox_take(struct kw_hop_outbox *outbox);

@@ -1,5 +1,5 @@
-/* The outer side of a call: opened by us, ended by the inner side's status, our deadline, our cancelling, or the
- * loss of the stream. */
+/* The outer side of a call: opened by us, ended by the inner side's status, our deadline, our
+ * cancelling, or the loss of the stream. */
 #include "common/base/clock.h"
 #include "common/rpc/hop_roles.h"
 

@@ -1,4 +1,5 @@
-/* Inside common/rpc: what a call does on either side, for the server and the client that own the streams. */
+/* Inside common/rpc: what a call does on either side, for the server and the client that own the
+ * streams. */
 #ifndef KW_COMMON_RPC_HOP_ROLES_H
 #define KW_COMMON_RPC_HOP_ROLES_H
 

@@ -7,7 +7,8 @@
 
 #define ACCEPTS 4U /* streams may arrive while the loop is busy with one */
 
-/* A request slot: gRPC fills it with the next incoming stream, or with a call of any other method. */
+/* A request slot: gRPC fills it with the next incoming stream, or with a call of any other method.
+ */
 struct accept {
     struct kw_rpc_tag tag;
     struct kw_hop_server *server;
@@ -146,8 +147,8 @@ static bool is_peer(const struct kw_hop_server *server, struct kw_bytes id)
     return false;
 }
 
-/* The verifier has judged the certificate at the handshake; asked again here, because this is the point at which
- * a stream gets its name and no stream must exist without one. */
+/* The verifier has judged the certificate at the handshake; asked again here, because this is the
+ * point at which a stream gets its name and no stream must exist without one. */
 static struct guest *guest_new(struct kw_hop_server *server, grpc_call *call)
 {
     grpc_auth_context *auth = grpc_call_auth_context(call);
@@ -183,8 +184,8 @@ static void let_in(struct kw_hop_server *server, grpc_call *call)
 {
     struct guest *guest = server->draining ? NULL : guest_new(server, call);
 
-    if (guest == NULL || !kw_ok(kw_hop_stream_new(server->rpc, call, &inner_role, guest, &server->stats,
-                                                  &guest->stream, NULL))) {
+    if (guest == NULL || !kw_ok(kw_hop_stream_new(server->rpc, call, &inner_role, guest,
+                                                  &server->stats, &guest->stream, NULL))) {
         free(guest);
         (void)grpc_call_cancel_with_status(call, GRPC_STATUS_UNAVAILABLE, "not accepted", NULL);
         grpc_call_unref(call);
@@ -224,8 +225,8 @@ static void request_stream(struct accept *accept)
     accept->tag.done = on_accepted;
     grpc_metadata_array_init(&accept->metadata);
     if (grpc_server_request_registered_call(server->server, server->method, &accept->call,
-                                            &accept->deadline, &accept->metadata, NULL, queue, queue,
-                                            kw_rpc_arm(&accept->tag)) == GRPC_CALL_OK) {
+                                            &accept->deadline, &accept->metadata, NULL, queue,
+                                            queue, kw_rpc_arm(&accept->tag)) == GRPC_CALL_OK) {
         server->pending++;
     }
 }
@@ -242,8 +243,8 @@ static void on_unknown(struct kw_rpc_tag *tag, bool ok)
     grpc_metadata_array_destroy(&accept->metadata);
     grpc_call_details_destroy(&accept->details);
     if (ok) {
-        (void)grpc_call_cancel_with_status(accept->call, GRPC_STATUS_UNIMPLEMENTED, "no such method",
-                                           NULL);
+        (void)grpc_call_cancel_with_status(accept->call, GRPC_STATUS_UNIMPLEMENTED,
+                                           "no such method", NULL);
         grpc_call_unref(accept->call);
     }
     if (ok && !server->closing) {
@@ -280,7 +281,8 @@ static void accept_all(struct kw_hop_server *server)
 /* --- making it --- */
 
 static struct kw_result copy_peers(struct kw_hop_server *server,
-                                   const struct kw_hop_server_options *options, struct kw_error *err)
+                                   const struct kw_hop_server_options *options,
+                                   struct kw_error *err)
 {
     size_t count = 0;
 
@@ -307,7 +309,8 @@ static grpc_server *make_server(struct kw_rpc *rpc)
         KW_RPC_INTEGER_ARG(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, KW_HOP_CONNECT_MS),
         KW_RPC_INTEGER_ARG(GRPC_ARG_KEEPALIVE_TIME_MS, KW_HOP_KEEPALIVE_MS),
         KW_RPC_INTEGER_ARG(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, KW_HOP_KEEPALIVE_TIMEOUT_MS),
-        KW_RPC_INTEGER_ARG(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, KW_HOP_KEEPALIVE_MS / 2),
+        KW_RPC_INTEGER_ARG(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                           KW_HOP_KEEPALIVE_MS / 2),
     };
     const grpc_channel_args channel_args = {sizeof(args) / sizeof(args[0]), args};
     grpc_server *server = grpc_server_create(&channel_args, NULL);
@@ -326,8 +329,8 @@ static struct kw_result listen_on(struct kw_hop_server *server,
     KW_TRY(kw_creds_server_dir(options->credentials_dir, (const char *const *)server->peers, &creds,
                                err));
     server->server = make_server(server->rpc);
-    server->method = grpc_server_register_method(server->server, KW_HOP_PATH, NULL,
-                                                 GRPC_SRM_PAYLOAD_NONE, 0);
+    server->method =
+        grpc_server_register_method(server->server, KW_HOP_PATH, NULL, GRPC_SRM_PAYLOAD_NONE, 0);
     port = grpc_server_add_http2_port(server->server, options->listen, creds);
     grpc_server_credentials_release(creds);
     KW_ENSURE(port > 0, err, CONFIG_INVALID, "hop: cannot listen on %s", options->listen);
@@ -376,7 +379,8 @@ struct kw_hop_stats kw_hop_server_stats(const struct kw_hop_server *server)
 
 /* --- ending it --- */
 
-void kw_hop_server_drain(struct kw_hop_server *server, void (*drained)(void *context), void *context)
+void kw_hop_server_drain(struct kw_hop_server *server, void (*drained)(void *context),
+                         void *context)
 {
     server->draining = true;
     server->drained = drained;

@@ -1,5 +1,5 @@
-/* The gRPC mechanics of a stream: at most one send and one receive outstanding, frames coalesced by the loop's
- * flush, deadlines by one timer. */
+/* The gRPC mechanics of a stream: at most one send and one receive outstanding, frames coalesced by
+ * the loop's flush, deadlines by one timer. */
 #include "common/rpc/hop_stream.h"
 
 #include "common/base/clock.h"
@@ -32,8 +32,8 @@ static void free_parcel(void *parcel)
 
 static void send_parcel(struct kw_hop_stream *stream, struct kw_hop_parcel *parcel)
 {
-    grpc_slice slice = grpc_slice_new_with_user_data(parcel->packed.data, parcel->packed.len,
-                                                     free_parcel, parcel);
+    grpc_slice slice =
+        grpc_slice_new_with_user_data(parcel->packed.data, parcel->packed.len, free_parcel, parcel);
     grpc_op ops[2] = {{.op = GRPC_OP_SEND_MESSAGE}, {.op = GRPC_OP_SEND_INITIAL_METADATA}};
 
     stream->stats->messages_sent++;
@@ -52,7 +52,8 @@ static void on_flush(struct kw_flush *flush)
 {
     struct kw_hop_stream *stream = KW_CONTAINER(flush, struct kw_hop_stream, flush);
 
-    if (!stream->over && !stream->broken && stream->sending == NULL && stream->outbox.head != NULL) {
+    if (!stream->over && !stream->broken && stream->sending == NULL &&
+        stream->outbox.head != NULL) {
         send_parcel(stream, kw_hop_outbox_take(&stream->outbox));
     }
 }
@@ -107,7 +108,8 @@ void kw_hop_stream_put(struct kw_hop_stream *stream, Keyward__Internal__V1__Fram
         return;
     }
     if (!kw_ok(kw_hop_outbox_frame(&stream->outbox, frame, NULL))) {
-        kw_hop_stream_break(stream); /* out of memory: a frame left out would be a lie to the peer */
+        kw_hop_stream_break(
+            stream); /* out of memory: a frame left out would be a lie to the peer */
         return;
     }
     mark(stream);
@@ -282,7 +284,8 @@ struct kw_result kw_hop_stream_new(struct kw_rpc *rpc, grpc_call *call,
 /* The operation that tells how the call ended is armed before any other: nothing may be missed. */
 static void watch_end(struct kw_hop_stream *stream)
 {
-    grpc_op op = {.op = stream->inner ? GRPC_OP_RECV_CLOSE_ON_SERVER : GRPC_OP_RECV_STATUS_ON_CLIENT};
+    grpc_op op = {.op =
+                      stream->inner ? GRPC_OP_RECV_CLOSE_ON_SERVER : GRPC_OP_RECV_STATUS_ON_CLIENT};
 
     if (stream->inner) {
         op.data.recv_close_on_server.cancelled = &stream->cancelled;

@@ -1,5 +1,6 @@
-/* A target that is a name: looked up every few seconds, one link for each address it has. An address that is gone
- * loses its link once the link's stream is lost: what still answers is not thrown away. */
+/* A target that is a name: looked up every few seconds, one link for each address it has. An
+ * address that is gone loses its link once the link's stream is lost: what still answers is not
+ * thrown away. */
 #include "common/base/log.h"
 #include "common/rpc/hop_client.h"
 
@@ -125,8 +126,9 @@ static void on_timer(struct kw_timer *timer)
 
     if (!target->looking) {
         target->lookup.data = target;
-        target->looking = uv_getaddrinfo(kw_loop_uv(kw_rpc_loop(target->client->rpc)), &target->lookup,
-                                         on_found, target->host, NULL, &hints) == 0;
+        target->looking =
+            uv_getaddrinfo(kw_loop_uv(kw_rpc_loop(target->client->rpc)), &target->lookup, on_found,
+                           target->host, NULL, &hints) == 0;
     }
 }
 
@@ -160,7 +162,8 @@ static struct kw_result target_new(struct kw_hop_client *client, const char *tex
     return KW_OK;
 }
 
-struct kw_result kw_hop_target_add(struct kw_hop_client *client, const char *text, struct kw_error *err)
+struct kw_result kw_hop_target_add(struct kw_hop_client *client, const char *text,
+                                   struct kw_error *err)
 {
     struct kw_hop_target *target;
     struct kw_hop_link *link;

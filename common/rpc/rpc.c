@@ -1,4 +1,5 @@
-/* The pump: one thread in grpc_completion_queue_next that turns every completion into mail for the loop. */
+/* The pump: one thread in grpc_completion_queue_next that turns every completion into mail for the
+ * loop. */
 #include "common/rpc/rpc.h"
 
 #include "common/rpc/tag.h"
@@ -30,8 +31,8 @@ static void *pump_thread(void *context)
 
     (void)pthread_setname_np(pthread_self(), "kw-pump");
     for (;;) {
-        grpc_event event = grpc_completion_queue_next(
-            rpc->queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
+        grpc_event event =
+            grpc_completion_queue_next(rpc->queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
 
         if (event.type == GRPC_QUEUE_SHUTDOWN) {
             break;
@@ -47,7 +48,8 @@ static void *pump_thread(void *context)
     return NULL;
 }
 
-/* Joined here and not later: after `closed` the loop may end, and the pump must have left kw_loop_post by then. */
+/* Joined here and not later: after `closed` the loop may end, and the pump must have left
+ * kw_loop_post by then. */
 static void deliver_ended(struct kw_mail *mail)
 {
     struct kw_rpc *rpc = KW_CONTAINER(mail, struct kw_rpc, ended);
@@ -60,7 +62,8 @@ static void deliver_ended(struct kw_mail *mail)
     }
 }
 
-/* gRPC's threads and the pump are born with every signal blocked: signals belong to the loop thread. */
+/* gRPC's threads and the pump are born with every signal blocked: signals belong to the loop
+ * thread. */
 static int start_masked(struct kw_rpc *rpc)
 {
     sigset_t all;

@@ -6,8 +6,9 @@
 
 #include <grpc/grpc.h>
 
-/* The only thing ever given to gRPC as a tag: embedded in the object it belongs to, one per operation that may
- * be outstanding. It is also the mail by which the pump thread hands the completion to the loop thread. */
+/* The only thing ever given to gRPC as a tag: embedded in the object it belongs to, one per
+ * operation that may be outstanding. It is also the mail by which the pump thread hands the
+ * completion to the loop thread. */
 struct kw_rpc_tag {
     struct kw_mail mail;
     bool ok;
@@ -28,7 +29,8 @@ struct kw_id kw_rpc_boot_id(const struct kw_rpc *rpc);
 /* Makes `tag` ready to be given to gRPC; returns it as gRPC wants it. */
 void *kw_rpc_arm(struct kw_rpc_tag *tag);
 
-/* Starts a batch whose completion goes to `tag->done`. False: gRPC refused it, no completion will come. */
+/* Starts a batch whose completion goes to `tag->done`. False: gRPC refused it, no completion will
+ * come. */
 bool kw_rpc_start(grpc_call *call, const grpc_op *ops, size_t count, struct kw_rpc_tag *tag);
 
 /* grpc_init with our log function and with TLS 1.2 made impossible. Balanced by kw_grpc_stop. */

@@ -1,5 +1,6 @@
-/* The external verifier. It reads the certificate itself: gRPC hands names over as C strings, in which a NUL
- * inside a name would cut off what follows. Runs on gRPC's threads; reads immutable data only. */
+/* The external verifier. It reads the certificate itself: gRPC hands names over as C strings, in
+ * which a NUL inside a name would cut off what follows. Runs on gRPC's threads; reads immutable
+ * data only. */
 #include "common/rpc/verifier.h"
 
 #include <grpc/support/alloc.h>
@@ -16,8 +17,7 @@ struct verifier {
 
 static bool is_one_of(const ASN1_IA5STRING *uri, const char *const *ids, size_t count)
 {
-    struct kw_bytes name =
-        KW_BYTES(ASN1_STRING_get0_data(uri), (size_t)ASN1_STRING_length(uri));
+    struct kw_bytes name = KW_BYTES(ASN1_STRING_get0_data(uri), (size_t)ASN1_STRING_length(uri));
 
     for (size_t i = 0; i < count; i++) {
         if (kw_bytes_equal(name, kw_bytes_str(ids[i]))) {

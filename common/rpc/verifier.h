@@ -6,11 +6,13 @@
 
 #include <grpc/grpc_security.h>
 
-/* A verifier that accepts the given SPIFFE ids (NULL-terminated, copied). NULL: out of memory. Released by
- * grpc_tls_certificate_verifier_release; it must be set on options of at least one credential. */
+/* A verifier that accepts the given SPIFFE ids (NULL-terminated, copied). NULL: out of memory.
+ * Released by grpc_tls_certificate_verifier_release; it must be set on options of at least one
+ * credential. */
 grpc_tls_certificate_verifier *kw_verifier_new(const char *const *ids);
 
-/* Whether the PEM certificate has exactly one URI SAN and that is byte for byte one of `ids`. Any thread. */
+/* Whether the PEM certificate has exactly one URI SAN and that is byte for byte one of `ids`. Any
+ * thread. */
 bool kw_verifier_accepts(struct kw_bytes pem, const char *const *ids, size_t count);
 
 #endif

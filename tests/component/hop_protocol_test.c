@@ -1,4 +1,5 @@
-/* A peer that does not keep to the hop's protocol, played by the waiting client: its stream is cut, nothing else. */
+/* A peer that does not keep to the hop's protocol, played by the waiting client: its stream is cut,
+ * nothing else. */
 #include "common/rpc/client.h"
 #include "keyward/internal/v1/hop.pb-c.h"
 #include "tests/support/hop_fixture.h"
@@ -8,7 +9,7 @@
 #include <stdlib.h>
 
 #define FLAG(name) ((uint32_t)KEYWARD__INTERNAL__V1__FRAME_FLAG__FRAME_FLAG_##name)
-#define LONG_MS 20000U
+#define LONG_MS    20000U
 #define FIRST_CALL (1ULL << 16) /* slot 0 */
 
 struct peer {
@@ -20,7 +21,8 @@ struct peer {
 
 static void peer_init(struct peer *peer)
 {
-    const struct kw_client_call call = {.path = "/keyward.internal.v1.Hop/Stream", .timeout_ms = LONG_MS};
+    const struct kw_client_call call = {.path = "/keyward.internal.v1.Hop/Stream",
+                                        .timeout_ms = LONG_MS};
 
     hop_fixture_init(&peer->fx);
     hop_start_inner(&peer->fx);
@@ -45,7 +47,8 @@ static void send_message(struct peer *peer, Keyward__Internal__V1__HopMessage *m
     uint8_t *packed = malloc(len + 1);
 
     keyward__internal__v1__hop_message__pack(message, packed);
-    KW_IGNORE(kw_client_stream_send(peer->stream, KW_BYTES(packed, len), NULL)); /* may be cut already */
+    KW_IGNORE(
+        kw_client_stream_send(peer->stream, KW_BYTES(packed, len), NULL)); /* may be cut already */
     free(packed);
 }
 
@@ -77,7 +80,8 @@ static void send_frame(struct peer *peer, uint64_t call, uint32_t flags, size_t 
     free(frame.data.data);
 }
 
-/* Reads the server's hello and whatever else comes until the stream ends, which it must before the deadline. */
+/* Reads the server's hello and whatever else comes until the stream ends, which it must before the
+ * deadline. */
 static void assert_cut(struct peer *peer)
 {
     struct kw_client_reply reply;

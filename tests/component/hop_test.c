@@ -1,4 +1,5 @@
-/* Calls over a hop: what each side sees, in order, within its limits, and when the other side is lost. */
+/* Calls over a hop: what each side sees, in order, within its limits, and when the other side is
+ * lost. */
 #include "common/rpc/hop_calls.h"
 #include "tests/support/hop_fixture.h"
 
@@ -9,7 +10,6 @@
 #define LONG_MS 30000U
 
 static uint8_t block[KW_BODY_LEN_MAX + 1];
-
 
 Test(hop, unary_echo)
 {
@@ -59,7 +59,8 @@ Test(hop, status_arrives_whole)
     cr_assert(eq(str, outcome.field, "device"));
     cr_assert(eq(str, outcome.description, "suspended"));
     cr_assert(eq(uint, outcome.retry_after_ms, 77));
-    cr_assert(kw_bytes_equal(kw_buf_bytes(&outcome.context), kw_bytes_str("context of the status")));
+    cr_assert(
+        kw_bytes_equal(kw_buf_bytes(&outcome.context), kw_bytes_str("context of the status")));
     cr_assert(eq(uint, outcome.items, 0));
     hop_outcome_done(&outcome);
     hop_fixture_done(&fx);
@@ -98,7 +99,8 @@ Test(hop, sender_stops_when_the_receiver_does_not_consume)
     hop_fixture_init(&fx);
     hop_up(&fx);
     cr_assert(kw_ok(hop_call(&fx, &outcome, HOP_SINK, KW_BYTES_NONE, false, LONG_MS)));
-    while (kw_hop_send(outcome.call, (struct kw_hop_item){.data = KW_BYTES(block, SOURCE_ITEM_LEN)})) {
+    while (
+        kw_hop_send(outcome.call, (struct kw_hop_item){.data = KW_BYTES(block, SOURCE_ITEM_LEN)})) {
         sent += SOURCE_ITEM_LEN;
     }
     cr_assert(le(sz, sent, KW_HOP_CREDIT_BYTES + SOURCE_ITEM_LEN));
@@ -217,8 +219,11 @@ Test(hop, calls_in_flight_are_limited)
     for (size_t i = 0; i < KW_HOP_CALLS_MAX; i++) {
         cr_assert(kw_ok(hop_call(&fx, &outcomes[i], HOP_PARK, kw_bytes_str("x"), true, LONG_MS)));
     }
-    cr_assert(eq(int, hop_call(&fx, &outcomes[KW_HOP_CALLS_MAX], HOP_PARK, kw_bytes_str("x"), true, LONG_MS).reason,
-                 KW_E_RATE_LIMITED));
+    cr_assert(
+        eq(int,
+           hop_call(&fx, &outcomes[KW_HOP_CALLS_MAX], HOP_PARK, kw_bytes_str("x"), true, LONG_MS)
+               .reason,
+           KW_E_RATE_LIMITED));
     HOP_EVENTUALLY(&fx, fx.opened == KW_HOP_CALLS_MAX);
     cr_assert(eq(sz, kw_hop_server_in_flight(fx.server), KW_HOP_CALLS_MAX));
     kw_hop_cancel(outcomes[5].call);

@@ -1,4 +1,5 @@
-/* Who gets onto a hop: one URI SAN, the right one, from the right CA, over TLS 1.3, and no other method. */
+/* Who gets onto a hop: one URI SAN, the right one, from the right CA, over TLS 1.3, and no other
+ * method. */
 #include "common/rpc/client.h"
 #include "tests/support/hop_fixture.h"
 
@@ -187,7 +188,8 @@ Test(hop_tls, unknown_method_is_answered_at_once)
     struct kw_client *client;
     struct kw_client_reply reply;
     struct kw_arena *arena = kw_arena_new(KW_REQUEST_ARENA_MAX);
-    const struct kw_client_call call = {.path = "/keyward.internal.v1.Hop/Other", .timeout_ms = 5000};
+    const struct kw_client_call call = {.path = "/keyward.internal.v1.Hop/Other",
+                                        .timeout_ms = 5000};
 
     hop_fixture_init(&fx);
     hop_start_inner(&fx);
@@ -209,11 +211,14 @@ Test(hop_tls, missing_credentials_are_a_config_error)
     struct kw_hop_client *client = NULL;
     struct kw_error error;
     const char *const targets[] = {"127.0.0.1:1", NULL};
-    struct kw_hop_client_options options = {
-        .targets = targets, .credentials_dir = "/nowhere", .trust_domain = "test", .peer = INNER_ID};
+    struct kw_hop_client_options options = {.targets = targets,
+                                            .credentials_dir = "/nowhere",
+                                            .trust_domain = "test",
+                                            .peer = INNER_ID};
 
     hop_fixture_init(&fx);
-    cr_assert(eq(int, kw_hop_client_new(fx.rpc, &options, &client, &error).reason, KW_E_CONFIG_INVALID));
+    cr_assert(
+        eq(int, kw_hop_client_new(fx.rpc, &options, &client, &error).reason, KW_E_CONFIG_INVALID));
     cr_assert(eq(ptr, client, NULL));
     hop_fixture_done(&fx);
 }
@@ -228,6 +233,7 @@ Test(hop_tls, peer_of_another_trust_domain_is_a_config_error)
 
     hop_fixture_init(&fx);
     options.credentials_dir = fx.outer_dir;
-    cr_assert(eq(int, kw_hop_client_new(fx.rpc, &options, &client, NULL).reason, KW_E_CONFIG_INVALID));
+    cr_assert(
+        eq(int, kw_hop_client_new(fx.rpc, &options, &client, NULL).reason, KW_E_CONFIG_INVALID));
     hop_fixture_done(&fx);
 }

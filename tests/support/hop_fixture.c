@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TICK_MS 5
+#define TICK_MS   5
 #define NS_PER_MS 1000000ULL
 
 static const char *const outer_ids[] = {OUTER_ID, NULL};
@@ -82,7 +82,8 @@ static void serve(struct kw_hop_call *call, const struct kw_hop_open *open, stru
     static const struct kw_hop_events parked = {.cancel = inner_cancel};
     static const struct kw_hop_events relay = {
         .data = relay_data, .end = relay_end, .cancel = inner_cancel};
-    static const struct kw_hop_events sink = {.data = sink_data, .end = relay_end, .cancel = inner_cancel};
+    static const struct kw_hop_events sink = {
+        .data = sink_data, .end = relay_end, .cancel = inner_cancel};
     static const struct kw_hop_events source = {.writable = source_more, .cancel = inner_cancel};
     const struct kw_hop_item huge = {.data = KW_BYTES(zeros, sizeof(zeros))};
 
@@ -236,8 +237,9 @@ static void outcome_status(struct kw_hop_call *call, const struct kw_hop_status 
     cr_assert(kw_ok(kw_buf_append(&outcome->context, context, NULL)));
 }
 
-struct kw_result hop_call(struct hop_fixture *fx, struct hop_outcome *outcome, enum hop_method method,
-                          struct kw_bytes data, bool end, uint64_t timeout_ms)
+struct kw_result hop_call(struct hop_fixture *fx, struct hop_outcome *outcome,
+                          enum hop_method method, struct kw_bytes data, bool end,
+                          uint64_t timeout_ms)
 {
     static const struct kw_hop_events events = {
         .data = outcome_data, .writable = outcome_writable, .status = outcome_status};

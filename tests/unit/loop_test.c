@@ -1,4 +1,5 @@
-/* The loop's promises: mail in order, flush after delivery, timers, the pool, and the life of a process. */
+/* The loop's promises: mail in order, flush after delivery, timers, the pool, and the life of a
+ * process. */
 #include "common/loop/loop.h"
 #include "common/loop/pool.h"
 #include "common/loop/process.h"
@@ -13,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define MAILS 10000
+#define MAILS   10000
 #define POSTERS 4
 
 struct letter {
@@ -53,12 +54,13 @@ static void deliver(struct kw_mail *mail)
     }
 }
 
-static void post(struct desk *desk, unsigned poster, unsigned number, void (*to)(struct kw_mail *mail))
+static void post(struct desk *desk, unsigned poster, unsigned number,
+                 void (*to)(struct kw_mail *mail))
 {
     struct letter *letter = calloc(1, sizeof(*letter));
 
-    *letter = (struct letter){
-        .mail = {.deliver = to}, .desk = desk, .poster = poster, .number = number};
+    *letter =
+        (struct letter){.mail = {.deliver = to}, .desk = desk, .poster = poster, .number = number};
     kw_loop_post(desk->loop, &letter->mail);
 }
 

@@ -1,5 +1,5 @@
-/* The life of a process, seen from outside: each test is a parent that talks to a child by signals and reads its
- * standard output. */
+/* The life of a process, seen from outside: each test is a parent that talks to a child by signals
+ * and reads its standard output. */
 #include "common/loop/process.h"
 
 #include <criterion/criterion.h>
@@ -13,10 +13,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define GRACE_MS 50
+#define GRACE_MS     50
 #define CHILD_FAILED 70 /* not one of the codes under test */
 
-enum manner { DRAINS_AT_ONCE, NEVER_DRAINS, NEVER_STOPS, FAILS };
+enum manner {
+    DRAINS_AT_ONCE,
+    NEVER_DRAINS,
+    NEVER_STOPS,
+    FAILS
+};
 
 struct service {
     struct kw_loop *loop;
@@ -104,7 +109,8 @@ static void assert_line(struct child *child, const char *expected)
 {
     char line[64] = "";
 
-    cr_assert(ne(ptr, fgets(line, sizeof(line), child->out), NULL), "no line, expected %s", expected);
+    cr_assert(ne(ptr, fgets(line, sizeof(line), child->out), NULL), "no line, expected %s",
+              expected);
     cr_assert(eq(str, line, (char *)expected));
 }
 
