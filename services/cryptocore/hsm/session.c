@@ -118,6 +118,7 @@ struct kw_result kw_hsm_session_keys(struct kw_hsm_session *session, struct kw_e
     KW_TRY(kw_hsm_object_find(session, CKO_SECRET_KEY, KW_HSM_MAC_LABEL, &session->mac_key, err));
     KW_ENSURE(session->mac_key != CK_INVALID_HANDLE, err, HSM_KEY_MISSING, "%s", KW_HSM_MAC_LABEL);
     KW_TRY(session_copy(session, &session->mac_key, err));
+    session->kek_count = 0;
     for (uint32_t version = 1; version <= KW_HSM_KEK_VERSIONS_MAX; version++) {
         KW_TRY(kek_load(session, version, err));
     }
