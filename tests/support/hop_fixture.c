@@ -1,6 +1,8 @@
 /* The two ends of the hop tests. */
 #include "tests/support/hop_fixture.h"
 
+#include "tests/support/leaks.h"
+
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <stdio.h>
@@ -371,4 +373,5 @@ void hop_fixture_done(struct hop_fixture *fx)
     test_credentials_remove(fx->outer_dir);
     test_credentials_remove(fx->inner_dir);
     rmdir(fx->dir);
+    test_no_leaks();
 }
