@@ -1,0 +1,55 @@
+/* A whole development mesh under one parent: started inner layer first, kept running, stopped outer layer first. */
+#ifndef KW_CLI_MESH_H
+#define KW_CLI_MESH_H
+
+#include "cli/mesh_child.h"
+#include "cli/mesh_files.h"
+
+enum kw_mesh_part {
+    KW_MESH_REDIS,
+    KW_MESH_CRYPTOCORE,
+    KW_MESH_ORCHESTRATOR,
+    KW_MESH_AUTHZ,
+    KW_MESH_GATEWAY,
+    KW_MESH_PART_COUNT,
+};
+
+struct kw_mesh;
+
+struct kw_mesh_events {
+    void (*ready)(struct kw_mesh *mesh, void *context); /* everything runs; once */
+    void (*stopped)(int exit_code, void *context);      /* nothing runs any more */
+    void *context;
+};
+
+struct kw_mesh_slot {
+    struct kw_mesh *mesh;
+    enum kw_mesh_part part;
+    struct kw_child child;
+    struct kw_timer restart;
+    bool placed;           /* its ports are fixed for restarts */
+    unsigned quick_deaths; /* in a row: too many end the mesh */
+};
+
+struct kw_mesh {
+    struct kw_loop *loop;
+    const struct kw_mesh_dir *dir;
+    struct kw_mesh_events events;
+    struct kw_mesh_slot slots[KW_MESH_PART_COUNT];
+    int next;  /* part to be started next */
+    bool ready;
+    bool stopping;
+    int exit_code;
+    unsigned timers_open;
+};
+
+/* Starts the first part; the rest follows. `bin_dir` holds the services' executables. Fails: SYSTEM. */
+struct kw_result kw_mesh_start(struct kw_mesh *mesh, struct kw_loop *loop, const struct kw_mesh_dir *dir,
+                               const char *bin_dir, const struct kw_mesh_events *events, struct kw_error *err);
+
+/* Stops everything, the outermost first; `stopped` follows. Harmless when already stopping. */
+void kw_mesh_stop(struct kw_mesh *mesh, int exit_code);
+
+int kw_mesh_port(const struct kw_mesh *mesh, enum kw_mesh_part part);
+
+#endif

@@ -1,0 +1,185 @@
+/* Makes the mesh's directory, runs the ceremony, starts the mesh, prints the banner, and waits for a signal. */
+#include "cli/up.h"
+
+#include "cli/command.h"
+#include "cli/mesh.h"
+#include "common/base/log.h"
+#include "common/loop/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define STOP_MS 60000U
+
+extern char **environ;
+
+struct up {
+    struct kw_mesh_dir dir;
+    struct kw_loop *loop;
+    struct kw_process *process;
+    struct kw_mesh mesh;
+    bool keep; /* leave the directory behind */
+    int exit_code;
+};
+
+static struct kw_result bin_dir_find(char path[PATH_MAX], struct kw_error *err)
+{
+    ssize_t len = readlink("/proc/self/exe", path, PATH_MAX - 1);
+
+    KW_ENSURE(len > 0, err, SYSTEM, "/proc/self/exe: %s", strerror(errno));
+    path[len] = '\0';
+    (void)memmove(path, dirname(path), strlen(dirname(path)) + 1);
+    return KW_OK;
+}
+
+/* The ceremony is another program, run once and waited for, exactly as an officer would run it. */
+static struct kw_result ceremony_run(const struct kw_mesh_dir *dir, const char *bin_dir, struct kw_error *err)
+{
+    char program[PATH_MAX];
+    char config[PATH_MAX];
+    char log[PATH_MAX];
+    char path[PATH_MAX];
+    char *const args[] = {program, (char *)(uintptr_t)"init", config, NULL};
+    posix_spawn_file_actions_t actions;
+    pid_t pid = 0;
+    int status = 0;
+    int rc;
+
+    (void)snprintf(program, sizeof(program), "%s/keyward-cryptocore", bin_dir);
+    (void)snprintf(config, sizeof(config), "--config=%s", kw_mesh_path(dir, "init.yaml", path));
+    (void)setenv("SOFTHSM2_CONF", kw_mesh_path(dir, "softhsm2.conf", path), 1);
+    (void)kw_mesh_path(dir, "logs/init.log", log);
+    (void)posix_spawn_file_actions_init(&actions);
+    (void)posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    rc = posix_spawn(&pid, program, &actions, NULL, args, environ);
+    (void)posix_spawn_file_actions_destroy(&actions);
+    KW_ENSURE(rc == 0, err, SYSTEM, "%s: %s", program, strerror(rc));
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    KW_ENSURE(WIFEXITED(status) && WEXITSTATUS(status) == 0, err, SYSTEM, "the ceremony failed: see %s", log);
+    return KW_OK;
+}
+
+/* At most 20 lines, each path and address paste-ready; the last one says ready. */
+static void banner(const struct up *up)
+{
+    const char *d = up->dir.path;
+    int port = kw_mesh_port(&up->mesh, KW_MESH_GATEWAY);
+
+    (void)printf("\n"
+                 "  Keyward: one region, four layers, SoftHSM\n"
+                 "  gateway       127.0.0.1:%d (gRPC, TLS 1.3, client certificate)\n"
+                 "  root CA       %s/region/pki/root.pem\n"
+                 "  officer       %s/officer/{cert,key}.pem\n"
+                 "  directory     %s (logs, data, settings)\n"
+                 "\n"
+                 "  Next:         export KEYWARD_CONFIG=%s/cli.yaml\n"
+                 "                keyward status\n"
+                 "                keyward tour\n"
+                 "  Or by hand:   buf curl --protocol grpc --cacert %s/region/pki/root.pem \\\n"
+                 "                  --cert %s/officer/cert.pem --key %s/officer/key.pem \\\n"
+                 "                  https://127.0.0.1:%d/keyward.v1.StatusService/GetStatus\n"
+                 "\n"
+                 "  WARNING: SoftHSM keeps keys in files and in memory. Nothing here is for production or patients.\n"
+                 "\n"
+                 "READY port=%d dir=%s\n",
+                 port, d, d, d, d, d, d, d, port, port, d);
+    (void)fflush(stdout);
+}
+
+static void on_ready(struct kw_mesh *mesh, void *context)
+{
+    struct up *up = context;
+    struct kw_error error;
+
+    (void)mesh;
+    if (!kw_ok(kw_mesh_cli_file(&up->dir, kw_mesh_port(&up->mesh, KW_MESH_GATEWAY), &error))) {
+        (void)fprintf(stderr, "keyward: %s\n", error.message);
+        kw_mesh_stop(&up->mesh, KW_EXIT_USAGE);
+        return;
+    }
+    banner(up);
+}
+
+static void on_stopped(int exit_code, void *context)
+{
+    struct up *up = context;
+
+    up->exit_code = exit_code;
+    if (!kw_process_draining(up->process)) {
+        kw_process_fail(up->process, exit_code);
+    }
+    kw_process_drained(up->process);
+}
+
+static void on_drain(void *context)
+{
+    struct up *up = context;
+
+    kw_mesh_stop(&up->mesh, up->exit_code);
+}
+
+static void on_stop(void *context)
+{
+    struct up *up = context;
+
+    kw_loop_stop(up->loop);
+}
+
+static struct kw_result prepare(struct up *up, const char *dir, char *bin_dir, struct kw_error *err)
+{
+    KW_TRY(bin_dir_find(bin_dir, err));
+    KW_TRY(kw_mesh_dir_make(dir, &up->dir, err));
+    KW_TRY(kw_mesh_ceremony_files(&up->dir, err));
+    KW_TRY(ceremony_run(&up->dir, bin_dir, err));
+    return kw_mesh_service_files(&up->dir, bin_dir, err);
+}
+
+static struct kw_result run(struct up *up, const char *dir, struct kw_error *err)
+{
+    const struct kw_process_hooks hooks = {
+        .drain = on_drain, .stop = on_stop, .context = up, .grace_ms = STOP_MS};
+    const struct kw_mesh_events events = {.ready = on_ready, .stopped = on_stopped, .context = up};
+    char bin_dir[PATH_MAX];
+
+    KW_TRY(prepare(up, dir, bin_dir, err));
+    KW_TRY(kw_process_prepare(err));
+    KW_TRY(kw_loop_new(&up->loop, err));
+    KW_TRY(kw_process_new(up->loop, &hooks, &up->process, err));
+    KW_TRY(kw_mesh_start(&up->mesh, up->loop, &up->dir, bin_dir, &events, err));
+    kw_loop_run(up->loop);
+    up->exit_code = kw_process_end(up->process);
+    kw_loop_free(up->loop);
+    return KW_OK;
+}
+
+int kw_cli_up(int argc, char **argv)
+{
+    static struct up up; /* large; outlives every callback */
+    const char *dir = NULL;
+    struct kw_error error;
+
+    for (int i = 1; i < argc; i++) {
+        if (strncmp(argv[i], "--dir=", 6) == 0) {
+            dir = argv[i] + 6;
+        } else {
+            (void)fprintf(stderr, "keyward up: unknown argument %s\n", argv[i]);
+            return KW_EXIT_USAGE;
+        }
+    }
+    up.keep = dir != NULL;
+    if (!kw_ok(run(&up, dir, &error))) {
+        (void)fprintf(stderr, "keyward: %s\n", error.message);
+        return KW_EXIT_USAGE;
+    }
+    if (!up.keep && up.exit_code == 0) {
+        kw_mesh_dir_remove(&up.dir);
+    }
+    return up.exit_code;
+}

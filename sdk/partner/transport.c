@@ -1,0 +1,54 @@
+/* The transport key: opened once from CMS, proved to be held. */
+#include "primitives.h"
+
+#include <openssl/bio.h>
+#include <openssl/cms.h>
+#include <string.h>
+
+static enum kw_partner_result decrypt(CMS_ContentInfo *cms, EVP_PKEY *key, X509 *certificate,
+                                      uint8_t ret_key[KW_PARTNER_KEY_SIZE])
+{
+    BIO *out = BIO_new(BIO_s_mem());
+    enum kw_partner_result result = KW_PARTNER_E_AUTHENTIC;
+    char *data = NULL;
+
+    if (out == NULL) {
+        return KW_PARTNER_E_CRYPTO;
+    }
+    if (CMS_decrypt(cms, key, certificate, NULL, out, 0) == 1) {
+        long size = BIO_get_mem_data(out, &data);
+
+        result = size == (long)KW_PARTNER_KEY_SIZE ? KW_PARTNER_OK : KW_PARTNER_E_FORMAT;
+        if (result == KW_PARTNER_OK) {
+            memcpy(ret_key, data, KW_PARTNER_KEY_SIZE);
+        }
+        kw_partner_wipe(data, (size_t)size);
+    }
+    BIO_free(out);
+    return result;
+}
+
+enum kw_partner_result kw_partner_transport_open(const uint8_t *cms, size_t cms_size, EVP_PKEY *key,
+                                                 X509 *certificate,
+                                                 uint8_t ret_transport_key[KW_PARTNER_KEY_SIZE])
+{
+    const uint8_t *at = cms;
+    CMS_ContentInfo *info = d2i_CMS_ContentInfo(NULL, &at, (long)cms_size);
+    enum kw_partner_result result = KW_PARTNER_E_FORMAT;
+
+    if (info != NULL && at == cms + cms_size) {
+        result = decrypt(info, key, certificate, ret_transport_key);
+    }
+    CMS_ContentInfo_free(info);
+    return result;
+}
+
+enum kw_partner_result kw_partner_transport_proof(const uint8_t transport_key[KW_PARTNER_KEY_SIZE],
+                                                  const uint8_t nonce[KW_PARTNER_NONCE_SIZE],
+                                                  uint8_t ret_proof[KW_PARTNER_TAG_SIZE])
+{
+    static const char label[] = "KEYWARD-PTK-OK";
+    const struct kw_partner_part parts[] = {{label, sizeof(label) - 1}, {nonce, KW_PARTNER_NONCE_SIZE}};
+
+    return kw_partner_cmac(transport_key, parts, 2, ret_proof) ? KW_PARTNER_OK : KW_PARTNER_E_CRYPTO;
+}
