@@ -328,18 +328,22 @@ Test(hsm_pool, bad_submissions_are_refused_at_once)
 
 Test(hsm_pool, more_than_the_queue_holds_is_shed)
 {
+    struct kw_hsm_request requests[KW_HSM_ITEMS_MAX];
     struct test_call calls[KW_HSM_QUEUE_ITEMS_MAX / KW_HSM_ITEMS_MAX + 1];
     const size_t last = KW_HSM_QUEUE_ITEMS_MAX / KW_HSM_ITEMS_MAX;
 
     pool_start(1);
     RUN_UNTIL(ready_count() == 1);
+    for (size_t i = 0; i < KW_HSM_ITEMS_MAX; i++) {
+        requests[i] = (struct kw_hsm_request){.op = KW_HSM_HEALTH};
+    }
     for (size_t i = 0; i < last; i++) {
         calls[i] = test_call(60);
-        submit(&calls[i], releases(256), 256);
+        submit(&calls[i], requests, KW_HSM_ITEMS_MAX);
     }
     calls[last] = test_call(60);
-    cr_assert(eq(int, kw_hsm_submit(pool, &calls[last].call, releases(1), 1, NULL).reason,
-                 KW_E_HSM_BUSY));
+    cr_assert(
+        eq(int, kw_hsm_submit(pool, &calls[last].call, requests, 1, NULL).reason, KW_E_HSM_BUSY));
     RUN_UNTIL(calls[last - 1].done);
     for (size_t i = 0; i < last; i++) {
         cr_assert(eq(sz, calls[i].ok_count, 256));
@@ -355,4 +359,72 @@ Test(hsm_pool, a_worker_that_is_no_program_is_a_setting_error)
 
     cr_assert(eq(int, kw_hsm_pool_new(loop, &settings, &events, &pool, NULL).reason,
                  KW_E_CONFIG_INVALID));
+}
+
+/* One request of each kind that has an answer of its own. */
+static size_t every_kind(struct kw_hsm_request requests[8])
+{
+    static const struct kw_bytes content = {(const uint8_t *)"content", 7};
+    static struct kw_hsm_new_key key;
+    static struct kw_spki spki;
+    KW_SCOPED(kw_public_key_done) struct kw_public_key subject = {0};
+    uint64_t now = kw_clock_wall_ms() / 1000 * 1000;
+    size_t n = 0;
+
+    cr_assert(kw_ok(kw_private_key_public(&f.transport, &subject, NULL)));
+    cr_assert(kw_ok(kw_public_key_spki(&subject, &spki, NULL)));
+    requests[n++] = (struct kw_hsm_request){
+        .op = KW_HSM_GENERATE,
+        .generate = {.kek_version = 1, .station = f.ptk, .keys = &key, .count = 1}};
+    requests[n++] = releases(1)[0];
+    requests[n++] = (struct kw_hsm_request){.op = KW_HSM_MAC_FACTS, .mac_facts = {&content, 1}};
+    requests[n++] = (struct kw_hsm_request){.op = KW_HSM_VERIFY_FACTS, .verify_facts = {&fact, 1}};
+    requests[n++] = (struct kw_hsm_request){
+        .op = KW_HSM_PTK_CREATE, .ptk_create = {f.partner, 2, 1, kw_buf_bytes(&f.transport_cert)}};
+    requests[n++] =
+        (struct kw_hsm_request){.op = KW_HSM_ISSUE_CERTIFICATE,
+                                .issue = {.issuer = KW_HSM_CA_PARTNERS,
+                                          .issuer_certificate = kw_buf_bytes(&f.ca_partners),
+                                          .spki = kw_spki_bytes(&spki),
+                                          .spiffe_id = "spiffe://test/region/r/cell/c/svc/authz",
+                                          .validity = {now, now + 1000000},
+                                          .usage = KW_USAGE_CLIENT}};
+    requests[n++] = (struct kw_hsm_request){.op = KW_HSM_SIGN_CHECKPOINT, .checkpoint = {content}};
+    return n;
+}
+
+static size_t kinds_checked;
+
+static void check_every_kind(struct kw_hsm_call *call, const struct kw_hsm_answer *a, size_t count)
+{
+    KW_SCOPED(kw_certificate_done) struct kw_certificate leaf = {0};
+
+    for (size_t i = 0; i < count; i++) {
+        cr_assert(kw_ok(a[i].result), "%s: %s", kw_hsm_op_name(a[i].op), a[i].error.message);
+    }
+    cr_assert(eq(sz, a[0].generated.count, 1));
+    cr_assert(eq(u32, a[0].generated.items[0].stored.kek_version, 1));
+    cr_assert(eq(sz, a[1].derived.wrapped_len, 40));
+    cr_assert(eq(sz, a[2].macs.count, 1));
+    cr_assert(eq(u32, a[4].ptk.stored.version, 2));
+    cr_assert(gt(sz, a[4].ptk.enveloped.len, 100));
+    cr_assert(kw_ok(kw_certificate_from_der(&leaf, a[5].certificate, NULL)));
+    cr_assert(gt(sz, a[6].signature.len, 90));
+    kinds_checked = count;
+    test_done(call, a, count);
+}
+
+Test(hsm_pool, every_kind_of_request_and_answer_crosses_the_socket)
+{
+    struct kw_hsm_request requests[8];
+    struct test_call call;
+    size_t n = every_kind(requests);
+
+    pool_start(1);
+    RUN_UNTIL(ready_count() == 1);
+    call = test_call(30);
+    call.call.done = check_every_kind;
+    submit(&call, requests, n);
+    RUN_UNTIL(call.done);
+    cr_assert(eq(sz, kinds_checked, n));
 }

@@ -146,11 +146,15 @@ struct kw_result kw_hsm_session_kek(const struct kw_hsm_session *session, uint32
     KW_FAIL(err, HSM_KEY_MISSING, "KEK version %u", version);
 }
 
+/* A lost session says nothing about the HSM and is repaired elsewhere; everything else does. */
 struct kw_result kw_hsm_session_probe(struct kw_hsm_session *session, struct kw_error *err)
 {
     uint8_t mac[KW_HSM_MAC_LEN];
     struct kw_result result = kw_hsm_cmac(session, session->canary, NULL, 0, mac, err);
 
+    if (!kw_ok(result) && session->fault == KW_HSM_CLASS_SESSION) {
+        return result;
+    }
     if (kw_ok(result) && kw_bytes_equal(KW_BYTES_OF(mac), KW_BYTES_OF(canary_answer))) {
         return KW_OK;
     }

@@ -59,7 +59,8 @@ struct kw_result kw_hsm_session_recover(struct kw_hsm_session *session, struct k
 struct kw_result kw_hsm_session_kek(const struct kw_hsm_session *session, uint32_t version,
                                     CK_OBJECT_HANDLE *ret_kek, struct kw_error *err);
 
-/* CMAC of the canary against its known answer. Fails: HSM_UNAVAILABLE (and `fault` is DEVICE). */
+/* CMAC of the canary against its known answer. Fails: HSM_UNAVAILABLE (`fault` is SESSION when the
+ * session was lost, else DEVICE). */
 struct kw_result kw_hsm_session_probe(struct kw_hsm_session *session, struct kw_error *err);
 
 /* Counts a call and turns its return value into a result, noting the class of a failure. Use KW_C.

@@ -8,7 +8,8 @@
 #define KW_HSM_FUNCTIONS(X)                                                                        \
     X(OpenSession)                                                                                 \
     X(CloseSession)                                                                                \
-    X(Login) X(GenerateRandom) X(GenerateKey) X(GenerateKeyPair) X(CreateObject) X(CopyObject)     \
+    X(Login)                                                                                       \
+    X(GenerateRandom) X(GenerateKey) X(GenerateKeyPair) X(CreateObject) X(CopyObject)              \
         X(DestroyObject) X(GetAttributeValue) X(FindObjectsInit) X(FindObjects)                    \
             X(FindObjectsFinal) X(WrapKey) X(UnwrapKey) X(SignInit) X(Sign)
 
