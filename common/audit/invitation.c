@@ -9,7 +9,7 @@
 static bool complete(const struct kw_invitation *invitation)
 {
     return kw_record_text(invitation->method, UINT16_MAX) &&
-           kw_record_text(invitation->request_id, UINT16_MAX) && invitation->body.len > 0 &&
+           invitation->request_id.len == KW_ID_LEN && invitation->body.len > 0 &&
            invitation->signature.len > 0 && invitation->certificate.len > 0;
 }
 
@@ -22,7 +22,7 @@ struct kw_result kw_invitation_encode(const struct kw_invitation *invitation, st
     kw_put_raw(&w, KW_BYTES(MAGIC, KW_MAGIC_LEN));
     kw_put_var(&w, invitation->method);
     kw_put_var(&w, invitation->body);
-    kw_put_var(&w, invitation->request_id);
+    kw_put_raw(&w, invitation->request_id);
     kw_put_var(&w, invitation->signature);
     kw_put_var(&w, invitation->certificate);
     return kw_writer_end(&w, err);
@@ -37,7 +37,7 @@ struct kw_result kw_invitation_decode(struct kw_bytes record, struct kw_invitati
     KW_ENSURE(kw_record_starts(&r, MAGIC), err, ENCODING_INVALID, "not an invitation");
     invitation.method = kw_get_text(&r);
     invitation.body = kw_get_var(&r);
-    invitation.request_id = kw_get_text(&r);
+    invitation.request_id = kw_get_raw(&r, KW_ID_LEN);
     invitation.signature = kw_get_var(&r);
     invitation.certificate = kw_get_var(&r);
     KW_TRY(kw_reader_end(&r, "invitation", err));

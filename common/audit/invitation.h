@@ -10,12 +10,12 @@
 struct kw_invitation {
     struct kw_bytes method;      /* path of Create…Invitation */
     struct kw_bytes body;        /* the request message as sent */
-    struct kw_bytes request_id;  /* as in the body */
+    struct kw_bytes request_id;  /* the 16 bytes of the UUID in the body */
     struct kw_bytes signature;   /* value of keyward-signature-bin */
     struct kw_bytes certificate; /* the operator's leaf, DER */
 };
 
-/* Appends the record. Fails: ARGUMENT_INVALID (a field is empty, or method or request id no text),
+/* Appends the record. Fails: ARGUMENT_INVALID (a field is empty, the method no text, or the request id not 16 bytes),
  * MEMORY (or a field over 65,535 bytes). */
 struct kw_result kw_invitation_encode(const struct kw_invitation *invitation, struct kw_buf *out,
                                       struct kw_error *err);

@@ -11,9 +11,11 @@ static struct kw_result message(const struct kw_signed_request *request, uint64_
 {
     struct kw_writer w = KW_WRITER(out);
 
+    KW_ENSURE(request->request_id.len == KW_ID_LEN, err, SIGNATURE_INVALID, "request id of %zu bytes",
+              request->request_id.len);
     kw_put_raw(&w, kw_bytes_str(LABEL));
     kw_put_var(&w, request->method);
-    kw_put_var(&w, request->request_id);
+    kw_put_raw(&w, request->request_id);
     kw_put_u64(&w, not_after_ms);
     kw_put_raw(&w, KW_BYTES(request->body_hash, KW_SHA256_LEN));
     return kw_writer_end(&w, err);

@@ -2,13 +2,14 @@
 #ifndef KW_COMMON_AUDIT_REQUEST_SIGNATURE_H
 #define KW_COMMON_AUDIT_REQUEST_SIGNATURE_H
 
+#include "common/base/id.h"
 #include "common/crypto/digest.h"
 #include "common/crypto/sign.h"
 
 /* What is signed. Borrowed for the call. */
 struct kw_signed_request {
     struct kw_bytes method;     /* path: "/keyward.v1.GrantService/CreateGrant" */
-    struct kw_bytes request_id; /* as in the body */
+    struct kw_bytes request_id; /* the 16 bytes of the UUID in the body */
     const uint8_t *body_hash;   /* KW_SHA256_LEN: of the request message as sent */
 };
 

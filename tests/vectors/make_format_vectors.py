@@ -199,9 +199,9 @@ def fact_vector(kind):
 
 
 def request_signature_vector():
-    method, request_id = b"/keyward.v1.GrantService/CreateGrant", b"req_aebagbafaydqqcikbmga2dqpca"
+    method, request_id = b"/keyward.v1.GrantService/CreateGrant", fill("request id", 16)
     body, not_after = fill("request body", 90), TIME + 60000
-    message = (b"KEYWARD-SIG-v1" + var(method) + var(request_id) + struct.pack(">Q", not_after)
+    message = (b"KEYWARD-SIG-v1" + var(method) + request_id + struct.pack(">Q", not_after)
                + sha256(body))
     signature = KEPT.signature("request", OPERATOR_KEY, message)
     return {"method": method, "request_id": request_id, "body": body, "not_after_ms": not_after,
@@ -327,15 +327,15 @@ def checkpoint_vector(name, receipt, closed):
 
 def invitation_vector():
     method = b"/keyward.v1.PartnerService/CreatePartnerInvitation"
-    request_id, body = b"req_ceiscfaraeyrqbibaiqr2dhsza", fill("invitation body", 120)
+    request_id, body = fill("invitation request id", 16), fill("invitation body", 120)
     not_after = TIME + 120000
-    message = (b"KEYWARD-SIG-v1" + var(method) + var(request_id) + struct.pack(">Q", not_after)
+    message = (b"KEYWARD-SIG-v1" + var(method) + request_id + struct.pack(">Q", not_after)
                + sha256(body))
     value = (struct.pack(">Q", not_after)
              + var(KEPT.signature("invitation", OPERATOR_KEY, message)))
     return {"method": method, "body": body, "request_id": request_id, "signature": value,
             "certificate": OPERATOR_DER,
-            "record": b"KWI1" + var(method) + var(body) + var(request_id) + var(value)
+            "record": b"KWI1" + var(method) + var(body) + request_id + var(value)
                       + var(OPERATOR_DER)}
 
 
