@@ -1,17 +1,26 @@
 /* Certificates made with OpenSSL as the test needs them, good for an hour. */
 #include "tests/support/certs.h"
 
-#include <criterion/criterion.h>
-#include <criterion/new/assert.h>
 #include <limits.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define LIFETIME_S 3600
 #define BACKDATE_S 60
+
+/* Criterion is left out, so that the benches can use this too. */
+static void must(bool true_enough, const char *what)
+{
+    if (!true_enough) {
+        (void)fprintf(stderr, "test certificates: %s\n", what);
+        abort();
+    }
+}
 
 static X509 *cert_new(EVP_PKEY *key, const char *name)
 {
@@ -19,7 +28,7 @@ static X509 *cert_new(EVP_PKEY *key, const char *name)
     X509 *cert = X509_new();
     X509_NAME *subject = X509_get_subject_name(cert);
 
-    cr_assert(ne(ptr, cert, NULL));
+    must(cert != NULL, "no memory");
     X509_set_version(cert, X509_VERSION_3);
     ASN1_INTEGER_set(X509_get_serialNumber(cert), ++serial);
     X509_gmtime_adj(X509_getm_notBefore(cert), -BACKDATE_S);
@@ -36,7 +45,7 @@ static void add_extension(X509 *cert, int nid, const char *value)
 
     X509V3_set_ctx(&ctx, cert, cert, NULL, NULL, 0);
     extension = X509V3_EXT_conf_nid(NULL, &ctx, nid, value);
-    cr_assert(ne(ptr, extension, NULL));
+    must(extension != NULL, value);
     X509_add_ext(cert, extension, -1);
     X509_EXTENSION_free(extension);
 }
@@ -53,7 +62,7 @@ static void add_uris(X509 *cert, const char *const *uris)
         GENERAL_NAME_set0_value(name, GEN_URI, uri);
         sk_GENERAL_NAME_push(names, name);
     }
-    cr_assert(eq(int, X509_add1_ext_i2d(cert, NID_subject_alt_name, names, 0, 0), 1));
+    must(X509_add1_ext_i2d(cert, NID_subject_alt_name, names, 0, 0) == 1, "names");
     GENERAL_NAMES_free(names);
 }
 
@@ -64,7 +73,7 @@ void test_ca_init(struct test_ca *ca, const char *name)
     X509_set_issuer_name(ca->cert, X509_get_subject_name(ca->cert));
     add_extension(ca->cert, NID_basic_constraints, "critical,CA:TRUE");
     add_extension(ca->cert, NID_key_usage, "critical,keyCertSign");
-    cr_assert(gt(int, X509_sign(ca->cert, ca->key, EVP_sha256()), 0));
+    must(X509_sign(ca->cert, ca->key, EVP_sha256()) > 0, "signing");
 }
 
 void test_ca_done(struct test_ca *ca)
@@ -80,7 +89,7 @@ static FILE *open_in(const char *dir, const char *name)
 
     snprintf(path, sizeof(path), "%s/%s", dir, name);
     file = fopen(path, "w");
-    cr_assert(ne(ptr, file, NULL), "%s", path);
+    must(file != NULL, path);
     return file;
 }
 
@@ -88,7 +97,7 @@ static void write_cert(const char *dir, const char *name, X509 *cert)
 {
     FILE *file = open_in(dir, name);
 
-    cr_assert(eq(int, PEM_write_X509(file, cert), 1));
+    must(PEM_write_X509(file, cert) == 1, name);
     fclose(file);
 }
 
@@ -96,7 +105,7 @@ static void write_key(const char *dir, EVP_PKEY *key)
 {
     FILE *file = open_in(dir, "key.pem");
 
-    cr_assert(eq(int, PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL), 1));
+    must(PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL) == 1, "key");
     fclose(file);
 }
 
@@ -110,7 +119,7 @@ void test_credentials(const char *dir, const struct test_ca *issuer, const struc
     X509_set_issuer_name(cert, X509_get_subject_name(issuer->cert));
     add_extension(cert, NID_basic_constraints, "critical,CA:FALSE");
     add_uris(cert, uris);
-    cr_assert(gt(int, X509_sign(cert, issuer->key, EVP_sha256()), 0));
+    must(X509_sign(cert, issuer->key, EVP_sha256()) > 0, "signing");
     write_key(dir, key);
     write_cert(dir, "cert.pem", cert);
     write_cert(dir, "ca.pem", trust->cert);

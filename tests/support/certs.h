@@ -11,7 +11,7 @@ struct test_ca {
     X509 *cert;
 };
 
-/* A self-signed P-256 CA. Aborts the test when OpenSSL fails, like everything here. */
+/* A self-signed P-256 CA. Aborts when OpenSSL fails, like everything here. */
 void test_ca_init(struct test_ca *ca, const char *name);
 void test_ca_done(struct test_ca *ca);
 

@@ -1,0 +1,335 @@
+/* Hops against unary gRPC: chains of 1 to 4 hops, each process its own, mutual TLS, 256-byte echo.
+ *
+ * Every round runs every variant once, so that a slow phase of the machine hits all of them. A
+ * sample during which other processes used more than a fifth of a core is dropped. Medians are
+ * printed; only rows of one table may be compared. CPU is that of all processes of the chain, the
+ * load generator's included.
+ *
+ *     hop_bench [rounds] [calls in flight …]
+ */
+#include "bench/hop_bench.h"
+#include "common/base/clock.h"
+#include "tests/support/certs.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LAYERS_MAX     4
+#define ROUNDS_DEFAULT 5
+#define ROUNDS_MAX     50
+#define VARIANTS_MAX   64
+#define WARM_UP_NS     300000000ULL
+#define MEASURED_NS    1000000000ULL
+#define NS_PER_S       1000000000.0
+#define NOISE_MAX      0.2 /* of a core, used by others */
+
+const uint8_t bench_message[BENCH_MESSAGE_LEN];
+
+struct sample {
+    double calls_per_s;
+    double cpu_us;
+    double p50_us;
+    double p99_us;
+};
+
+struct row {
+    struct bench_variant variant;
+    struct sample samples[ROUNDS_MAX];
+    size_t count;
+    size_t dropped;
+};
+
+void *bench_must(void *pointer)
+{
+    bench_require(pointer != NULL, "memory");
+    return pointer;
+}
+
+void bench_require(int true_enough, const char *what)
+{
+    if (!true_enough) {
+        (void)fprintf(stderr, "hop_bench: %s\n", what);
+        exit(EXIT_FAILURE);
+    }
+}
+
+/* --- in the processes of a chain --- */
+
+void bench_report(int fd, const struct bench_report *report)
+{
+    bench_require(write(fd, report, sizeof(*report)) == sizeof(*report), "report");
+}
+
+void bench_watch_init(struct bench_watch *watch, int report_fd)
+{
+    *watch = (struct bench_watch){.report_fd = report_fd};
+    watch->latencies_ns = bench_must(calloc(BENCH_LATENCIES, sizeof(uint64_t)));
+    watch->begin_ns = kw_clock_mono_ns() + WARM_UP_NS;
+    watch->end_ns = watch->begin_ns + MEASURED_NS;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a;
+    uint64_t y = *(const uint64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+static void watch_end(struct bench_watch *watch)
+{
+    size_t kept = watch->calls < BENCH_LATENCIES ? (size_t)watch->calls : BENCH_LATENCIES;
+    struct bench_report report = {.word = BENCH_END, .calls = watch->calls};
+
+    watch->ended = 1;
+    bench_report(watch->report_fd, &report); /* the parent reads the CPU clocks now */
+    qsort(watch->latencies_ns, kept, sizeof(uint64_t), by_value);
+    report.p50_ns = watch->latencies_ns[kept / 2];
+    report.p99_ns = watch->latencies_ns[kept * 99 / 100];
+    bench_report(watch->report_fd, &report);
+}
+
+void bench_watch_call(struct bench_watch *watch, uint64_t start_ns)
+{
+    uint64_t now_ns = kw_clock_mono_ns();
+    const struct bench_report begin = {.word = BENCH_BEGIN};
+
+    if (watch->ended || now_ns < watch->begin_ns) {
+        return;
+    }
+    if (!watch->begun) {
+        watch->begun = 1;
+        bench_report(watch->report_fd, &begin);
+    }
+    watch->latencies_ns[watch->calls % BENCH_LATENCIES] = now_ns - start_ns;
+    watch->calls++;
+    if (now_ns >= watch->end_ns) {
+        watch_end(watch);
+    }
+}
+
+/* --- in the parent --- */
+
+struct chain {
+    pid_t pids[LAYERS_MAX + 1];
+    size_t count;
+    int fds[2];
+};
+
+static struct bench_report next_report(struct chain *chain, enum bench_word expected)
+{
+    struct bench_report report;
+
+    bench_require(read(chain->fds[0], &report, sizeof(report)) == sizeof(report),
+                  "a process ended");
+    bench_require(report.word == expected, "report out of order");
+    return report;
+}
+
+/* Starts the process that is `depth` hops away from the leaf. */
+static void chain_fork(struct chain *chain, const struct bench_variant *variant, int depth,
+                       int port)
+{
+    pid_t pid = fork();
+
+    bench_require(pid >= 0, "fork");
+    if (pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        (void)close(chain->fds[0]);
+        if (depth == 0) {
+            variant->leaf(variant, chain->fds[1]);
+        } else if (depth < variant->layers) {
+            variant->forwarder(variant, port, chain->fds[1]);
+        } else {
+            variant->client(variant, port, chain->fds[1]);
+        }
+        _exit(EXIT_SUCCESS);
+    }
+    chain->pids[chain->count++] = pid;
+}
+
+static void chain_start(struct chain *chain, const struct bench_variant *variant)
+{
+    int port = 0;
+
+    *chain = (struct chain){0};
+    bench_require(pipe(chain->fds) == 0, "pipe");
+    for (int depth = 0; depth < variant->layers; depth++) {
+        chain_fork(chain, variant, depth, port);
+        port = next_report(chain, BENCH_PORT).port;
+    }
+    chain_fork(chain, variant, variant->layers, port);
+    (void)close(chain->fds[1]);
+}
+
+/* From the client inwards, so that nobody misses the process behind it. */
+static void chain_stop(struct chain *chain)
+{
+    while (chain->count > 0) {
+        chain->count--;
+        (void)kill(chain->pids[chain->count], SIGKILL);
+        (void)waitpid(chain->pids[chain->count], NULL, 0);
+    }
+    (void)close(chain->fds[0]);
+}
+
+static double chain_cpu_s(const struct chain *chain)
+{
+    double total = 0;
+
+    for (size_t i = 0; i < chain->count; i++) {
+        struct timespec used;
+        clockid_t clock;
+
+        bench_require(clock_getcpuclockid(chain->pids[i], &clock) == 0 &&
+                          clock_gettime(clock, &used) == 0,
+                      "CPU clock");
+        total += (double)used.tv_sec + (double)used.tv_nsec / NS_PER_S;
+    }
+    return total;
+}
+
+/* Seconds of CPU all processes of the machine have used: /proc/stat's user, nice, system, irq and
+ * softirq. */
+static double machine_cpu_s(void)
+{
+    unsigned long long user = 0;
+    unsigned long long nice = 0;
+    unsigned long long system_time = 0;
+    FILE *file = bench_must(fopen("/proc/stat", "r"));
+    int fields = fscanf(file, "cpu %llu %llu %llu", &user, &nice, &system_time);
+
+    (void)fclose(file);
+    bench_require(fields == 3, "/proc/stat");
+    return (double)(user + nice + system_time) / (double)sysconf(_SC_CLK_TCK);
+}
+
+static void run_once(struct row *row)
+{
+    struct chain chain;
+    struct bench_report end;
+    double ours_s;
+    double all_s;
+    double wall_s;
+
+    chain_start(&chain, &row->variant);
+    (void)next_report(&chain, BENCH_BEGIN);
+    ours_s = -chain_cpu_s(&chain);
+    all_s = -machine_cpu_s();
+    wall_s = -(double)kw_clock_mono_ns() / NS_PER_S;
+    (void)next_report(&chain, BENCH_END);
+    ours_s += chain_cpu_s(&chain);
+    all_s += machine_cpu_s();
+    wall_s += (double)kw_clock_mono_ns() / NS_PER_S;
+    end = next_report(&chain, BENCH_END);
+    chain_stop(&chain);
+    if (all_s - ours_s > NOISE_MAX * wall_s) {
+        row->dropped++;
+        return;
+    }
+    row->samples[row->count++] = (struct sample){
+        .calls_per_s = (double)end.calls / wall_s,
+        .cpu_us = ours_s * 1e6 / (double)end.calls,
+        .p50_us = (double)end.p50_ns / 1e3,
+        .p99_us = (double)end.p99_ns / 1e3,
+    };
+}
+
+/* --- the table --- */
+
+static int by_cpu(const void *a, const void *b)
+{
+    double x = ((const struct sample *)a)->cpu_us;
+    double y = ((const struct sample *)b)->cpu_us;
+
+    return (x > y) - (x < y);
+}
+
+/* The sample with the median CPU per call, whole: its other figures belong to it. */
+static void print_row(struct row *row, double unary_cpu_us)
+{
+    const struct sample *median = &row->samples[row->count / 2];
+
+    if (row->count == 0) {
+        (void)printf("| %-5s | %d | %4u | every sample was noisy |\n", row->variant.name,
+                     row->variant.layers, row->variant.in_flight);
+        return;
+    }
+    (void)printf("| %-5s | %d | %4u | %8.0f | %7.1f | %5.2f | %7.0f | %7.0f | %zu/%zu |\n",
+                 row->variant.name, row->variant.layers, row->variant.in_flight,
+                 median->calls_per_s, median->cpu_us,
+                 unary_cpu_us > 0 ? median->cpu_us / unary_cpu_us : 0, median->p50_us,
+                 median->p99_us, row->count, row->count + row->dropped);
+}
+
+/* Rows come in pairs: unary, then hop, of the same chain. */
+static void print_table(struct row *rows, size_t count)
+{
+    (void)printf("| means | hops | in flight | calls/s | CPU µs/call | of unary | p50 µs | p99 µs "
+                 "| samples |\n"
+                 "| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n");
+    for (size_t i = 0; i < count; i++) {
+        qsort(rows[i].samples, rows[i].count, sizeof(rows[i].samples[0]), by_cpu);
+        print_row(&rows[i], rows[i & ~(size_t)1].samples[rows[i & ~(size_t)1].count / 2].cpu_us);
+    }
+}
+
+static size_t plan(struct row *rows, const char *credentials_dir, const char *const *in_flight,
+                   int in_flight_count)
+{
+    size_t count = 0;
+
+    for (int i = 0; i < in_flight_count && count + 2 * LAYERS_MAX <= VARIANTS_MAX; i++) {
+        for (int layers = 1; layers <= LAYERS_MAX; layers++) {
+            struct bench_variant variant = {.layers = layers,
+                                            .in_flight = (unsigned)strtoul(in_flight[i], NULL, 10),
+                                            .credentials_dir = credentials_dir};
+
+            variant.name = "unary";
+            variant.leaf = unary_leaf;
+            variant.forwarder = unary_forwarder;
+            variant.client = unary_client;
+            rows[count++].variant = variant;
+            variant.name = "hop";
+            variant.leaf = hop_leaf;
+            variant.forwarder = hop_forwarder;
+            variant.client = hop_client;
+            rows[count++].variant = variant;
+        }
+    }
+    return count;
+}
+
+int main(int argc, char **argv)
+{
+    static const char *const in_flight_default[] = {"1", "64", "256"};
+    static const char *const uris[] = {BENCH_ID, NULL};
+    static struct row rows[VARIANTS_MAX];
+    char dir[] = "/tmp/kw-bench-XXXXXX";
+    unsigned long rounds = argc > 1 ? strtoul(argv[1], NULL, 10) : ROUNDS_DEFAULT;
+    struct test_ca ca;
+    size_t count;
+
+    bench_require(rounds > 0 && rounds <= ROUNDS_MAX, "1 to 50 rounds");
+    bench_must(mkdtemp(dir));
+    test_ca_init(&ca, "bench");
+    test_credentials(dir, &ca, &ca, uris);
+    count = argc > 2 ? plan(rows, dir, (const char *const *)argv + 2, argc - 2)
+                     : plan(rows, dir, in_flight_default, 3);
+    for (unsigned long round = 0; round < rounds; round++) {
+        for (size_t i = 0; i < count; i++) {
+            run_once(&rows[i]);
+        }
+    }
+    print_table(rows, count);
+    test_ca_done(&ca);
+    test_credentials_remove(dir);
+    return EXIT_SUCCESS;
+}
