@@ -1,14 +1,13 @@
-/* A server for the edge's component tests: the edge with a handler that has one method for each thing a test
- * wants to see.
+/* A server for the edge's component tests: the edge with a handler that has one method for each
+ * thing a test wants to see.
  *
- *   /test.Echo/Unary     answers the one message with itself; trailers echo-signature-bin, echo-request-id
- *   /test.Echo/Stream    answers each message with itself, with back-pressure in both directions
- *   /test.Echo/Hold      never answers: for deadlines and cancellation
- *   /test.Echo/Release   answers, and with it every call that is held
- *   /test.Echo/Flood     answers with as many messages of 64 KiB as the request is bytes long
- *   /test.Echo/Early     answers PERMISSION_DENIED with details at once, whatever is still being sent
- *   /test.Echo/Stats     answers with the edge's counters as "label value" lines
- *   anything else        UNIMPLEMENTED
+ *   /test.Echo/Unary     answers the one message with itself; trailers echo-signature-bin,
+ * echo-request-id /test.Echo/Stream    answers each message with itself, with back-pressure in both
+ * directions /test.Echo/Hold      never answers: for deadlines and cancellation /test.Echo/Release
+ * answers, and with it every call that is held /test.Echo/Flood     answers with as many messages
+ * of 64 KiB as the request is bytes long /test.Echo/Early     answers PERMISSION_DENIED with
+ * details at once, whatever is still being sent /test.Echo/Stats     answers with the edge's
+ * counters as "label value" lines anything else        UNIMPLEMENTED
  *
  *   edge_echo DIR CA_FILE [limit=value …]
  *
@@ -16,8 +15,8 @@
  */
 #include "common/base/limits.h"
 #include "common/base/log.h"
+#include "common/base/metrics.h"
 #include "services/gateway/edge/edge.h"
-#include "services/gateway/edge/stats.h"
 
 #include <signal.h>
 #include <stddef.h>
@@ -26,7 +25,16 @@
 
 #define FLOOD_MESSAGE_LEN (64 * 1024)
 
-enum method { UNARY, STREAM, HOLD, RELEASE, FLOOD, EARLY, STATS, METHOD_COUNT };
+enum method {
+    UNARY,
+    STREAM,
+    HOLD,
+    RELEASE,
+    FLOOD,
+    EARLY,
+    STATS,
+    METHOD_COUNT
+};
 
 static const char *const paths[METHOD_COUNT] = {
     "/test.Echo/Unary", "/test.Echo/Stream", "/test.Echo/Hold", "/test.Echo/Release",
@@ -39,7 +47,8 @@ struct echo_call {
     enum method method;
     struct kw_buf signature;
     struct kw_buf request_id;
-    struct kw_buf waiting; /* a message to be answered: UNARY at the end, STREAM when there is room */
+    struct kw_buf
+        waiting; /* a message to be answered: UNARY at the end, STREAM when there is room */
     bool has_waiting;
     bool ended;
     unsigned messages;
@@ -154,17 +163,13 @@ static void flood(struct echo_call *echo)
 
 static void send_stats(struct echo_call *echo)
 {
-    char text[2048];
-    size_t len = 0;
+    KW_SCOPED(kw_buf_done) struct kw_buf text = {0};
+    char line[64];
+    int len = snprintf(line, sizeof(line), "in_flight %zu\n", kw_edge_in_flight(edge));
 
-    for (int s = 0; s < KW_EDGE_STAT_COUNT_; s++) {
-        len += (size_t)snprintf(text + len, sizeof(text) - len, "%s %llu\n",
-                                kw_edge_stat_label((enum kw_edge_stat)s),
-                                (unsigned long long)kw_edge_stat(edge, (enum kw_edge_stat)s));
-    }
-    (void)snprintf(text + len, sizeof(text) - len, "in_flight %zu\nconnections %zu\n", kw_edge_in_flight(edge),
-                   kw_edge_connections(edge));
-    (void)kw_edge_send(echo->call, kw_bytes_str(text));
+    KW_IGNORE(kw_metrics_write(&text, NULL));
+    KW_IGNORE(kw_buf_append(&text, KW_BYTES(line, (size_t)len), NULL));
+    (void)kw_edge_send(echo->call, kw_buf_bytes(&text));
     finish(echo, KW_GRPC_OK, NULL);
 }
 
@@ -273,7 +278,10 @@ static const struct {
     const char *name;
     size_t at;
 } limit_names[] = {
-#define LIMIT(name) {#name, offsetof(struct kw_edge_limits, name)}
+#define LIMIT(name)                                                                                \
+    {                                                                                              \
+#name, offsetof(struct kw_edge_limits, name)                                               \
+    }
     LIMIT(calls),        LIMIT(connections), LIMIT(connections_per_address),
     LIMIT(handshake_ms), LIMIT(idle_ms),     LIMIT(header_ms),
     LIMIT(message_ms),   LIMIT(stall_ms),    LIMIT(age_ms),
@@ -289,7 +297,8 @@ static void set_limit(struct kw_edge_limits *limits, const char *setting)
         size_t len = strlen(limit_names[i].name);
 
         if (strncmp(setting, limit_names[i].name, len) == 0 && setting + len == value) {
-            *(uint32_t *)(void *)((char *)limits + limit_names[i].at) = (uint32_t)strtoul(value + 1, NULL, 10);
+            *(uint32_t *)(void *)((char *)limits + limit_names[i].at) =
+                (uint32_t)strtoul(value + 1, NULL, 10);
             return;
         }
     }

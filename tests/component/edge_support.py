@@ -2,6 +2,7 @@
 
 Everything is on the loopback interface. Waiting is always for an event with a deadline, never for a time.
 """
+import collections
 import datetime
 import os
 import re
@@ -199,9 +200,22 @@ class Server:
             ("grpc.max_metadata_size", 65536), ("grpc.use_local_subchannel_pool", 1), *options])
 
     def stats(self):
+        """The server's metrics: name or name{label="value"} to number. What never happened is 0."""
         with self.channel() as channel:
             text = unary(channel, "Stats")(b"", timeout=TIMEOUT_S).decode()
-        return {line.split()[0]: int(line.split()[1]) for line in text.splitlines()}
+        lines = [line.rpartition(" ") for line in text.splitlines() if not line.startswith("#")]
+        return collections.defaultdict(int, {name: int(float(value)) for name, _, value in lines})
+
+    def in_flight(self):
+        """Calls the server holds, not counting the question."""
+        return self.stats()["in_flight"] - 1
+
+    def reloads(self, result):
+        return self.stats()['keyward_certificate_reloads_total{result="%s"}' % result]
+
+    def limit(self, label):
+        """How often a limit of the edge was met."""
+        return self.stats()['keyward_edge_limits_total{limit="%s"}' % label]
 
 
 def unary(channel, method):

@@ -50,14 +50,16 @@ struct kw_result kw_edge_address_parse(const char *text, struct kw_edge_address 
     len = (int)(colon - text) - (v6 ? 2 : 0);
     KW_ENSURE(len < (int)sizeof(host), err, CONFIG_INVALID, "address %s: too long", text);
     (void)snprintf(host, sizeof(host), "%.*s", len, text + (v6 ? 1 : 0));
-    KW_ENSURE(parse_host(host, port, v6, &address), err, CONFIG_INVALID, "address %s: not an IP address", text);
+    KW_ENSURE(parse_host(host, port, v6, &address), err, CONFIG_INVALID,
+              "address %s: not an IP address", text);
     *ret_address = address;
     return KW_OK;
 }
 
 int kw_edge_address_port(const struct kw_edge_address *address)
 {
-    return ntohs(address->at.any.sa_family == AF_INET6 ? address->at.v6.sin6_port : address->at.v4.sin_port);
+    return ntohs(address->at.any.sa_family == AF_INET6 ? address->at.v6.sin6_port
+                                                       : address->at.v4.sin_port);
 }
 
 void kw_edge_address_text(const struct kw_edge_address *address, char *text)
@@ -66,9 +68,11 @@ void kw_edge_address_text(const struct kw_edge_address *address, char *text)
     char host[INET6_ADDRSTRLEN] = "?";
 
     (void)inet_ntop(address->at.any.sa_family,
-                    v6 ? (const void *)&address->at.v6.sin6_addr : (const void *)&address->at.v4.sin_addr, host,
-                    sizeof(host));
-    (void)snprintf(text, KW_EDGE_ADDRESS_SIZE, v6 ? "[%s]:%d" : "%s:%d", host, kw_edge_address_port(address));
+                    v6 ? (const void *)&address->at.v6.sin6_addr
+                       : (const void *)&address->at.v4.sin_addr,
+                    host, sizeof(host));
+    (void)snprintf(text, KW_EDGE_ADDRESS_SIZE, v6 ? "[%s]:%d" : "%s:%d", host,
+                   kw_edge_address_port(address));
 }
 
 bool kw_edge_address_same_source(const struct kw_edge_address *a, const struct kw_edge_address *b)

@@ -24,8 +24,8 @@ struct kw_result kw_edge_address_parse(const char *text, struct kw_edge_address 
 /* Writes the same form; `text` has KW_EDGE_ADDRESS_SIZE bytes. */
 void kw_edge_address_text(const struct kw_edge_address *address, char *text);
 
-/* The same client as far as limits go: the same IPv4 address, or the same IPv6 /64, which is what one subscriber
- * is given. */
+/* The same client as far as limits go: the same IPv4 address, or the same IPv6 /64, which is what
+ * one subscriber is given. */
 bool kw_edge_address_same_source(const struct kw_edge_address *a, const struct kw_edge_address *b);
 int kw_edge_address_port(const struct kw_edge_address *address);
 

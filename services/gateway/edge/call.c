@@ -1,10 +1,12 @@
 /* The life of a call.
  *
  *     NEW ──open──▶ SERVED ──kw_edge_finish, cancel──▶ DONE
- *       └────────────refused here─────────────────────▶ DONE      freed when DONE and the stream is closed
+ *       └────────────refused here─────────────────────▶ DONE      freed when DONE and the stream is
+ * closed
  *
- * nghttp2's callbacks put a call on its connection's ready list. kw_edge_calls_deliver, outside of them, tells
- * the handler. So a call that is opened and reset within one read never reaches the handler.
+ * nghttp2's callbacks put a call on its connection's ready list. kw_edge_calls_deliver, outside of
+ * them, tells the handler. So a call that is opened and reset within one read never reaches the
+ * handler.
  */
 #include "common/base/clock.h"
 #include "services/gateway/edge/edge_internal.h"
@@ -19,7 +21,8 @@ struct kw_edge_call *kw_edge_call_new(struct kw_edge_connection *conn, int32_t s
     if (call == NULL) {
         return NULL;
     }
-    if (!kw_ok(kw_edge_timers_add(&conn->edge->timers, &call->timer, kw_edge_watch_call_fire, NULL))) {
+    if (!kw_ok(
+            kw_edge_timers_add(&conn->edge->timers, &call->timer, kw_edge_watch_call_fire, NULL))) {
         free(call);
         return NULL;
     }
@@ -83,8 +86,9 @@ void kw_edge_call_ready(struct kw_edge_call *call)
     kw_edge_output_mark(conn); /* which delivers, if nobody does before */
 }
 
-/* The handler lets go of the call, or never had it. What it still held of the window goes back to the client. The
- * inbox stays: the handler may be looking at a message of it while it finishes the call. */
+/* The handler lets go of the call, or never had it. What it still held of the window goes back to
+ * the client. The inbox stays: the handler may be looking at a message of it while it finishes the
+ * call. */
 static void let_go(struct kw_edge_call *call)
 {
     size_t held = kw_edge_inbox_held(&call->in);
@@ -121,7 +125,7 @@ void kw_edge_call_fail(struct kw_edge_call *call, enum kw_reason reason)
     struct kw_edge_status status = {.code = row->grpc_code, .message = row->text};
     KW_SCOPED(kw_buf_done) struct kw_buf details = {0};
 
-    kw_edge_count(call->connection->edge, KW_EDGE_STAT_CALLS_REFUSED);
+    kw_metric_add(KW_M_EDGE_CALLS, "ended_here", 1);
     cancel(call, reason);
     if (call->stream_closed) {
         return;
@@ -131,7 +135,8 @@ void kw_edge_call_fail(struct kw_edge_call *call, enum kw_reason reason)
     }
     status.details = kw_buf_bytes(&details);
     if (reason == KW_E_COMPRESSION_UNSUPPORTED) {
-        call->request.refusal = reason; /* a message's flag: the answer says which encodings are taken */
+        call->request.refusal =
+            reason; /* a message's flag: the answer says which encodings are taken */
     }
     kw_edge_respond_status(call, &status);
 }
@@ -162,7 +167,7 @@ static void open_call(struct kw_edge_call *call)
         .peer = &call->connection->peer,
     };
 
-    kw_edge_count(edge, KW_EDGE_STAT_CALLS);
+    kw_metric_add(KW_M_EDGE_CALLS, "passed", 1);
     edge->handler.open(call, &open, edge->handler.context);
     if (call->phase == KW_EDGE_CALL_NEW) {
         kw_edge_call_fail(call, KW_E_INTERNAL);
@@ -214,7 +219,8 @@ static bool deliver_messages(struct kw_edge_call *call)
             break;
         }
         any = true;
-        (void)nghttp2_session_consume_stream(call->connection->h2, call->stream, KW_EDGE_PREFIX_LEN);
+        (void)nghttp2_session_consume_stream(call->connection->h2, call->stream,
+                                             KW_EDGE_PREFIX_LEN);
         call->in_owed += message.len;
         edge->handler.message(call, message, call->user);
     }

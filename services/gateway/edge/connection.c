@@ -6,6 +6,7 @@
 #include "services/gateway/edge/tls.h"
 
 #include <assert.h>
+#include <openssl/sha.h>
 #include <stdlib.h>
 
 static bool in_handshake(enum kw_edge_phase phase)
@@ -23,8 +24,17 @@ void kw_edge_connection_move(struct kw_edge_connection *conn, enum kw_edge_phase
     conn->phase_since_ns = kw_clock_mono_ns();
     if (phase == KW_EDGE_OPEN) {
         conn->active_ns = conn->phase_since_ns;
-        kw_edge_count(conn->edge, KW_EDGE_STAT_HANDSHAKE_DONE);
     }
+}
+
+void kw_edge_connection_blame(const struct kw_edge_connection *conn, const char *limit)
+{
+    uint8_t fingerprint[SHA256_DIGEST_LENGTH] = {0};
+
+    (void)SHA256(conn->certificate.data, conn->certificate.len, fingerprint);
+    kw_metric_add(KW_M_EDGE_LIMITS, limit, 1);
+    KW_LOG(WARN, "connection cut", KW_F_STR("peer", conn->address_text), KW_F_STR("limit", limit),
+           KW_F_HEX("certificate_sha256", KW_BYTES_OF(fingerprint)));
 }
 
 /* --- the end --- */
@@ -38,6 +48,7 @@ static void unlink_connection(struct kw_edge_connection *conn)
         conn->next->prev = conn->prev;
     }
     edge->connection_count--;
+    kw_metric_set(KW_M_EDGE_CONNECTIONS, NULL, (int64_t)edge->connection_count);
 }
 
 /* The only place that frees a connection. */
@@ -92,12 +103,12 @@ void kw_edge_connection_leave(struct kw_edge_connection *conn)
 
 static void fail_tls(struct kw_edge_connection *conn)
 {
-    if (in_handshake(conn->phase)) {
+    if (conn->doom != NULL) {
+        kw_edge_connection_blame(conn, conn->doom);
+    } else if (conn->phase == KW_EDGE_HANDSHAKE) {
         kw_edge_handshake_failed(conn, kw_edge_handshake_class(conn));
     } else {
-        kw_edge_count(conn->edge, KW_EDGE_STAT_CUT_TLS);
-        KW_LOG(WARN, "connection ended", KW_F_STR("peer", conn->address_text),
-               KW_F_STR("error", conn->doomed ? "tls flood" : "tls"));
+        kw_edge_connection_blame(conn, "tls_record");
     }
     kw_edge_connection_finish(conn); /* the alert tells the client why */
 }
@@ -140,7 +151,8 @@ static void read_records(struct kw_edge_connection *conn)
         }
         if (state == KW_EDGE_TLS_FAILED) {
             fail_tls(conn);
-        } else if (state == KW_EDGE_TLS_ENDED || !kw_edge_h2_receive(conn, KW_BYTES(conn->edge->plain, len))) {
+        } else if (state == KW_EDGE_TLS_ENDED ||
+                   !kw_edge_h2_receive(conn, KW_BYTES(conn->edge->plain, len))) {
             kw_edge_connection_finish(conn);
         }
     }
@@ -151,13 +163,12 @@ static void charge(struct kw_edge_connection *conn, size_t len)
     if (kw_edge_budget_charge(&conn->budget, len, kw_clock_mono_ns())) {
         return;
     }
-    kw_edge_count(conn->edge, KW_EDGE_STAT_CUT_WASTE);
-    KW_LOG(WARN, "connection ended", KW_F_STR("peer", conn->address_text), KW_F_STR("error", "waste"));
+    kw_edge_connection_blame(conn, "waste");
     kw_edge_connection_cut(conn);
 }
 
-/* All bytes are charged, and in CLOSING thrown away: the peer may still be sending when it is told to stop, and
- * closing on unread bytes would make its kernel throw away what we wrote last. */
+/* All bytes are charged, and in CLOSING thrown away: the peer may still be sending when it is told
+ * to stop, and closing on unread bytes would make its kernel throw away what we wrote last. */
 static void receive(struct kw_edge_connection *conn, struct kw_bytes bytes)
 {
     charge(conn, bytes.len);
@@ -188,8 +199,9 @@ static void on_lost(struct kw_edge_connection *conn)
     kw_edge_connection_cut(conn);
 }
 
-/* libuv reads on while the buffer comes back full. One buffer is all a connection gets in a turn, so that floods
- * meet nghttp2's limits, which work when written; output.c turns reading on again. */
+/* libuv reads on while the buffer comes back full. One buffer is all a connection gets in a turn,
+ * so that floods meet nghttp2's limits, which work when written; output.c turns reading on again.
+ */
 static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buf)
 {
     struct kw_edge_connection *conn = stream->data;
@@ -234,6 +246,7 @@ static void link_connection(struct kw_edge *edge, struct kw_edge_connection *con
     }
     edge->connections = conn;
     edge->connection_count++;
+    kw_metric_set(KW_M_EDGE_CONNECTIONS, NULL, (int64_t)edge->connection_count);
     edge->handshake_count++;
     conn->peer.connection = ++edge->connection_number;
 }
@@ -249,19 +262,21 @@ static size_t count_source(const struct kw_edge_connection *conn)
 }
 
 /* True, and counted, when the new connection is one too many. */
-static bool is_too_many(struct kw_edge_connection *conn)
+static bool is_too_many(const struct kw_edge_connection *conn)
 {
-    struct kw_edge *edge = conn->edge;
+    const struct kw_edge *edge = conn->edge;
+    const char *limit;
 
     if (edge->connection_count > edge->limits.connections) {
-        kw_edge_count(edge, KW_EDGE_STAT_REFUSED_TOTAL);
+        limit = "connections";
     } else if (edge->handshake_count > edge->limits.handshakes) {
-        kw_edge_count(edge, KW_EDGE_STAT_REFUSED_HANDSHAKES);
+        limit = "handshakes";
     } else if (count_source(conn) > edge->limits.connections_per_address) {
-        kw_edge_count(edge, KW_EDGE_STAT_REFUSED_ADDRESS);
+        limit = "connections_per_address";
     } else {
         return false;
     }
+    kw_metric_add(KW_M_EDGE_LIMITS, limit, 1);
     return true;
 }
 
@@ -300,7 +315,7 @@ static bool take(struct kw_edge_connection *conn)
     }
     kw_edge_address_text(&conn->address, conn->address_text);
     conn->peer.address = conn->address_text;
-    kw_edge_count(conn->edge, KW_EDGE_STAT_ACCEPTED);
+    kw_metric_add(KW_M_EDGE_ACCEPTED, NULL, 1);
     return true;
 }
 

@@ -1,4 +1,5 @@
-/* Makes TLS contexts: TLS 1.3 only, AES-GCM, NIST curves, client certificate required, nothing resumed. */
+/* Makes TLS contexts: TLS 1.3 only, AES-GCM, NIST curves, client certificate required, nothing
+ * resumed. */
 #include "services/gateway/edge/credentials.h"
 
 #include "common/base/limits.h"
@@ -9,7 +10,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { KEY_FILE, CERTIFICATE_FILE, CLIENT_CA_FILE };
+enum {
+    KEY_FILE,
+    CERTIFICATE_FILE,
+    CLIENT_CA_FILE
+};
 
 #define CIPHERSUITES "TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256"
 #define GROUPS       "P-384:P-256"
@@ -20,23 +25,26 @@ static void context_free(SSL_CTX **context)
     SSL_CTX_free(*context);
 }
 
-/* Resumption would skip the check of the client's certificate, and with it revocation: no tickets, no cache. */
+/* Resumption would skip the check of the client's certificate, and with it revocation: no tickets,
+ * no cache. */
 static bool set_protocol(SSL_CTX *context)
 {
     (void)SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
-    (void)SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION |
-                                           SSL_OP_CIPHER_SERVER_PREFERENCE);
+    (void)SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET |
+                                           SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
     (void)SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_alpn_select_cb(context, kw_edge_tls_select_alpn, NULL);
     return SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION) == 1 &&
            SSL_CTX_set_max_proto_version(context, TLS1_3_VERSION) == 1 &&
-           SSL_CTX_set_ciphersuites(context, CIPHERSUITES) == 1 && SSL_CTX_set1_groups_list(context, GROUPS) == 1 &&
-           SSL_CTX_set1_sigalgs_list(context, SIGNATURES) == 1 && SSL_CTX_set_num_tickets(context, 0) == 1 &&
-           SSL_CTX_set_max_early_data(context, 0) == 1;
+           SSL_CTX_set_ciphersuites(context, CIPHERSUITES) == 1 &&
+           SSL_CTX_set1_groups_list(context, GROUPS) == 1 &&
+           SSL_CTX_set1_sigalgs_list(context, SIGNATURES) == 1 &&
+           SSL_CTX_set_num_tickets(context, 0) == 1 && SSL_CTX_set_max_early_data(context, 0) == 1;
 }
 
-/* A partial chain may end at a CA of the bundle that is not self-signed: the bundle names the issuing CAs whose
- * certificates are welcome here, so a root would be too wide (it also issued the services' CA). */
+/* A partial chain may end at a CA of the bundle that is not self-signed: the bundle names the
+ * issuing CAs whose certificates are welcome here, so a root would be too wide (it also issued the
+ * services' CA). */
 static bool set_client_cas(SSL_CTX *context, const char *path)
 {
     STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(path);
@@ -45,9 +53,11 @@ static bool set_client_cas(SSL_CTX *context, const char *path)
         return false;
     }
     SSL_CTX_set_client_CA_list(context, names);
-    SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, kw_edge_handshake_verify);
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
+                       kw_edge_handshake_verify);
     SSL_CTX_set_verify_depth(context, KW_EDGE_CERTIFICATE_DEPTH_MAX);
-    return X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context), X509_V_FLAG_PARTIAL_CHAIN) == 1 &&
+    return X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context), X509_V_FLAG_PARTIAL_CHAIN) ==
+               1 &&
            SSL_CTX_load_verify_file(context, path) == 1;
 }
 
@@ -110,8 +120,9 @@ bool kw_edge_credentials_changed(const struct kw_edge_credentials *credentials)
     for (size_t i = 0; i < KW_EDGE_CREDENTIAL_FILES; i++) {
         const struct kw_edge_file_stamp *old = &credentials->tried[i];
 
-        if (now[i].device != old->device || now[i].inode != old->inode || now[i].size != old->size ||
-            now[i].changed.tv_sec != old->changed.tv_sec || now[i].changed.tv_nsec != old->changed.tv_nsec) {
+        if (now[i].device != old->device || now[i].inode != old->inode ||
+            now[i].size != old->size || now[i].changed.tv_sec != old->changed.tv_sec ||
+            now[i].changed.tv_nsec != old->changed.tv_nsec) {
             return true;
         }
     }
@@ -119,7 +130,8 @@ bool kw_edge_credentials_changed(const struct kw_edge_credentials *credentials)
 }
 
 /* The stamp is taken before reading: a swap in between is seen as a change the next time. */
-struct kw_result kw_edge_credentials_reload(struct kw_edge_credentials *credentials, struct kw_error *err)
+struct kw_result kw_edge_credentials_reload(struct kw_edge_credentials *credentials,
+                                            struct kw_error *err)
 {
     SSL_CTX *context;
 

@@ -2,19 +2,25 @@
  *
  *     kw_edge ──▶ connections ──▶ calls
  *
- * One file for each concern: listener.c accepts and ends, credentials.c makes TLS contexts, tls.c and handshake.c
- * run TLS on a connection, connection.c reads, output.c writes, watch.c looks at the clock, h2.c hears nghttp2,
- * request.c and response.c translate headers, call.c is the life of a call.
+ * One file for each concern: listener.c accepts and ends, credentials.c makes TLS contexts, tls.c
+ * and handshake.c run TLS on a connection, connection.c reads, output.c writes, watch.c looks at
+ * the clock, h2.c hears nghttp2, request.c and response.c translate headers, call.c is the life of
+ * a call.
  *
  * Three rules keep this free of use-after-free:
- *   - nghttp2's callbacks only note what happened; the handler hears of it afterwards (kw_edge_calls_deliver).
- *   - A call is freed only by kw_edge_calls_deliver, a connection only by the close callback of its socket.
- *   - While a write is pending (`writing`), nothing touches the connection's TLS or its wire buffer.
+ *   - nghttp2's callbacks only note what happened; the handler hears of it afterwards
+ * (kw_edge_calls_deliver).
+ *   - A call is freed only by kw_edge_calls_deliver, a connection only by the close callback of its
+ * socket.
+ *   - While a write is pending (`writing`), nothing touches the connection's TLS or its wire
+ * buffer.
  */
 #ifndef KW_SERVICES_GATEWAY_EDGE_EDGE_INTERNAL_H
 #define KW_SERVICES_GATEWAY_EDGE_EDGE_INTERNAL_H
 
+#include "common/base/container.h"
 #include "common/base/limits.h"
+#include "common/base/metrics.h"
 #include "services/gateway/edge/address.h"
 #include "services/gateway/edge/budget.h"
 #include "services/gateway/edge/credentials.h"
@@ -22,18 +28,12 @@
 #include "services/gateway/edge/fields.h"
 #include "services/gateway/edge/grpc_message.h"
 #include "services/gateway/edge/handshake.h"
-#include "services/gateway/edge/stats.h"
 #include "services/gateway/edge/timers.h"
 
 #include <nghttp2/nghttp2.h>
 #include <openssl/ssl.h>
-#include <stddef.h>
 
 #define KW_EDGE_NS_PER_MS 1000000U
-
-/* The object that `pointer` is the `member` of. */
-#define KW_EDGE_CONTAINER_OF(pointer, type, member)                                                \
-    ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 /* Who holds a call. */
 enum kw_edge_call_phase {
@@ -54,9 +54,9 @@ struct kw_edge_request {
     struct kw_edge_span signature;
     struct kw_edge_span traceparent;
     struct kw_edge_span request_id;
-    size_t list_len;         /* RFC 9113 6.5.2: names, values and 32 for each */
-    unsigned http_status;    /* 0, or why this is no gRPC request: 405, 415 */
-    enum kw_reason refusal;  /* KW_E_NONE, or the first thing that is wrong with it */
+    size_t list_len;        /* RFC 9113 6.5.2: names, values and 32 for each */
+    unsigned http_status;   /* 0, or why this is no gRPC request: 405, 415 */
+    enum kw_reason refusal; /* KW_E_NONE, or the first thing that is wrong with it */
     bool has_content_type;
     bool has_signature;
 };
@@ -95,9 +95,9 @@ enum kw_edge_phase {
     KW_EDGE_HANDSHAKE, /* TLS */
     KW_EDGE_GREETING,  /* TLS is up; the client's SETTINGS have not come */
     KW_EDGE_OPEN,
-    KW_EDGE_LEAVING,   /* GOAWAY: calls in flight go on */
-    KW_EDGE_CLOSING,   /* last bytes are being written; what comes in is thrown away */
-    KW_EDGE_CLOSED,    /* uv_close has been called */
+    KW_EDGE_LEAVING, /* GOAWAY: calls in flight go on */
+    KW_EDGE_CLOSING, /* last bytes are being written; what comes in is thrown away */
+    KW_EDGE_CLOSED,  /* uv_close has been called */
 };
 
 struct kw_edge_connection {
@@ -118,15 +118,15 @@ struct kw_edge_connection {
     char address_text[KW_EDGE_ADDRESS_SIZE];
 
     SSL *ssl;
-    struct kw_bytes incoming; /* ciphertext of this turn that TLS has not read yet */
-    struct kw_buf wire;       /* ciphertext to be written */
+    struct kw_bytes incoming;           /* ciphertext of this turn that TLS has not read yet */
+    struct kw_buf wire;                 /* ciphertext to be written */
     char refused[KW_EDGE_REFUSED_SIZE]; /* subject and SAN of a certificate that did not verify */
     unsigned key_updates;
     bool heard; /* at least one byte came */
     bool reading;
     bool writing;
-    bool shut;   /* uv_shutdown has been called */
-    bool doomed; /* TLS must not go on: the flood guards or memory said so */
+    bool shut;        /* uv_shutdown has been called */
+    const char *doom; /* TLS must not go on: the limit that says so, or NULL */
 
     nghttp2_session *h2;
     uint32_t h2_error; /* why we end the session */
@@ -148,7 +148,7 @@ struct kw_edge_connection {
 struct kw_edge {
     struct kw_loop *loop;
     uv_tcp_t listener;
-    struct kw_timer clock;  /* fires when the first of `timers` is due */
+    struct kw_timer clock; /* fires when the first of `timers` is due */
     struct kw_timer reload;
     struct kw_edge_timers timers;
     uint64_t clock_due_ns;
@@ -166,7 +166,6 @@ struct kw_edge {
     size_t handshake_count;
     size_t held; /* calls the handler holds */
     size_t buffered;
-    uint64_t stats[KW_EDGE_STAT_COUNT_];
 
     bool draining;
     bool closing;
@@ -195,6 +194,9 @@ void kw_edge_limits_complete(struct kw_edge_limits *limits);
 /* Takes the connection that waits at the listener; refuses it there when a limit is reached. */
 void kw_edge_connection_accept(struct kw_edge *edge);
 void kw_edge_connection_move(struct kw_edge_connection *conn, enum kw_edge_phase phase);
+
+/* Counts and logs which limit the peer has met; the caller closes. */
+void kw_edge_connection_blame(const struct kw_edge_connection *conn, const char *limit);
 
 /* Asks the client to go elsewhere; its calls go on. */
 void kw_edge_connection_leave(struct kw_edge_connection *conn);
@@ -226,8 +228,8 @@ struct kw_result kw_edge_h2_start(struct kw_edge_connection *conn, struct kw_err
 /* False: the session is over; a GOAWAY waits to be written. */
 bool kw_edge_h2_receive(struct kw_edge_connection *conn, struct kw_bytes plain);
 
-/* The two steps of leaving: first "no new calls, please", then, when the client's acknowledged PING shows that it
- * has read this, which calls were the last. */
+/* The two steps of leaving: first "no new calls, please", then, when the client's acknowledged PING
+ * shows that it has read this, which calls were the last. */
 void kw_edge_h2_notice(struct kw_edge_connection *conn);
 void kw_edge_h2_goaway(struct kw_edge_connection *conn);
 
@@ -236,7 +238,8 @@ void kw_edge_h2_goaway(struct kw_edge_connection *conn);
 /* One header of a request. False: the header list is a bomb. */
 bool kw_edge_request_header(struct kw_edge_call *call, struct kw_bytes name, struct kw_bytes value);
 void kw_edge_request_complete(struct kw_edge_call *call);
-struct kw_bytes kw_edge_request_bytes(const struct kw_edge_request *request, struct kw_edge_span span);
+struct kw_bytes kw_edge_request_bytes(const struct kw_edge_request *request,
+                                      struct kw_edge_span span);
 
 /* --- response.c --- */
 void kw_edge_respond(struct kw_edge_call *call, struct kw_bytes message);

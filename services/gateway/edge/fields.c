@@ -12,13 +12,14 @@ void kw_edge_fields_done(struct kw_edge_fields *fields)
 
 typedef struct kw_result encode_fn(struct kw_bytes value, struct kw_buf *out, struct kw_error *err);
 
-static struct kw_result encode_plain(struct kw_bytes value, struct kw_buf *out, struct kw_error *err)
+static struct kw_result encode_plain(struct kw_bytes value, struct kw_buf *out,
+                                     struct kw_error *err)
 {
     return kw_buf_append(out, value, err);
 }
 
-static void add(struct kw_edge_fields *fields, const char *name, struct kw_bytes value, encode_fn *encode,
-                bool varies)
+static void add(struct kw_edge_fields *fields, const char *name, struct kw_bytes value,
+                encode_fn *encode, bool varies)
 {
     size_t i = fields->count;
 
@@ -47,12 +48,15 @@ void kw_edge_fields_put(struct kw_edge_fields *fields, const char *name, struct 
     add(fields, name, value, encode_plain, false);
 }
 
-void kw_edge_fields_put_metadata(struct kw_edge_fields *fields, const char *name, struct kw_bytes value)
+void kw_edge_fields_put_metadata(struct kw_edge_fields *fields, const char *name,
+                                 struct kw_bytes value)
 {
-    add(fields, name, value, kw_edge_name_is_binary(name) ? kw_edge_base64_encode : encode_plain, true);
+    add(fields, name, value, kw_edge_name_is_binary(name) ? kw_edge_base64_encode : encode_plain,
+        true);
 }
 
-void kw_edge_fields_put_percent(struct kw_edge_fields *fields, const char *name, struct kw_bytes value)
+void kw_edge_fields_put_percent(struct kw_edge_fields *fields, const char *name,
+                                struct kw_bytes value)
 {
     add(fields, name, value, kw_edge_percent_encode, true);
 }

@@ -1,4 +1,5 @@
-/* A header block being put together: names and values in one buffer, handed to nghttp2 at the end. */
+/* A header block being put together: names and values in one buffer, handed to nghttp2 at the end.
+ */
 #ifndef KW_SERVICES_GATEWAY_EDGE_FIELDS_H
 #define KW_SERVICES_GATEWAY_EDGE_FIELDS_H
 
@@ -6,7 +7,8 @@
 
 #define KW_EDGE_FIELDS_MAX 16
 
-/* Zero-initialise; release with kw_edge_fields_done. Like the codec's writer it remembers the first failure. */
+/* Zero-initialise; release with kw_edge_fields_done. Like the codec's writer it remembers the first
+ * failure. */
 struct kw_edge_fields {
     struct kw_buf text;
     struct {
@@ -26,9 +28,11 @@ void kw_edge_fields_done(struct kw_edge_fields *fields);
 void kw_edge_fields_put(struct kw_edge_fields *fields, const char *name, struct kw_bytes value);
 
 /* Adds a field; base64 if the name ends in "-bin". */
-void kw_edge_fields_put_metadata(struct kw_edge_fields *fields, const char *name, struct kw_bytes value);
+void kw_edge_fields_put_metadata(struct kw_edge_fields *fields, const char *name,
+                                 struct kw_bytes value);
 
 /* Adds a field, percent-encoded. */
-void kw_edge_fields_put_percent(struct kw_edge_fields *fields, const char *name, struct kw_bytes value);
+void kw_edge_fields_put_percent(struct kw_edge_fields *fields, const char *name,
+                                struct kw_bytes value);
 
 #endif

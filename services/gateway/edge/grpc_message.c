@@ -23,7 +23,8 @@ static void compact(struct kw_edge_inbox *inbox)
     inbox->taken = 0;
 }
 
-struct kw_result kw_edge_inbox_put(struct kw_edge_inbox *inbox, struct kw_bytes bytes, struct kw_error *err)
+struct kw_result kw_edge_inbox_put(struct kw_edge_inbox *inbox, struct kw_bytes bytes,
+                                   struct kw_error *err)
 {
     compact(inbox);
     return kw_buf_append(&inbox->bytes, bytes, err);
@@ -34,8 +35,9 @@ size_t kw_edge_inbox_held(const struct kw_edge_inbox *inbox)
     return inbox->bytes.len - inbox->taken;
 }
 
-struct kw_result kw_edge_inbox_next(struct kw_edge_inbox *inbox, size_t len_max, struct kw_bytes *ret_message,
-                                    bool *ret_whole, struct kw_error *err)
+struct kw_result kw_edge_inbox_next(struct kw_edge_inbox *inbox, size_t len_max,
+                                    struct kw_bytes *ret_message, bool *ret_whole,
+                                    struct kw_error *err)
 {
     const uint8_t *prefix = inbox->bytes.data + inbox->taken;
     size_t held = kw_edge_inbox_held(inbox);
@@ -47,7 +49,8 @@ struct kw_result kw_edge_inbox_next(struct kw_edge_inbox *inbox, size_t len_max,
     }
     KW_ENSURE(prefix[0] == 0, err, COMPRESSION_UNSUPPORTED, "message flag %u", prefix[0]);
     len = kw_be32_load(prefix + 1);
-    KW_ENSURE(len <= len_max, err, BODY_TOO_LARGE, "message of %zu bytes, at most %zu", len, len_max);
+    KW_ENSURE(len <= len_max, err, BODY_TOO_LARGE, "message of %zu bytes, at most %zu", len,
+              len_max);
     if (held - KW_EDGE_PREFIX_LEN >= len) {
         *ret_message = KW_BYTES(prefix + KW_EDGE_PREFIX_LEN, len);
         *ret_whole = true;
@@ -56,7 +59,8 @@ struct kw_result kw_edge_inbox_next(struct kw_edge_inbox *inbox, size_t len_max,
     return KW_OK;
 }
 
-struct kw_result kw_edge_message_put(struct kw_buf *out, struct kw_bytes message, struct kw_error *err)
+struct kw_result kw_edge_message_put(struct kw_buf *out, struct kw_bytes message,
+                                     struct kw_error *err)
 {
     uint8_t prefix[KW_EDGE_PREFIX_LEN] = {0};
 

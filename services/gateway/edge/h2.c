@@ -1,10 +1,10 @@
 /* HTTP/2: the nghttp2 session of a connection, its limits, and what its callbacks note for later.
  *
- * nghttp2 bounds resets, CONTINUATIONs, acknowledgements and concurrent streams itself and answers with GOAWAY,
- * which takes effect when it is sent; that is why no more than KW_EDGE_READ_LEN is read before each write.
+ * nghttp2 bounds resets, CONTINUATIONs, acknowledgements and concurrent streams itself and answers
+ * with GOAWAY, which takes effect when it is sent; that is why no more than KW_EDGE_READ_LEN is
+ * read before each write.
  */
 #include "common/base/clock.h"
-#include "common/base/log.h"
 #include "services/gateway/edge/edge_internal.h"
 
 #define FRAME_HEADER_LEN 9
@@ -37,22 +37,24 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 }
 
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
-                     size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags, void *user)
+                     size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
+                     void *user)
 {
     struct kw_edge_connection *conn = user;
     struct kw_edge_call *call = call_of(session, frame->hd.stream_id);
 
     (void)flags;
-    if (call == NULL || kw_edge_request_header(call, KW_BYTES(name, name_len), KW_BYTES(value, value_len))) {
+    if (call == NULL ||
+        kw_edge_request_header(call, KW_BYTES(name, name_len), KW_BYTES(value, value_len))) {
         return 0;
     }
-    kw_edge_count(conn->edge, KW_EDGE_STAT_CUT_HEADERS);
+    kw_metric_add(KW_M_EDGE_LIMITS, "header_list", 1);
     conn->h2_error = NGHTTP2_ENHANCE_YOUR_CALM;
     return NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
-static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t stream, const uint8_t *data,
-                         size_t len, void *user)
+static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t stream,
+                         const uint8_t *data, size_t len, void *user)
 {
     struct kw_edge_call *call = call_of(session, stream);
 
@@ -93,12 +95,14 @@ static void on_headers_frame(struct kw_edge_connection *conn, struct kw_edge_cal
     on_end(call, frame);
 }
 
-static void on_data_frame(struct kw_edge_connection *conn, struct kw_edge_call *call, const nghttp2_frame *frame)
+static void on_data_frame(struct kw_edge_connection *conn, struct kw_edge_call *call,
+                          const nghttp2_frame *frame)
 {
     bool ends = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
 
     if (call != NULL && (frame->hd.length > frame->data.padlen || ends)) {
-        kw_edge_budget_refund(&conn->budget, FRAME_HEADER_LEN + frame->hd.length - frame->data.padlen);
+        kw_edge_budget_refund(&conn->budget,
+                              FRAME_HEADER_LEN + frame->hd.length - frame->data.padlen);
     }
     on_end(call, frame);
 }
@@ -114,7 +118,8 @@ static void on_ping_frame(struct kw_edge_connection *conn, const nghttp2_frame *
 static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
     struct kw_edge_connection *conn = user;
-    struct kw_edge_call *call = frame->hd.stream_id != 0 ? call_of(session, frame->hd.stream_id) : NULL;
+    struct kw_edge_call *call =
+        frame->hd.stream_id != 0 ? call_of(session, frame->hd.stream_id) : NULL;
 
     switch (frame->hd.type) {
     case NGHTTP2_HEADERS:
@@ -137,7 +142,8 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
     return 0;
 }
 
-static int on_stream_close(nghttp2_session *session, int32_t stream, uint32_t error_code, void *user)
+static int on_stream_close(nghttp2_session *session, int32_t stream, uint32_t error_code,
+                           void *user)
 {
     struct kw_edge_call *call = call_of(session, stream);
 
@@ -158,14 +164,17 @@ static void stop_upload(nghttp2_session *session, const nghttp2_frame *frame)
     struct kw_edge_call *call = call_of(session, frame->hd.stream_id);
 
     if (call != NULL && !call->remote_ended && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) {
-        (void)nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_NO_ERROR);
+        (void)nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
+                                        NGHTTP2_NO_ERROR);
     }
 }
 
-/* NO_ERROR: the call was answered early, and what the client sends before it reads of that is not waste.
- * INTERNAL_ERROR is ours, REFUSED_STREAM a matter of timing. All others say that the client broke the protocol:
- * a flood of calls that are made to be reset (CVE-2025-8671) never shows as RST_STREAMs that come in. */
-static void note_reset(struct kw_edge_connection *conn, nghttp2_session *session, const nghttp2_frame *frame)
+/* NO_ERROR: the call was answered early, and what the client sends before it reads of that is not
+ * waste. INTERNAL_ERROR is ours, REFUSED_STREAM a matter of timing. All others say that the client
+ * broke the protocol: a flood of calls that are made to be reset (CVE-2025-8671) never shows as
+ * RST_STREAMs that come in. */
+static void note_reset(struct kw_edge_connection *conn, nghttp2_session *session,
+                       const nghttp2_frame *frame)
 {
     uint32_t error = frame->rst_stream.error_code;
 
@@ -183,9 +192,7 @@ static void note_goaway(struct kw_edge_connection *conn, const nghttp2_frame *fr
     if (frame->goaway.error_code == NGHTTP2_NO_ERROR) {
         return;
     }
-    kw_edge_count(conn->edge, KW_EDGE_STAT_CUT_HTTP2);
-    KW_LOG(WARN, "connection ended", KW_F_STR("peer", conn->address_text),
-           KW_F_STR("error", nghttp2_http2_strerror(frame->goaway.error_code)));
+    kw_edge_connection_blame(conn, nghttp2_http2_strerror(frame->goaway.error_code));
 }
 
 static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user)
@@ -217,8 +224,9 @@ void kw_edge_h2_goaway(struct kw_edge_connection *conn)
         return;
     }
     conn->goaway_sent = true;
-    (void)nghttp2_submit_goaway(conn->h2, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(conn->h2),
-                                NGHTTP2_NO_ERROR, NULL, 0);
+    (void)nghttp2_submit_goaway(conn->h2, NGHTTP2_FLAG_NONE,
+                                nghttp2_session_get_last_proc_stream_id(conn->h2), NGHTTP2_NO_ERROR,
+                                NULL, 0);
     kw_edge_output_mark(conn);
 }
 
@@ -235,7 +243,8 @@ struct kw_result kw_edge_h2_setup(struct kw_edge *edge, struct kw_error *err)
 {
     nghttp2_session_callbacks *callbacks;
 
-    KW_ENSURE(nghttp2_session_callbacks_new(&edge->h2_callbacks) == 0, err, MEMORY, "HTTP/2 callbacks");
+    KW_ENSURE(nghttp2_session_callbacks_new(&edge->h2_callbacks) == 0, err, MEMORY,
+              "HTTP/2 callbacks");
     KW_ENSURE(nghttp2_option_new(&edge->h2_options) == 0, err, MEMORY, "HTTP/2 options");
     callbacks = edge->h2_callbacks;
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
@@ -246,7 +255,8 @@ struct kw_result kw_edge_h2_setup(struct kw_edge *edge, struct kw_error *err)
     nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_sent);
 
     nghttp2_option_set_no_auto_window_update(edge->h2_options, 1);
-    nghttp2_option_set_stream_reset_rate_limit(edge->h2_options, KW_EDGE_RESET_BURST, KW_EDGE_RESET_PER_S);
+    nghttp2_option_set_stream_reset_rate_limit(edge->h2_options, KW_EDGE_RESET_BURST,
+                                               KW_EDGE_RESET_PER_S);
     nghttp2_option_set_max_continuations(edge->h2_options, KW_EDGE_CONTINUATIONS_MAX);
     nghttp2_option_set_max_outbound_ack(edge->h2_options, KW_EDGE_OUTBOUND_ACKS_MAX);
     nghttp2_option_set_max_settings(edge->h2_options, KW_EDGE_SETTINGS_ENTRIES_MAX);
@@ -254,8 +264,8 @@ struct kw_result kw_edge_h2_setup(struct kw_edge *edge, struct kw_error *err)
     return KW_OK;
 }
 
-/* A stream's window must hold a whole message even when half of it is consumed but not yet given back, which is
- * when nghttp2 sends its WINDOW_UPDATE. */
+/* A stream's window must hold a whole message even when half of it is consumed but not yet given
+ * back, which is when nghttp2 sends its WINDOW_UPDATE. */
 static uint32_t stream_window(const struct kw_edge *edge)
 {
     return 2 * (edge->limits.message_len + KW_EDGE_PREFIX_LEN) + KW_EDGE_READ_LEN;
@@ -271,8 +281,9 @@ struct kw_result kw_edge_h2_start(struct kw_edge_connection *conn, struct kw_err
         {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
     };
 
-    KW_ENSURE(nghttp2_session_server_new2(&conn->h2, edge->h2_callbacks, conn, edge->h2_options) == 0, err,
-              MEMORY, "HTTP/2 session");
+    KW_ENSURE(nghttp2_session_server_new2(&conn->h2, edge->h2_callbacks, conn, edge->h2_options) ==
+                  0,
+              err, MEMORY, "HTTP/2 session");
     KW_ENSURE(nghttp2_submit_settings(conn->h2, NGHTTP2_FLAG_NONE, settings,
                                       sizeof(settings) / sizeof(settings[0])) == 0 &&
                   nghttp2_session_set_local_window_size(conn->h2, NGHTTP2_FLAG_NONE, 0,
@@ -289,7 +300,8 @@ bool kw_edge_h2_receive(struct kw_edge_connection *conn, struct kw_bytes plain)
         return true;
     }
     if (conn->h2_error == NGHTTP2_NO_ERROR) {
-        conn->h2_error = taken == NGHTTP2_ERR_BAD_CLIENT_MAGIC ? NGHTTP2_PROTOCOL_ERROR : NGHTTP2_ENHANCE_YOUR_CALM;
+        conn->h2_error = taken == NGHTTP2_ERR_BAD_CLIENT_MAGIC ? NGHTTP2_PROTOCOL_ERROR
+                                                               : NGHTTP2_ENHANCE_YOUR_CALM;
     }
     (void)nghttp2_session_terminate_session(conn->h2, conn->h2_error);
     return false;

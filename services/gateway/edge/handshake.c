@@ -1,4 +1,5 @@
-/* Handshake failures: class, address, and the subject and URIs of the certificate that was refused. */
+/* Handshake failures: class, address, and the subject and URIs of the certificate that was refused.
+ */
 #include "services/gateway/edge/handshake.h"
 
 #include "common/base/log.h"
@@ -44,7 +45,8 @@ static const struct class_row verify_classes[] = {
     {X509_V_ERR_CERT_SIGNATURE_FAILURE, "certificate_untrusted"},
 };
 
-static const char *look_up(const struct class_row *rows, size_t count, int reason, const char *otherwise)
+static const char *look_up(const struct class_row *rows, size_t count, int reason,
+                           const char *otherwise)
 {
     for (size_t i = 0; i < count; i++) {
         if (rows[i].reason == reason) {
@@ -62,13 +64,15 @@ const char *kw_edge_handshake_class(const struct kw_edge_connection *conn)
     int reason = ERR_GET_REASON(ERR_peek_last_error());
 
     if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED) {
-        return LOOK_UP(verify_classes, (int)SSL_get_verify_result(conn->ssl), "certificate_invalid");
+        return LOOK_UP(verify_classes, (int)SSL_get_verify_result(conn->ssl),
+                       "certificate_invalid");
     }
     return LOOK_UP(ssl_classes, reason, "protocol");
 }
 
 /* Appends what fits of `format`. */
-static __attribute__((format(printf, 2, 3))) void note(struct kw_edge_connection *conn, const char *format, ...)
+static __attribute__((format(printf, 2, 3))) void note(struct kw_edge_connection *conn,
+                                                       const char *format, ...)
 {
     size_t len = strlen(conn->refused);
     va_list args;
@@ -112,7 +116,7 @@ int kw_edge_handshake_verify(int ok, X509_STORE_CTX *store)
 
 void kw_edge_handshake_failed(struct kw_edge_connection *conn, const char *what)
 {
-    kw_edge_count(conn->edge, KW_EDGE_STAT_HANDSHAKE_FAILED);
+    kw_metric_add(KW_M_TLS_FAILURES, what, 1);
     KW_LOG(WARN, "handshake failed", KW_F_STR("peer", conn->address_text), KW_F_STR("class", what),
            KW_F_STR("certificate", conn->refused));
 }

@@ -24,7 +24,7 @@ static void set_clock(struct kw_edge *edge)
 
 static void on_clock(struct kw_timer *timer)
 {
-    struct kw_edge *edge = KW_EDGE_CONTAINER_OF(timer, struct kw_edge, clock);
+    struct kw_edge *edge = KW_CONTAINER_OF(timer, struct kw_edge, clock);
 
     kw_edge_timers_run(&edge->timers, kw_clock_mono_ns());
     if (!edge->closing) {
@@ -46,13 +46,13 @@ struct kw_result kw_edge_reload(struct kw_edge *edge, struct kw_error *err)
 {
     struct kw_result r = kw_edge_credentials_reload(&edge->credentials, err);
 
-    kw_edge_count(edge, kw_ok(r) ? KW_EDGE_STAT_RELOADED : KW_EDGE_STAT_RELOAD_FAILED);
+    kw_metric_add(KW_M_CERTIFICATE_RELOADS, kw_ok(r) ? "ok" : "failed", 1);
     return r;
 }
 
 static void on_reload(struct kw_timer *timer)
 {
-    struct kw_edge *edge = KW_EDGE_CONTAINER_OF(timer, struct kw_edge, reload);
+    struct kw_edge *edge = KW_CONTAINER_OF(timer, struct kw_edge, reload);
     struct kw_error err = {0};
 
     if (!kw_edge_credentials_changed(&edge->credentials)) {
@@ -88,7 +88,8 @@ static void free_edge(struct kw_edge *edge)
     free(edge);
 }
 
-static struct kw_result prepare(struct kw_edge *edge, const struct kw_edge_options *options, struct kw_error *err)
+static struct kw_result prepare(struct kw_edge *edge, const struct kw_edge_options *options,
+                                struct kw_error *err)
 {
     edge->limits = options->limits;
     kw_edge_limits_complete(&edge->limits);
@@ -100,11 +101,12 @@ static struct kw_result prepare(struct kw_edge *edge, const struct kw_edge_optio
     KW_TRY(kw_edge_timers_add(&edge->timers, &edge->drain_timer, kw_edge_drain_fire, err));
     KW_TRY(kw_edge_tls_setup(err));
     KW_TRY(kw_edge_h2_setup(edge, err));
-    return kw_edge_credentials_init(&edge->credentials, options->credentials_dir, options->client_ca_file, err);
+    return kw_edge_credentials_init(&edge->credentials, options->credentials_dir,
+                                    options->client_ca_file, err);
 }
 
-static struct kw_result listen_on(struct kw_edge *edge, const struct kw_edge_address *address, int *ret_port,
-                                  struct kw_error *err)
+static struct kw_result listen_on(struct kw_edge *edge, const struct kw_edge_address *address,
+                                  int *ret_port, struct kw_error *err)
 {
     struct kw_edge_address bound = {0};
     int len = sizeof(bound);
@@ -188,12 +190,12 @@ static void on_listener_closed(uv_handle_t *handle)
 
 static void on_clock_closed(struct kw_timer *timer)
 {
-    on_handle_closed(KW_EDGE_CONTAINER_OF(timer, struct kw_edge, clock));
+    on_handle_closed(KW_CONTAINER_OF(timer, struct kw_edge, clock));
 }
 
 static void on_reload_closed(struct kw_timer *timer)
 {
-    on_handle_closed(KW_EDGE_CONTAINER_OF(timer, struct kw_edge, reload));
+    on_handle_closed(KW_CONTAINER_OF(timer, struct kw_edge, reload));
 }
 
 static void stop_listening(struct kw_edge *edge)
@@ -205,7 +207,7 @@ static void stop_listening(struct kw_edge *edge)
 
 void kw_edge_drain_fire(struct kw_edge_timer *timer)
 {
-    struct kw_edge *edge = KW_EDGE_CONTAINER_OF(timer, struct kw_edge, drain_timer);
+    struct kw_edge *edge = KW_CONTAINER_OF(timer, struct kw_edge, drain_timer);
     void (*drained)(void *context) = edge->drained;
 
     edge->drained = NULL;

@@ -6,7 +6,8 @@
 static const char base64_digits[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-struct kw_result kw_edge_base64_encode(struct kw_bytes value, struct kw_buf *out, struct kw_error *err)
+struct kw_result kw_edge_base64_encode(struct kw_bytes value, struct kw_buf *out,
+                                       struct kw_error *err)
 {
     uint32_t bits = 0;
     unsigned held = 0;
@@ -49,12 +50,14 @@ static struct kw_result strip_padding(struct kw_bytes *text, struct kw_error *er
     while (text->len > 0 && padded_len - text->len < 2 && text->data[text->len - 1] == '=') {
         text->len--;
     }
-    KW_ENSURE(text->len == padded_len || padded_len % 4 == 0, err, METADATA_INVALID, "base64: padding");
+    KW_ENSURE(text->len == padded_len || padded_len % 4 == 0, err, METADATA_INVALID,
+              "base64: padding");
     KW_ENSURE(text->len % 4 != 1, err, METADATA_INVALID, "base64: %zu digits", text->len);
     return KW_OK;
 }
 
-struct kw_result kw_edge_base64_decode(struct kw_bytes text, struct kw_buf *out, struct kw_error *err)
+struct kw_result kw_edge_base64_decode(struct kw_bytes text, struct kw_buf *out,
+                                       struct kw_error *err)
 {
     uint32_t bits = 0;
     unsigned held = 0;
@@ -76,7 +79,8 @@ struct kw_result kw_edge_base64_decode(struct kw_bytes text, struct kw_buf *out,
     return KW_OK;
 }
 
-struct kw_result kw_edge_percent_encode(struct kw_bytes text, struct kw_buf *out, struct kw_error *err)
+struct kw_result kw_edge_percent_encode(struct kw_bytes text, struct kw_buf *out,
+                                        struct kw_error *err)
 {
     static const char digits[] = "0123456789ABCDEF";
 

@@ -1,5 +1,6 @@
-/* Everything that goes out on a connection: once a turn, all frames that are ready become as few TLS records as
- * possible and one write. Coalescing is the edge's whole advantage in CPU: a write for each frame costs 4 times. */
+/* Everything that goes out on a connection: once a turn, all frames that are ready become as few
+ * TLS records as possible and one write. Coalescing is the edge's whole advantage in CPU: a write
+ * for each frame costs 4 times. */
 #include "common/base/clock.h"
 #include "services/gateway/edge/edge_internal.h"
 #include "services/gateway/edge/tls.h"
@@ -83,11 +84,12 @@ static void on_written(uv_write_t *write, int status)
     kw_edge_output_mark(conn);
 }
 
-/* What the socket does not take at once is written by libuv; until then nothing more is read or made, which is the
- * back-pressure. */
+/* What the socket does not take at once is written by libuv; until then nothing more is read or
+ * made, which is the back-pressure. */
 static void write_rest(struct kw_edge_connection *conn, size_t written)
 {
-    uv_buf_t rest = uv_buf_init((char *)conn->wire.data + written, (unsigned)(conn->wire.len - written));
+    uv_buf_t rest =
+        uv_buf_init((char *)conn->wire.data + written, (unsigned)(conn->wire.len - written));
 
     conn->write.data = conn;
     if (uv_write(&conn->write, (uv_stream_t *)&conn->tcp, &rest, 1, on_written) != 0) {
@@ -119,7 +121,8 @@ static void write_wire(struct kw_edge_connection *conn)
 
 static bool session_is_over(const struct kw_edge_connection *conn)
 {
-    return conn->h2 != NULL && !nghttp2_session_want_read(conn->h2) && !nghttp2_session_want_write(conn->h2);
+    return conn->h2 != NULL && !nghttp2_session_want_read(conn->h2) &&
+           !nghttp2_session_want_write(conn->h2);
 }
 
 static void on_shut(uv_shutdown_t *shutdown, int status)
@@ -155,7 +158,7 @@ static void after_write(struct kw_edge_connection *conn)
 
 static void run(struct kw_flush *flush)
 {
-    struct kw_edge_connection *conn = KW_EDGE_CONTAINER_OF(flush, struct kw_edge_connection, flush);
+    struct kw_edge_connection *conn = KW_CONTAINER_OF(flush, struct kw_edge_connection, flush);
 
     if (conn->phase == KW_EDGE_CLOSED || conn->writing || conn->shut) {
         return;
@@ -182,5 +185,5 @@ void kw_edge_output_init(struct kw_edge_connection *conn)
 
 void kw_edge_output_resume(struct kw_edge_timer *timer)
 {
-    kw_edge_output_mark(KW_EDGE_CONTAINER_OF(timer, struct kw_edge_connection, resume));
+    kw_edge_output_mark(KW_CONTAINER_OF(timer, struct kw_edge_connection, resume));
 }

@@ -1,5 +1,5 @@
-/* A request's headers: what makes them a gRPC call, what is wrong with them, and the few pieces of metadata that
- * mean something to us. All other metadata is ignored, as gRPC asks. */
+/* A request's headers: what makes them a gRPC call, what is wrong with them, and the few pieces of
+ * metadata that mean something to us. All other metadata is ignored, as gRPC asks. */
 #include "services/gateway/edge/edge_internal.h"
 #include "services/gateway/edge/metadata.h"
 #include "services/gateway/edge/timeout.h"
@@ -14,7 +14,8 @@
 
 static const char grpc_type[] = "application/grpc";
 
-struct kw_bytes kw_edge_request_bytes(const struct kw_edge_request *request, struct kw_edge_span span)
+struct kw_bytes kw_edge_request_bytes(const struct kw_edge_request *request,
+                                      struct kw_edge_span span)
 {
     return span.len == 0 ? KW_BYTES_NONE : KW_BYTES(request->text.data + span.at, span.len);
 }
@@ -57,7 +58,8 @@ static void on_path(struct kw_edge_call *call, struct kw_bytes value)
     keep(&call->request, value, &call->request.path);
 }
 
-/* "application/grpc", "application/grpc+proto", "application/grpc;…", but not "application/grpc-web". */
+/* "application/grpc", "application/grpc+proto", "application/grpc;…", but not
+ * "application/grpc-web". */
 static void on_content_type(struct kw_edge_call *call, struct kw_bytes value)
 {
     size_t len = sizeof(grpc_type) - 1;

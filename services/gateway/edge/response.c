@@ -6,8 +6,8 @@
 
 #define STATUS_SIZE 12
 
-/* nghttp2 copies names and values. What differs from call to call stays out of HPACK's table, where it would
- * push out what repeats. */
+/* nghttp2 copies names and values. What differs from call to call stays out of HPACK's table, where
+ * it would push out what repeats. */
 static size_t to_nv(const struct kw_edge_fields *fields, nghttp2_nv *nv)
 {
     for (size_t i = 0; i < fields->count; i++) {
@@ -82,8 +82,8 @@ static void note_progress(struct kw_edge_call *call)
     }
 }
 
-/* nghttp2 asks for the bytes of a DATA frame. Nothing yet: it is told to wait for nghttp2_session_resume_data.
- * Nothing more: the trailers end the stream, not this frame. */
+/* nghttp2 asks for the bytes of a DATA frame. Nothing yet: it is told to wait for
+ * nghttp2_session_resume_data. Nothing more: the trailers end the stream, not this frame. */
 static ssize_t on_data_wanted(nghttp2_session *session, int32_t stream, uint8_t *to, size_t size,
                               uint32_t *flags, nghttp2_data_source *source, void *user)
 {
@@ -116,8 +116,9 @@ static void submit(struct kw_edge_call *call, const struct kw_edge_fields *field
     nghttp2_nv nv[KW_EDGE_FIELDS_MAX];
 
     call->answered = true;
-    if (fields->failed || nghttp2_submit_response(call->connection->h2, call->stream, nv, to_nv(fields, nv),
-                                                  body ? &provider : NULL) != 0) {
+    if (fields->failed ||
+        nghttp2_submit_response(call->connection->h2, call->stream, nv, to_nv(fields, nv),
+                                body ? &provider : NULL) != 0) {
         kw_edge_respond_reset(call);
     }
 }

@@ -1,5 +1,5 @@
-/* Parser of grpc-timeout. The longest value, 99,999,999 hours, is 3.6e20 ns and does not fit in 64 bits: what
- * is longer than a clock can say is held at the longest it can. */
+/* Parser of grpc-timeout. The longest value, 99,999,999 hours, is 3.6e20 ns and does not fit in 64
+ * bits: what is longer than a clock can say is held at the longest it can. */
 #include "services/gateway/edge/timeout.h"
 
 #define DIGITS_MAX 8

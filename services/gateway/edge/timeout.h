@@ -4,8 +4,9 @@
 
 #include "common/base/bytes.h"
 
-/* Reads "1 to 8 digits and a unit of H M S m u n", strictly. 0 is valid: a deadline that has passed.
- * Fails: METADATA_INVALID. */
-struct kw_result kw_edge_timeout_parse(struct kw_bytes text, uint64_t *ret_ns, struct kw_error *err);
+/* Reads "1 to 8 digits and a unit of H M S m u n", strictly. 0 is valid: a deadline that has
+ * passed. Fails: METADATA_INVALID. */
+struct kw_result kw_edge_timeout_parse(struct kw_bytes text, uint64_t *ret_ns,
+                                       struct kw_error *err);
 
 #endif

@@ -69,7 +69,8 @@ static void sift_down(struct kw_edge_timers *timers, size_t place, struct kw_edg
     for (;;) {
         size_t child = place * 2;
 
-        if (child < timers->count && timers->heap[child + 1]->due_ns < timers->heap[child]->due_ns) {
+        if (child < timers->count &&
+            timers->heap[child + 1]->due_ns < timers->heap[child]->due_ns) {
             child++;
         }
         if (child > timers->count || timers->heap[child]->due_ns >= timer->due_ns) {

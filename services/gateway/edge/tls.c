@@ -8,8 +8,9 @@
 
 static BIO_METHOD *bio_method; /* made once, shared by all connections */
 
-/* Hands OpenSSL what this turn's read brought. A doomed connection gets an end instead: OpenSSL works through
- * KeyUpdates and the like record after record without coming back, and this is where it can be stopped. */
+/* Hands OpenSSL what this turn's read brought. A doomed connection gets an end instead: OpenSSL
+ * works through KeyUpdates and the like record after record without coming back, and this is where
+ * it can be stopped. */
 static int bio_read(BIO *bio, char *out, size_t size, size_t *ret_len)
 {
     struct kw_edge_connection *conn = BIO_get_data(bio);
@@ -17,7 +18,7 @@ static int bio_read(BIO *bio, char *out, size_t size, size_t *ret_len)
 
     BIO_clear_retry_flags(bio);
     *ret_len = 0;
-    if (conn->doomed) {
+    if (conn->doom != NULL) {
         return 0;
     }
     if (len == 0) {
@@ -36,7 +37,7 @@ static int bio_write(BIO *bio, const char *data, size_t len, size_t *ret_len)
 
     BIO_clear_retry_flags(bio);
     if (!kw_ok(kw_buf_append(&conn->wire, KW_BYTES(data, len), NULL))) {
-        conn->doomed = true;
+        conn->doom = "memory";
         *ret_len = 0;
         return 0;
     }
@@ -66,8 +67,8 @@ struct kw_result kw_edge_tls_setup(struct kw_error *err)
 }
 
 /* OpenSSL sets no bound on KeyUpdates, each of which costs it 10 us. */
-static void on_message(int is_write, int version, int content_type, const void *data, size_t len, SSL *ssl,
-                       void *context)
+static void on_message(int is_write, int version, int content_type, const void *data, size_t len,
+                       SSL *ssl, void *context)
 {
     struct kw_edge_connection *conn = context;
 
@@ -77,9 +78,8 @@ static void on_message(int is_write, int version, int content_type, const void *
         ((const uint8_t *)data)[0] != SSL3_MT_KEY_UPDATE) {
         return;
     }
-    if (++conn->key_updates > KW_EDGE_KEY_UPDATES_MAX && !conn->doomed) {
-        conn->doomed = true;
-        kw_edge_count(conn->edge, KW_EDGE_STAT_CUT_KEY_UPDATES);
+    if (++conn->key_updates > KW_EDGE_KEY_UPDATES_MAX) {
+        conn->doom = "key_updates";
     }
 }
 
@@ -113,7 +113,7 @@ static enum kw_edge_tls_state state_of(const struct kw_edge_connection *conn, in
 {
     int error = SSL_get_error(conn->ssl, rc);
 
-    if (conn->doomed) {
+    if (conn->doom != NULL) {
         return KW_EDGE_TLS_FAILED;
     }
     if (error == SSL_ERROR_WANT_READ) {
@@ -166,7 +166,7 @@ enum kw_edge_tls_state kw_edge_tls_read(struct kw_edge_connection *conn, uint8_t
 
     ERR_clear_error();
     rc = SSL_read_ex(conn->ssl, out, size, ret_len);
-    return rc == 1 && !conn->doomed ? KW_EDGE_TLS_OK : state_of(conn, rc);
+    return rc == 1 && conn->doom == NULL ? KW_EDGE_TLS_OK : state_of(conn, rc);
 }
 
 bool kw_edge_tls_write(struct kw_edge_connection *conn, struct kw_bytes plain)
@@ -194,8 +194,8 @@ int kw_edge_tls_select_alpn(SSL *ssl, const unsigned char **out, unsigned char *
 
     (void)ssl;
     (void)context;
-    if (SSL_select_next_proto((unsigned char **)(uintptr_t)out, out_len, h2, sizeof(h2), offered, offered_len) !=
-        OPENSSL_NPN_NEGOTIATED) {
+    if (SSL_select_next_proto((unsigned char **)(uintptr_t)out, out_len, h2, sizeof(h2), offered,
+                              offered_len) != OPENSSL_NPN_NEGOTIATED) {
         return SSL_TLSEXT_ERR_ALERT_FATAL;
     }
     return SSL_TLSEXT_ERR_OK;

@@ -1,7 +1,8 @@
-/* TLS on one connection: OpenSSL between the ciphertext libuv brings and the plaintext nghttp2 wants.
+/* TLS on one connection: OpenSSL between the ciphertext libuv brings and the plaintext nghttp2
+ * wants.
  *
- * OpenSSL reads from `conn->incoming` and writes to `conn->wire` through a BIO of our own, so it never waits and
- * nothing is copied twice.
+ * OpenSSL reads from `conn->incoming` and writes to `conn->wire` through a BIO of our own, so it
+ * never waits and nothing is copied twice.
  */
 #ifndef KW_SERVICES_GATEWAY_EDGE_TLS_H
 #define KW_SERVICES_GATEWAY_EDGE_TLS_H

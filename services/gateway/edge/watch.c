@@ -1,10 +1,9 @@
 /* What may take too long, for connections and for calls.
  *
- * One timer each. It is set for the earliest thing that could be late and looks again when it fires; it is never
- * moved later, because most deadlines are overtaken by their event long before.
+ * One timer each. It is set for the earliest thing that could be late and looks again when it
+ * fires; it is never moved later, because most deadlines are overtaken by their event long before.
  */
 #include "common/base/clock.h"
-#include "common/base/log.h"
 #include "services/gateway/edge/edge_internal.h"
 
 /* When something that began at `since_ns` is late; never, if it has not begun. */
@@ -20,7 +19,8 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 
 static void set_earlier(struct kw_edge *edge, struct kw_edge_timer *timer, uint64_t due_ns)
 {
-    if (timer->fire != NULL && due_ns != UINT64_MAX && (timer->place == 0 || due_ns < timer->due_ns)) {
+    if (timer->fire != NULL && due_ns != UINT64_MAX &&
+        (timer->place == 0 || due_ns < timer->due_ns)) {
         kw_edge_set_timer(edge, timer, due_ns);
     }
 }
@@ -50,7 +50,8 @@ static uint64_t connection_due(const struct kw_edge_connection *conn)
         return earlier(transfer_late_at(conn), earlier(idle_at(conn), conn->age_due_ns));
     case KW_EDGE_LEAVING:
         return earlier(transfer_late_at(conn),
-                       late_at(conn->phase_since_ns, conn->goaway_sent ? limits->age_grace_ms : KW_EDGE_GOAWAY_MS));
+                       late_at(conn->phase_since_ns,
+                               conn->goaway_sent ? limits->age_grace_ms : KW_EDGE_GOAWAY_MS));
     case KW_EDGE_CLOSING:
         return late_at(conn->phase_since_ns, KW_EDGE_CLOSE_MS);
     case KW_EDGE_CLOSED:
@@ -64,11 +65,9 @@ void kw_edge_watch(struct kw_edge_connection *conn)
     set_earlier(conn->edge, &conn->timer, connection_due(conn));
 }
 
-static void cut_late(struct kw_edge_connection *conn, enum kw_edge_stat stat)
+static void cut_late(struct kw_edge_connection *conn, const char *limit)
 {
-    kw_edge_count(conn->edge, stat);
-    KW_LOG(INFO, "connection ended", KW_F_STR("peer", conn->address_text),
-           KW_F_STR("error", kw_edge_stat_label(stat)));
+    kw_edge_connection_blame(conn, limit);
     kw_edge_connection_cut(conn);
 }
 
@@ -76,13 +75,13 @@ static void cut_late(struct kw_edge_connection *conn, enum kw_edge_stat stat)
 static void open_is_late(struct kw_edge_connection *conn, uint64_t now_ns)
 {
     if (late_at(conn->write_since_ns, conn->edge->limits.stall_ms) <= now_ns) {
-        cut_late(conn, KW_EDGE_STAT_CUT_STALLED);
+        cut_late(conn, "stall");
     } else if (late_at(conn->header_since_ns, conn->edge->limits.header_ms) <= now_ns) {
-        cut_late(conn, KW_EDGE_STAT_CUT_LATE);
+        cut_late(conn, "headers_late");
     } else if (conn->phase == KW_EDGE_OPEN) {
         kw_edge_connection_leave(conn);
     } else if (conn->goaway_sent) {
-        cut_late(conn, KW_EDGE_STAT_CUT_LATE);
+        cut_late(conn, "grace");
     } else {
         kw_edge_h2_goaway(conn); /* the PING was not answered */
     }
@@ -110,7 +109,7 @@ static void connection_is_late(struct kw_edge_connection *conn, uint64_t now_ns)
 
 void kw_edge_watch_fire(struct kw_edge_timer *timer)
 {
-    struct kw_edge_connection *conn = KW_EDGE_CONTAINER_OF(timer, struct kw_edge_connection, timer);
+    struct kw_edge_connection *conn = KW_CONTAINER_OF(timer, struct kw_edge_connection, timer);
     uint64_t now_ns = kw_clock_mono_ns();
 
     if (connection_due(conn) <= now_ns) {
@@ -123,7 +122,8 @@ void kw_edge_watch_fire(struct kw_edge_timer *timer)
 
 static uint64_t deadline_at(const struct kw_edge_call *call)
 {
-    return call->phase == KW_EDGE_CALL_SERVED && call->deadline_ns != 0 ? call->deadline_ns : UINT64_MAX;
+    return call->phase == KW_EDGE_CALL_SERVED && call->deadline_ns != 0 ? call->deadline_ns
+                                                                        : UINT64_MAX;
 }
 
 static uint64_t message_late_at(const struct kw_edge_call *call)
@@ -144,7 +144,7 @@ void kw_edge_watch_call(struct kw_edge_call *call)
 
 void kw_edge_watch_call_fire(struct kw_edge_timer *timer)
 {
-    struct kw_edge_call *call = KW_EDGE_CONTAINER_OF(timer, struct kw_edge_call, timer);
+    struct kw_edge_call *call = KW_CONTAINER_OF(timer, struct kw_edge_call, timer);
     uint64_t now_ns = kw_clock_mono_ns();
 
     if (stall_at(call) <= now_ns) {
