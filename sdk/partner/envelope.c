@@ -45,13 +45,15 @@ static void region_take(struct cursor *c, char ret_region[KW_PARTNER_REGION_SIZE
     }
     memcpy(ret_region, take(c, size), size);
     ret_region[size] = '\0';
+    c->failed = c->failed || strlen(ret_region) != size;
 }
 
-static const uint8_t *fields_take(struct cursor *c, struct kw_partner_envelope *e, size_t *ret_wrapped_size)
+static const uint8_t *fields_take(struct cursor *c, struct kw_partner_envelope *e,
+                                  size_t *ret_wrapped_size)
 {
-    c->failed = memcmp(take(c, 4), "KWE1", 4) != 0;
+    c->failed = !kw_partner_equal(take(c, 4), (const uint8_t *)"KWE1", 4);
     e->suite = take16(c);
-    e->kind = (enum kw_partner_envelope_kind)*take(c, 1);
+    e->kind = (enum kw_partner_envelope_kind) * take(c, 1);
     memcpy(e->device, take(c, KW_PARTNER_ID_SIZE), KW_PARTNER_ID_SIZE);
     memcpy(e->key, take(c, KW_PARTNER_ID_SIZE), KW_PARTNER_ID_SIZE);
     memcpy(e->partner, take(c, KW_PARTNER_ID_SIZE), KW_PARTNER_ID_SIZE);
@@ -68,8 +70,25 @@ static const uint8_t *fields_take(struct cursor *c, struct kw_partner_envelope *
     return take(c, *ret_wrapped_size <= SESSION_WRAPPED ? *ret_wrapped_size : SIZE_MAX);
 }
 
+/* What the fields must be for each other, whatever the MAC says. */
+static int consistent(const struct kw_partner_envelope *e, size_t wrapped_size)
+{
+    static const uint8_t none[KW_PARTNER_NONCE_SIZE];
+
+    if (e->suite != KW_PARTNER_SUITE_AES256 || e->expires_ms < e->issued_ms) {
+        return 0;
+    }
+    if (e->kind == KW_PARTNER_ENVELOPE_SESSION) {
+        return wrapped_size == SESSION_WRAPPED;
+    }
+    return e->kind == KW_PARTNER_ENVELOPE_KEY && wrapped_size == KEY_WRAPPED && e->counter == 0 &&
+           kw_partner_equal(e->nonce_app, none, sizeof(none)) &&
+           kw_partner_equal(e->nonce_pen, none, sizeof(none));
+}
+
 static enum kw_partner_result unwrap(struct kw_partner_envelope *e, const uint8_t *transport_key,
-                                     const uint8_t *wrapped, size_t size, uint8_t ret_mac_key[KW_PARTNER_KEY_SIZE])
+                                     const uint8_t *wrapped, size_t size,
+                                     uint8_t ret_mac_key[KW_PARTNER_KEY_SIZE])
 {
     uint8_t plain[SESSION_SIZE];
     int session = e->kind == KW_PARTNER_ENVELOPE_SESSION;
@@ -91,17 +110,19 @@ static enum kw_partner_result unwrap(struct kw_partner_envelope *e, const uint8_
     return KW_PARTNER_OK;
 }
 
-static enum kw_partner_result expect(const struct kw_partner_envelope *e, const struct kw_partner_expected *expected)
+static enum kw_partner_result expect(const struct kw_partner_envelope *e,
+                                     const struct kw_partner_expected *expected)
 {
-    if (memcmp(e->partner, expected->partner, KW_PARTNER_ID_SIZE) != 0 ||
-        memcmp(e->device, expected->device, KW_PARTNER_ID_SIZE) != 0 ||
+    if (!kw_partner_equal(e->partner, expected->partner, KW_PARTNER_ID_SIZE) ||
+        !kw_partner_equal(e->device, expected->device, KW_PARTNER_ID_SIZE) ||
         e->transport_version != expected->transport_version) {
         return KW_PARTNER_E_OWNER;
     }
     return expected->now_ms <= e->expires_ms ? KW_PARTNER_OK : KW_PARTNER_E_EXPIRED;
 }
 
-static enum kw_partner_result mac_check(const uint8_t *sealed, size_t mac_offset, const uint8_t *mac_key)
+static enum kw_partner_result mac_check(const uint8_t *sealed, size_t mac_offset,
+                                        const uint8_t *mac_key)
 {
     const struct kw_partner_part part = {sealed, mac_offset};
     uint8_t tag[KW_PARTNER_TAG_SIZE];
@@ -109,7 +130,8 @@ static enum kw_partner_result mac_check(const uint8_t *sealed, size_t mac_offset
     if (!kw_partner_cmac(mac_key, &part, 1, tag)) {
         return KW_PARTNER_E_CRYPTO;
     }
-    return kw_partner_equal(tag, sealed + mac_offset, KW_PARTNER_TAG_SIZE) ? KW_PARTNER_OK : KW_PARTNER_E_AUTHENTIC;
+    return kw_partner_equal(tag, sealed + mac_offset, KW_PARTNER_TAG_SIZE) ? KW_PARTNER_OK
+                                                                           : KW_PARTNER_E_AUTHENTIC;
 }
 
 enum kw_partner_result kw_partner_envelope_open(const uint8_t *sealed, size_t size,
@@ -122,11 +144,9 @@ enum kw_partner_result kw_partner_envelope_open(const uint8_t *sealed, size_t si
     size_t wrapped_size = 0;
     const uint8_t *wrapped = fields_take(&c, &e, &wrapped_size);
     uint8_t mac_key[KW_PARTNER_KEY_SIZE];
-    size_t wanted = e.kind == KW_PARTNER_ENVELOPE_SESSION ? SESSION_WRAPPED : KEY_WRAPPED;
     enum kw_partner_result result;
 
-    if (c.failed || c.left != KW_PARTNER_TAG_SIZE || e.suite != KW_PARTNER_SUITE_AES256 || wrapped_size != wanted ||
-        (e.kind != KW_PARTNER_ENVELOPE_KEY && e.kind != KW_PARTNER_ENVELOPE_SESSION)) {
+    if (c.failed || c.left != KW_PARTNER_TAG_SIZE || !consistent(&e, wrapped_size)) {
         return KW_PARTNER_E_FORMAT;
     }
     result = expect(&e, expected);

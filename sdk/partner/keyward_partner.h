@@ -4,11 +4,13 @@
  *     envelope from GetDeviceAccess ──▶ partner key ──▶ handshake with the pen ──▶ dose records
  *     envelope from DeriveSession ──▶ session keys ───────────▲
  *
- * C99 and OpenSSL 3; includes nothing else of Keyward. Byte layouts: docs/formats.md and docs/formats-pen.md.
+ * C99 and OpenSSL 3; includes nothing else of Keyward. Byte layouts: docs/formats.md and
+ * docs/formats-pen.md.
  *
- * Rules that hold for every function: storage belongs to the caller; nothing is retained; `ret_x` is written only on
- * KW_PARTNER_OK; any thread, one at a time for the same session; tags are compared in constant time. Keys in these
- * structs are plain bytes: wipe them with kw_partner_wipe when done.
+ * Rules that hold for every function: storage belongs to the caller; nothing is retained; `ret_x`
+ * is written only on KW_PARTNER_OK; any thread, one at a time for the same session; tags are
+ * compared in constant time. Keys in these structs are plain bytes: wipe them with kw_partner_wipe
+ * when done.
  */
 #ifndef KEYWARD_PARTNER_H
 #define KEYWARD_PARTNER_H
@@ -60,7 +62,8 @@ kw_partner_transport_open(const uint8_t *cms, size_t cms_size, EVP_PKEY *key, X5
 /* The proof for ConfirmTransportKey: CMAC(PTK, "KEYWARD-PTK-OK" | nonce). Fails: E_CRYPTO. */
 KW_PARTNER_MUST_USE enum kw_partner_result
 kw_partner_transport_proof(const uint8_t transport_key[KW_PARTNER_KEY_SIZE],
-                           const uint8_t nonce[KW_PARTNER_NONCE_SIZE], uint8_t ret_proof[KW_PARTNER_TAG_SIZE]);
+                           const uint8_t nonce[KW_PARTNER_NONCE_SIZE],
+                           uint8_t ret_proof[KW_PARTNER_TAG_SIZE]);
 
 /* ---- envelopes: envelope.c ---- */
 
@@ -70,7 +73,10 @@ struct kw_partner_session_keys {
     uint8_t salt[KW_PARTNER_SALT_SIZE];
 };
 
-enum kw_partner_envelope_kind { KW_PARTNER_ENVELOPE_KEY = 1, KW_PARTNER_ENVELOPE_SESSION = 2 };
+enum kw_partner_envelope_kind {
+    KW_PARTNER_ENVELOPE_KEY = 1,
+    KW_PARTNER_ENVELOPE_SESSION = 2
+};
 
 struct kw_partner_envelope {
     uint16_t suite;
@@ -101,9 +107,9 @@ struct kw_partner_expected {
 
 /* Reads, unwraps, and checks the MAC by the key that was unwrapped, over every field.
  * Fails: E_FORMAT, E_OWNER, E_EXPIRED, E_AUTHENTIC, E_CRYPTO. */
-KW_PARTNER_MUST_USE enum kw_partner_result
-kw_partner_envelope_open(const uint8_t *sealed, size_t size, const uint8_t transport_key[KW_PARTNER_KEY_SIZE],
-                         const struct kw_partner_expected *expected, struct kw_partner_envelope *ret_envelope);
+KW_PARTNER_MUST_USE enum kw_partner_result kw_partner_envelope_open(
+    const uint8_t *sealed, size_t size, const uint8_t transport_key[KW_PARTNER_KEY_SIZE],
+    const struct kw_partner_expected *expected, struct kw_partner_envelope *ret_envelope);
 
 /* ---- the pen: session.c ---- */
 
@@ -118,40 +124,43 @@ struct kw_partner_session {
 };
 
 /* Makes M1. `nonce_app` is random and fresh. */
-void kw_partner_hello(struct kw_partner_session *session, const uint8_t partner[KW_PARTNER_ID_SIZE], uint32_t epoch,
-                      const uint8_t nonce_app[KW_PARTNER_NONCE_SIZE], uint8_t ret_m1[KW_PARTNER_M1_SIZE]);
+void kw_partner_hello(struct kw_partner_session *session, const uint8_t partner[KW_PARTNER_ID_SIZE],
+                      uint32_t epoch, const uint8_t nonce_app[KW_PARTNER_NONCE_SIZE],
+                      uint8_t ret_m1[KW_PARTNER_M1_SIZE]);
 
-/* Checks M2 with the partner key (from an envelope of kind KEY) and makes M3; the session is then open.
- * `counter_last` is the greatest session counter seen from this pen. Fails: E_FORMAT, E_REPLAY, E_AUTHENTIC,
- * E_CRYPTO. */
+/* Checks M2 with the partner key (from an envelope of kind KEY) and makes M3; the session is then
+ * open. `counter_last` is the greatest session counter seen from this pen. A refusal changes
+ * nothing: the next M2 may be tried. Fails: E_FORMAT (also without kw_partner_hello, or when open),
+ * E_REPLAY, E_AUTHENTIC, E_CRYPTO. */
 KW_PARTNER_MUST_USE enum kw_partner_result
-kw_partner_handshake(struct kw_partner_session *session, const uint8_t partner_key[KW_PARTNER_KEY_SIZE],
-                     const uint8_t *m2, size_t m2_size, uint32_t counter_last,
-                     uint8_t ret_m3[KW_PARTNER_M3_SIZE]);
+kw_partner_handshake(struct kw_partner_session *session,
+                     const uint8_t partner_key[KW_PARTNER_KEY_SIZE], const uint8_t *m2,
+                     size_t m2_size, uint32_t counter_last, uint8_t ret_m3[KW_PARTNER_M3_SIZE]);
 
-/* The same with session keys that Keyward derived from M2's nonce and counter (envelope of kind SESSION). */
-KW_PARTNER_MUST_USE enum kw_partner_result
-kw_partner_handshake_derived(struct kw_partner_session *session, const struct kw_partner_envelope *envelope,
-                             const uint8_t *m2, size_t m2_size, uint32_t counter_last,
-                             uint8_t ret_m3[KW_PARTNER_M3_SIZE]);
+/* The same with session keys that Keyward derived from M2's nonce and counter (envelope of kind
+ * SESSION). Fails also: E_OWNER (the envelope is of another session). */
+KW_PARTNER_MUST_USE enum kw_partner_result kw_partner_handshake_derived(
+    struct kw_partner_session *session, const struct kw_partner_envelope *envelope,
+    const uint8_t *m2, size_t m2_size, uint32_t counter_last, uint8_t ret_m3[KW_PARTNER_M3_SIZE]);
 
 struct kw_partner_dose {
     uint32_t time_s;
     uint16_t units_x100;
-    uint8_t type; /* 1 injected, 2 primed, 3 expelled */
+    uint8_t type;  /* 1 injected, 2 primed, 3 expelled */
     uint8_t flags; /* 1 last, 2 clock never set, 4 partial */
     uint32_t number;
 };
 
-/* Opens the next dose record. A refusal changes nothing. Fails: E_FORMAT (also when no session is open), E_REPLAY,
- * E_GAP, E_LIMIT, E_AUTHENTIC, E_CRYPTO. */
+/* Opens the next dose record. A refusal changes nothing. Fails: E_FORMAT (also when no session is
+ * open), E_REPLAY, E_GAP, E_LIMIT, E_AUTHENTIC, E_CRYPTO. */
 KW_PARTNER_MUST_USE enum kw_partner_result kw_partner_dose_open(struct kw_partner_session *session,
                                                                 const uint8_t *record, size_t size,
                                                                 struct kw_partner_dose *ret_dose);
 
 /* Acknowledges every record opened so far. Fails: E_FORMAT (no session), E_LIMIT, E_CRYPTO. */
 KW_PARTNER_MUST_USE enum kw_partner_result
-kw_partner_ack_seal(struct kw_partner_session *session, uint8_t ret_record[KW_PARTNER_ACK_RECORD_SIZE]);
+kw_partner_ack_seal(struct kw_partner_session *session,
+                    uint8_t ret_record[KW_PARTNER_ACK_RECORD_SIZE]);
 
 /* Overwrites with zeros in a way the compiler may not leave out. */
 void kw_partner_wipe(void *data, size_t size);

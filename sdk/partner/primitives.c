@@ -38,8 +38,8 @@ void kw_partner_store32(uint8_t *p, uint32_t value)
     p[3] = (uint8_t)value;
 }
 
-int kw_partner_cmac(const uint8_t key[KW_PARTNER_KEY_SIZE], const struct kw_partner_part *parts, size_t count,
-                    uint8_t ret_tag[KW_PARTNER_TAG_SIZE])
+int kw_partner_cmac(const uint8_t key[KW_PARTNER_KEY_SIZE], const struct kw_partner_part *parts,
+                    size_t count, uint8_t ret_tag[KW_PARTNER_TAG_SIZE])
 {
     char cipher[] = "AES-256-CBC";
     OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_CIPHER, cipher, 0),
@@ -58,8 +58,8 @@ int kw_partner_cmac(const uint8_t key[KW_PARTNER_KEY_SIZE], const struct kw_part
     return ok;
 }
 
-int kw_partner_unwrap(const uint8_t key[KW_PARTNER_KEY_SIZE], const uint8_t *wrapped, size_t size, uint8_t *ret_plain,
-                      size_t plain_size)
+int kw_partner_unwrap(const uint8_t key[KW_PARTNER_KEY_SIZE], const uint8_t *wrapped, size_t size,
+                      uint8_t *ret_plain, size_t plain_size)
 {
     EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
     EVP_CIPHER *cipher = EVP_CIPHER_fetch(NULL, "AES-256-WRAP-PAD", NULL);
@@ -81,8 +81,9 @@ int kw_partner_unwrap(const uint8_t key[KW_PARTNER_KEY_SIZE], const uint8_t *wra
     return ok;
 }
 
-int kw_partner_session_derive(const uint8_t partner_key[KW_PARTNER_KEY_SIZE], const uint8_t *nonce_app,
-                              const uint8_t *nonce_pen, uint32_t counter, struct kw_partner_session_keys *ret_keys)
+int kw_partner_session_derive(const uint8_t partner_key[KW_PARTNER_KEY_SIZE],
+                              const uint8_t *nonce_app, const uint8_t *nonce_pen, uint32_t counter,
+                              struct kw_partner_session_keys *ret_keys)
 {
     char mode[] = "counter";
     char mac[] = "CMAC";
@@ -121,14 +122,16 @@ int kw_partner_session_derive(const uint8_t partner_key[KW_PARTNER_KEY_SIZE], co
     return ok;
 }
 
-int kw_partner_ccm(int encrypt, const uint8_t key[KW_PARTNER_KEY_SIZE], const uint8_t nonce[13], const uint8_t *aad,
-                   size_t aad_size, const uint8_t *in, size_t size, uint8_t *tag, uint8_t *ret_out)
+int kw_partner_ccm(int encrypt, const uint8_t key[KW_PARTNER_KEY_SIZE], const uint8_t nonce[13],
+                   const uint8_t *aad, size_t aad_size, const uint8_t *in, size_t size,
+                   uint8_t *tag, uint8_t *ret_out)
 {
     EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
     int len = 0;
     int ok = ctx != NULL && EVP_CipherInit_ex(ctx, EVP_aes_256_ccm(), NULL, NULL, NULL, encrypt) &&
              EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_IVLEN, 13, NULL) &&
-             EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, KW_PARTNER_TAG_SIZE, encrypt ? NULL : tag) &&
+             EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, KW_PARTNER_TAG_SIZE,
+                                 encrypt ? NULL : tag) &&
              EVP_CipherInit_ex(ctx, NULL, NULL, key, nonce, encrypt) &&
              EVP_CipherUpdate(ctx, NULL, &len, NULL, (int)size) &&
              EVP_CipherUpdate(ctx, NULL, &len, aad, (int)aad_size) &&

@@ -1,4 +1,5 @@
-/* The app's side of a connection with a pen: handshake, dose records, acknowledgements (docs/formats-pen.md). */
+/* The app's side of a connection with a pen: handshake, dose records, acknowledgements
+ * (docs/formats-pen.md). */
 #include "primitives.h"
 
 #include <string.h>
@@ -11,14 +12,21 @@
 #define KIND_ACK    2U
 #define FLAGS_KNOWN 7U
 
-void kw_partner_hello(struct kw_partner_session *session, const uint8_t partner[KW_PARTNER_ID_SIZE], uint32_t epoch,
-                      const uint8_t nonce_app[KW_PARTNER_NONCE_SIZE], uint8_t ret_m1[KW_PARTNER_M1_SIZE])
+/* Where the fields of M1 and M2 begin. */
+#define M1_PARTNER_AT 2U
+#define M1_EPOCH_AT   18U
+#define M1_NONCE_AT   22U
+#define M2_TAG_AT     20U
+
+void kw_partner_hello(struct kw_partner_session *session, const uint8_t partner[KW_PARTNER_ID_SIZE],
+                      uint32_t epoch, const uint8_t nonce_app[KW_PARTNER_NONCE_SIZE],
+                      uint8_t ret_m1[KW_PARTNER_M1_SIZE])
 {
     memset(session, 0, sizeof(*session));
     session->m1[1] = KW_PARTNER_SUITE_AES256;
-    memcpy(session->m1 + 2, partner, KW_PARTNER_ID_SIZE);
-    kw_partner_store32(session->m1 + 18, epoch);
-    memcpy(session->m1 + 22, nonce_app, KW_PARTNER_NONCE_SIZE);
+    memcpy(session->m1 + M1_PARTNER_AT, partner, KW_PARTNER_ID_SIZE);
+    kw_partner_store32(session->m1 + M1_EPOCH_AT, epoch);
+    memcpy(session->m1 + M1_NONCE_AT, nonce_app, KW_PARTNER_NONCE_SIZE);
     memcpy(ret_m1, session->m1, KW_PARTNER_M1_SIZE);
 }
 
@@ -26,14 +34,16 @@ void kw_partner_hello(struct kw_partner_session *session, const uint8_t partner[
 static enum kw_partner_result finish(struct kw_partner_session *session, const uint8_t *m2,
                                      uint8_t ret_m3[KW_PARTNER_M3_SIZE])
 {
-    const struct kw_partner_part pen[] = {{"P", 1}, {session->m1, KW_PARTNER_M1_SIZE}, {m2, 20}};
-    const struct kw_partner_part app[] = {{"A", 1}, {session->m1, KW_PARTNER_M1_SIZE}, {m2, KW_PARTNER_M2_SIZE}};
+    const struct kw_partner_part pen[] = {
+        {"P", 1}, {session->m1, KW_PARTNER_M1_SIZE}, {m2, M2_TAG_AT}};
+    const struct kw_partner_part app[] = {
+        {"A", 1}, {session->m1, KW_PARTNER_M1_SIZE}, {m2, KW_PARTNER_M2_SIZE}};
     uint8_t tag[KW_PARTNER_TAG_SIZE];
 
     if (!kw_partner_cmac(session->keys.auth, pen, 3, tag)) {
         return KW_PARTNER_E_CRYPTO;
     }
-    if (!kw_partner_equal(tag, m2 + 20, KW_PARTNER_TAG_SIZE)) {
+    if (!kw_partner_equal(tag, m2 + M2_TAG_AT, KW_PARTNER_TAG_SIZE)) {
         return KW_PARTNER_E_AUTHENTIC;
     }
     if (!kw_partner_cmac(session->keys.auth, app, 3, tag)) {
@@ -44,49 +54,80 @@ static enum kw_partner_result finish(struct kw_partner_session *session, const u
     return KW_PARTNER_OK;
 }
 
-static enum kw_partner_result m2_check(struct kw_partner_session *session, const uint8_t *m2, size_t m2_size,
-                                       uint32_t counter_last)
+/* What can be said of M2 before any key is used. */
+static enum kw_partner_result m2_check(const struct kw_partner_session *session, const uint8_t *m2,
+                                       size_t m2_size, uint32_t counter_last)
 {
-    if (m2_size != KW_PARTNER_M2_SIZE) {
+    if (session->open || session->m1[1] != KW_PARTNER_SUITE_AES256 ||
+        m2_size != KW_PARTNER_M2_SIZE) {
         return KW_PARTNER_E_FORMAT;
     }
-    session->counter = kw_partner_load32(m2 + KW_PARTNER_NONCE_SIZE);
-    return session->counter > counter_last ? KW_PARTNER_OK : KW_PARTNER_E_REPLAY;
+    return kw_partner_load32(m2 + KW_PARTNER_NONCE_SIZE) > counter_last ? KW_PARTNER_OK
+                                                                        : KW_PARTNER_E_REPLAY;
+}
+
+/* Only a handshake that succeeded leaves something in the session. */
+static void keep_if_open(struct kw_partner_session *session, struct kw_partner_session *tried)
+{
+    if (tried->open) {
+        *session = *tried;
+    }
+    kw_partner_wipe(tried, sizeof(*tried));
 }
 
 enum kw_partner_result kw_partner_handshake(struct kw_partner_session *session,
-                                            const uint8_t partner_key[KW_PARTNER_KEY_SIZE], const uint8_t *m2,
-                                            size_t m2_size, uint32_t counter_last,
+                                            const uint8_t partner_key[KW_PARTNER_KEY_SIZE],
+                                            const uint8_t *m2, size_t m2_size,
+                                            uint32_t counter_last,
                                             uint8_t ret_m3[KW_PARTNER_M3_SIZE])
 {
     enum kw_partner_result result = m2_check(session, m2, m2_size, counter_last);
+    struct kw_partner_session tried = *session;
 
     if (result != KW_PARTNER_OK) {
         return result;
     }
-    if (!kw_partner_session_derive(partner_key, session->m1 + 22, m2, session->counter, &session->keys)) {
-        return KW_PARTNER_E_CRYPTO;
-    }
-    return finish(session, m2, ret_m3);
+    tried.counter = kw_partner_load32(m2 + KW_PARTNER_NONCE_SIZE);
+    result = kw_partner_session_derive(partner_key, tried.m1 + M1_NONCE_AT, m2, tried.counter,
+                                       &tried.keys)
+                 ? finish(&tried, m2, ret_m3)
+                 : KW_PARTNER_E_CRYPTO;
+    keep_if_open(session, &tried);
+    return result;
+}
+
+/* Were these keys derived for this M1 and this M2? */
+static int envelope_fits(const struct kw_partner_envelope *envelope, const uint8_t *m1,
+                         const uint8_t *m2)
+{
+    return envelope->kind == KW_PARTNER_ENVELOPE_SESSION &&
+           kw_partner_equal(envelope->partner, m1 + M1_PARTNER_AT, KW_PARTNER_ID_SIZE) &&
+           envelope->epoch == kw_partner_load32(m1 + M1_EPOCH_AT) &&
+           kw_partner_equal(envelope->nonce_app, m1 + M1_NONCE_AT, KW_PARTNER_NONCE_SIZE) &&
+           kw_partner_equal(envelope->nonce_pen, m2, KW_PARTNER_NONCE_SIZE) &&
+           envelope->counter == kw_partner_load32(m2 + KW_PARTNER_NONCE_SIZE);
 }
 
 enum kw_partner_result kw_partner_handshake_derived(struct kw_partner_session *session,
-                                                    const struct kw_partner_envelope *envelope, const uint8_t *m2,
-                                                    size_t m2_size, uint32_t counter_last,
+                                                    const struct kw_partner_envelope *envelope,
+                                                    const uint8_t *m2, size_t m2_size,
+                                                    uint32_t counter_last,
                                                     uint8_t ret_m3[KW_PARTNER_M3_SIZE])
 {
     enum kw_partner_result result = m2_check(session, m2, m2_size, counter_last);
+    struct kw_partner_session tried = *session;
 
     if (result != KW_PARTNER_OK) {
         return result;
     }
-    if (envelope->kind != KW_PARTNER_ENVELOPE_SESSION || envelope->counter != session->counter ||
-        memcmp(envelope->nonce_app, session->m1 + 22, KW_PARTNER_NONCE_SIZE) != 0 ||
-        memcmp(envelope->nonce_pen, m2, KW_PARTNER_NONCE_SIZE) != 0) {
+    if (!envelope_fits(envelope, session->m1, m2)) {
         return KW_PARTNER_E_OWNER;
     }
-    session->keys = envelope->session_keys;
-    return finish(session, m2, ret_m3);
+    tried.counter = envelope->counter;
+    tried.keys = envelope->session_keys;
+    result = finish(&tried, m2, ret_m3);
+    keep_if_open(session, &tried);
+    return result;
 }
 
 static void nonce_make(const struct kw_partner_session *session, const uint8_t header[HEADER_SIZE],
@@ -98,13 +139,14 @@ static void nonce_make(const struct kw_partner_session *session, const uint8_t h
 }
 
 /* The receiving rules, in the order of formats-pen.md §4. */
-static enum kw_partner_result header_check(const struct kw_partner_session *session, const uint8_t *record,
-                                           size_t size)
+static enum kw_partner_result header_check(const struct kw_partner_session *session,
+                                           const uint8_t *record, size_t size)
 {
     static const uint8_t expected[4] = {KIND_DOSE, 'P', 0, DOSE_SIZE};
     uint32_t sequence;
 
-    if (!session->open || size != KW_PARTNER_DOSE_RECORD_SIZE || memcmp(record, expected, sizeof(expected)) != 0) {
+    if (!session->open || size != KW_PARTNER_DOSE_RECORD_SIZE ||
+        !kw_partner_equal(record, expected, sizeof(expected))) {
         return KW_PARTNER_E_FORMAT;
     }
     sequence = kw_partner_load32(record + 4);
@@ -117,7 +159,8 @@ static enum kw_partner_result header_check(const struct kw_partner_session *sess
     return sequence == session->received + 1 ? KW_PARTNER_OK : KW_PARTNER_E_GAP;
 }
 
-static enum kw_partner_result dose_read(const uint8_t plain[DOSE_SIZE], struct kw_partner_dose *ret_dose)
+static enum kw_partner_result dose_read(const uint8_t plain[DOSE_SIZE],
+                                        struct kw_partner_dose *ret_dose)
 {
     struct kw_partner_dose dose = {.time_s = kw_partner_load32(plain),
                                    .units_x100 = (uint16_t)(plain[4] << 8 | plain[5]),
@@ -125,14 +168,15 @@ static enum kw_partner_result dose_read(const uint8_t plain[DOSE_SIZE], struct k
                                    .flags = plain[7],
                                    .number = kw_partner_load32(plain + 8)};
 
-    if (dose.type < 1 || dose.type > 3 || (dose.flags & ~FLAGS_KNOWN) != 0) {
+    if (dose.type < 1 || dose.type > 3 || (dose.flags & ~FLAGS_KNOWN) != 0 || dose.number == 0) {
         return KW_PARTNER_E_FORMAT;
     }
     *ret_dose = dose;
     return KW_PARTNER_OK;
 }
 
-enum kw_partner_result kw_partner_dose_open(struct kw_partner_session *session, const uint8_t *record, size_t size,
+enum kw_partner_result kw_partner_dose_open(struct kw_partner_session *session,
+                                            const uint8_t *record, size_t size,
                                             struct kw_partner_dose *ret_dose)
 {
     enum kw_partner_result result = header_check(session, record, size);
@@ -145,14 +189,15 @@ enum kw_partner_result kw_partner_dose_open(struct kw_partner_session *session, 
     }
     nonce_make(session, record, nonce);
     memcpy(tag, record + HEADER_SIZE + DOSE_SIZE, sizeof(tag));
-    if (!kw_partner_ccm(0, session->keys.enc, nonce, record, HEADER_SIZE, record + HEADER_SIZE, DOSE_SIZE, tag,
-                        plain)) {
+    if (!kw_partner_ccm(0, session->keys.enc, nonce, record, HEADER_SIZE, record + HEADER_SIZE,
+                        DOSE_SIZE, tag, plain)) {
         return KW_PARTNER_E_AUTHENTIC;
     }
     result = dose_read(plain, ret_dose);
     if (result == KW_PARTNER_OK) {
         session->received++;
     }
+    kw_partner_wipe(plain, sizeof(plain)); /* a patient's dose */
     return result;
 }
 

@@ -3,6 +3,7 @@
 
 #include <openssl/bio.h>
 #include <openssl/cms.h>
+#include <openssl/err.h>
 #include <string.h>
 
 static enum kw_partner_result decrypt(CMS_ContentInfo *cms, EVP_PKEY *key, X509 *certificate,
@@ -33,13 +34,17 @@ enum kw_partner_result kw_partner_transport_open(const uint8_t *cms, size_t cms_
                                                  uint8_t ret_transport_key[KW_PARTNER_KEY_SIZE])
 {
     const uint8_t *at = cms;
-    CMS_ContentInfo *info = d2i_CMS_ContentInfo(NULL, &at, (long)cms_size);
+    CMS_ContentInfo *info;
     enum kw_partner_result result = KW_PARTNER_E_FORMAT;
 
-    if (info != NULL && at == cms + cms_size) {
+    ERR_set_mark(); /* a refusal is our answer, not something to find in the caller's queue */
+    info = d2i_CMS_ContentInfo(NULL, &at, (long)cms_size);
+    if (info != NULL && at == cms + cms_size &&
+        OBJ_obj2nid(CMS_get0_type(info)) == NID_pkcs7_enveloped) {
         result = decrypt(info, key, certificate, ret_transport_key);
     }
     CMS_ContentInfo_free(info);
+    ERR_pop_to_mark();
     return result;
 }
 
@@ -48,7 +53,9 @@ enum kw_partner_result kw_partner_transport_proof(const uint8_t transport_key[KW
                                                   uint8_t ret_proof[KW_PARTNER_TAG_SIZE])
 {
     static const char label[] = "KEYWARD-PTK-OK";
-    const struct kw_partner_part parts[] = {{label, sizeof(label) - 1}, {nonce, KW_PARTNER_NONCE_SIZE}};
+    const struct kw_partner_part parts[] = {{label, sizeof(label) - 1},
+                                            {nonce, KW_PARTNER_NONCE_SIZE}};
 
-    return kw_partner_cmac(transport_key, parts, 2, ret_proof) ? KW_PARTNER_OK : KW_PARTNER_E_CRYPTO;
+    return kw_partner_cmac(transport_key, parts, 2, ret_proof) ? KW_PARTNER_OK
+                                                               : KW_PARTNER_E_CRYPTO;
 }
