@@ -35,9 +35,9 @@ struct kw_hsm_queue {
     size_t items; /* requests, not submissions */
 };
 
-/*   IDLE ─start─▶ STARTING ─hello─▶ READY ◀─caught up─ DRAINING
- *    ▲               │                │ └─deadline missed─▶│
- *    └──backoff── LOST ◀──────────────┴────────────────────┘        */
+/*   IDLE ──start──▶ STARTING ──hello──▶ READY ──deadline missed──▶ DRAINING ──caught up──▶ READY
+ *   STARTING, READY, DRAINING ──process gone──▶ LOST ──backoff over──▶ STARTING (IDLE: PIN refused)
+ */
 enum kw_hsm_worker_state {
     KW_HSM_WORKER_IDLE,     /* not started yet, or not to be started any more */
     KW_HSM_WORKER_STARTING, /* timer: must say hello */

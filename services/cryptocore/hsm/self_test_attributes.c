@@ -66,7 +66,6 @@ static struct kw_result unwrap_weakened(struct kw_hsm_session *session, CK_OBJEC
     CK_MECHANISM mechanism = {.mechanism = session->module->provider->kwp};
     struct kw_hsm_template template = {.count = 0};
     CK_OBJECT_HANDLE handle = CK_INVALID_HANDLE;
-    KW_SCOPED(kw_hsm_object_done) struct kw_hsm_object key = {0};
 
     kw_hsm_template_add(&template, CKA_CLASS, &class, sizeof(class));
     kw_hsm_template_add(&template, CKA_KEY_TYPE, &key_type, sizeof(key_type));
@@ -74,7 +73,7 @@ static struct kw_result unwrap_weakened(struct kw_hsm_session *session, CK_OBJEC
     kw_hsm_template_bool(&template, type, value);
     if (kw_ok(KW_C(session, UnwrapKey, &mechanism, kek, (CK_BYTE *)(uintptr_t)wrapped,
                    KW_HSM_WRAPPED_LEN, template.attributes, template.count, &handle))) {
-        key = (struct kw_hsm_object){.session = session, .handle = handle};
+        kw_hsm_object_done(&(struct kw_hsm_object){.session = session, .handle = handle});
         KW_FAIL(err, HSM_SELF_TEST, "the KEK's unwrap template does not hold");
     }
     KW_ENSURE(session->fault == KW_HSM_CLASS_DATA, err, HSM_UNAVAILABLE,

@@ -5,13 +5,12 @@
 #include <stdint.h>
 
 /* The PKCS#11 functions that we call. */
+/* clang-format off */
 #define KW_HSM_FUNCTIONS(X)                                                                        \
-    X(OpenSession)                                                                                 \
-    X(CloseSession)                                                                                \
-    X(Login)                                                                                       \
-    X(GenerateRandom) X(GenerateKey) X(GenerateKeyPair) X(CreateObject) X(CopyObject)              \
-        X(DestroyObject) X(GetAttributeValue) X(FindObjectsInit) X(FindObjects)                    \
-            X(FindObjectsFinal) X(WrapKey) X(UnwrapKey) X(SignInit) X(Sign)
+    X(OpenSession) X(CloseSession) X(Login) X(GenerateRandom) X(GenerateKey) X(GenerateKeyPair)    \
+    X(CreateObject) X(CopyObject) X(DestroyObject) X(GetAttributeValue) X(FindObjectsInit)         \
+    X(FindObjects) X(FindObjectsFinal) X(WrapKey) X(UnwrapKey) X(SignInit) X(Sign)
+/* clang-format on */
 
 enum kw_hsm_function {
 #define KW_HSM_FUNCTION_ENUM(name) KW_C_##name,

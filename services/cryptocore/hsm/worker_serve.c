@@ -12,7 +12,7 @@
 
 #define READ_LEN (64U * 1024U)
 #define WRITE_LEN                                                                                  \
-    (16U * 1024U) /* answers are sent when so many bytes wait, and at the end of a batch */
+    1024U /* answers leave when so many bytes wait, or when there is nothing else to do */
 
 struct worker {
     int fd;
@@ -116,9 +116,8 @@ static struct kw_result batch_end(struct worker *worker, uint64_t call, struct k
     struct kw_hsm_end end = {.call = call};
 
     kw_copy(end.calls, worker->session.calls, sizeof(end.calls));
-    kw_wipe(worker->session.calls, sizeof(worker->session.calls));
-    KW_TRY(kw_hsm_end_put(&worker->out, &end, err));
-    return send_waiting(worker, err);
+    memset(worker->session.calls, 0, sizeof(worker->session.calls));
+    return kw_hsm_end_put(&worker->out, &end, err);
 }
 
 static struct kw_result batch_run(struct worker *worker, struct kw_reader fields,
@@ -169,7 +168,7 @@ static struct kw_result on_message(struct worker *worker, const struct kw_hsm_me
     KW_FAIL(err, ENCODING_INVALID, "message kind %d from the core", (int)message->kind);
 }
 
-/* Runs every whole message and keeps the rest. */
+/* Runs every whole message and keeps the rest. An unwell worker still answers what it was given. */
 static struct kw_result work_off(struct worker *worker, struct kw_error *err)
 {
     size_t used = 0;
@@ -183,9 +182,10 @@ static struct kw_result work_off(struct worker *worker, struct kw_error *err)
             break;
         }
         KW_TRY(on_message(worker, &message, err));
-        KW_ENSURE(!worker->unwell, err, HSM_UNAVAILABLE, "the HSM is unwell");
         used += message.size;
     }
+    KW_TRY(send_waiting(worker, err));
+    KW_ENSURE(!worker->unwell, err, HSM_UNAVAILABLE, "the HSM is unwell");
     if (used > 0) {
         memmove(worker->in.data, worker->in.data + used, worker->in.len - used);
         worker->in.len -= used;
