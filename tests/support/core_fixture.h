@@ -1,0 +1,109 @@
+/* A real crypto core for tests: SoftHSM token, ceremony, the service process, and a test that plays authz and
+ * orchestrator at once: it makes capsules, sends material, and looks at what comes back. */
+#ifndef KW_TESTS_SUPPORT_CORE_FIXTURE_H
+#define KW_TESTS_SUPPORT_CORE_FIXTURE_H
+
+#include "cli/mesh_files.h"
+#include "common/audit/capsule.h"
+#include "common/audit/chain.h"
+#include "common/pki/credentials.h"
+#include "common/rpc/hop.h"
+#include "common/rpc/messages.h"
+#include "common/rpc/rpc.h"
+#include "keyward/internal/v1/context.pb-c.h"
+#include "keyward/internal/v1/core.pb-c.h"
+
+#include <sys/types.h>
+
+/* A caller: partner, station, operator, or the holder of an invitation. */
+struct core_caller {
+    struct kw_id id;
+    struct kw_private_key key;
+    struct kw_buf certificate; /* DER */
+    char spiffe_id[KW_SPIFFE_TEXT_SIZE];
+    uint32_t ptk_version;
+    Keyward__Internal__V1__WrappedTransportKey *ptk; /* as the orchestrator would store it */
+    struct kw_secret transport;                      /* opened by the owner */
+};
+
+struct core_fixture {
+    struct kw_mesh_dir dir;
+    pid_t core;
+    int port;
+    struct kw_loop *loop;
+    struct kw_timer tick;
+    struct kw_rpc *rpc;
+    bool rpc_closed;
+    struct kw_hop_client *client;
+    struct kw_credentials authz;
+    uint8_t authz_fingerprint[KW_SHA256_LEN];
+    struct kw_buf authz_der;
+    struct kw_id boot_id; /* ours: the stream of the receipts */
+    struct kw_arena *arena; /* everything a test asks and is told */
+    struct core_caller officer;
+    struct kw_chain_verifier chain; /* fed with every receipt */
+    struct kw_witness witness;      /* what authz would have stored */
+};
+
+/* One question. core_ask_init fills a capsule that is right; a drill spoils one thing. */
+struct core_ask {
+    const struct kw_method *method;
+    const ProtobufCMessage *body;
+    struct kw_bytes body_bytes;
+    Keyward__Internal__V1__CoreRequest request;
+    Keyward__Internal__V1__Authorization authorization;
+    struct kw_capsule capsule;
+    const struct core_caller *caller;
+    const struct kw_private_key *seal_key; /* authz's unless a drill says otherwise */
+    struct kw_bytes seal_certificate;
+    struct kw_bytes sealed;                /* sent as it is, if set */
+    bool unsigned_call;
+};
+
+/* What came back. */
+struct core_answer {
+    enum kw_reason status; /* of the call as a whole */
+    const Keyward__Internal__V1__CoreReply *reply;
+    enum kw_reason reason; /* of the first item, or the status */
+};
+
+void core_fixture_init(struct core_fixture *fx);
+void core_fixture_done(struct core_fixture *fx);
+
+/* The core dies hard and comes back as another boot. */
+void core_fixture_kill(struct core_fixture *fx);
+void core_fixture_start(struct core_fixture *fx);
+
+void core_ask_init(struct core_fixture *fx, struct core_ask *ask, enum kw_method_id method,
+                   const ProtobufCMessage *body, const struct core_caller *caller);
+struct core_answer core_ask(struct core_fixture *fx, struct core_ask *ask);
+
+/* A new request id as text, in the arena. */
+char *core_request_id(struct core_fixture *fx);
+
+/* Invites (signed by the officer) and enrols a member; its transport key is opened. */
+void core_member(struct core_fixture *fx, enum kw_role role, struct core_caller *ret_member);
+void core_caller_done(struct core_caller *caller);
+
+/* The two halves of that, for drills. `invitation` is the holder of the invitation's key, `record` KWI1. */
+void core_invite(struct core_fixture *fx, enum kw_role role, struct kw_id member, struct core_caller *ret_invitation,
+                 struct kw_buf *ret_record);
+void core_enroll_ask(struct core_fixture *fx, struct core_ask *ask, struct kw_id member,
+                     const struct core_caller *invitation, struct kw_bytes record);
+
+/* One device with an active key of the batch and product, provisioned by `station`: all rows as stored. */
+struct core_device {
+    struct kw_id device;
+    struct kw_id product;
+    struct kw_id batch;
+    Keyward__Internal__V1__WrappedDeviceKey *key;
+    struct kw_secret value; /* as the station's programmer learnt it */
+};
+void core_device(struct core_fixture *fx, const struct core_caller *station, struct core_device *ret_device);
+void core_device_done(struct core_device *device);
+
+/* A question for the device's key by `partner`: GetDeviceAccess, all right. */
+void core_access_ask(struct core_fixture *fx, struct core_ask *ask, const struct core_device *device,
+                     const struct core_caller *partner);
+
+#endif
