@@ -208,3 +208,106 @@ struct kw_result kw_mesh_ceremony_files(const struct kw_mesh_dir *dir, struct kw
                     "hsm_lock_file: %s/run/hsm-login.lock\n",
                     d, d, d, d, d, d, d, d);
 }
+
+/* --- after the ceremony --- */
+
+#define COMMON_SETTINGS                                                                            \
+    "region: " KW_MESH_REGION "\n"                                                                 \
+    "cell: " KW_MESH_CELL "\n"                                                                     \
+    "trust_domain: " KW_MESH_TRUST_DOMAIN "\n"
+
+static struct kw_result core_settings(const struct kw_mesh_dir *dir, const char *bin_dir, struct kw_error *err)
+{
+    const char *d = dir->path;
+
+    return put_text(dir, "config/cryptocore.yaml", err,
+                    COMMON_SETTINGS "credentials_dir: %s/region/credentials/cryptocore\n"
+                                    "pki_dir: %s/region/pki\n"
+                                    "hsm_token: " KW_MESH_TOKEN "\n"
+                                    "hsm_pin_file: %s/secret/pin\n"
+                                    "hsm_lock_file: %s/run/hsm-login.lock\n"
+                                    "hsm_worker: %s/keyward-hsm-worker\n",
+                    d, d, d, d, bin_dir);
+}
+
+static struct kw_result orchestrator_settings(const struct kw_mesh_dir *dir, struct kw_error *err)
+{
+    const char *d = dir->path;
+
+    return put_text(dir, "config/orchestrator.yaml", err,
+                    COMMON_SETTINGS "credentials_dir: %s/region/credentials/orchestrator\n"
+                                    "database: %s/data/orchestrator.db\n"
+                                    "page_key_file: %s/secret/page-token.key\n",
+                    d, d, d);
+}
+
+static struct kw_result authz_settings(const struct kw_mesh_dir *dir, struct kw_error *err)
+{
+    const char *d = dir->path;
+
+    return put_text(dir, "config/authz.yaml", err,
+                    COMMON_SETTINGS "credentials_dir: %s/region/credentials/authz\n"
+                                    "database: %s/data/authz.db\n"
+                                    "pki_dir: %s/region/pki\n"
+                                    "officers_dir: %s/region/officers\n",
+                    d, d, d, d);
+}
+
+static struct kw_result gateway_settings(const struct kw_mesh_dir *dir, struct kw_error *err)
+{
+    const char *d = dir->path;
+
+    KW_TRY(put_text(dir, "config/redis.conf", err,
+                    "port 0\nunixsocket %s/run/redis.sock\nunixsocketperm 700\nsave \"\"\nappendonly no\n"
+                    "maxmemory 64mb\nmaxmemory-policy allkeys-lru\ndaemonize no\n",
+                    d));
+    return put_text(dir, "config/gateway.yaml", err,
+                    COMMON_SETTINGS "credentials_dir: %s/region/credentials/gateway\n"
+                                    "client_ca_file: %s/region/pki/client-ca.pem\n"
+                                    "redis: %s/run/redis.sock\n"
+                                    "cache_key_file: %s/secret/cache.key\n",
+                    d, d, d, d);
+}
+
+/* Init names the officer's certificate by the id it gave; here there is one, and it is put beside its key. */
+static struct kw_result officer_place(const struct kw_mesh_dir *dir, struct kw_error *err)
+{
+    char path[PATH_MAX];
+    char name[NAME_MAX + 32] = "";
+    DIR *officers = opendir(kw_mesh_path(dir, "region/officers", path));
+    const struct dirent *entry;
+    KW_SCOPED(kw_buf_done) struct kw_buf pem = {0};
+
+    KW_ENSURE(officers != NULL, err, SYSTEM, "%s: %s", path, strerror(errno));
+    while ((entry = readdir(officers)) != NULL) {
+        if (entry->d_name[0] != '.') {
+            (void)snprintf(name, sizeof(name), "region/officers/%s", entry->d_name);
+        }
+    }
+    (void)closedir(officers);
+    KW_TRY(kw_keyfile_read(AT_FDCWD, kw_mesh_path(dir, name, path), TEXT_MAX, false, &pem, err));
+    return put(dir, "officer/cert.pem", kw_buf_bytes(&pem), KW_KEYFILE_MODE_PUBLIC, err);
+}
+
+struct kw_result kw_mesh_service_files(const struct kw_mesh_dir *dir, const char *bin_dir, struct kw_error *err)
+{
+    KW_TRY(officer_place(dir, err));
+    KW_TRY(core_settings(dir, bin_dir, err));
+    KW_TRY(orchestrator_settings(dir, err));
+    KW_TRY(authz_settings(dir, err));
+    return gateway_settings(dir, err);
+}
+
+struct kw_result kw_mesh_cli_file(const struct kw_mesh_dir *dir, int port, struct kw_error *err)
+{
+    const char *d = dir->path;
+
+    return put_text(dir, "cli.yaml", err,
+                    "target: 127.0.0.1:%d\n"
+                    "ca_file: %s/region/pki/root.pem\n"
+                    "peer: spiffe://" KW_MESH_TRUST_DOMAIN "/region/" KW_MESH_REGION "/cell/" KW_MESH_CELL
+                    "/svc/gateway\n"
+                    "cert_file: %s/officer/cert.pem\n"
+                    "key_file: %s/officer/key.pem\n",
+                    port, d, d, d);
+}
