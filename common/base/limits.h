@@ -111,6 +111,24 @@
 #define KW_STORE_RESTART_WAIT_MS 100   /* how long it waits for them */
 #define KW_STORE_READ_WAIT_MS    1000 /* a reader waits so long for a moment's lock of the writer */
 
+/* --- authorisation --- */
+#define KW_GRANT_TRIES_MAX      4U  /* batch and product grants tried for one device */
+#define KW_GRANT_CANDIDATES_MAX 16U /* grants looked at for one device */
+#define KW_GRANT_REGIONS_MAX    16U /* regions of one grant, or one partner */
+#define KW_GRANT_LIFE_MS_MAX    (5ULL * 366 * 24 * 3600 * 1000)
+#define KW_GRANT_WINDOW_S_MAX   (366ULL * 24 * 3600)
+#define KW_STATION_PRODUCTS_MAX 64U
+#define KW_JUSTIFICATION_MAX    500U  /* characters */
+#define KW_QUOTA_BUCKETS        4096U /* of the table of quotas in use; a power of two */
+#define KW_CALLERS_CACHED       256U  /* parsed certificates kept */
+#define KW_DENIALS_PER_CALLER_S 10U   /* written singly; what comes above is counted */
+#define KW_DENIAL_CALLERS       256U  /* callers whose denials are counted apart */
+#define KW_DENIALS_WAITING_MAX  4096U /* not yet written; above, the oldest caller's are counted */
+#define KW_DIARY_DELAY_MS       50U   /* denials, witness and quotas are written together after this */
+#define KW_DIARY_QUOTAS_MAX     256U  /* quotas in one write */
+#define KW_CHUNKS_RUNNING_MAX   16U   /* chunks of one stream in progress; more wait */
+#define KW_CREDENTIALS_CHECK_MS 30000U /* a service looks for renewed credentials */
+
 /* --- edge --- (options of the public listener, services/gateway/edge; times in milliseconds) */
 #define KW_EDGE_STREAMS_MAX                 100U  /* concurrent calls on one connection */
 #define KW_EDGE_CALLS_MAX                   4096U /* concurrent calls on all connections */
@@ -153,9 +171,29 @@
 #define KW_EDGE_AGE_GRACE_MS       300000U /* from GOAWAY to the cut */
 #define KW_EDGE_GOAWAY_MS          1000U   /* longest wait for the PING between the two GOAWAYs */
 #define KW_EDGE_CLOSE_MS           2000U   /* to write the last bytes of a refused connection */
+#define KW_EDGE_ACCEPT_RETRY_MS 100U /* after a connection could not be taken for want of memory */
 #define KW_EDGE_RELOAD_MS          5000U   /* between looks at the credentials directory */
 #define KW_EDGE_REQUEST_ID_LEN_MAX 64U     /* x-request-id as sent by the client */
 #define KW_EDGE_SIGNATURE_LEN_MAX  1024U   /* keyward-signature-bin, decoded */
+
+/* --- gateway --- (between the edge and the hop) */
+#define KW_GATEWAY_CALLERS_MAX       4096U         /* callers whose windows are remembered */
+#define KW_GATEWAY_CALLERS_WAYS      8U            /* of them, those that share one slot of the table */
+#define KW_GATEWAY_PENDING_LEN_MAX   (1024U * 1024U) /* messages of one call that wait for the hop */
+#define KW_GATEWAY_QUESTIONS_LEN_MAX (64U * 1024U) /* reflection questions that wait for room */
+#define KW_GATEWAY_RETRY_MS          200U          /* RetryInfo where nobody knows better */
+#define KW_GATEWAY_DETAILS_MAX       (16U * 1024U) /* memory to make one google.rpc.Status */
+#define KW_GATEWAY_STATUS_FRESH_MS   30000U        /* health believes a GetStatus answer so long */
+#define KW_GATEWAY_STATUS_MARGIN     4U /* GetStatus keeps 1/4 of its time to say who was silent */
+
+/* --- request cache (Redis) --- */
+#define KW_REQUEST_CACHE_TTL_S            86400U /* as long as request ids are promised to be known */
+#define KW_REQUEST_CACHE_OUTCOME_LEN_MAX  (64U * 1024U) /* longer outcomes are not kept */
+#define KW_REQUEST_CACHE_PENDING_MAX      1024U /* commands without reply; then it counts as down */
+#define KW_REQUEST_CACHE_COMMAND_MS       5U    /* then the call goes on without it */
+#define KW_REQUEST_CACHE_STALL_MS         1000U /* no reply, or no connection: it is made anew */
+#define KW_REQUEST_CACHE_RECONNECT_MIN_MS 100U
+#define KW_REQUEST_CACHE_RECONNECT_MAX_MS 5000U
 
 /* --- certificates and key files --- */
 #define KW_CERTIFICATE_LEN_MAX      (16U * 1024U)  /* one certificate, DER */

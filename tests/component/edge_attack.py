@@ -3,13 +3,16 @@
 
     edge_attack.py PATH_OF_EDGE_ECHO [unittest arguments]
 
-Each flood is bounded here too, so that a server which never cuts makes the test fail instead of running for ever.
+Each flood is bounded here too: a server that never cuts makes the test fail, not run for ever.
 """
+import resource
 import socket
 import struct
 import subprocess
 import sys
 import unittest
+
+import grpc
 
 from edge_frames import (ACK, CANCEL, CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, NO_ERROR,
                          PING, PRIORITY, RST_STREAM, SETTINGS, WINDOW_UPDATE, Connection, Inflater,
@@ -166,7 +169,8 @@ class Flood(EdgeCase):
         client = subprocess.Popen(
             ["openssl", "s_client", "-quiet", "-no_ign_eof", "-connect",
              "127.0.0.1:%d" % self.server.port,
-             "-alpn", "h2", "-cert", self.world.path("client.pem"), "-key", self.world.path("client.key")],
+             "-alpn", "h2", "-cert", self.world.path("client.pem"),
+             "-key", self.world.path("client.key")],
             bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL)
         self.addCleanup(client.stdin.close)
@@ -251,6 +255,29 @@ class Slow(EdgeCase):
             connection.send(frame(HEADERS, END_HEADERS, 1, request("/test.Echo/Flood")) + frame(
                 DATA, END_STREAM, 1, message(bytes(1000))), reading=False)
             eventually(lambda: self.server.limit("stall") >= 1, "cut")
+
+
+class Descriptors(EdgeCase):
+    def test_listener_survives_running_out_of_file_descriptors(self):
+        """CVE-2023-4785 of gRPC core: there, nothing was accepted any more for good."""
+        limit = 40
+        resource.prlimit(self.server.process.pid, resource.RLIMIT_NOFILE, (limit, limit))
+        silent = [socket.create_connection(("127.0.0.1", self.server.port), TIMEOUT_S)
+                  for _ in range(2 * limit)]
+        for connection in silent:
+            self.addCleanup(connection.close)
+        silent[-1].settimeout(TIMEOUT_S)
+        self.assertEqual(silent[-1].recv(1), b"")  # refused, not left waiting
+        for connection in silent:
+            connection.close()
+        eventually(lambda: self.answers(), "it answers again")
+
+    def answers(self):
+        with self.server.channel() as channel:
+            try:
+                return unary(channel, "Unary")(b"x", timeout=TIMEOUT_S) == b"x"
+            except grpc.RpcError:
+                return False
 
 
 class Protocol(EdgeCase):

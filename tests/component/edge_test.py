@@ -435,7 +435,8 @@ class Idle(EdgeCase):
 
     def test_connection_without_a_call_goes(self):
         unary(self.channel, "Unary")(b"", timeout=TIMEOUT_S)
-        eventually(lambda: self.server.stats()["keyward_edge_connections"] == 1, "only the question's is left")
+        eventually(lambda: self.server.stats()["keyward_edge_connections"] == 1,
+                   "only the question's is left")
         self.assertEqual(unary(self.channel, "Unary")(b"again", timeout=TIMEOUT_S), b"again")
 
 

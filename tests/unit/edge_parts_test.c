@@ -1,6 +1,8 @@
 /* The edge's pure parts: what is decided without a socket. */
 #include "common/base/limits.h"
+#include "services/gateway/edge/address.h"
 #include "services/gateway/edge/budget.h"
+#include "services/gateway/edge/fields.h"
 #include "services/gateway/edge/grpc_message.h"
 #include "services/gateway/edge/metadata.h"
 #include "services/gateway/edge/timeout.h"
@@ -24,7 +26,8 @@ static bool timeout_refused(const char *text)
 {
     uint64_t untouched = 77;
 
-    return kw_edge_timeout_parse(kw_bytes_str(text), &untouched, NULL).reason == KW_E_METADATA_INVALID;
+    return kw_edge_timeout_parse(kw_bytes_str(text), &untouched, NULL).reason ==
+           KW_E_METADATA_INVALID;
 }
 
 Test(edge_timeout, reads_every_unit)
@@ -46,7 +49,7 @@ Test(edge_timeout, holds_what_no_clock_can_say)
 
 Test(edge_timeout, refuses_everything_else)
 {
-    static const char *const wrong[] = {"",   "S",   "1",   "1s",  "1 S", " 1S", "1S ",
+    static const char *const wrong[] = {"",    "S",   "1",    "1s",   "1 S",        " 1S", "1S ",
                                         "-1S", "+1S", "1.5S", "0x1S", "123456789S", "1SS", "m1"};
 
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
@@ -114,8 +117,8 @@ Test(edge_base64, every_byte_comes_back)
 
 Test(edge_base64, refuses_a_second_spelling)
 {
-    static const char *const wrong[] = {"Z",    "Zh==", "Zm9=", "Zg=",  "Zg===", "=",   "====",
-                                        "Zm9v=", "Z_8", "Z-8",  "Zm 9", "Zm9v\n", "Zg,Zg", "Zg=g"};
+    static const char *const wrong[] = {"Z",     "Zh==", "Zm9=", "Zg=",  "Zg===",  "=",     "====",
+                                        "Zm9v=", "Z_8",  "Z-8",  "Zm 9", "Zm9v\n", "Zg,Zg", "Zg=g"};
 
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         KW_SCOPED(kw_buf_done) struct kw_buf out = {0};
@@ -154,6 +157,100 @@ Test(edge_names, request_ids_are_harmless_to_repeat)
     cr_assert(not(kw_edge_request_id_valid(kw_bytes_str("a\"b"))));
 }
 
+/* --- addresses --- */
+
+static struct kw_edge_address address_of(const char *text)
+{
+    struct kw_edge_address address = {0};
+
+    cr_assert(kw_ok(kw_edge_address_parse(text, &address, NULL)), "%s", text);
+    return address;
+}
+
+Test(edge_address, text_and_back)
+{
+    static const char *const texts[] = {"127.0.0.1:0", "0.0.0.0:65535", "[::1]:8443",
+                                        "[2001:db8::1]:1"};
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        struct kw_edge_address address = address_of(texts[i]);
+        char text[KW_EDGE_ADDRESS_SIZE];
+
+        kw_edge_address_text(&address, text);
+        cr_expect_str_eq(text, texts[i]);
+    }
+}
+
+Test(edge_address, refuses_what_is_no_address)
+{
+    static const char *const wrong[] = {"",
+                                        ":",
+                                        "127.0.0.1",
+                                        "127.0.0.1:",
+                                        "localhost:1",
+                                        "127.0.0.1:x",
+                                        "127.0.0.1:65536",
+                                        "127.0.0.1:-1",
+                                        "::1:80",
+                                        "[::1]",
+                                        "[::1]80",
+                                        "[]:80",
+                                        "127.0.0.1: 1",
+                                        "[127.0.0.1]:1"};
+
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        struct kw_edge_address address;
+
+        cr_expect(kw_edge_address_parse(wrong[i], &address, NULL).reason == KW_E_CONFIG_INVALID,
+                  "%s", wrong[i]);
+    }
+}
+
+static bool same_source(const char *a, const char *b)
+{
+    struct kw_edge_address first = address_of(a);
+    struct kw_edge_address second = address_of(b);
+
+    return kw_edge_address_same_source(&first, &second);
+}
+
+Test(edge_address, a_source_is_an_ipv4_address_or_an_ipv6_64)
+{
+    cr_assert(same_source("192.0.2.1:1", "192.0.2.1:2"));
+    cr_assert(not(same_source("192.0.2.1:1", "192.0.2.2:1")));
+    cr_assert(same_source("[2001:db8::1]:1", "[2001:db8::ffff:ffff:ffff:ffff]:1"));
+    cr_assert(not(same_source("[2001:db8::1]:1", "[2001:db8:0:1::1]:1")));
+    cr_assert(not(same_source("[::1]:1", "127.0.0.1:1")));
+}
+
+/* --- header blocks --- */
+
+Test(edge_fields, binary_names_are_encoded)
+{
+    KW_SCOPED(kw_edge_fields_done) struct kw_edge_fields fields = {0};
+
+    kw_edge_fields_put(&fields, "a", kw_bytes_str("1"));
+    kw_edge_fields_put_metadata(&fields, "b-bin", kw_bytes_str("foob"));
+    kw_edge_fields_put_percent(&fields, "c", kw_bytes_str("%"));
+    cr_assert(not(fields.failed));
+    cr_assert(eq(sz, fields.count, 3));
+    cr_assert(kw_bytes_equal(kw_buf_bytes(&fields.text), kw_bytes_str("a1b-binZm9vYgc%25")));
+    cr_assert(not(fields.field[0].varies));
+    cr_assert(fields.field[1].varies);
+}
+
+Test(edge_fields, too_many_is_remembered)
+{
+    KW_SCOPED(kw_edge_fields_done) struct kw_edge_fields fields = {0};
+
+    for (int i = 0; i <= KW_EDGE_FIELDS_MAX; i++) {
+        cr_assert(not(fields.failed));
+        kw_edge_fields_put(&fields, "a", kw_bytes_str("1"));
+    }
+    cr_assert(fields.failed);
+    cr_assert(eq(sz, fields.count, KW_EDGE_FIELDS_MAX));
+}
+
 /* --- framing --- */
 
 static bool next_is(struct kw_edge_inbox *inbox, const char *text)
@@ -190,7 +287,8 @@ Test(edge_inbox, gives_messages_cut_at_any_byte)
         while (kw_ok(kw_edge_inbox_next(&inbox, 100, &message, &whole, NULL)) && whole) {
             seen++;
         }
-        cr_assert(kw_ok(kw_edge_inbox_put(&inbox, KW_BYTES(wire.data + cut, wire.len - cut), NULL)));
+        cr_assert(
+            kw_ok(kw_edge_inbox_put(&inbox, KW_BYTES(wire.data + cut, wire.len - cut), NULL)));
         cr_expect(seen > 0 || next_is(&inbox, "one"));
         cr_expect(seen > 1 || next_is(&inbox, ""));
         cr_expect(seen > 2 || next_is(&inbox, "three"));
@@ -207,7 +305,8 @@ Test(edge_inbox, refuses_too_large_before_the_message_is_there)
     bool whole;
 
     cr_assert(kw_ok(kw_edge_inbox_put(&inbox, KW_BYTES_OF(prefix), NULL)));
-    cr_assert(kw_edge_inbox_next(&inbox, 100, &message, &whole, NULL).reason == KW_E_BODY_TOO_LARGE);
+    cr_assert(kw_edge_inbox_next(&inbox, 100, &message, &whole, NULL).reason ==
+              KW_E_BODY_TOO_LARGE);
 }
 
 Test(edge_inbox, refuses_the_compressed_flag)
@@ -218,7 +317,8 @@ Test(edge_inbox, refuses_the_compressed_flag)
     bool whole;
 
     cr_assert(kw_ok(kw_edge_inbox_put(&inbox, KW_BYTES_OF(prefix), NULL)));
-    cr_assert(kw_edge_inbox_next(&inbox, 100, &message, &whole, NULL).reason == KW_E_COMPRESSION_UNSUPPORTED);
+    cr_assert(kw_edge_inbox_next(&inbox, 100, &message, &whole, NULL).reason ==
+              KW_E_COMPRESSION_UNSUPPORTED);
 }
 
 /* --- waste budget --- */

@@ -323,8 +323,11 @@ void kw_edge_connection_accept(struct kw_edge *edge)
 {
     struct kw_edge_connection *conn = calloc(1, sizeof(*conn));
 
-    if (conn == NULL) {
-        return; /* libuv keeps the connection and offers it again with the next one */
+    if (conn == NULL) { /* libuv stops listening until the connection is taken: try again */
+        kw_edge_set_timer(edge, &edge->accept_timer,
+                          kw_clock_mono_ns() +
+                              (uint64_t)KW_EDGE_ACCEPT_RETRY_MS * KW_EDGE_NS_PER_MS);
+        return;
     }
     link_connection(edge, conn);
     kw_edge_output_init(conn);

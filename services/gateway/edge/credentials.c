@@ -3,12 +3,14 @@
 #include "services/gateway/edge/credentials.h"
 
 #include "common/base/limits.h"
+#include "common/base/metrics.h"
 #include "services/gateway/edge/handshake.h"
 #include "services/gateway/edge/tls.h"
 
 #include <openssl/err.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 enum {
     KEY_FILE,
@@ -129,6 +131,16 @@ bool kw_edge_credentials_changed(const struct kw_edge_credentials *credentials)
     return false;
 }
 
+/* For the alarm on certificates that nobody renews. */
+static void note_expiry(SSL_CTX *context)
+{
+    struct tm end = {0};
+
+    if (ASN1_TIME_to_tm(X509_get0_notAfter(SSL_CTX_get0_certificate(context)), &end) == 1) {
+        kw_metric_set(KW_M_CERTIFICATE_EXPIRY, "edge", timegm(&end));
+    }
+}
+
 /* The stamp is taken before reading: a swap in between is seen as a change the next time. */
 struct kw_result kw_edge_credentials_reload(struct kw_edge_credentials *credentials,
                                             struct kw_error *err)
@@ -139,6 +151,7 @@ struct kw_result kw_edge_credentials_reload(struct kw_edge_credentials *credenti
     KW_TRY(make_context(credentials->path, &context, err));
     SSL_CTX_free(credentials->context);
     credentials->context = context;
+    note_expiry(context);
     return KW_OK;
 }
 

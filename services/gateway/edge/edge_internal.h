@@ -171,6 +171,7 @@ struct kw_edge {
     bool closing;
     unsigned handles; /* of the edge itself, not yet closed */
     struct kw_edge_timer drain_timer;
+    struct kw_edge_timer accept_timer;
     void (*drained)(void *context);
     void *drained_context;
     void (*closed)(void *context);

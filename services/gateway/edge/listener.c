@@ -4,6 +4,7 @@
 #include "services/gateway/edge/edge_internal.h"
 #include "services/gateway/edge/tls.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #define BACKLOG 1024
@@ -73,6 +74,18 @@ static void on_connection(uv_stream_t *listener, int status)
 
     if (status == 0) {
         kw_edge_connection_accept(edge);
+    } else {
+        kw_metric_add(KW_M_EDGE_LIMITS, "accept",
+                      1); /* e.g. no file descriptor left: libuv has closed it */
+    }
+}
+
+static void on_accept_again(struct kw_edge_timer *timer)
+{
+    struct kw_edge *edge = KW_CONTAINER_OF(timer, struct kw_edge, accept_timer);
+
+    if (!uv_is_closing((uv_handle_t *)&edge->listener)) {
+        kw_edge_connection_accept(edge);
     }
 }
 
@@ -99,6 +112,7 @@ static struct kw_result prepare(struct kw_edge *edge, const struct kw_edge_optio
     edge->region = strdup(options->region);
     KW_ENSURE(edge->version != NULL && edge->region != NULL, err, MEMORY, "edge");
     KW_TRY(kw_edge_timers_add(&edge->timers, &edge->drain_timer, kw_edge_drain_fire, err));
+    KW_TRY(kw_edge_timers_add(&edge->timers, &edge->accept_timer, on_accept_again, err));
     KW_TRY(kw_edge_tls_setup(err));
     KW_TRY(kw_edge_h2_setup(edge, err));
     return kw_edge_credentials_init(&edge->credentials, options->credentials_dir,
@@ -247,6 +261,7 @@ void kw_edge_drain(struct kw_edge *edge, void (*drained)(void *context), void *c
 
 void kw_edge_close(struct kw_edge *edge, void (*closed)(void *context), void *context)
 {
+    assert(!edge->closing);
     edge->closing = true;
     edge->closed = closed;
     edge->closed_context = context;
