@@ -205,4 +205,14 @@
 #define KW_KEY_FILE_LEN_MAX         8192U          /* one private key, PEM */
 #define KW_CREDENTIALS_FILE_LEN_MAX (256U * 1024U) /* one file of a credentials directory */
 
+/* --- orchestrator --- */
+#define KW_LOT_LEN_MAX           64  /* characters of a lot number */
+#define KW_DEVICE_SERIAL_LEN_MAX 64  /* characters of a serial number */
+#define KW_PAGE_BYTES_MAX        (240U * 1024U) /* items of one page, so that it stays below KW_BODY_LEN_MAX */
+#define KW_PAGE_LIFETIME_MS      86400000U      /* a page token is good for a day */
+#define KW_RECEIPT_WINDOW_LEN    KW_LEDGER_UNACKED_MAX /* of one chain, here and not yet durable */
+#define KW_CORE_GAP_MS           2000U /* how long a missing receipt may keep later ones waiting */
+#define KW_CORE_RETRY_MS         500U  /* before the standing call to the core is opened again */
+#define KW_CORE_BOOTS_MAX        4     /* lives of the core whose receipts may still be on their way */
+
 #endif

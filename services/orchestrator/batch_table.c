@@ -1,0 +1,93 @@
+/* SQL of table batches. */
+#include "services/orchestrator/batch_table.h"
+
+#define SELECT_BATCH                                                                               \
+    "SELECT b.id, b.station, b.request, b.product, b.lot, b.count, b.created_ms, b.released_ms,"   \
+    " count(d.id), count(d.confirmed_ms), count(d.released_ms)"                                    \
+    " FROM batches b LEFT JOIN devices d ON d.batch = b.id"
+
+static const char select_by_id[] = SELECT_BATCH " WHERE b.id = $1 GROUP BY b.id";
+static const char select_by_request[] =
+    SELECT_BATCH " WHERE b.station = $1 AND b.request = $2 GROUP BY b.id";
+static const char insert_batch[] =
+    "INSERT INTO batches (id, station, request, product, lot, count, created_ms)"
+    " VALUES ($1, $2, $3, $4, $5, $6, $7)";
+static const char release_batch[] =
+    "UPDATE batches SET released_ms = $2 WHERE id = $1 AND released_ms IS NULL";
+
+static struct kw_result read_row(struct kw_stmt *stmt, struct kw_arena *arena,
+                                 struct kw_batch_row *ret_row, bool *ret_found,
+                                 struct kw_error *err)
+{
+    struct kw_batch_row row = {0};
+    bool found;
+
+    KW_TRY(kw_step(stmt, &found, err));
+    if (!found) {
+        *ret_found = false;
+        return KW_OK;
+    }
+    KW_TRY(kw_col_id(stmt, 0, &row.id, err));
+    KW_TRY(kw_col_id(stmt, 1, &row.station, err));
+    KW_TRY(kw_col_id(stmt, 2, &row.request, err));
+    KW_TRY(kw_col_id(stmt, 3, &row.product, err));
+    KW_TRY(kw_row_text(stmt, 4, arena, &row.lot, err));
+    row.count = (uint32_t)kw_col_i64(stmt, 5);
+    row.created_ms = (uint64_t)kw_col_i64(stmt, 6);
+    row.released_ms = (uint64_t)kw_col_i64(stmt, 7);
+    row.generated = (uint32_t)kw_col_i64(stmt, 8);
+    row.confirmed = (uint32_t)kw_col_i64(stmt, 9);
+    row.released = (uint32_t)kw_col_i64(stmt, 10);
+    *ret_row = row;
+    *ret_found = true;
+    return KW_OK;
+}
+
+struct kw_result kw_batch_find(struct kw_tx *tx, struct kw_id id, struct kw_arena *arena,
+                               struct kw_batch_row *ret_row, bool *ret_found, struct kw_error *err)
+{
+    struct kw_stmt *stmt;
+
+    KW_TRY(kw_sql(tx, select_by_id, &stmt, err));
+    kw_bind_id(stmt, 1, &id);
+    return read_row(stmt, arena, ret_row, ret_found, err);
+}
+
+struct kw_result kw_batch_find_request(struct kw_tx *tx, struct kw_id station, struct kw_id request,
+                                       struct kw_arena *arena, struct kw_batch_row *ret_row,
+                                       bool *ret_found, struct kw_error *err)
+{
+    struct kw_stmt *stmt;
+
+    KW_TRY(kw_sql(tx, select_by_request, &stmt, err));
+    kw_bind_id(stmt, 1, &station);
+    kw_bind_id(stmt, 2, &request);
+    return read_row(stmt, arena, ret_row, ret_found, err);
+}
+
+struct kw_result kw_batch_insert(struct kw_tx *tx, const struct kw_batch_row *row,
+                                 struct kw_error *err)
+{
+    struct kw_stmt *stmt;
+
+    KW_TRY(kw_sql(tx, insert_batch, &stmt, err));
+    kw_bind_id(stmt, 1, &row->id);
+    kw_bind_id(stmt, 2, &row->station);
+    kw_bind_id(stmt, 3, &row->request);
+    kw_bind_id(stmt, 4, &row->product);
+    kw_bind_text(stmt, 5, row->lot);
+    kw_bind_i64(stmt, 6, row->count);
+    kw_bind_i64(stmt, 7, (int64_t)row->created_ms);
+    return kw_exec(stmt, NULL, err);
+}
+
+struct kw_result kw_batch_release(struct kw_tx *tx, struct kw_id id, uint64_t now_ms,
+                                  struct kw_error *err)
+{
+    struct kw_stmt *stmt;
+
+    KW_TRY(kw_sql(tx, release_batch, &stmt, err));
+    kw_bind_id(stmt, 1, &id);
+    kw_bind_i64(stmt, 2, (int64_t)now_ms);
+    return kw_exec(stmt, NULL, err);
+}

@@ -1,0 +1,23 @@
+/* Settings of the orchestrator: the table, and the immutable value it fills. */
+#ifndef KW_SERVICES_ORCHESTRATOR_CONFIG_H
+#define KW_SERVICES_ORCHESTRATOR_CONFIG_H
+
+#include "common/base/settings.h"
+
+struct kw_orch_config {
+    char *region;
+    char *cell;
+    char *trust_domain;
+    char *listen;
+    char *metrics_listen;
+    char *credentials_dir;
+    char *log_level;
+    char *database;
+    char *page_key_file;
+    struct kw_strings targets;
+    uint32_t drain_ms;
+};
+
+extern const struct kw_settings_spec kw_orch_settings;
+
+#endif

@@ -1,0 +1,181 @@
+/* SQL of table devices. */
+#include "services/orchestrator/device_table.h"
+
+#define SELECT_DEVICE                                                                              \
+    "SELECT d.id, d.batch, b.station, d.position, d.product,"                                      \
+    " (SELECT k.id FROM key_versions k WHERE k.device = d.id ORDER BY k.version DESC LIMIT 1),"    \
+    " d.created_ms, d.serial, d.confirmed_ms, d.released_ms"                                       \
+    " FROM devices d JOIN batches b ON b.id = d.batch"
+
+#define STATE_OF_DEVICE                                                                            \
+    "CASE WHEN d.released_ms IS NOT NULL THEN 3 WHEN d.confirmed_ms IS NOT NULL THEN 2 ELSE 1 END"
+
+/* $1 after, $2 limit, $3 station, $4 product, $5 state; $6 and $7 are what picks the index. */
+#define PAGE_OF_DEVICES                                                                            \
+    " d.id > $1 AND ($3 IS NULL OR b.station = $3) AND ($4 IS NULL OR d.product = $4)"             \
+    " AND ($5 IS NULL OR " STATE_OF_DEVICE " = $5)"
+#define IN_ORDER " ORDER BY d.id LIMIT $2"
+
+static const char select_by_id[] = SELECT_DEVICE " WHERE d.id = $1";
+static const char select_range[] =
+    SELECT_DEVICE " WHERE d.batch = $1 AND d.position >= $2 ORDER BY d.position LIMIT $3";
+static const char select_page[] = SELECT_DEVICE " WHERE" PAGE_OF_DEVICES IN_ORDER;
+static const char select_page_of_batch[] = SELECT_DEVICE
+    " WHERE d.batch = $6 AND ($7 IS NULL OR d.serial = $7) AND" PAGE_OF_DEVICES IN_ORDER;
+static const char select_page_of_serial[] =
+    SELECT_DEVICE " WHERE d.serial = $7 AND" PAGE_OF_DEVICES IN_ORDER;
+static const char insert_device[] =
+    "INSERT INTO devices (id, batch, position, product, created_ms) VALUES ($1, $2, $3, $4, $5)";
+static const char confirm_device[] =
+    "UPDATE devices SET serial = $2, confirmed_ms = $3, confirm_hlc = $4, confirm_store = $5"
+    " WHERE id = $1 AND confirmed_ms IS NULL";
+static const char release_device[] =
+    "UPDATE devices SET released_ms = $2 WHERE id = $1 AND released_ms IS NULL";
+
+enum kw_device_state kw_device_state(const struct kw_device_row *row)
+{
+    if (row->released_ms != 0) {
+        return KW_DEVICE_RELEASED;
+    }
+    return row->confirmed_ms != 0 ? KW_DEVICE_CONFIRMED : KW_DEVICE_PROVISIONED;
+}
+
+static struct kw_result read_row(struct kw_stmt *stmt, struct kw_arena *arena,
+                                 struct kw_device_row *ret_row, struct kw_error *err)
+{
+    struct kw_device_row row = {0};
+
+    KW_TRY(kw_col_id(stmt, 0, &row.id, err));
+    KW_TRY(kw_col_id(stmt, 1, &row.batch, err));
+    KW_TRY(kw_col_id(stmt, 2, &row.station, err));
+    row.position = (uint32_t)kw_col_i64(stmt, 3);
+    KW_TRY(kw_col_id(stmt, 4, &row.product, err));
+    KW_TRY(kw_col_id(stmt, 5, &row.key, err));
+    row.created_ms = (uint64_t)kw_col_i64(stmt, 6);
+    KW_TRY(kw_row_text(stmt, 7, arena, &row.serial, err));
+    row.confirmed_ms = (uint64_t)kw_col_i64(stmt, 8);
+    row.released_ms = (uint64_t)kw_col_i64(stmt, 9);
+    *ret_row = row;
+    return KW_OK;
+}
+
+static struct kw_result read_rows(struct kw_stmt *stmt, struct kw_arena *arena,
+                                  struct kw_device_row *rows, size_t max, size_t *ret_count,
+                                  struct kw_error *err)
+{
+    size_t count = 0;
+    bool found = true;
+
+    while (count < max) {
+        KW_TRY(kw_step(stmt, &found, err));
+        if (!found) {
+            break;
+        }
+        KW_TRY(read_row(stmt, arena, &rows[count], err));
+        count++;
+    }
+    *ret_count = count;
+    return KW_OK;
+}
+
+struct kw_result kw_device_find(struct kw_tx *tx, struct kw_id id, struct kw_arena *arena,
+                                struct kw_device_row *ret_row, bool *ret_found,
+                                struct kw_error *err)
+{
+    struct kw_stmt *stmt;
+    size_t count;
+
+    KW_TRY(kw_sql(tx, select_by_id, &stmt, err));
+    kw_bind_id(stmt, 1, &id);
+    KW_TRY(read_rows(stmt, arena, ret_row, 1, &count, err));
+    *ret_found = count == 1;
+    return KW_OK;
+}
+
+static const char *select_for(const struct kw_device_filter *filter)
+{
+    if (!kw_id_is_none(filter->batch)) {
+        return select_page_of_batch;
+    }
+    return filter->serial[0] != '\0' ? select_page_of_serial : select_page;
+}
+
+struct kw_result kw_device_list(struct kw_tx *tx, const struct kw_device_filter *filter,
+                                struct kw_id after, size_t max, struct kw_arena *arena,
+                                struct kw_device_row *rows, size_t *ret_count, struct kw_error *err)
+{
+    struct kw_stmt *stmt;
+
+    KW_TRY(kw_sql(tx, select_for(filter), &stmt, err));
+    kw_bind_id(stmt, 1, &after);
+    kw_bind_i64(stmt, 2, (int64_t)max);
+    if (!kw_id_is_none(filter->station)) {
+        kw_bind_id(stmt, 3, &filter->station);
+    }
+    if (!kw_id_is_none(filter->product)) {
+        kw_bind_id(stmt, 4, &filter->product);
+    }
+    if (filter->state != KW_DEVICE_ANY) {
+        kw_bind_i64(stmt, 5, filter->state);
+    }
+    if (!kw_id_is_none(filter->batch)) {
+        kw_bind_id(stmt, 6, &filter->batch);
+    }
+    if (filter->serial[0] != '\0') {
+        kw_bind_text(stmt, 7, filter->serial);
+    }
+    return read_rows(stmt, arena, rows, max, ret_count, err);
+}
+
+struct kw_result kw_device_range(struct kw_tx *tx, struct kw_id batch, uint32_t first, size_t max,
+                                 struct kw_arena *arena, struct kw_device_row *rows,
+                                 size_t *ret_count, struct kw_error *err)
+{
+    struct kw_stmt *stmt;
+
+    KW_TRY(kw_sql(tx, select_range, &stmt, err));
+    kw_bind_id(stmt, 1, &batch);
+    kw_bind_i64(stmt, 2, first);
+    kw_bind_i64(stmt, 3, (int64_t)max);
+    return read_rows(stmt, arena, rows, max, ret_count, err);
+}
+
+struct kw_result kw_device_insert(struct kw_tx *tx, const struct kw_device_row *row,
+                                  struct kw_error *err)
+{
+    struct kw_stmt *stmt;
+
+    KW_TRY(kw_sql(tx, insert_device, &stmt, err));
+    kw_bind_id(stmt, 1, &row->id);
+    kw_bind_id(stmt, 2, &row->batch);
+    kw_bind_i64(stmt, 3, row->position);
+    kw_bind_id(stmt, 4, &row->product);
+    kw_bind_i64(stmt, 5, (int64_t)row->created_ms);
+    return kw_exec(stmt, NULL, err);
+}
+
+struct kw_result kw_device_confirm(struct kw_tx *tx, struct kw_id id, const char *serial,
+                                   uint64_t now_ms, const struct kw_stamp *stamp,
+                                   struct kw_error *err)
+{
+    struct kw_stmt *stmt;
+
+    KW_TRY(kw_sql(tx, confirm_device, &stmt, err));
+    kw_bind_id(stmt, 1, &id);
+    kw_bind_text(stmt, 2, serial);
+    kw_bind_i64(stmt, 3, (int64_t)now_ms);
+    kw_bind_i64(stmt, 4, (int64_t)stamp->hlc);
+    kw_bind_id(stmt, 5, &stamp->store);
+    return kw_exec(stmt, NULL, err);
+}
+
+struct kw_result kw_device_release(struct kw_tx *tx, struct kw_id id, uint64_t now_ms,
+                                   struct kw_error *err)
+{
+    struct kw_stmt *stmt;
+
+    KW_TRY(kw_sql(tx, release_device, &stmt, err));
+    kw_bind_id(stmt, 1, &id);
+    kw_bind_i64(stmt, 2, (int64_t)now_ms);
+    return kw_exec(stmt, NULL, err);
+}

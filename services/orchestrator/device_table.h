@@ -1,0 +1,75 @@
+/* Table devices. All functions run on the store's threads. */
+#ifndef KW_SERVICES_ORCHESTRATOR_DEVICE_TABLE_H
+#define KW_SERVICES_ORCHESTRATOR_DEVICE_TABLE_H
+
+#include "services/orchestrator/row.h"
+
+struct kw_device_row {
+    struct kw_id id;
+    struct kw_id batch;
+    struct kw_id station; /* of the batch; ignored by insert */
+    uint32_t position;    /* in the batch, from 0 */
+    struct kw_id product;
+    struct kw_id key; /* newest key version; ignored by insert */
+    uint64_t created_ms;
+    const char *serial;    /* "": none yet; in the arena it was read into */
+    uint64_t confirmed_ms; /* 0: not yet */
+    uint64_t released_ms;  /* 0: not yet */
+};
+
+/* How far a device has come: the numbers of keyward.v1.DeviceState. */
+enum kw_device_state {
+    KW_DEVICE_ANY = 0,
+    KW_DEVICE_PROVISIONED = 1,
+    KW_DEVICE_CONFIRMED = 2,
+    KW_DEVICE_RELEASED = 3,
+};
+
+enum kw_device_state kw_device_state(const struct kw_device_row *row);
+
+/* What a list shows. Ids that are none, an empty serial and KW_DEVICE_ANY do not restrict. */
+struct kw_device_filter {
+    struct kw_id station;
+    struct kw_id batch;
+    struct kw_id product;
+    enum kw_device_state state;
+    const char *serial;
+};
+
+/* When and where a field group was written (design.md §6). */
+struct kw_stamp {
+    uint64_t hlc;
+    struct kw_id store;
+};
+
+/* `*ret_found` false: there is none, and `ret_row` is untouched. Fails: STORE_UNAVAILABLE,
+ * INTERNAL, MEMORY. */
+struct kw_result kw_device_find(struct kw_tx *tx, struct kw_id id, struct kw_arena *arena,
+                                struct kw_device_row *ret_row, bool *ret_found,
+                                struct kw_error *err);
+
+/* At most `max` devices with ids after `after`, in the order of their ids, into `rows`. */
+struct kw_result kw_device_list(struct kw_tx *tx, const struct kw_device_filter *filter,
+                                struct kw_id after, size_t max, struct kw_arena *arena,
+                                struct kw_device_row *rows, size_t *ret_count,
+                                struct kw_error *err);
+
+/* At most `max` devices of a batch from position `first` on, in the order of their positions. */
+struct kw_result kw_device_range(struct kw_tx *tx, struct kw_id batch, uint32_t first, size_t max,
+                                 struct kw_arena *arena, struct kw_device_row *rows,
+                                 size_t *ret_count, struct kw_error *err);
+
+/* Fails: ALREADY_EXISTS (id, or batch and position), STORE_UNAVAILABLE. */
+struct kw_result kw_device_insert(struct kw_tx *tx, const struct kw_device_row *row,
+                                  struct kw_error *err);
+
+/* Sets serial number and time, once: a confirmed device is left as it is. */
+struct kw_result kw_device_confirm(struct kw_tx *tx, struct kw_id id, const char *serial,
+                                   uint64_t now_ms, const struct kw_stamp *stamp,
+                                   struct kw_error *err);
+
+/* Sets the time, once. */
+struct kw_result kw_device_release(struct kw_tx *tx, struct kw_id id, uint64_t now_ms,
+                                   struct kw_error *err);
+
+#endif

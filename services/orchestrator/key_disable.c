@@ -1,0 +1,83 @@
+/* SuspendKey, DeactivateKey, ReportKeyCompromise, DestroyKey: disabling facts, made here under the
+ * capsule and without the core, so that they work when the HSM does not. Authz gets each for its
+ * own copy. */
+#include "services/orchestrator/handlers.h"
+#include "services/orchestrator/key_change.h"
+
+static enum kw_fact_kind kind_of(const struct kw_call *call)
+{
+    switch ((int)call->method->id) {
+    case KW_METHOD_SUSPEND_KEY:
+        return KW_FACT_SUSPENDED;
+    case KW_METHOD_DEACTIVATE_KEY:
+        return KW_FACT_DEACTIVATED;
+    case KW_METHOD_REPORT_KEY_COMPROMISE:
+        return KW_FACT_COMPROMISED;
+    default:
+        return KW_FACT_DESTROYED;
+    }
+}
+
+static struct kw_result check(struct kw_call *call, struct kw_tx *tx, struct kw_key_change *change,
+                              struct kw_error *err)
+{
+    KW_TRY(kw_key_change_load(call, tx, change, err));
+    return kw_state_require(&change->material.state, call->method->operation, call->actor, err);
+}
+
+struct kw_result kw_key_disable_read(struct kw_call *call, struct kw_tx *tx, struct kw_error *err)
+{
+    struct kw_key_change change;
+
+    if (!call->validate_only) {
+        return KW_OK; /* the writer checks what it changes */
+    }
+    KW_TRY(check(call, tx, &change, err));
+    return kw_key_change_answer(call, tx, change.material.row.id, KW_ID_NONE, err);
+}
+
+static struct kw_result make_fact(struct kw_call *call, const struct kw_key_change *change,
+                                  struct kw_fact_row *ret_row, struct kw_error *err)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf record = {0};
+    struct kw_fact_row row = {.fact = {.key = change->material.row.id,
+                                       .kind = kind_of(call),
+                                       .time_ms = call->now_ms,
+                                       .capsule = call->capsule.id,
+                                       .actor = call->capsule.caller},
+                              .justification = change->justification};
+
+    if (row.fact.kind == KW_FACT_SUSPENDED) {
+        KW_TRY(kw_id_v7(&row.fact.ref, err));
+    }
+    KW_TRY(kw_fact_encode(&row.fact, &record, err));
+    KW_TRY(kw_arena_copy(call->arena, kw_buf_bytes(&record), &row.record, err));
+    *ret_row = row;
+    return KW_OK;
+}
+
+/* A state that can't be folded any more would lock the key in whatever it is; so it is tried first.
+ */
+static struct kw_result check_folds(const struct kw_key_change *change, const struct kw_fact *fact,
+                                    struct kw_error *err)
+{
+    struct kw_key_state state = change->material.facts.state;
+
+    return kw_state_add(&state, fact, err);
+}
+
+struct kw_result kw_key_disable_write(struct kw_call *call, struct kw_tx *tx, struct kw_error *err)
+{
+    struct kw_key_change change;
+    struct kw_fact_row row;
+
+    KW_TRY(check(call, tx, &change, err));
+    KW_TRY(make_fact(call, &change, &row, err));
+    KW_TRY(check_folds(&change, &row.fact, err));
+    KW_TRY(kw_fact_insert(tx, &row, call->orch->boot_id, err));
+    if (row.fact.kind == KW_FACT_DESTROYED) {
+        KW_TRY(kw_key_destroy(tx, row.fact.key, err));
+    }
+    call->disabled = row.record;
+    return kw_key_change_answer(call, tx, row.fact.key, row.fact.ref, err);
+}

@@ -1,0 +1,120 @@
+/* keyward-orchestrator: its whole life. */
+#include "common/base/failpoint.h"
+#include "common/base/log.h"
+#include "common/base/secret.h"
+#include "common/loop/process.h"
+#include "common/observe/observe.h"
+#include "services/orchestrator/service.h"
+
+#include <stdlib.h>
+
+/* One a process; outlives every callback. */
+struct program {
+    struct kw_orch orch;
+    struct kw_loop *loop;
+    struct kw_process *process;
+    struct kw_observe *observe;
+};
+
+static void on_readiness(void *context, struct kw_readiness *readiness)
+{
+    struct program *program = context;
+
+    kw_readiness_add(readiness, "core", program->orch.core_ready);
+}
+
+/* Nothing is acknowledged any more; what was is on disk. */
+static void on_store_failed(const struct kw_error *error, void *context)
+{
+    struct program *program = context;
+
+    KW_LOG(ERROR, "store failed", KW_F_ERR(error));
+    kw_process_fail(program->process, EXIT_FAILURE);
+}
+
+static void on_drained(void *context)
+{
+    struct program *program = context;
+
+    kw_process_drained(program->process);
+}
+
+static void on_drain(void *context)
+{
+    struct program *program = context;
+
+    kw_orch_drain(&program->orch, on_drained);
+}
+
+static void on_stopped(void *context)
+{
+    struct program *program = context;
+
+    kw_observe_stop(program->observe);
+    program->observe = NULL;
+    kw_loop_stop(program->loop);
+}
+
+static void on_stop(void *context)
+{
+    struct program *program = context;
+
+    kw_orch_stop(&program->orch, on_stopped);
+}
+
+static struct kw_result start(struct program *program, const struct kw_orch_config *config,
+                              struct kw_error *err)
+{
+    const struct kw_process_hooks hooks = {
+        .drain = on_drain, .stop = on_stop, .context = program, .grace_ms = config->drain_ms};
+    const struct kw_observe_hooks observe = {.readiness = on_readiness, .context = program};
+
+    KW_TRY(kw_process_prepare(err));
+    KW_TRY(kw_failpoint_load(err));
+    KW_TRY(kw_secret_region_lock(err));
+    KW_TRY(kw_loop_new(&program->loop, err));
+    KW_TRY(kw_process_new(program->loop, &hooks, &program->process, err));
+    KW_TRY(kw_observe_start(config->metrics_listen, &observe, &program->observe, err));
+    program->orch.failed = on_store_failed;
+    program->orch.context = program;
+    KW_TRY(kw_orch_start(&program->orch, program->loop, config, err));
+    kw_process_ready(program->process, "port=%d metrics=%d", program->orch.port,
+                     kw_observe_port(program->observe));
+    return KW_OK;
+}
+
+static struct kw_result serve(const struct kw_orch_config *config, int *ret_exit_code,
+                              struct kw_error *err)
+{
+    static struct program program;
+    enum kw_log_level level = KW_LOG_INFO;
+
+    KW_TRY(kw_log_level_parse(config->log_level, &level, err));
+    kw_log_setup("orchestrator", config->region, level);
+    KW_TRY(start(&program, config, err));
+    kw_loop_run(program.loop);
+    *ret_exit_code = kw_process_end(program.process);
+    kw_orch_done(&program.orch);
+    kw_loop_free(program.loop);
+    return KW_OK;
+}
+
+int main(int argc, char **argv)
+{
+    struct kw_orch_config config = {0};
+    enum kw_settings_outcome outcome = KW_SETTINGS_PRINTED;
+    struct kw_error error = {0};
+    int exit_code = EXIT_SUCCESS;
+    struct kw_result result =
+        kw_settings_load(&kw_orch_settings, argc, argv, &config, &outcome, &error);
+
+    if (kw_ok(result) && outcome == KW_SETTINGS_RUN) {
+        result = serve(&config, &exit_code, &error);
+    }
+    kw_settings_done(&kw_orch_settings, &config);
+    if (!kw_ok(result)) {
+        KW_LOG(ERROR, "cannot go on", KW_F_ERR(&error));
+        return EXIT_FAILURE;
+    }
+    return exit_code;
+}

@@ -1,0 +1,129 @@
+/* The schema's history. Migrations that are out never change; new ones are added at the end.
+ *
+ * Prepared for merging (design.md §6): facts and receipts are sets of immutable rows; what can
+ * change on a device is one field group with a stamp (hybrid clock, store), or a time that is set
+ * once.
+ */
+#include "services/orchestrator/schema.h"
+
+static const char initial[] =
+    /* Pens made together. `station` and `request` name the CreateBatch call, so that it can be
+       resumed. */
+    "CREATE TABLE batches ("
+    " id BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 16),"
+    " station BLOB NOT NULL CHECK (length(station) = 16),"
+    " request BLOB NOT NULL CHECK (length(request) = 16),"
+    " product BLOB NOT NULL CHECK (length(product) = 16),"
+    " lot TEXT NOT NULL,"
+    " count INTEGER NOT NULL CHECK (count > 0),"
+    " created_ms INTEGER NOT NULL,"
+    " released_ms INTEGER,"
+    " UNIQUE (station, request));"
+
+    /* Pens. serial and confirmed_ms are one field group, stamped by confirm_hlc and confirm_store.
+     */
+    "CREATE TABLE devices ("
+    " id BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 16),"
+    " batch BLOB NOT NULL REFERENCES batches (id),"
+    " position INTEGER NOT NULL CHECK (position >= 0),"
+    " product BLOB NOT NULL CHECK (length(product) = 16),"
+    " created_ms INTEGER NOT NULL,"
+    " serial TEXT,"
+    " confirmed_ms INTEGER,"
+    " confirm_hlc INTEGER,"
+    " confirm_store BLOB,"
+    " released_ms INTEGER,"
+    " UNIQUE (batch, position));"
+    "CREATE INDEX devices_batch ON devices (batch, id);"
+    "CREATE INDEX devices_serial ON devices (serial, id) WHERE serial IS NOT NULL;"
+
+    /* Key versions with their bindings. `delivery` is the key under the station's transport key,
+       until release. */
+    "CREATE TABLE key_versions ("
+    " id BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 16),"
+    " device BLOB NOT NULL REFERENCES devices (id),"
+    " version INTEGER NOT NULL CHECK (version > 0),"
+    " kek_version INTEGER NOT NULL,"
+    " wrapped BLOB NOT NULL,"
+    " check_value BLOB NOT NULL,"
+    " mac BLOB NOT NULL,"
+    " created_ms INTEGER NOT NULL,"
+    " delivery BLOB,"
+    " delivery_version INTEGER,"
+    " UNIQUE (device, version));"
+
+    /* Facts as the core or the orchestrator made them. `suspension` is zero where the kind has
+       none. */
+    "CREATE TABLE facts ("
+    " key BLOB NOT NULL REFERENCES key_versions (id),"
+    " kind INTEGER NOT NULL,"
+    " suspension BLOB NOT NULL CHECK (length(suspension) = 16),"
+    " time_ms INTEGER NOT NULL,"
+    " record BLOB NOT NULL,"
+    " mac BLOB NOT NULL,"
+    " justification TEXT NOT NULL,"
+    " store BLOB NOT NULL,"
+    " PRIMARY KEY (key, kind, suspension));"
+    "CREATE INDEX facts_time ON facts (time_ms, key, kind, suspension);"
+
+    /* Transport keys of partners and stations. */
+    "CREATE TABLE transport_keys ("
+    " owner BLOB NOT NULL CHECK (length(owner) = 16),"
+    " version INTEGER NOT NULL CHECK (version > 0),"
+    " kek_version INTEGER NOT NULL,"
+    " wrapped BLOB NOT NULL,"
+    " check_value BLOB NOT NULL,"
+    " mac BLOB NOT NULL,"
+    " nonce BLOB NOT NULL,"
+    " created_ms INTEGER NOT NULL,"
+    " confirmed_ms INTEGER,"
+    " PRIMARY KEY (owner, version));"
+
+    /* The receipt log. A chain is (core, stream). */
+    "CREATE TABLE receipts ("
+    " core BLOB NOT NULL CHECK (length(core) = 16),"
+    " stream BLOB NOT NULL CHECK (length(stream) = 16),"
+    " seq INTEGER NOT NULL CHECK (seq > 0),"
+    " id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),"
+    " time_ms INTEGER NOT NULL,"
+    " caller TEXT NOT NULL,"
+    " record BLOB NOT NULL,"
+    " head BLOB NOT NULL CHECK (length(head) = 32),"
+    " PRIMARY KEY (core, stream, seq));"
+    "CREATE INDEX receipts_time ON receipts (time_ms, id);"
+    "CREATE INDEX receipts_caller ON receipts (caller, time_ms, id);"
+    "CREATE TABLE receipt_devices ("
+    " device BLOB NOT NULL CHECK (length(device) = 16),"
+    " time_ms INTEGER NOT NULL,"
+    " receipt BLOB NOT NULL REFERENCES receipts (id),"
+    " PRIMARY KEY (device, time_ms, receipt));"
+
+    /* Heads of chains, signed in the HSM. */
+    "CREATE TABLE checkpoints ("
+    " core BLOB NOT NULL CHECK (length(core) = 16),"
+    " stream BLOB NOT NULL CHECK (length(stream) = 16),"
+    " seq INTEGER NOT NULL,"
+    " closed INTEGER NOT NULL,"
+    " time_ms INTEGER NOT NULL,"
+    " record BLOB NOT NULL,"
+    " PRIMARY KEY (core, stream, seq, closed));"
+    "CREATE INDEX checkpoints_time ON checkpoints (core, stream, time_ms);"
+
+    /* Exactly once: what a request id did, and what was answered. `content` is what the id stands
+       for. */
+    "CREATE TABLE requests ("
+    " caller TEXT NOT NULL,"
+    " method INTEGER NOT NULL,"
+    " request BLOB NOT NULL CHECK (length(request) = 16),"
+    " first INTEGER NOT NULL,"
+    " content BLOB NOT NULL CHECK (length(content) = 32),"
+    " response BLOB NOT NULL,"
+    " outcome BLOB NOT NULL,"
+    " created_ms INTEGER NOT NULL,"
+    " PRIMARY KEY (caller, method, request, first));";
+
+const struct kw_migration kw_orch_migrations[] = {
+    {.name = "0001_initial", .sql = initial},
+};
+
+const size_t kw_orch_migration_count = sizeof(kw_orch_migrations) / sizeof(kw_orch_migrations[0]);

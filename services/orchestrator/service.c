@@ -1,0 +1,199 @@
+/* Building, draining and taking apart.
+ *
+ *     drain ─▶ no new calls ─▶ the last call ends ─▶ drained
+ *     stop ─▶ listener closed ─▶ link to the core closed ─▶ last call ends ─▶ store closed ─▶ gRPC
+ * closed ─▶ stopped
+ */
+#include "services/orchestrator/service.h"
+
+#include "common/base/clock.h"
+#include "common/base/limits.h"
+#include "services/orchestrator/call.h"
+#include "services/orchestrator/core_link.h"
+#include "services/orchestrator/schema.h"
+
+/* --- calls --- */
+
+static void check_drained(struct kw_orch *orch)
+{
+    if (orch->draining && orch->server_drained && orch->in_flight == 0 && !orch->stopping) {
+        orch->draining = false;
+        orch->drained(orch->context);
+    }
+}
+
+static void check_stopped(struct kw_orch *orch);
+
+void kw_orch_call_began(struct kw_orch *orch)
+{
+    orch->in_flight++;
+}
+
+void kw_orch_call_ended(struct kw_orch *orch)
+{
+    orch->in_flight--;
+    check_drained(orch);
+    check_stopped(orch);
+}
+
+/* --- the end --- */
+
+static void server_drained(void *context)
+{
+    struct kw_orch *orch = context;
+
+    orch->server_drained = true;
+    check_drained(orch);
+}
+
+void kw_orch_drain(struct kw_orch *orch, void (*drained)(void *context))
+{
+    orch->draining = true;
+    orch->drained = drained;
+    kw_hop_server_drain(orch->server, server_drained, orch);
+}
+
+static void rpc_closed(void *context)
+{
+    struct kw_orch *orch = context;
+
+    orch->stopped(orch->context);
+}
+
+/* Both hops are closed and no call is left: nothing uses the store any more. */
+static void check_stopped(struct kw_orch *orch)
+{
+    if (!orch->stopping || !orch->link_closed || orch->in_flight > 0) {
+        return;
+    }
+    orch->stopping = false;
+    kw_store_close(orch->store);
+    orch->store = NULL;
+    kw_rpc_close(orch->rpc, rpc_closed, orch);
+}
+
+static void link_closed(void *context)
+{
+    struct kw_orch *orch = context;
+
+    orch->link_closed = true;
+    check_stopped(orch);
+}
+
+static void server_closed(void *context)
+{
+    struct kw_orch *orch = context;
+
+    orch->server = NULL;
+    kw_core_link_close(orch->link, link_closed, orch);
+}
+
+void kw_orch_stop(struct kw_orch *orch, void (*stopped)(void *context))
+{
+    orch->stopping = true;
+    orch->stopped = stopped;
+    kw_hop_server_close(orch->server, server_closed, orch);
+}
+
+void kw_orch_done(struct kw_orch *orch)
+{
+    kw_core_link_free(orch->link);
+    kw_rpc_free(orch->rpc);
+    kw_seal_verifier_free(orch->seals);
+    kw_replay_free(orch->replay);
+    kw_credentials_done(&orch->credentials);
+    kw_secret_done(&orch->page_key);
+}
+
+/* --- the beginning --- */
+
+static struct kw_result name_of(const struct kw_orch_config *config, const char *service,
+                                struct kw_spiffe *ret_id, char text[KW_SPIFFE_TEXT_SIZE],
+                                struct kw_error *err)
+{
+    KW_TRY(kw_spiffe_service(config->trust_domain, config->region, config->cell, service, ret_id,
+                             err));
+    (void)kw_spiffe_text(ret_id, text);
+    return KW_OK;
+}
+
+static struct kw_result gate_make(struct kw_orch *orch, struct kw_error *err)
+{
+    const struct kw_orch_config *config = orch->config;
+    char text[KW_SPIFFE_TEXT_SIZE];
+    struct kw_spiffe authz;
+
+    KW_TRY(kw_credentials_load(&orch->credentials, config->credentials_dir, err));
+    KW_TRY(name_of(config, "authz", &authz, text, err));
+    KW_TRY(kw_seal_verifier_new(&orch->credentials.trust, &authz, &orch->seals, err));
+    KW_TRY(kw_replay_new(KW_REPLAY_IDS_MAX, &orch->replay, err));
+    return kw_secret_from_file(&orch->page_key, config->page_key_file, err);
+}
+
+static struct kw_result store_make(struct kw_orch *orch, struct kw_error *err)
+{
+    const struct kw_store_options options = {
+        .path = orch->config->database,
+        .migrations = kw_orch_migrations,
+        .migration_count = kw_orch_migration_count,
+        .failed = orch->failed,
+        .context = orch->context,
+    };
+
+    return kw_store_open(orch->loop, &options, &orch->store, err);
+}
+
+static struct kw_result link_make(struct kw_orch *orch, struct kw_error *err)
+{
+    const struct kw_orch_config *config = orch->config;
+    const char *const targets[] = {config->targets.items[0], NULL};
+    char peer[KW_SPIFFE_TEXT_SIZE];
+    struct kw_spiffe core;
+    struct kw_core_link_options options = {
+        .rpc = orch->rpc,
+        .loop = orch->loop,
+        .store = orch->store,
+        .targets = targets,
+        .credentials_dir = config->credentials_dir,
+        .trust_domain = config->trust_domain,
+        .peer = peer,
+        .boot_id = orch->boot_id,
+        .ready = &orch->core_ready,
+    };
+
+    KW_TRY(name_of(config, "cryptocore", &core, peer, err));
+    return kw_core_link_new(&options, &orch->link, err);
+}
+
+/* Only authz of the own cell may connect. */
+static struct kw_result server_make(struct kw_orch *orch, struct kw_error *err)
+{
+    const struct kw_orch_config *config = orch->config;
+    char peer[KW_SPIFFE_TEXT_SIZE];
+    const char *const peers[] = {peer, NULL};
+    struct kw_spiffe authz;
+    const struct kw_hop_server_options options = {
+        .listen = config->listen,
+        .credentials_dir = config->credentials_dir,
+        .trust_domain = config->trust_domain,
+        .peers = peers,
+        .handler = {.open = kw_call_open, .context = orch},
+    };
+
+    KW_TRY(name_of(config, "authz", &authz, peer, err));
+    return kw_hop_server_new(orch->rpc, &options, &orch->server, &orch->port, err);
+}
+
+struct kw_result kw_orch_start(struct kw_orch *orch, struct kw_loop *loop,
+                               const struct kw_orch_config *config, struct kw_error *err)
+{
+    orch->config = config;
+    orch->loop = loop;
+    orch->start_ms = kw_clock_wall_ms();
+    KW_TRY(kw_id_v7(&orch->boot_id, err));
+    KW_TRY(gate_make(orch, err));
+    KW_TRY(store_make(orch, err));
+    KW_TRY(kw_rpc_new(loop, orch->boot_id, &orch->rpc, err));
+    KW_TRY(link_make(orch, err));
+    return server_make(orch, err);
+}

@@ -1,0 +1,63 @@
+/* The orchestrator as one object: what main.c builds and what every call works on. Loop thread
+ * only. */
+#ifndef KW_SERVICES_ORCHESTRATOR_SERVICE_H
+#define KW_SERVICES_ORCHESTRATOR_SERVICE_H
+
+#include "common/audit/replay.h"
+#include "common/audit/seal.h"
+#include "common/pki/credentials.h"
+#include "common/rpc/hop.h"
+#include "common/rpc/rpc.h"
+#include "common/store/store.h"
+#include "services/orchestrator/config.h"
+
+struct kw_core_link;
+
+/* Embedded in whoever runs it. */
+struct kw_orch {
+    const struct kw_orch_config *config;
+    struct kw_loop *loop;
+    struct kw_rpc *rpc;
+    struct kw_store *store;
+    struct kw_core_link *link;
+    struct kw_hop_server *server;
+    int port;
+    struct kw_credentials credentials;
+    struct kw_seal_verifier *seals;
+    struct kw_replay *replay;
+    struct kw_secret page_key;
+    struct kw_id boot_id; /* names this life: the stream of its receipts, the store in its stamps */
+    uint64_t start_ms;
+    _Atomic bool core_ready; /* read by the probes' thread */
+
+    size_t in_flight; /* calls, also those nobody waits for any more */
+    bool draining;
+    bool server_drained;
+    bool link_closed;
+    bool stopping;
+    void (*drained)(void *context);
+    void (*stopped)(void *context);
+    void (*failed)(const struct kw_error *error, void *context); /* the store can't go on */
+    void *context;
+};
+
+/* Opens the store and starts to listen. `orch->failed` and `context` are set, all else is zero. On
+ * failure nothing is left but what kw_orch_done releases. Fails: CONFIG_INVALID, STORE_UNAVAILABLE,
+ * SYSTEM, MEMORY. */
+struct kw_result kw_orch_start(struct kw_orch *orch, struct kw_loop *loop,
+                               const struct kw_orch_config *config, struct kw_error *err);
+
+/* Takes no new calls; `drained` when none is left. */
+void kw_orch_drain(struct kw_orch *orch, void (*drained)(void *context));
+
+/* Gives up what is left, stores what has happened, closes everything; then `stopped`. */
+void kw_orch_stop(struct kw_orch *orch, void (*stopped)(void *context));
+
+/* After the loop has ended. Accepts zeroed. */
+void kw_orch_done(struct kw_orch *orch);
+
+/* Called by each call. */
+void kw_orch_call_began(struct kw_orch *orch);
+void kw_orch_call_ended(struct kw_orch *orch);
+
+#endif

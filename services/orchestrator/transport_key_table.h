@@ -1,0 +1,39 @@
+/* Table transport_keys: what partners' and stations' answers are wrapped under. All functions run
+ * on the store's threads. */
+#ifndef KW_SERVICES_ORCHESTRATOR_TRANSPORT_KEY_TABLE_H
+#define KW_SERVICES_ORCHESTRATOR_TRANSPORT_KEY_TABLE_H
+
+#include "services/orchestrator/row.h"
+
+/* Every kw_bytes is in the arena it was read into, or borrowed from whoever filled the struct. */
+struct kw_transport_key_row {
+    struct kw_id owner;
+    uint32_t version;
+    uint32_t kek_version;
+    struct kw_bytes wrapped;
+    struct kw_bytes check_value;
+    struct kw_bytes mac;
+    struct kw_bytes nonce;
+    uint64_t created_ms;
+    uint64_t confirmed_ms; /* 0: its owner has not proved to hold it */
+};
+
+/* `*ret_found` false: there is none, and `ret_row` is untouched. Fails: STORE_UNAVAILABLE,
+ * INTERNAL, MEMORY. */
+struct kw_result kw_transport_key_find(struct kw_tx *tx, struct kw_id owner, uint32_t version,
+                                       struct kw_arena *arena, struct kw_transport_key_row *ret_row,
+                                       bool *ret_found, struct kw_error *err);
+
+/* The highest version the owner has; 0: none. */
+struct kw_result kw_transport_key_newest(struct kw_tx *tx, struct kw_id owner,
+                                         uint32_t *ret_version, struct kw_error *err);
+
+/* Fails: ALREADY_EXISTS, STORE_UNAVAILABLE. */
+struct kw_result kw_transport_key_insert(struct kw_tx *tx, const struct kw_transport_key_row *row,
+                                         struct kw_error *err);
+
+/* Notes the proof; a confirmed one stays as it is. */
+struct kw_result kw_transport_key_confirm(struct kw_tx *tx, struct kw_id owner, uint32_t version,
+                                          uint64_t now_ms, struct kw_error *err);
+
+#endif
