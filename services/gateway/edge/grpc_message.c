@@ -39,7 +39,7 @@ struct kw_result kw_edge_inbox_next(struct kw_edge_inbox *inbox, size_t len_max,
                                     struct kw_bytes *ret_message, bool *ret_whole,
                                     struct kw_error *err)
 {
-    const uint8_t *prefix = inbox->bytes.data + inbox->taken;
+    const uint8_t *prefix;
     size_t held = kw_edge_inbox_held(inbox);
     size_t len;
 
@@ -47,6 +47,7 @@ struct kw_result kw_edge_inbox_next(struct kw_edge_inbox *inbox, size_t len_max,
     if (held < KW_EDGE_PREFIX_LEN) {
         return KW_OK;
     }
+    prefix = inbox->bytes.data + inbox->taken;
     KW_ENSURE(prefix[0] == 0, err, COMPRESSION_UNSUPPORTED, "message flag %u", prefix[0]);
     len = kw_be32_load(prefix + 1);
     KW_ENSURE(len <= len_max, err, BODY_TOO_LARGE, "message of %zu bytes, at most %zu", len,

@@ -75,8 +75,7 @@ static void on_connection(uv_stream_t *listener, int status)
     if (status == 0) {
         kw_edge_connection_accept(edge);
     } else {
-        kw_metric_add(KW_M_EDGE_LIMITS, "accept",
-                      1); /* e.g. no file descriptor left: libuv has closed it */
+        kw_metric_add(KW_M_EDGE_LIMITS, "accept", 1); /* libuv goes on listening */
     }
 }
 

@@ -65,6 +65,9 @@ static size_t take_out(struct kw_edge_call *call, uint8_t *to, size_t size)
     size_t left = call->out.len - call->out_taken;
     size_t len = left < size ? left : size;
 
+    if (len == 0) {
+        return 0;
+    }
     kw_copy(to, call->out.data + call->out_taken, len);
     call->out_taken += len;
     if (call->out_taken == call->out.len) {
