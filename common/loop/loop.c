@@ -9,12 +9,17 @@
  * all of it. Bounded, so that a flood of mail cannot starve sockets and timers. */
 #define DELIVERY_ROUNDS_MAX 8
 
+/* What the hooks' writes bring back at once is taken up before the wait; bounded for the same
+ * reason. */
+#define TURNS_MAX 8
+
 struct kw_loop {
     uv_loop_t uv;
     uv_async_t wake;
     uv_prepare_t before_wait;        /* marks made by timers and closing handles */
     uv_check_t after_wait;           /* marks made by mail and sockets */
     _Atomic(struct kw_mail *) inbox; /* newest first */
+    atomic_bool waiting;             /* or about to: a poster must wake it */
     struct kw_flush *marked;
     struct kw_flush **marked_tail;
     bool stopping;
@@ -52,22 +57,6 @@ static bool deliver_once(struct kw_loop *loop)
     return true;
 }
 
-static void on_wake(uv_async_t *wake)
-{
-    struct kw_loop *loop = wake->data;
-    int rounds = 0;
-    bool more;
-
-    do {
-        more = deliver_once(loop);
-    } while (more && ++rounds < DELIVERY_ROUNDS_MAX);
-    if (more) {
-        (void)uv_async_send(wake);
-    } else if (loop->stopping && !uv_is_closing((uv_handle_t *)wake)) {
-        uv_close((uv_handle_t *)wake, NULL);
-    }
-}
-
 /* Until nothing is marked: a hook may mark others, and the wait that follows must not leave them
  * behind. */
 static void run_flushes(struct kw_loop *loop)
@@ -84,14 +73,52 @@ static void run_flushes(struct kw_loop *loop)
     }
 }
 
+/* Everything that has arrived, then the hooks, once. */
+static void turn(struct kw_loop *loop)
+{
+    int rounds = 0;
+
+    while (deliver_once(loop) && ++rounds < DELIVERY_ROUNDS_MAX) {
+    }
+    run_flushes(loop);
+}
+
+static bool inbox_empty(struct kw_loop *loop)
+{
+    return atomic_load(&loop->inbox) == NULL;
+}
+
+/* Says that the loop is about to wait, and only then looks at the inbox for the last time. A poster
+ * does the opposite (puts its mail down, then asks whether the loop waits), so one of the two sees
+ * the other. */
 static void on_before_wait(uv_prepare_t *prepare)
 {
-    run_flushes(prepare->data);
+    struct kw_loop *loop = prepare->data;
+
+    for (int i = 0; i < TURNS_MAX && (!inbox_empty(loop) || loop->marked != NULL); i++) {
+        turn(loop);
+    }
+    if (loop->stopping && inbox_empty(loop) && !uv_is_closing((uv_handle_t *)&loop->wake)) {
+        uv_close((uv_handle_t *)&loop->wake, NULL);
+        return;
+    }
+    atomic_store(&loop->waiting, true);
+    if (!inbox_empty(loop) && atomic_exchange(&loop->waiting, false)) {
+        (void)uv_async_send(&loop->wake); /* the wait ends at once */
+    }
 }
 
 static void on_after_wait(uv_check_t *check)
 {
-    run_flushes(check->data);
+    struct kw_loop *loop = check->data;
+
+    atomic_store(&loop->waiting, false);
+    turn(loop);
+}
+
+static void on_wake(uv_async_t *wake)
+{
+    (void)wake; /* it has ended the wait: on_after_wait does the rest */
 }
 
 static void hooks_start(struct kw_loop *loop)
@@ -155,7 +182,8 @@ void kw_loop_run(struct kw_loop *loop)
 void kw_loop_stop(struct kw_loop *loop)
 {
     loop->stopping = true;
-    (void)uv_async_send(&loop->wake); /* on_wake delivers what is left and closes itself */
+    (void)uv_async_send(
+        &loop->wake); /* before the next wait the rest is delivered and `wake` closed */
 }
 
 void kw_loop_post(struct kw_loop *loop, struct kw_mail *mail)
@@ -164,10 +192,10 @@ void kw_loop_post(struct kw_loop *loop, struct kw_mail *mail)
 
     do {
         mail->next = head;
-    } while (!atomic_compare_exchange_weak_explicit(&loop->inbox, &head, mail, memory_order_release,
-                                                    memory_order_relaxed));
-    if (head == NULL) { /* whoever found the inbox empty wakes the loop; the others ride along */
-        (void)uv_async_send(&loop->wake);
+    } while (!atomic_compare_exchange_weak(&loop->inbox, &head, mail));
+    if (atomic_load(&loop->waiting) && atomic_exchange(&loop->waiting, false)) {
+        (void)uv_async_send(
+            &loop->wake); /* a loop that is at work looks by itself before it waits */
     }
 }
 

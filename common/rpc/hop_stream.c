@@ -15,7 +15,7 @@ static void release(struct kw_hop_stream *stream);
 static bool start(struct kw_hop_stream *stream, const grpc_op *ops, size_t count,
                   struct kw_rpc_tag *tag)
 {
-    if (!kw_rpc_start(stream->call, ops, count, tag)) {
+    if (!kw_rpc_start(stream->rpc, stream->call, ops, count, tag)) {
         kw_hop_stream_break(stream);
         return false;
     }
@@ -188,13 +188,14 @@ static void on_timer(struct kw_timer *timer)
 void kw_hop_stream_arm(struct kw_hop_stream *stream)
 {
     const struct kw_hop_call *first = kw_hop_calls_first(&stream->calls);
-    uint64_t now_ns = kw_clock_mono_ns();
+    uint64_t now_ns;
     uint64_t left_ns;
 
     if (stream->over || first == NULL ||
         (stream->timer_ns != 0 && stream->timer_ns <= first->deadline_ns)) {
         return;
     }
+    now_ns = kw_clock_mono_ns();
     left_ns = first->deadline_ns > now_ns ? first->deadline_ns - now_ns : 0;
     kw_timer_start(&stream->timer, (left_ns + NS_PER_MS - 1) / NS_PER_MS, 0);
     stream->timer_ns = first->deadline_ns > 0 ? first->deadline_ns : 1;

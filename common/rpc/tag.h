@@ -31,7 +31,8 @@ void *kw_rpc_arm(struct kw_rpc_tag *tag);
 
 /* Starts a batch whose completion goes to `tag->done`. False: gRPC refused it, no completion will
  * come. */
-bool kw_rpc_start(grpc_call *call, const grpc_op *ops, size_t count, struct kw_rpc_tag *tag);
+bool kw_rpc_start(struct kw_rpc *rpc, grpc_call *call, const grpc_op *ops, size_t count,
+                  struct kw_rpc_tag *tag);
 
 /* grpc_init with our log function and with TLS 1.2 made impossible. Balanced by kw_grpc_stop. */
 void kw_grpc_start(void);
