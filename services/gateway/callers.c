@@ -42,8 +42,8 @@ static struct kw_caller *set_of(struct kw_callers *callers, const uint8_t *finge
 static struct kw_caller *find(struct kw_caller *set, const uint8_t *fingerprint)
 {
     for (size_t i = 0; i < KW_GATEWAY_CALLERS_WAYS; i++) {
-        if (set[i].used && kw_bytes_equal(KW_BYTES_OF(set[i].fingerprint),
-                                          KW_BYTES(fingerprint, KW_SHA256_LEN))) {
+        if (set[i].used &&
+            kw_bytes_equal(KW_BYTES_OF(set[i].fingerprint), KW_BYTES(fingerprint, KW_SHA256_LEN))) {
             return &set[i];
         }
     }

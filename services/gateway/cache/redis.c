@@ -1,0 +1,414 @@
+/* The connection's life:
+ *
+ *     WAITING ──back-off over──▶ RESOLVING ──▶ CONNECTING ──▶ UP
+ *        ▲                          │              │          │
+ *        └──────── failed ──────────┴── too late ──┴── lost ──┘
+ *
+ * Answers come in the order of the commands, so the oldest command is the first to be late. A
+ * command that is late is told so, but stays in the list until its answer or the end of the
+ * connection.
+ */
+#include "services/gateway/cache/redis.h"
+
+#include "common/base/clock.h"
+#include "common/base/container.h"
+#include "common/base/limits.h"
+#include "common/base/log.h"
+
+#include <hiredis/adapters/libuv.h>
+#include <hiredis/async.h>
+#include <stdlib.h>
+
+#define NS_PER_MS 1000000ULL
+#define WORDS_MAX 8
+
+enum state {
+    WAITING,
+    RESOLVING,
+    CONNECTING,
+    UP
+};
+
+struct kw_redis_command {
+    struct kw_redis *redis;
+    struct kw_redis_command *next;
+    uint64_t sent_ns;
+    kw_redis_done done; /* NULL: nobody waits, or not any more */
+    void *user;
+};
+
+struct kw_redis {
+    struct kw_loop *loop;
+    enum state state;
+    bool closing;
+    bool resolving;
+    char *host; /* or the socket's path */
+    char *port; /* NULL: a Unix socket */
+    uint32_t backoff_ms;
+    struct kw_timer timer; /* the back-off, the connect, the oldest command */
+    uv_getaddrinfo_t resolve;
+    redisAsyncContext *context; /* NULL unless CONNECTING or UP */
+    struct kw_redis_command *first;
+    struct kw_redis_command **tail;
+    size_t pending;
+    void (*closed)(void *context);
+    void *closed_context;
+};
+
+/* --- commands --- */
+
+static void tell(struct kw_redis_command *command, enum kw_redis_outcome outcome,
+                 struct kw_bytes value)
+{
+    kw_redis_done done = command->done;
+
+    command->done = NULL;
+    if (done != NULL) {
+        done(command->user, outcome, value);
+    }
+}
+
+/* The first command that somebody waits for decides when to look again; without one, the oldest. */
+static void watch(struct kw_redis *redis)
+{
+    uint64_t now_ns = kw_clock_mono_ns();
+    uint64_t at_ns;
+    struct kw_redis_command *command = redis->first;
+
+    if (redis->state != UP) {
+        return;
+    }
+    if (command == NULL) {
+        kw_timer_stop(&redis->timer);
+        return;
+    }
+    at_ns = command->sent_ns + KW_REQUEST_CACHE_STALL_MS * NS_PER_MS;
+    while (command != NULL && command->done == NULL) {
+        command = command->next;
+    }
+    if (command != NULL) {
+        uint64_t late_ns = command->sent_ns + KW_REQUEST_CACHE_COMMAND_MS * NS_PER_MS;
+
+        at_ns = late_ns < at_ns ? late_ns : at_ns;
+    }
+    kw_timer_start(&redis->timer, at_ns > now_ns ? (at_ns - now_ns) / NS_PER_MS + 1 : 0, 0);
+}
+
+static struct kw_redis_command *take_first(struct kw_redis *redis)
+{
+    struct kw_redis_command *command = redis->first;
+
+    redis->first = command->next;
+    if (redis->first == NULL) {
+        redis->tail = &redis->first;
+    }
+    redis->pending--;
+    return command;
+}
+
+/* The answer to the oldest command, or NULL when the connection has ended. */
+static void on_reply(redisAsyncContext *context, void *reply_pointer, void *user)
+{
+    struct kw_redis_command *command = user;
+    struct kw_redis *redis = command->redis;
+    const redisReply *reply = reply_pointer;
+
+    (void)context;
+    (void)take_first(redis);
+    if (reply == NULL) {
+        tell(command, KW_REDIS_LOST, KW_BYTES_NONE);
+    } else if (reply->type == REDIS_REPLY_STRING) {
+        tell(command, KW_REDIS_VALUE, KW_BYTES(reply->str, reply->len));
+    } else {
+        tell(command, KW_REDIS_NIL, KW_BYTES_NONE);
+    }
+    free(command);
+    if (!redis->closing) {
+        watch(redis);
+    }
+}
+
+struct kw_redis_command *kw_redis_send(struct kw_redis *redis, const struct kw_bytes *words,
+                                       size_t count, kw_redis_done done, void *user)
+{
+    const char *texts[WORDS_MAX];
+    size_t lens[WORDS_MAX];
+    struct kw_redis_command *command;
+
+    if (!kw_redis_is_up(redis) || count > WORDS_MAX) {
+        return NULL;
+    }
+    command = calloc(1, sizeof(*command));
+    if (command == NULL) {
+        return NULL;
+    }
+    *command = (struct kw_redis_command){
+        .redis = redis, .sent_ns = kw_clock_mono_ns(), .done = done, .user = user};
+    for (size_t i = 0; i < count; i++) {
+        texts[i] = (const char *)words[i].data;
+        lens[i] = words[i].len;
+    }
+    if (redisAsyncCommandArgv(redis->context, on_reply, command, (int)count, texts, lens) !=
+        REDIS_OK) {
+        free(command);
+        return NULL;
+    }
+    *redis->tail = command;
+    redis->tail = &command->next;
+    redis->pending++;
+    watch(redis);
+    return command;
+}
+
+void kw_redis_forget(struct kw_redis_command *command)
+{
+    command->done = NULL;
+}
+
+bool kw_redis_is_up(const struct kw_redis *redis)
+{
+    return redis->state == UP && !redis->closing && redis->pending < KW_REQUEST_CACHE_PENDING_MAX;
+}
+
+/* --- the connection --- */
+
+static void begin_connect(struct kw_redis *redis);
+
+static void wait_and_connect(struct kw_redis *redis)
+{
+    redis->context = NULL;
+    if (redis->closing) {
+        return;
+    }
+    redis->state = WAITING;
+    kw_timer_start(&redis->timer, redis->backoff_ms, 0);
+    redis->backoff_ms = redis->backoff_ms * 2 < KW_REQUEST_CACHE_RECONNECT_MAX_MS
+                            ? redis->backoff_ms * 2
+                            : KW_REQUEST_CACHE_RECONNECT_MAX_MS;
+}
+
+/* hiredis frees the context after this and after on_disconnect. */
+static void on_connect(const redisAsyncContext *context, int status)
+{
+    struct kw_redis *redis = context->data;
+
+    if (status != REDIS_OK) {
+        wait_and_connect(redis);
+        return;
+    }
+    redis->state = UP;
+    redis->backoff_ms = KW_REQUEST_CACHE_RECONNECT_MIN_MS;
+    kw_timer_stop(&redis->timer);
+    KW_LOG(INFO, "request cache connected", KW_F_STR("host", redis->host));
+}
+
+static void on_disconnect(const redisAsyncContext *context, int status)
+{
+    struct kw_redis *redis = context->data;
+
+    (void)status;
+    if (!redis->closing) {
+        KW_LOG(WARN, "request cache lost", KW_F_STR("host", redis->host));
+    }
+    wait_and_connect(redis);
+}
+
+/* Every command under way is told LOST. */
+static void cut(struct kw_redis *redis)
+{
+    redisAsyncContext *context = redis->context;
+    bool connected = redis->state == UP;
+
+    if (context == NULL) {
+        return;
+    }
+    redis->context = NULL;
+    redis->state = WAITING;
+    redisAsyncFree(context);
+    if (!connected) {
+        wait_and_connect(redis); /* on_disconnect is for those that were connected */
+    }
+}
+
+static void attach(struct kw_redis *redis, redisAsyncContext *context)
+{
+    if (context == NULL) {
+        wait_and_connect(redis);
+        return;
+    }
+    context->data = redis;
+    if (context->err != 0 || redisLibuvAttach(context, kw_loop_uv(redis->loop)) != REDIS_OK) {
+        redisAsyncFree(context);
+        wait_and_connect(redis);
+        return;
+    }
+    redis->state = CONNECTING;
+    redis->context = context;
+    kw_timer_start(&redis->timer, KW_REQUEST_CACHE_STALL_MS, 0);
+    (void)redisAsyncSetDisconnectCallback(context, on_disconnect);
+    (void)redisAsyncSetConnectCallback(context, on_connect);
+}
+
+static void connect_address(struct kw_redis *redis, const struct addrinfo *address)
+{
+    char host[INET6_ADDRSTRLEN];
+    char port[NI_MAXSERV];
+
+    if (getnameinfo(address->ai_addr, address->ai_addrlen, host, sizeof(host), port, sizeof(port),
+                    NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
+        wait_and_connect(redis);
+        return;
+    }
+    attach(redis, redisAsyncConnect(host, (int)strtol(port, NULL, 10)));
+}
+
+static void close_timer(struct kw_redis *redis);
+
+static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *addresses)
+{
+    struct kw_redis *redis = KW_CONTAINER_OF(request, struct kw_redis, resolve);
+
+    redis->resolving = false;
+    if (redis->closing) {
+        close_timer(redis);
+    } else if (status != 0) {
+        wait_and_connect(redis);
+    } else {
+        connect_address(redis, addresses);
+    }
+    uv_freeaddrinfo(addresses);
+}
+
+/* hiredis would look the name up itself, and block the loop meanwhile. */
+static void begin_connect(struct kw_redis *redis)
+{
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+
+    if (redis->port == NULL) {
+        attach(redis, redisAsyncConnectUnix(redis->host));
+        return;
+    }
+    redis->state = RESOLVING;
+    redis->resolving = uv_getaddrinfo(kw_loop_uv(redis->loop), &redis->resolve, on_resolved,
+                                      redis->host, redis->port, &hints) == 0;
+    if (!redis->resolving) {
+        wait_and_connect(redis);
+    }
+}
+
+/* --- time --- */
+
+static void expire(struct kw_redis *redis)
+{
+    uint64_t now_ns = kw_clock_mono_ns();
+    struct kw_redis_command *first = redis->first;
+
+    if (first != NULL && now_ns - first->sent_ns >= KW_REQUEST_CACHE_STALL_MS * NS_PER_MS) {
+        cut(redis);
+        return;
+    }
+    for (struct kw_redis_command *command = first, *next; command != NULL; command = next) {
+        next = command->next;
+        if (now_ns - command->sent_ns >= KW_REQUEST_CACHE_COMMAND_MS * NS_PER_MS) {
+            tell(command, KW_REDIS_LATE, KW_BYTES_NONE);
+        }
+    }
+    watch(redis);
+}
+
+static void on_timer(struct kw_timer *timer)
+{
+    struct kw_redis *redis = KW_CONTAINER_OF(timer, struct kw_redis, timer);
+
+    switch (redis->state) {
+    case WAITING:
+        begin_connect(redis);
+        break;
+    case CONNECTING:
+        cut(redis);
+        break;
+    case UP:
+        expire(redis);
+        break;
+    case RESOLVING:
+        break;
+    }
+}
+
+/* --- making and ending it --- */
+
+static struct kw_result set_address(struct kw_redis *redis, const char *address,
+                                    struct kw_error *err)
+{
+    const char *colon = strrchr(address, ':');
+
+    if (address[0] == '/') {
+        redis->host = strdup(address);
+        KW_ENSURE(redis->host != NULL, err, MEMORY, "redis");
+        return KW_OK;
+    }
+    KW_ENSURE(colon != NULL && colon > address && colon[1] != '\0', err, CONFIG_INVALID,
+              "redis: %s is neither host:port nor the path of a socket", address);
+    if (address[0] == '[' && colon[-1] == ']') {
+        redis->host = strndup(address + 1, (size_t)(colon - address) - 2);
+    } else {
+        redis->host = strndup(address, (size_t)(colon - address));
+    }
+    redis->port = strdup(colon + 1);
+    KW_ENSURE(redis->host != NULL && redis->port != NULL, err, MEMORY, "redis");
+    return KW_OK;
+}
+
+static void redis_free(struct kw_redis *redis)
+{
+    free(redis->host);
+    free(redis->port);
+    free(redis);
+}
+
+struct kw_result kw_redis_new(struct kw_loop *loop, const char *address,
+                              struct kw_redis **ret_redis, struct kw_error *err)
+{
+    struct kw_redis *redis = calloc(1, sizeof(*redis));
+    struct kw_result set;
+
+    KW_ENSURE(redis != NULL, err, MEMORY, "redis");
+    set = set_address(redis, address, err);
+    if (!kw_ok(set)) {
+        redis_free(redis);
+        return set;
+    }
+    redis->loop = loop;
+    redis->tail = &redis->first;
+    redis->backoff_ms = KW_REQUEST_CACHE_RECONNECT_MIN_MS;
+    kw_timer_init(&redis->timer, loop, on_timer);
+    begin_connect(redis);
+    *ret_redis = redis;
+    return KW_OK;
+}
+
+static void on_timer_closed(struct kw_timer *timer)
+{
+    struct kw_redis *redis = KW_CONTAINER_OF(timer, struct kw_redis, timer);
+    void (*closed)(void *context) = redis->closed;
+    void *context = redis->closed_context;
+
+    redis_free(redis);
+    closed(context);
+}
+
+static void close_timer(struct kw_redis *redis)
+{
+    kw_timer_close(&redis->timer, on_timer_closed);
+}
+
+void kw_redis_close(struct kw_redis *redis, void (*closed)(void *context), void *context)
+{
+    redis->closing = true;
+    redis->closed = closed;
+    redis->closed_context = context;
+    cut(redis);
+    if (!redis->resolving) {
+        close_timer(redis);
+    }
+}

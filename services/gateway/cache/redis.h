@@ -1,0 +1,40 @@
+/* Redis: one connection that is made anew whenever it is lost, and commands with a deadline. The
+ * only file that knows hiredis is redis.c. Loop thread. */
+#ifndef KW_SERVICES_GATEWAY_CACHE_REDIS_H
+#define KW_SERVICES_GATEWAY_CACHE_REDIS_H
+
+#include "common/base/bytes.h"
+#include "common/loop/loop.h"
+
+struct kw_redis;
+struct kw_redis_command;
+
+enum kw_redis_outcome {
+    KW_REDIS_VALUE, /* a string */
+    KW_REDIS_NIL,   /* or any other answer that is no string */
+    KW_REDIS_LATE,  /* no answer within the deadline */
+    KW_REDIS_LOST,  /* the connection, before the answer */
+};
+
+/* `value` is valid during the call. */
+typedef void (*kw_redis_done)(void *user, enum kw_redis_outcome outcome, struct kw_bytes value);
+
+/* Begins to connect. Fails: CONFIG_INVALID (address), MEMORY. */
+struct kw_result kw_redis_new(struct kw_loop *loop, const char *address,
+                              struct kw_redis **ret_redis, struct kw_error *err);
+
+/* Commands under way are told LOST at once; `closed` runs when the memory is gone. */
+void kw_redis_close(struct kw_redis *redis, void (*closed)(void *context), void *context);
+
+/* Connected, and not behind with its answers. */
+bool kw_redis_is_up(const struct kw_redis *redis);
+
+/* Sends a command of `count` words. NULL: not up. `done` (may be NULL) runs once, never before this
+ * returns. */
+struct kw_redis_command *kw_redis_send(struct kw_redis *redis, const struct kw_bytes *words,
+                                       size_t count, kw_redis_done done, void *user);
+
+/* `done` of this command will not run. Not after it has run. */
+void kw_redis_forget(struct kw_redis_command *command);
+
+#endif

@@ -1,0 +1,18 @@
+/* A forwarded call: from the edge to authz and back, with back-pressure, deadline and cancellation
+ * both ways.
+ *
+ *     unary        message, end ─▶ [look into the cache] ─▶ OPEN+DATA+END      one message, one
+ * answer streamed     first message ─▶ OPEN+DATA; then each message as credit allows; end ─▶ END
+ *
+ * What authz answers is held until its status is known, unless the answer is a stream.
+ */
+#ifndef KW_SERVICES_GATEWAY_CALL_H
+#define KW_SERVICES_GATEWAY_CALL_H
+
+#include "services/gateway/serve.h"
+
+/* Any method of the table that is not internal (struct kw_route). Fails: METHOD_UNKNOWN, MEMORY. */
+struct kw_result kw_call_open(struct kw_gateway *gateway, const struct kw_edge_open *open,
+                              struct kw_serving **ret_serving, struct kw_error *err);
+
+#endif
