@@ -1,0 +1,79 @@
+"""A whole Keyward on this machine: `keyward up`, found by its READY line, stopped by SIGTERM."""
+import os
+import pathlib
+import re
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+START_S = 90
+STOP_S = 60
+LOG_TAIL_BYTES = 4000
+
+
+class Mesh:
+    """Use as a context. Leaving it stops the mesh and fails unless it ends with 0."""
+
+    def __init__(self, binary):
+        self._temporary = tempfile.TemporaryDirectory(prefix="keyward-interop-")
+        self.temporary = pathlib.Path(self._temporary.name)
+        self.directory = self.temporary / "mesh"
+        self._process = subprocess.Popen([binary, "up", "--dir=%s" % self.directory],
+                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        try:
+            self.port = int(re.search(r"^READY port=(\d+)", self._output_until_ready(), re.M)[1])
+        except BaseException:
+            self._kill()
+            raise
+        self.target = "127.0.0.1:%d" % self.port
+        self.root_file = self.directory / "region" / "pki" / "root.pem"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, traceback):
+        code = self.stop()
+        if code != 0 or kind is not None:
+            self._print_logs()
+        self._temporary.cleanup()
+        if code != 0 and kind is None:
+            raise AssertionError("keyward up ended with %s" % code)
+
+    def stop(self):
+        """SIGTERM, and the exit code."""
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            code = self._process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            code = "no exit within %d s of SIGTERM" % STOP_S
+        self._process.stdout.close()
+        return code
+
+    def _output_until_ready(self):
+        """What it prints until READY; fails when it ends or when the time is up before."""
+        output, end = b"", time.monotonic() + START_S
+        while not re.search(rb"^READY .*\n", output, re.M):
+            left = end - time.monotonic()
+            readable, _, _ = select.select([self._process.stdout], [], [], max(0, left))
+            part = os.read(self._process.stdout.fileno(), 65536) if readable else b""
+            if not part:
+                raise AssertionError("keyward up did not become ready:\n" + output.decode())
+            output += part
+        return output.decode()
+
+    def _kill(self):
+        self._process.kill()
+        self._process.wait()
+        self._process.stdout.close()
+        self._print_logs()
+        self._temporary.cleanup()
+
+    def _print_logs(self):
+        """The ends of the services' logs, for whoever reads the failure."""
+        for log in sorted((self.directory / "logs").glob("*.log")):
+            tail = log.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace")
+            sys.stderr.write("---- %s\n%s\n" % (log.name, tail))
