@@ -10,39 +10,31 @@ import sys
 import tempfile
 import unittest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-GENERATE = ROOT / "examples" / "python" / "generate.sh"
-PROTO = ROOT / "proto"
-stubs = tempfile.TemporaryDirectory(prefix="keyward-stubs-")
-subprocess.run([GENERATE, stubs.name], check=True)
-# The public contracts of gRPC itself, under names that do not hide the package grpc.
-subprocess.run(["protoc", "-I", PROTO / "grpc", "--python_out", stubs.name,
-                *(PROTO / "grpc").glob("*/*/*.proto")], check=True)
-sys.path[:0] = [str(ROOT / "examples" / "python"), stubs.name]
+import stubs  # isort: first, makes the others importable
 
-import grpc  # noqa: E402: after the path
-from cryptography.hazmat.primitives.asymmetric import ec  # noqa: E402
-from health.v1 import health_pb2  # noqa: E402
-from keyward.v1 import (  # noqa: E402
+import grpc
+from cryptography.hazmat.primitives.asymmetric import ec
+from health.v1 import health_pb2
+from keyward.v1 import (
     common_pb2, device_access_service_pb2, device_access_service_pb2_grpc, device_service_pb2,
     grant_service_pb2, partner_service_pb2, provisioning_service_pb2, receipt_service_pb2,
     receipt_service_pb2_grpc, status_service_pb2, status_service_pb2_grpc)
-from reflection.v1 import reflection_pb2 as reflection_v1  # noqa: E402
-from reflection.v1alpha import reflection_pb2 as reflection_v1alpha  # noqa: E402
+from reflection.v1 import reflection_pb2 as reflection_v1
+from reflection.v1alpha import reflection_pb2 as reflection_v1alpha
 
-import actors  # noqa: E402
-import pen_sim  # noqa: E402
-from keyward_partner import signing  # noqa: E402
-from keyward_partner.channel import open_channel  # noqa: E402
-from keyward_partner.client import Client  # noqa: E402
-from keyward_partner.errors import KeywardError, translated  # noqa: E402
-from keyward_partner.join import join, renew  # noqa: E402
-from keyward_partner.member import load_key  # noqa: E402
-from keyward_partner.names import new_request_id, resource_name  # noqa: E402
-from keyward_partner.pen import Handshake  # noqa: E402
-from keyward_partner.primitives import cmac, derive_partner_key  # noqa: E402
-from keyward_partner.records import RecordReader  # noqa: E402
-from mesh import Mesh  # noqa: E402
+import actors
+import pen_sim
+from keyward_partner import signing
+from keyward_partner.channel import open_channel
+from keyward_partner.client import Client
+from keyward_partner.errors import KeywardError, translated
+from keyward_partner.join import join, renew
+from keyward_partner.member import load_key
+from keyward_partner.names import new_request_id, resource_name
+from keyward_partner.pen import Handshake
+from keyward_partner.primitives import cmac, derive_partner_key
+from keyward_partner.records import RecordReader
+from mesh import Mesh
 
 EPOCH = 1
 PENS = 6  # the last one never proves that it has its key
@@ -172,11 +164,11 @@ class Access(Case):
         pen_file = self.directory / "pen.json"
         pen_sim.save(pen_file, world.pens[0])
         printed = subprocess.run(
-            [sys.executable, ROOT / "examples" / "python" / "demo.py",
+            [sys.executable, stubs.EXAMPLE / "demo.py",
              "--target", world.mesh.target, "--invitation", invitation,
              "--member", self.directory / "member", "--device", world.items[0].device,
              "--purpose", actors.PURPOSE, "--pen", "%s %s" % (pen_sim.__file__, pen_file)],
-            env={"PYTHONPATH": stubs.name, "PATH": "/usr/bin:/bin"}, check=True,
+            env={"PYTHONPATH": stubs.PATH, "PATH": "/usr/bin:/bin"}, check=True,
             stdout=subprocess.PIPE, text=True).stdout
         self.assertIn("dose 2: 12.50 IU injected, 2026-01-01 00:01:00 UTC", printed)
         self.assertIn("dose 4: ", printed)

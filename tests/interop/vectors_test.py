@@ -4,25 +4,20 @@ import json
 import pathlib
 import struct
 import subprocess
-import sys
 import tempfile
 import unittest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-stubs = tempfile.TemporaryDirectory(prefix="keyward-stubs-")
-subprocess.run([ROOT / "examples" / "python" / "generate.sh", stubs.name], check=True)
-sys.path[:0] = [str(ROOT / "examples" / "python"), stubs.name]
+import stubs  # isort: first, makes the others importable
 
-import grpc  # noqa: E402: after the path
-from cryptography import x509  # noqa: E402
-from cryptography.exceptions import InvalidSignature  # noqa: E402
-from cryptography.hazmat.primitives.asymmetric import ec  # noqa: E402
-from google.protobuf import any_pb2, duration_pb2  # noqa: E402
-from google.rpc import error_details_pb2, status_pb2  # noqa: E402
+import grpc
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec
+from google.protobuf import any_pb2, duration_pb2
+from google.rpc import error_details_pb2, status_pb2
 
-import pen_sim  # noqa: E402
-from keyward_partner import (envelope, errors, join, names, pen, primitives, records,  # noqa: E402
-                             signing)
+import pen_sim
+from keyward_partner import envelope, errors, join, names, pen, primitives, records, signing
 
 
 def vectors(name):
@@ -36,7 +31,7 @@ def vectors(name):
             return bytes.fromhex(value)
         except (TypeError, ValueError):
             return value
-    return to_bytes(json.loads((ROOT / "tests" / "vectors" / name).read_text()))
+    return to_bytes(json.loads((stubs.ROOT / "tests" / "vectors" / name).read_text()))
 
 
 KAT, FORMATS, PEN = vectors("keyward-kat.json"), vectors("formats.json"), vectors("pen.json")
@@ -76,6 +71,34 @@ class Names(unittest.TestCase):
         for text in ("", "devices", "devices/dev_", "devices/dev_" + "A" * 26):
             with self.assertRaises(ValueError):
                 names.id_bytes(text)
+
+
+class TransportKey(unittest.TestCase):
+    """CMS as the HSM's side makes it, here made by OpenSSL's command."""
+    KEY = bytes(range(32))
+
+    def setUp(self):
+        self.directory = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.make_key_pair()
+        self.cms = subprocess.run(
+            ["openssl", "cms", "-encrypt", "-binary", "-outform", "DER", "-aes-256-cbc",
+             "-aes256-wrap", "-recip", self.directory / "transport-cert.pem",
+             "-keyopt", "ecdh_kdf_md:sha384"],
+            input=self.KEY, stdout=subprocess.PIPE, check=True).stdout
+
+    def make_key_pair(self):
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-384",
+             "-nodes", "-subj", "/CN=transport", "-keyout", self.directory / "transport-key.pem",
+             "-out", self.directory / "transport-cert.pem"], stderr=subprocess.DEVNULL, check=True)
+
+    def test_opened(self):
+        self.assertEqual(join.open_transport_key(self.cms, self.directory), self.KEY)
+
+    def test_anothers_is_refused(self):
+        self.make_key_pair()
+        with self.assertRaisesRegex(ValueError, "not for our key pair"):
+            join.open_transport_key(self.cms, self.directory)
 
 
 class Signature(unittest.TestCase):
