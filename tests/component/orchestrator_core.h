@@ -1,0 +1,55 @@
+/* Plays the crypto core for the orchestrator's tests: takes calls on a hop, answers with material
+ * that looks right (nothing here encrypts), chains receipts, and misbehaves as a test says. */
+#ifndef KW_TESTS_COMPONENT_ORCHESTRATOR_CORE_H
+#define KW_TESTS_COMPONENT_ORCHESTRATOR_CORE_H
+
+#include "common/audit/chain.h"
+#include "common/pki/build.h"
+#include "common/rpc/hop.h"
+
+/* What the next answer does wrong. */
+enum core_fault {
+    CORE_RIGHT,
+    CORE_REFUSES,      /* each item has the reason `refusal` */
+    CORE_FAILS,        /* STATUS `refusal`, no receipt */
+    CORE_SKIPS_A_SEQ,  /* the receipt before this one never comes */
+    CORE_LATE_RECEIPT, /* the receipt before this one comes later: core_send_late */
+    CORE_WRONG_PREV,   /* the receipt names another head */
+    CORE_NO_RECEIPT,   /* the answer has none */
+    CORE_SWAPS_DEVICE, /* the envelope is for another device */
+    CORE_SILENT,       /* takes the call and says nothing */
+};
+
+struct core_peer {
+    struct kw_hop_server *server;
+    int port;
+    struct kw_id boot_id;
+    struct kw_id stream; /* the orchestrator's */
+    struct kw_chain chain;
+    const struct kw_issuer *issuer; /* signs certificates of members */
+    const char *region;
+    const char *cell;
+    struct kw_hop_call *standing;
+    struct kw_buf late; /* the receipt that was kept back */
+    uint64_t acked;
+
+    enum core_fault fault; /* of the next answer; then CORE_RIGHT again */
+    enum kw_reason refusal;
+    unsigned calls;
+    size_t last_keys; /* in the last question */
+    size_t last_new_keys;
+};
+
+/* Listens; the orchestrator may connect. `rpc` has `boot_id`. */
+void core_peer_start(struct core_peer *core, struct kw_rpc *rpc, const char *credentials_dir,
+                     const char *trust_domain, const char *orchestrator);
+
+/* The receipt that CORE_LATE_RECEIPT kept back, on the standing call. */
+void core_send_late(struct core_peer *core);
+
+/* A checkpoint of the chain as it is, or of another head. */
+void core_send_checkpoint(struct core_peer *core, bool right);
+
+void core_peer_done(struct core_peer *core);
+
+#endif
