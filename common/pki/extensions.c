@@ -8,6 +8,7 @@
 
 #define KEY_ID_LEN   20 /* RFC 7093 §2, method 1: the first 160 bits of SHA-256 */
 #define HOST_LEN_MAX 253
+#define DER_TRUE     0xff /* written as it is; DER knows no other, and Go refuses others */
 
 KW_OPENSSL_SCOPED(basic_constraints_done, BASIC_CONSTRAINTS, BASIC_CONSTRAINTS_free)
 KW_OPENSSL_SCOPED(bits_done, ASN1_BIT_STRING, ASN1_BIT_STRING_free)
@@ -37,7 +38,7 @@ static struct kw_result add_constraints(X509 *x509, int path_len, struct kw_erro
 
     KW_ENSURE(constraints != NULL, err, MEMORY, "basic constraints");
     if (path_len >= 0) {
-        constraints->ca = 1;
+        constraints->ca = DER_TRUE;
         constraints->pathlen = ASN1_INTEGER_new();
         KW_ENSURE(constraints->pathlen != NULL &&
                       ASN1_INTEGER_set(constraints->pathlen, path_len) == 1,

@@ -71,6 +71,18 @@ Test(pki_build, leaf_carries_hosts_beside_its_identity)
     cr_expect(kw_spiffe_equal(&id, &service));
 }
 
+/* OpenSSL writes the boolean as it is set and reads any that is not zero; others read DER. */
+Test(pki_build, constraints_of_a_ca_are_der)
+{
+    static const uint8_t constraints[] = {0x30, 0x06, 0x01, 0x01, 0xff, 0x02, 0x01};
+    uint8_t *der = NULL;
+    int len = i2d_X509(pki.issuing.certificate.x509, &der);
+
+    cr_assert(gt(int, len, 0));
+    cr_expect(memmem(der, (size_t)len, constraints, sizeof(constraints)) != NULL);
+    OPENSSL_free(der);
+}
+
 Test(pki_build, leaf_is_within_the_profile)
 {
     KW_SCOPED(kw_certificate_done) struct kw_certificate made = {0};
