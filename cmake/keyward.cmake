@@ -17,7 +17,7 @@ set(KW_HARDEN_LINK -pie -Wl,-z,relro,-z,now,-z,noexecstack)
 
 function(kw_common_options target)
   target_include_directories(${target} PUBLIC ${CMAKE_SOURCE_DIR})
-  target_compile_definitions(${target} PRIVATE _GNU_SOURCE)
+  target_compile_definitions(${target} PRIVATE _GNU_SOURCE KW_VERSION="${PROJECT_VERSION}")
   # -UNDEBUG: an assert guards against a bug of ours, and a release has bugs too.
   target_compile_options(${target} PRIVATE ${KW_WARNINGS} ${KW_HARDEN} -Werror -UNDEBUG
                                            -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
