@@ -184,7 +184,7 @@
 #define KW_GATEWAY_RETRY_MS          200U          /* RetryInfo where nobody knows better */
 #define KW_GATEWAY_DETAILS_MAX       (16U * 1024U) /* memory to make one google.rpc.Status */
 #define KW_GATEWAY_STATUS_FRESH_MS   30000U        /* health believes a GetStatus answer so long */
-#define KW_GATEWAY_STATUS_MARGIN     4U /* GetStatus keeps 1/4 of its time to say who was silent */
+#define KW_STATUS_MARGIN             4U /* GetStatus keeps 1/4 of its time to say who was silent */
 
 /* --- request cache (Redis) --- */
 #define KW_REQUEST_CACHE_TTL_S            86400U /* as long as request ids are promised to be known */

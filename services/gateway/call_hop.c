@@ -222,7 +222,7 @@ static uint64_t hop_deadline(const struct kw_call *call)
     uint64_t now_ns = kw_clock_mono_ns();
 
     if (call->row->id == KW_METHOD_GET_STATUS && deadline_ns > now_ns) {
-        deadline_ns -= (deadline_ns - now_ns) / KW_GATEWAY_STATUS_MARGIN;
+        deadline_ns -= (deadline_ns - now_ns) / KW_STATUS_MARGIN;
     }
     return deadline_ns;
 }

@@ -1,0 +1,199 @@
+/* Collecting, and one write at a time. */
+#include "services/authz/diary.h"
+
+#include "common/base/clock.h"
+#include "common/base/container.h"
+#include "common/base/log.h"
+#include "common/base/metrics.h"
+#include "services/authz/quota_table.h"
+
+#include <stdlib.h>
+
+static void arm(struct kw_diary *diary)
+{
+    if (!diary->armed) {
+        diary->armed = true;
+        kw_timer_start(&diary->timer, KW_DIARY_DELAY_MS, 0);
+    }
+}
+
+/* --- on the store's thread --- */
+
+static struct kw_result page_write(struct kw_store_job *job, struct kw_tx *tx, struct kw_error *err)
+{
+    struct kw_diary *diary = KW_CONTAINER_OF(job, struct kw_diary, job);
+    const struct kw_diary_page *page = &diary->page;
+
+    for (size_t i = 0; i < page->denial_count; i++) {
+        KW_TRY(kw_denial_insert(tx, &diary->boot, &page->denials[i], err));
+    }
+    if (page->has_witness) {
+        KW_TRY(kw_witness_store(tx, &page->witness, page->now_ms, err));
+    }
+    for (size_t i = 0; i < page->quota_count; i++) {
+        KW_TRY(kw_quota_store(tx, &page->quotas[i], err));
+    }
+    return KW_OK;
+}
+
+/* --- on the loop thread --- */
+
+static bool page_take(struct kw_diary *diary)
+{
+    struct kw_diary_page *page = &diary->page;
+    struct kw_denial *empty = page->denials;
+
+    page->denials = diary->waiting;
+    page->denial_count = diary->waiting_count;
+    diary->waiting = empty;
+    diary->waiting_count = 0;
+    page->has_witness = diary->witness_changed;
+    page->witness = diary->witness;
+    diary->witness_changed = false;
+    page->quota_count = kw_quota_book_changes(&diary->quotas, page->quotas, KW_DIARY_QUOTAS_MAX);
+    page->now_ms = kw_clock_wall_ms();
+    return page->denial_count > 0 || page->has_witness || page->quota_count > 0;
+}
+
+static void write_next(struct kw_diary *diary);
+
+static void page_written(struct kw_store_job *job)
+{
+    struct kw_diary *diary = KW_CONTAINER_OF(job, struct kw_diary, job);
+
+    diary->writing = false;
+    if (!kw_ok(job->result)) {
+        KW_LOG(ERROR, "diary not written", KW_F_U64("denials", diary->page.denial_count),
+               KW_F_ERR(&job->error));
+    }
+    if (diary->idle != NULL) {
+        write_next(diary);
+    } else if (diary->waiting_count > 0 || diary->witness_changed ||
+               diary->quotas.changed != NULL) {
+        arm(diary);
+    }
+}
+
+static void write_next(struct kw_diary *diary)
+{
+    struct kw_error error;
+
+    if (diary->writing) {
+        return;
+    }
+    if (!page_take(diary)) {
+        if (diary->idle != NULL) {
+            diary->idle(diary->context);
+        }
+        return;
+    }
+    diary->job.run = page_write;
+    diary->job.done = page_written;
+    diary->writing = kw_ok(kw_store_write(diary->store, &diary->job, &error));
+    if (!diary->writing) {
+        diary->job.result.reason = error.reason;
+        diary->job.error = error;
+        page_written(&diary->job);
+    }
+}
+
+static void denial_keep(const struct kw_denial *denial, void *context)
+{
+    struct kw_diary *diary = context;
+
+    if (diary->waiting_count == KW_DENIALS_WAITING_MAX) {
+        kw_metric_add(KW_M_LIMITS_REACHED, "denials_waiting", 1);
+        KW_LOG(WARN, "denial not recorded", KW_F_STR("caller", denial->caller),
+               KW_F_STR("reason", denial->reason));
+        return;
+    }
+    diary->waiting[diary->waiting_count] = *denial;
+    diary->waiting[diary->waiting_count].seq = ++diary->seq;
+    diary->waiting_count++;
+    arm(diary);
+}
+
+static void sweep(struct kw_diary *diary, bool all)
+{
+    const struct kw_denial_sink sink = {denial_keep, diary};
+
+    kw_denial_rate_sweep(diary->rate, kw_clock_wall_ms(), all, &sink);
+}
+
+static void on_timer(struct kw_timer *timer)
+{
+    struct kw_diary *diary = KW_CONTAINER_OF(timer, struct kw_diary, timer);
+
+    diary->armed = false;
+    sweep(diary, false);
+    write_next(diary);
+    if (diary->rate->holding > 0) {
+        arm(diary);
+    }
+}
+
+struct kw_result kw_diary_start(struct kw_diary *diary, struct kw_loop *loop,
+                                struct kw_store *store, struct kw_id boot, struct kw_error *err)
+{
+    diary->loop = loop;
+    diary->store = store;
+    diary->boot = boot;
+    diary->rate = calloc(1, sizeof(*diary->rate));
+    diary->waiting = calloc(KW_DENIALS_WAITING_MAX, sizeof(*diary->waiting));
+    diary->page.denials = calloc(KW_DENIALS_WAITING_MAX, sizeof(*diary->page.denials));
+    KW_ENSURE(diary->rate != NULL && diary->waiting != NULL && diary->page.denials != NULL, err,
+              MEMORY, "diary");
+    kw_timer_init(&diary->timer, loop, on_timer);
+    return KW_OK;
+}
+
+void kw_diary_deny(struct kw_diary *diary, const struct kw_denial *denial)
+{
+    const struct kw_denial_sink sink = {denial_keep, diary};
+
+    kw_metric_add(KW_M_DENIALS, denial->reason, 1);
+    kw_denial_rate_take(diary->rate, denial, &sink);
+    if (diary->rate->holding > 0) {
+        arm(diary);
+    }
+}
+
+void kw_diary_witness(struct kw_diary *diary, const struct kw_witness *witness)
+{
+    bool same_chain = kw_id_equal(witness->core, diary->witness.core) &&
+                      kw_id_equal(witness->stream, diary->witness.stream);
+
+    if (same_chain && witness->seq <= diary->witness.seq) {
+        return;
+    }
+    diary->witness = *witness;
+    diary->witness_changed = true;
+    arm(diary);
+}
+
+void kw_diary_quotas_changed(struct kw_diary *diary)
+{
+    arm(diary);
+}
+
+void kw_diary_finish(struct kw_diary *diary, void (*idle)(void *context), void *context)
+{
+    sweep(diary, true);
+    kw_timer_stop(&diary->timer);
+    diary->armed = true; /* nothing starts it again */
+    diary->idle = idle;
+    diary->context = context;
+    write_next(diary);
+}
+
+void kw_diary_done(struct kw_diary *diary)
+{
+    kw_timer_close(&diary->timer, NULL);
+    kw_quota_book_done(&diary->quotas);
+    free(diary->page.denials);
+    free(diary->waiting);
+    free(diary->rate);
+    diary->page.denials = NULL;
+    diary->waiting = NULL;
+    diary->rate = NULL;
+}

@@ -1,0 +1,30 @@
+/* Calls that end further in: the way there and the way back.
+ *
+ *     start ─▶ inner call ─▶ returned ─┬─▶ effect and disabling facts (one write) ─▶ epoch moves
+ *                                      └─▶ still allowed? (asked again when the epoch moved) ─▶
+ * answer
+ *
+ * What happened inside is kept, whatever becomes of the answer.
+ */
+#ifndef KW_SERVICES_AUTHZ_FORWARD_H
+#define KW_SERVICES_AUTHZ_FORWARD_H
+
+#include "services/authz/call.h"
+
+/* Fills what every inner call of `call` has in common; the capsule's decision is kept. */
+void kw_forward_prepare(struct kw_authz_call *call, struct kw_inner *inner);
+
+/* The capsule for a call of this caller: who and what; no device, no grant, nothing delivered. */
+struct kw_capsule kw_forward_capsule(const struct kw_authz_call *call);
+
+/* Starts call->inner, whose capsule is made; the rest goes by itself. */
+void kw_forward_start(struct kw_authz_call *call);
+
+/* The way back of call->inner, which succeeded with call->response; `next` instead of answering,
+ * when it may go on. */
+void kw_forward_returned(struct kw_authz_call *call, void (*next)(struct kw_authz_call *call));
+
+/* Has something been disabled since this was decided? */
+bool kw_forward_outdated(const struct kw_authz_call *call, uint64_t decided_epoch);
+
+#endif

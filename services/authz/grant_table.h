@@ -1,0 +1,100 @@
+/* Tables grants and grant_devices: permissions, immutable but for their revocation. All functions
+ * run on the store's threads. */
+#ifndef KW_SERVICES_AUTHZ_GRANT_TABLE_H
+#define KW_SERVICES_AUTHZ_GRANT_TABLE_H
+
+#include "common/audit/capsule.h"
+#include "services/authz/row.h"
+#include "services/authz/stamp.h"
+
+/* Bits of a grant's operations, by the number of the public enum KeyOperation. */
+enum kw_grant_operation {
+    KW_GRANT_RELEASE = 1 << 1,
+    KW_GRANT_DERIVE = 1 << 2,
+};
+
+/* Text is in the arena the row was read into, or borrowed from whoever filled it. */
+struct kw_grant_row {
+    struct kw_id id;
+    struct kw_id partner;
+    enum kw_scope scope;   /* KW_SCOPE_BODY: the devices of grant_devices */
+    struct kw_id scope_id; /* of the batch or product; else none */
+    unsigned operations;   /* enum kw_grant_operation */
+    const char *purpose;
+    uint64_t start_ms;
+    uint64_t end_ms;         /* exclusive */
+    uint64_t max_operations; /* 0: no quota */
+    uint64_t window_ms;      /* 0: the whole life */
+    const char *regions;     /* comma-separated; "" is all */
+    bool strict;
+    bool no_cache;
+    const char *justification;
+    uint64_t created_ms;
+    uint64_t revoked_ms; /* 0: not */
+    const char *revoke_justification;
+};
+
+/* `*ret_found` false: there is none, and `ret_row` is untouched. Fails: STORE_UNAVAILABLE,
+ * INTERNAL, MEMORY. */
+struct kw_result kw_grant_find(struct kw_tx *tx, struct kw_id id, struct kw_arena *arena,
+                               struct kw_grant_row *ret_row, bool *ret_found, struct kw_error *err);
+
+/* With its devices, which are different from one another. Fails: ALREADY_EXISTS,
+ * STORE_UNAVAILABLE. */
+struct kw_result kw_grant_insert(struct kw_tx *tx, const struct kw_grant_row *row,
+                                 const struct kw_id *devices, size_t device_count,
+                                 const struct kw_stamp *stamp, struct kw_error *err);
+
+/* For good; one that is revoked stays as it is. Fails: STORE_UNAVAILABLE. */
+struct kw_result kw_grant_revoke(struct kw_tx *tx, struct kw_id id, uint64_t now_ms,
+                                 const char *justification, struct kw_error *err);
+
+/* The devices named in a grant, ascending: at most KW_GRANT_DEVICES_MAX, in the arena. */
+struct kw_result kw_grant_devices(struct kw_tx *tx, struct kw_id id, struct kw_arena *arena,
+                                  struct kw_id **ret_devices, size_t *ret_count,
+                                  struct kw_error *err);
+
+/* One question: may this be done with this device? Borrowed for the call. */
+struct kw_access {
+    struct kw_id device;
+    unsigned operation; /* one of enum kw_grant_operation */
+    const char *purpose;
+    struct kw_id grant; /* the one named; none: any */
+    const char *region; /* where we are */
+    uint64_t now_ms;
+};
+
+/* A partner's grants that may allow it, in the order in which they are tried: first those that name
+ * the device, then those of batches and products, which may or may not cover it; each in order of
+ * creation. Those that can't allow it (over, another operation, another purpose) come last, only so
+ * that a denial can say why. At most KW_GRANT_CANDIDATES_MAX, in the arena. */
+struct kw_result kw_grant_candidates(struct kw_tx *tx, struct kw_id partner,
+                                     const struct kw_access *access, struct kw_arena *arena,
+                                     struct kw_grant_row **ret_rows, size_t *ret_count,
+                                     struct kw_error *err);
+
+/* The public enum GrantState's numbers. */
+enum kw_grant_state {
+    KW_GRANT_PENDING = 1,
+    KW_GRANT_ACTIVE,
+    KW_GRANT_EXPIRED,
+    KW_GRANT_REVOKED,
+};
+
+enum kw_grant_state kw_grant_state(const struct kw_grant_row *row, uint64_t now_ms);
+
+/* One page: at most `max` rows behind `after`. */
+struct kw_grant_query {
+    bool any_partner;
+    struct kw_id partner;
+    struct kw_id after;
+    uint32_t state; /* 0: any */
+    uint64_t now_ms;
+    size_t max;
+};
+
+struct kw_result kw_grant_list(struct kw_tx *tx, const struct kw_grant_query *query,
+                               struct kw_arena *arena, struct kw_grant_row *rows, size_t *ret_count,
+                               struct kw_error *err);
+
+#endif

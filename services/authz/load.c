@@ -1,0 +1,58 @@
+/* One write job: the officers' rows and this store's id may be new. */
+#include "services/authz/load.h"
+
+#include "common/base/clock.h"
+#include "common/base/container.h"
+#include "services/authz/quota_table.h"
+
+/* The book is the loop thread's; until `loaded` nobody there uses it. */
+static struct kw_result quotas_restore(struct kw_quota_book *book, struct kw_tx *tx,
+                                       struct kw_error *err)
+{
+    struct kw_quota page[KW_DIARY_QUOTAS_MAX];
+    struct kw_id after = {0};
+    size_t count;
+
+    KW_TRY(kw_quota_book_init(book, err));
+    do {
+        KW_TRY(kw_quota_list(tx, after, page, KW_DIARY_QUOTAS_MAX, &count, err));
+        for (size_t i = 0; i < count; i++) {
+            KW_TRY(kw_quota_book_restore(book, &page[i], err));
+            after = page[i].grant;
+        }
+    } while (count == KW_DIARY_QUOTAS_MAX);
+    return KW_OK;
+}
+
+static struct kw_result run(struct kw_store_job *job, struct kw_tx *tx, struct kw_error *err)
+{
+    struct kw_authz_load *load = KW_CONTAINER_OF(job, struct kw_authz_load, job);
+    struct kw_authz *authz = load->authz;
+    struct kw_id fresh;
+
+    KW_TRY(kw_id_random(&fresh, err));
+    KW_TRY(kw_identity_load(tx, fresh, &authz->stamps.store, err));
+    KW_TRY(kw_officers_register(&load->officers, load->now_ms, tx, err));
+    KW_TRY(kw_witness_load(tx, &authz->diary.witness, err));
+    return quotas_restore(&authz->diary.quotas, tx, err);
+}
+
+static void done(struct kw_store_job *job)
+{
+    struct kw_authz_load *load = KW_CONTAINER_OF(job, struct kw_authz_load, job);
+
+    load->loaded(load->context, job->result, &job->error);
+}
+
+struct kw_result kw_authz_load_start(struct kw_authz_load *load, struct kw_error *err)
+{
+    load->now_ms = kw_clock_wall_ms();
+    KW_TRY(kw_officers_load(load->authz->config, load->now_ms, &load->officers, err));
+    load->job = (struct kw_store_job){.run = run, .done = done};
+    return kw_store_write(load->authz->store, &load->job, err);
+}
+
+void kw_authz_load_done(struct kw_authz_load *load)
+{
+    kw_officers_done(&load->officers);
+}

@@ -1,0 +1,47 @@
+/* Arithmetic of windows. */
+#include "services/authz/quota.h"
+
+uint64_t kw_quota_window(const struct kw_grant_row *grant, uint64_t now_ms)
+{
+    if (grant->window_ms == 0 || now_ms < grant->start_ms) {
+        return grant->start_ms;
+    }
+    return now_ms - (now_ms - grant->start_ms) % grant->window_ms;
+}
+
+/* A clock that is set back does not reopen a window that was used: the later window counts. */
+static uint64_t used_now(const struct kw_grant_row *grant, const struct kw_quota *quota,
+                         uint64_t now_ms)
+{
+    return quota->window_start_ms >= kw_quota_window(grant, now_ms) ? quota->used : 0;
+}
+
+uint64_t kw_quota_left(const struct kw_grant_row *grant, const struct kw_quota *quota,
+                       uint64_t now_ms)
+{
+    uint64_t used = used_now(grant, quota, now_ms);
+
+    if (grant->max_operations == 0) {
+        return UINT64_MAX;
+    }
+    return used < grant->max_operations ? grant->max_operations - used : 0;
+}
+
+bool kw_quota_take(const struct kw_grant_row *grant, struct kw_quota *quota, uint64_t now_ms)
+{
+    uint64_t window = kw_quota_window(grant, now_ms);
+
+    if (kw_quota_left(grant, quota, now_ms) == 0) {
+        return false;
+    }
+    quota->used = used_now(grant, quota, now_ms) + 1;
+    quota->window_start_ms = window > quota->window_start_ms ? window : quota->window_start_ms;
+    return true;
+}
+
+void kw_quota_give_back(const struct kw_grant_row *grant, struct kw_quota *quota, uint64_t taken_ms)
+{
+    if (quota->used > 0 && quota->window_start_ms == kw_quota_window(grant, taken_ms)) {
+        quota->used--;
+    }
+}

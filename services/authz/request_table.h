@@ -1,0 +1,31 @@
+/* Table requests: what a request id did, written in the transaction of the effect. All functions
+ * run on the store's threads. */
+#ifndef KW_SERVICES_AUTHZ_REQUEST_TABLE_H
+#define KW_SERVICES_AUTHZ_REQUEST_TABLE_H
+
+#include "common/crypto/digest.h"
+#include "services/authz/row.h"
+
+struct kw_request_key {
+    struct kw_id caller;
+    uint32_t method;
+    struct kw_id request;
+};
+
+struct kw_request_row {
+    uint8_t body_hash[KW_SHA256_LEN];
+    struct kw_bytes response; /* the public answer */
+    uint64_t created_ms;
+};
+
+/* `*ret_found` false: there is none, and `ret_row` is untouched. Fails: STORE_UNAVAILABLE,
+ * INTERNAL, MEMORY. */
+struct kw_result kw_request_find(struct kw_tx *tx, const struct kw_request_key *key,
+                                 struct kw_arena *arena, struct kw_request_row *ret_row,
+                                 bool *ret_found, struct kw_error *err);
+
+/* Fails: ALREADY_EXISTS, STORE_UNAVAILABLE. */
+struct kw_result kw_request_insert(struct kw_tx *tx, const struct kw_request_key *key,
+                                   const struct kw_request_row *row, struct kw_error *err);
+
+#endif

@@ -1,0 +1,43 @@
+/* The service: its parts in the order of their lives.
+ *
+ *     start: store ─▶ officers, witness, quotas ─▶ link to the orchestrator ─▶ listener ─▶ started
+ *     drain: no new calls; those in flight finish ─▶ drained
+ *     stop:  listener, link ─▶ last calls ─▶ diary ─▶ store ─▶ gRPC ─▶ stopped
+ */
+#ifndef KW_SERVICES_AUTHZ_SERVICE_H
+#define KW_SERVICES_AUTHZ_SERVICE_H
+
+#include "services/authz/authz.h"
+
+struct kw_authz_service;
+
+/* Loop thread, all of them. */
+struct kw_authz_events {
+    void (*started)(int port, void *context);                    /* serving: once */
+    void (*failed)(const struct kw_error *error, void *context); /* can't start, or can't go on */
+    void (*drained)(void *context);                              /* nothing is in flight any more */
+    void (*stopped)(void *context);                              /* everything is closed */
+    void *context;
+};
+
+/* Begins the start: `started` or `failed` follows. `config` and what `events` points at outlive it.
+ * On failure nothing is left but what kw_authz_service_stop and _free take apart: `*ret_service` is
+ * set all the same, unless it could not be made (NULL). Fails: CONFIG_INVALID, STORE_UNAVAILABLE,
+ * SYSTEM, MEMORY, CRYPTO. */
+struct kw_result kw_authz_service_new(struct kw_loop *loop, const struct kw_authz_config *config,
+                                      const struct kw_authz_events *events,
+                                      struct kw_authz_service **ret_service, struct kw_error *err);
+
+/* For /readyz. Any thread. */
+bool kw_authz_service_linked(struct kw_authz_service *service);
+
+/* Takes no new calls; `drained` comes. */
+void kw_authz_service_drain(struct kw_authz_service *service);
+
+/* Closes everything; `stopped` comes. */
+void kw_authz_service_stop(struct kw_authz_service *service);
+
+/* After the loop ended. Accepts NULL. */
+void kw_authz_service_free(struct kw_authz_service *service);
+
+#endif

@@ -1,0 +1,23 @@
+/* Stamps: when, by the hybrid clock, and in which store a field group was last changed. Merging
+ * (design.md §6) lets the higher stamp win; here they are only written.
+ */
+#ifndef KW_SERVICES_AUTHZ_STAMP_H
+#define KW_SERVICES_AUTHZ_STAMP_H
+
+#include "common/base/id.h"
+
+struct kw_stamp {
+    uint64_t hlc; /* ms since 1970 << 16, and a count of what happened within one */
+    struct kw_id store;
+};
+
+/* One for each process. Loop thread. */
+struct kw_stamp_clock {
+    uint64_t last;
+    struct kw_id store;
+};
+
+/* Later than every stamp before, also when the wall clock stands still or is set back. */
+struct kw_stamp kw_stamp_next(struct kw_stamp_clock *clock, uint64_t wall_ms);
+
+#endif

@@ -1,0 +1,63 @@
+/* SQL of tables witness and identity. */
+#include "services/authz/witness_table.h"
+
+#include "services/authz/row.h"
+
+static const char upsert_witness[] =
+    "INSERT INTO witness (core, stream, seq, head, time_ms) VALUES ($1, $2, $3, $4, $5)"
+    " ON CONFLICT (core, stream) DO UPDATE"
+    " SET seq = excluded.seq, head = excluded.head, time_ms = excluded.time_ms"
+    " WHERE excluded.seq > witness.seq";
+static const char select_witness[] =
+    "SELECT core, stream, seq, head FROM witness ORDER BY time_ms DESC LIMIT 1";
+static const char insert_identity[] =
+    "INSERT INTO identity (only, store) VALUES (1, $1) ON CONFLICT (only) DO NOTHING";
+static const char select_identity[] = "SELECT store FROM identity";
+
+struct kw_result kw_witness_store(struct kw_tx *tx, const struct kw_witness *witness,
+                                  uint64_t now_ms, struct kw_error *err)
+{
+    struct kw_stmt *stmt;
+
+    KW_TRY(kw_sql(tx, upsert_witness, &stmt, err));
+    kw_bind_id(stmt, 1, &witness->core);
+    kw_bind_id(stmt, 2, &witness->stream);
+    kw_bind_i64(stmt, 3, (int64_t)witness->seq);
+    kw_bind_blob(stmt, 4, KW_BYTES_OF(witness->head));
+    kw_bind_i64(stmt, 5, (int64_t)now_ms);
+    return kw_exec(stmt, NULL, err);
+}
+
+struct kw_result kw_witness_load(struct kw_tx *tx, struct kw_witness *ret_witness,
+                                 struct kw_error *err)
+{
+    struct kw_witness witness = {0};
+    struct kw_stmt *stmt;
+    bool found;
+
+    KW_TRY(kw_sql(tx, select_witness, &stmt, err));
+    KW_TRY(kw_step(stmt, &found, err));
+    if (found) {
+        KW_TRY(kw_col_id(stmt, 0, &witness.core, err));
+        KW_TRY(kw_col_id(stmt, 1, &witness.stream, err));
+        witness.seq = (uint64_t)kw_col_i64(stmt, 2);
+        KW_TRY(kw_row_fixed(stmt, 3, witness.head, sizeof(witness.head), err));
+    }
+    *ret_witness = witness;
+    return KW_OK;
+}
+
+struct kw_result kw_identity_load(struct kw_tx *tx, struct kw_id fresh, struct kw_id *ret_store,
+                                  struct kw_error *err)
+{
+    struct kw_stmt *stmt;
+    bool found;
+
+    KW_TRY(kw_sql(tx, insert_identity, &stmt, err));
+    kw_bind_id(stmt, 1, &fresh);
+    KW_TRY(kw_exec(stmt, NULL, err));
+    KW_TRY(kw_sql(tx, select_identity, &stmt, err));
+    KW_TRY(kw_step(stmt, &found, err));
+    KW_ENSURE(found, err, INTERNAL, "the store has no identity");
+    return kw_col_id(stmt, 0, ret_store, err);
+}

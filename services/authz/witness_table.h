@@ -1,0 +1,21 @@
+/* Table witness: the last receipt head seen of each chain, and table identity beside it: which
+ * store this is. Store's threads. */
+#ifndef KW_SERVICES_AUTHZ_WITNESS_TABLE_H
+#define KW_SERVICES_AUTHZ_WITNESS_TABLE_H
+
+#include "common/audit/capsule.h"
+#include "common/store/store.h"
+
+/* A higher number of the same chain replaces a lower one. Fails: STORE_UNAVAILABLE. */
+struct kw_result kw_witness_store(struct kw_tx *tx, const struct kw_witness *witness,
+                                  uint64_t now_ms, struct kw_error *err);
+
+/* The one stored last; all zero when there is none. Fails: STORE_UNAVAILABLE, INTERNAL. */
+struct kw_result kw_witness_load(struct kw_tx *tx, struct kw_witness *ret_witness,
+                                 struct kw_error *err);
+
+/* This store's id; `fresh` becomes it when it has none yet. Fails: STORE_UNAVAILABLE, INTERNAL. */
+struct kw_result kw_identity_load(struct kw_tx *tx, struct kw_id fresh, struct kw_id *ret_store,
+                                  struct kw_error *err);
+
+#endif
