@@ -1,5 +1,6 @@
-/* Compromise drills at the crypto core: what a lying authz, orchestrator, database or caller gets for it. Each test
- * spoils one thing in a question that is right in all else, and names the refusal. */
+/* Compromise drills at the crypto core: what a lying authz, orchestrator, database or caller gets
+ * for it. Each test spoils one thing in a question that is right in all else, and names the
+ * refusal. */
 #include "common/audit/envelope.h"
 #include "common/base/limits.h"
 #include "common/crypto/kdf.h"
@@ -43,7 +44,8 @@ TestSuite(core_drill, .init = up, .fini = down, .timeout = 120);
     do {                                                                                           \
         enum kw_reason got_ = core_ask(&fx, (ask)).reason;                                         \
         if (got_ != (expected)) {                                                                  \
-            cr_assert_fail("%s instead of %s", got_ == KW_E_NONE ? "allowed" : kw_reason_row(got_)->name, \
+            cr_fatal("%s instead of %s",                                                           \
+                     got_ == KW_E_NONE ? "allowed" : kw_reason_row(got_)->name,                    \
                      kw_reason_row(expected)->name);                                               \
         }                                                                                          \
     } while (0)
@@ -53,7 +55,7 @@ static void allowed(struct core_ask *ask)
     enum kw_reason reason = core_ask(&fx, ask).reason;
 
     if (reason != KW_E_NONE) {
-        cr_assert_fail("refused: %s", kw_reason_row(reason)->name);
+        cr_fatal("refused: %s", kw_reason_row(reason)->name);
     }
 }
 
@@ -76,11 +78,14 @@ Test(core_drill, a_key_use_delivers_what_the_pen_derives)
     struct kw_envelope envelope;
 
     cr_assert(answer.reason == KW_E_NONE);
-    cr_assert(kw_ok(kw_envelope_decode(kw_bytes_field(answer.reply->items[0]->envelope), &envelope, NULL)));
+    cr_assert(kw_ok(
+        kw_envelope_decode(kw_bytes_field(answer.reply->items[0]->envelope), &envelope, NULL)));
     cr_assert(kw_ok(kw_kwp_unwrap(&partner.transport, envelope.wrapped, &delivered, NULL)));
-    cr_assert(kw_ok(kw_kdf_partner_key(&device.value, partner.id, 1, KW_SUITE_AES256, &expected, NULL)));
+    cr_assert(
+        kw_ok(kw_kdf_partner_key(&device.value, partner.id, 1, KW_SUITE_AES256, &expected, NULL)));
     cr_assert(kw_bytes_equal(kw_secret_bytes(&expected), kw_secret_bytes(&delivered)));
-    cr_assert(kw_ok(kw_envelope_verify(kw_bytes_field(answer.reply->items[0]->envelope), &delivered, NULL)));
+    cr_assert(kw_ok(
+        kw_envelope_verify(kw_bytes_field(answer.reply->items[0]->envelope), &delivered, NULL)));
 }
 
 /* --- capsules --- */
@@ -102,7 +107,8 @@ Test(core_drill, a_capsule_signed_by_another_service_is_refused)
     KW_SCOPED(kw_buf_done) struct kw_buf der = {0};
     char path[PATH_MAX];
 
-    cr_assert(kw_ok(kw_credentials_load(&gateway, kw_mesh_path(&fx.dir, "region/credentials/gateway", path), NULL)));
+    cr_assert(kw_ok(kw_credentials_load(
+        &gateway, kw_mesh_path(&fx.dir, "region/credentials/gateway", path), NULL)));
     cr_assert(kw_ok(kw_certificate_to_der(&gateway.leaf, &der, NULL)));
     ask.seal_key = &gateway.key;
     ask.seal_certificate = kw_buf_bytes(&der);
@@ -163,7 +169,8 @@ Test(core_drill, a_capsule_for_another_request_is_refused)
     struct core_ask ask = access_ask();
     struct core_ask other = access_ask();
 
-    ((Keyward__V1__GetDeviceAccessRequest *)(uintptr_t)other.body)->purpose = (char *)(uintptr_t)"other";
+    ((Keyward__V1__GetDeviceAccessRequest *)(uintptr_t)other.body)->purpose =
+        (char *)(uintptr_t) "other";
     cr_assert(kw_ok(kw_arena_pack(fx.arena, other.body, &ask.body_bytes, NULL)));
     REFUSED(&ask, KW_E_CAPSULE_INVALID);
 }
@@ -435,7 +442,8 @@ Test(core_drill, a_stolen_invitation_without_its_key_enrols_nobody)
 
     core_invite(&fx, KW_ROLE_PARTNER, id, &invitation, &record);
     core_invite(&fx, KW_ROLE_PARTNER, (struct kw_id){{5}}, &other, &other_record);
-    core_enroll_ask(&fx, &ask, id, &other, kw_buf_bytes(&record)); /* signs with a key that was not invited */
+    core_enroll_ask(&fx, &ask, id, &other,
+                    kw_buf_bytes(&record)); /* signs with a key that was not invited */
     REFUSED(&ask, KW_E_SIGNATURE_INVALID);
 }
 
@@ -445,7 +453,8 @@ Test(core_drill, a_witness_that_lags_too_far_stops_the_core)
 {
     struct core_ask ask;
 
-    for (unsigned i = 0; i <= KW_WITNESS_LAG_RECEIPTS_MAX && fx.chain.at.seq <= KW_WITNESS_LAG_RECEIPTS_MAX; i++) {
+    for (unsigned i = 0;
+         i <= KW_WITNESS_LAG_RECEIPTS_MAX && fx.chain.at.seq <= KW_WITNESS_LAG_RECEIPTS_MAX; i++) {
         ask = access_ask();
         allowed(&ask);
     }

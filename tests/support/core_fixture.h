@@ -1,17 +1,20 @@
-/* A real crypto core for tests: SoftHSM token, ceremony, the service process, and a test that plays authz and
- * orchestrator at once: it makes capsules, sends material, and looks at what comes back. */
+/* A real crypto core for tests: SoftHSM token, ceremony, the service process, and a test that plays
+ * authz and orchestrator at once: it makes capsules, sends material, and looks at what comes back.
+ */
 #ifndef KW_TESTS_SUPPORT_CORE_FIXTURE_H
 #define KW_TESTS_SUPPORT_CORE_FIXTURE_H
 
 #include "cli/mesh_files.h"
 #include "common/audit/capsule.h"
 #include "common/audit/chain.h"
+#include "common/base/clock.h"
 #include "common/pki/credentials.h"
 #include "common/rpc/hop.h"
 #include "common/rpc/messages.h"
 #include "common/rpc/rpc.h"
 #include "keyward/internal/v1/context.pb-c.h"
 #include "keyward/internal/v1/core.pb-c.h"
+#include "tests/support/must.h"
 
 #include <sys/types.h>
 
@@ -38,7 +41,7 @@ struct core_fixture {
     struct kw_credentials authz;
     uint8_t authz_fingerprint[KW_SHA256_LEN];
     struct kw_buf authz_der;
-    struct kw_id boot_id; /* ours: the stream of the receipts */
+    struct kw_id boot_id;   /* ours: the stream of the receipts */
     struct kw_arena *arena; /* everything a test asks and is told */
     struct core_caller officer;
     struct kw_chain_verifier chain; /* fed with every receipt */
@@ -56,7 +59,7 @@ struct core_ask {
     const struct core_caller *caller;
     const struct kw_private_key *seal_key; /* authz's unless a drill says otherwise */
     struct kw_bytes seal_certificate;
-    struct kw_bytes sealed;                /* sent as it is, if set */
+    struct kw_bytes sealed; /* sent as it is, if set */
     bool unsigned_call;
 };
 
@@ -74,6 +77,21 @@ void core_fixture_done(struct core_fixture *fx);
 void core_fixture_kill(struct core_fixture *fx);
 void core_fixture_start(struct core_fixture *fx);
 
+/* One turn of the loop: waits for something to happen, a few milliseconds at most. */
+void core_fixture_turn(struct core_fixture *fx);
+
+#define PATIENCE_NS (20ULL * 1000000000)
+
+/* Turns the loop until `condition` holds; ends the test when it does not in time. */
+#define EVENTUALLY(fx, condition)                                                                  \
+    do {                                                                                           \
+        uint64_t end_ = kw_clock_mono_ns() + PATIENCE_NS;                                          \
+        while (!(condition) && kw_clock_mono_ns() < end_) {                                        \
+            core_fixture_turn(fx);                                                                 \
+        }                                                                                          \
+        REQUIRE(condition, "not in time: %s", #condition);                                         \
+    } while (0)
+
 void core_ask_init(struct core_fixture *fx, struct core_ask *ask, enum kw_method_id method,
                    const ProtobufCMessage *body, const struct core_caller *caller);
 struct core_answer core_ask(struct core_fixture *fx, struct core_ask *ask);
@@ -85,13 +103,15 @@ char *core_request_id(struct core_fixture *fx);
 void core_member(struct core_fixture *fx, enum kw_role role, struct core_caller *ret_member);
 void core_caller_done(struct core_caller *caller);
 
-/* The two halves of that, for drills. `invitation` is the holder of the invitation's key, `record` KWI1. */
-void core_invite(struct core_fixture *fx, enum kw_role role, struct kw_id member, struct core_caller *ret_invitation,
-                 struct kw_buf *ret_record);
+/* The two halves of that, for drills. `invitation` is the holder of the invitation's key, `record`
+ * KWI1. */
+void core_invite(struct core_fixture *fx, enum kw_role role, struct kw_id member,
+                 struct core_caller *ret_invitation, struct kw_buf *ret_record);
 void core_enroll_ask(struct core_fixture *fx, struct core_ask *ask, struct kw_id member,
                      const struct core_caller *invitation, struct kw_bytes record);
 
-/* One device with an active key of the batch and product, provisioned by `station`: all rows as stored. */
+/* One device with an active key of the batch and product, provisioned by `station`: all rows as
+ * stored. */
 struct core_device {
     struct kw_id device;
     struct kw_id product;
@@ -99,11 +119,12 @@ struct core_device {
     Keyward__Internal__V1__WrappedDeviceKey *key;
     struct kw_secret value; /* as the station's programmer learnt it */
 };
-void core_device(struct core_fixture *fx, const struct core_caller *station, struct core_device *ret_device);
+void core_device(struct core_fixture *fx, const struct core_caller *station,
+                 struct core_device *ret_device);
 void core_device_done(struct core_device *device);
 
 /* A question for the device's key by `partner`: GetDeviceAccess, all right. */
-void core_access_ask(struct core_fixture *fx, struct core_ask *ask, const struct core_device *device,
-                     const struct core_caller *partner);
+void core_access_ask(struct core_fixture *fx, struct core_ask *ask,
+                     const struct core_device *device, const struct core_caller *partner);
 
 #endif
