@@ -1,5 +1,5 @@
-/* Order of starting and stopping, and restarts. A part that dies is started again on the port it had, so that its
- * neighbours find it; one that keeps dying at once ends the mesh. */
+/* Order of starting and stopping, and restarts. A part that dies is started again on the port it
+ * had, so that its neighbours find it; one that keeps dying at once ends the mesh. */
 #include "cli/mesh.h"
 
 #include "common/base/clock.h"
@@ -8,12 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define RESTART_MS 200U
-#define QUICK_NS 2000000000ULL
+#define RESTART_MS       200U
+#define QUICK_NS         2000000000ULL
 #define QUICK_DEATHS_MAX 5U
-#define STOP_GRACE_MS 15000U
+#define STOP_GRACE_MS    15000U
 
-static const char *const names[KW_MESH_PART_COUNT] = {"redis", "cryptocore", "orchestrator", "authz", "gateway"};
+static const char *const names[KW_MESH_PART_COUNT] = {"redis", "cryptocore", "orchestrator",
+                                                      "authz", "gateway"};
 
 int kw_mesh_port(const struct kw_mesh *mesh, enum kw_mesh_part part)
 {
@@ -84,8 +85,8 @@ static void on_gone(int64_t status, void *context)
         stop_next(mesh);
         return;
     }
-    (void)fprintf(stderr, "keyward: %s ended with %lld; its log is %s\n", names[slot->part], (long long)status,
-                  slot->child.log_path);
+    (void)fprintf(stderr, "keyward: %s ended with %lld; its log is %s\n", names[slot->part],
+                  (long long)status, slot->child.log_path);
     slot->quick_deaths = quick ? slot->quick_deaths + 1 : 0;
     if (slot->quick_deaths >= QUICK_DEATHS_MAX || !mesh->ready) {
         kw_mesh_stop(mesh, EXIT_FAILURE);
@@ -100,7 +101,8 @@ static void part_start(struct kw_mesh *mesh, int part)
     struct kw_error error;
 
     if (part > KW_MESH_CRYPTOCORE && slot->child.env_count == 0) {
-        kw_child_env(&slot->child, "KEYWARD_TARGETS=127.0.0.1:%d", mesh->slots[part - 1].child.port);
+        kw_child_env(&slot->child, "KEYWARD_TARGETS=127.0.0.1:%d",
+                     mesh->slots[part - 1].child.port);
     }
     if (!kw_ok(kw_child_start(&slot->child, mesh->loop, &error))) {
         (void)fprintf(stderr, "keyward: %s\n", error.message);
@@ -131,7 +133,8 @@ static void slot_plan(struct kw_mesh *mesh, enum kw_mesh_part part, const char *
     slot->part = part;
     child->name = names[part];
     child->events = (struct kw_child_events){.ready = on_ready, .gone = on_gone, .context = slot};
-    (void)snprintf(child->log_path, sizeof(child->log_path), "%s/logs/%s.log", mesh->dir->path, child->name);
+    (void)snprintf(child->log_path, sizeof(child->log_path), "%s/logs/%s.log", mesh->dir->path,
+                   child->name);
     kw_timer_init(&slot->restart, mesh->loop, on_restart);
     mesh->timers_open++;
     if (part == KW_MESH_REDIS) {
@@ -144,8 +147,9 @@ static void slot_plan(struct kw_mesh *mesh, enum kw_mesh_part part, const char *
     }
 }
 
-struct kw_result kw_mesh_start(struct kw_mesh *mesh, struct kw_loop *loop, const struct kw_mesh_dir *dir,
-                               const char *bin_dir, const struct kw_mesh_events *events, struct kw_error *err)
+struct kw_result kw_mesh_start(struct kw_mesh *mesh, struct kw_loop *loop,
+                               const struct kw_mesh_dir *dir, const char *bin_dir,
+                               const struct kw_mesh_events *events, struct kw_error *err)
 {
     *mesh = (struct kw_mesh){.loop = loop, .dir = dir, .events = *events, .next = 1};
     for (int part = 0; part < KW_MESH_PART_COUNT; part++) {

@@ -1,4 +1,5 @@
-/* A whole development mesh under one parent: started inner layer first, kept running, stopped outer layer first. */
+/* A whole development mesh under one parent: started inner layer first, kept running, stopped outer
+ * layer first. */
 #ifndef KW_CLI_MESH_H
 #define KW_CLI_MESH_H
 
@@ -36,16 +37,18 @@ struct kw_mesh {
     const struct kw_mesh_dir *dir;
     struct kw_mesh_events events;
     struct kw_mesh_slot slots[KW_MESH_PART_COUNT];
-    int next;  /* part to be started next */
+    int next; /* part to be started next */
     bool ready;
     bool stopping;
     int exit_code;
     unsigned timers_open;
 };
 
-/* Starts the first part; the rest follows. `bin_dir` holds the services' executables. Fails: SYSTEM. */
-struct kw_result kw_mesh_start(struct kw_mesh *mesh, struct kw_loop *loop, const struct kw_mesh_dir *dir,
-                               const char *bin_dir, const struct kw_mesh_events *events, struct kw_error *err);
+/* Starts the first part; the rest follows. `bin_dir` holds the services' executables. Fails:
+ * SYSTEM. */
+struct kw_result kw_mesh_start(struct kw_mesh *mesh, struct kw_loop *loop,
+                               const struct kw_mesh_dir *dir, const char *bin_dir,
+                               const struct kw_mesh_events *events, struct kw_error *err);
 
 /* Stops everything, the outermost first; `stopped` follows. Harmless when already stopping. */
 void kw_mesh_stop(struct kw_mesh *mesh, int exit_code);

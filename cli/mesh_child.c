@@ -69,7 +69,8 @@ static void line_take(struct kw_child *child)
     int port = 0;
     int metrics = 0;
 
-    if (child->state == KW_CHILD_STARTING && sscanf(child->line, "READY port=%d metrics=%d", &port, &metrics) >= 1) {
+    if (child->state == KW_CHILD_STARTING &&
+        sscanf(child->line, "READY port=%d metrics=%d", &port, &metrics) >= 1) {
         child->port = port;
         child->metrics_port = metrics;
         child->state = KW_CHILD_READY;
@@ -85,7 +86,8 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     if (child->line_len >= sizeof(child->line) - 1) {
         child->line_len = 0; /* longer than any line we wait for */
     }
-    *buf = uv_buf_init(child->line + child->line_len, (unsigned)(sizeof(child->line) - 1 - child->line_len));
+    *buf = uv_buf_init(child->line + child->line_len,
+                       (unsigned)(sizeof(child->line) - 1 - child->line_len));
 }
 
 static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buf)

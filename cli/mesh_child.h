@@ -1,4 +1,5 @@
-/* One process of a development mesh: started, watched for its READY line, restarted when it dies, stopped. */
+/* One process of a development mesh: started, watched for its READY line, restarted when it dies,
+ * stopped. */
 #ifndef KW_CLI_MESH_CHILD_H
 #define KW_CLI_MESH_CHILD_H
 
@@ -7,14 +8,21 @@
 #include <limits.h>
 
 #define KW_CHILD_ARGS_MAX 8
-#define KW_CHILD_ENV_MAX 8
+#define KW_CHILD_ENV_MAX  8
 #define KW_CHILD_LINE_MAX 256
 
-enum kw_child_state { KW_CHILD_IDLE, KW_CHILD_STARTING, KW_CHILD_READY, KW_CHILD_STOPPING, KW_CHILD_GONE };
+enum kw_child_state {
+    KW_CHILD_IDLE,
+    KW_CHILD_STARTING,
+    KW_CHILD_READY,
+    KW_CHILD_STOPPING,
+    KW_CHILD_GONE
+};
 
 struct kw_child_events {
-    void (*ready)(void *context);             /* first READY, or at once for a child that prints none */
-    void (*gone)(int64_t status, void *context); /* ended; the storage may be started again or forgotten */
+    void (*ready)(void *context); /* first READY, or at once for a child that prints none */
+    void (*gone)(int64_t status,
+                 void *context); /* ended; the storage may be started again or forgotten */
     void *context;
 };
 
@@ -43,8 +51,10 @@ struct kw_child {
     int64_t exit_status;
 };
 
-void kw_child_arg(struct kw_child *child, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void kw_child_env(struct kw_child *child, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void kw_child_arg(struct kw_child *child, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void kw_child_env(struct kw_child *child, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* Fails: SYSTEM. */
 struct kw_result kw_child_start(struct kw_child *child, struct kw_loop *loop, struct kw_error *err);

@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define TEXT_MAX 8192
+#define TEXT_MAX   8192
 #define LIST_LABEL "KEYWARD-LIST-v1"
 
 static const char *const services[] = {"gateway", "authz", "orchestrator", "cryptocore"};
@@ -29,11 +29,13 @@ char *kw_mesh_path(const struct kw_mesh_dir *dir, const char *name, char *text)
     return text;
 }
 
-static struct kw_result directory_make(const struct kw_mesh_dir *dir, const char *name, struct kw_error *err)
+static struct kw_result directory_make(const struct kw_mesh_dir *dir, const char *name,
+                                       struct kw_error *err)
 {
     char path[PATH_MAX];
 
-    KW_ENSURE(mkdir(kw_mesh_path(dir, name, path), 0700) == 0, err, SYSTEM, "%s: %s", path, strerror(errno));
+    KW_ENSURE(mkdir(kw_mesh_path(dir, name, path), 0700) == 0, err, SYSTEM, "%s: %s", path,
+              strerror(errno));
     return KW_OK;
 }
 
@@ -52,9 +54,11 @@ static bool directory_empty(const char *path)
     return empty;
 }
 
-struct kw_result kw_mesh_dir_make(const char *path, struct kw_mesh_dir *ret_dir, struct kw_error *err)
+struct kw_result kw_mesh_dir_make(const char *path, struct kw_mesh_dir *ret_dir,
+                                  struct kw_error *err)
 {
-    static const char *const names[] = {"tokens", "secret", "officer", "recovery", "config", "data", "logs", "run"};
+    static const char *const names[] = {"tokens", "secret", "officer", "recovery",
+                                        "config", "data",   "logs",    "run"};
     const char *tmp = getenv("TMPDIR");
     char wanted[PATH_MAX];
 
@@ -63,11 +67,11 @@ struct kw_result kw_mesh_dir_make(const char *path, struct kw_mesh_dir *ret_dir,
         KW_ENSURE(mkdtemp(wanted) != NULL, err, SYSTEM, "%s: %s", wanted, strerror(errno));
         path = wanted;
     } else {
-        KW_ENSURE(mkdir(path, 0700) == 0 || (errno == EEXIST && directory_empty(path)), err, CONFIG_INVALID,
-                  "%s is not an empty directory", path);
+        KW_ENSURE(mkdir(path, 0700) == 0 || (errno == EEXIST && directory_empty(path)), err,
+                  CONFIG_INVALID, "%s is not an empty directory", path);
     }
-    KW_ENSURE(realpath(path, wanted) != NULL && strlen(wanted) < sizeof(ret_dir->path), err, CONFIG_INVALID,
-              "%s: path is too long", path);
+    KW_ENSURE(realpath(path, wanted) != NULL && strlen(wanted) < sizeof(ret_dir->path), err,
+              CONFIG_INVALID, "%s: path is too long", path);
     memcpy(ret_dir->path, wanted, strlen(wanted) + 1);
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         KW_TRY(directory_make(ret_dir, names[i], err));
@@ -88,8 +92,8 @@ void kw_mesh_dir_remove(const struct kw_mesh_dir *dir)
     (void)nftw(dir->path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-static struct kw_result put(const struct kw_mesh_dir *dir, const char *name, struct kw_bytes content, mode_t mode,
-                            struct kw_error *err)
+static struct kw_result put(const struct kw_mesh_dir *dir, const char *name,
+                            struct kw_bytes content, mode_t mode, struct kw_error *err)
 {
     char path[PATH_MAX];
 
@@ -97,7 +101,8 @@ static struct kw_result put(const struct kw_mesh_dir *dir, const char *name, str
 }
 
 static __attribute__((format(printf, 4, 5))) struct kw_result
-put_text(const struct kw_mesh_dir *dir, const char *name, struct kw_error *err, const char *format, ...)
+put_text(const struct kw_mesh_dir *dir, const char *name, struct kw_error *err, const char *format,
+         ...)
 {
     char text[TEXT_MAX];
     va_list args;
@@ -111,7 +116,8 @@ put_text(const struct kw_mesh_dir *dir, const char *name, struct kw_error *err, 
 }
 
 /* 32 random bytes as hex, in a file of mode 0600. */
-static struct kw_result secret_make(const struct kw_mesh_dir *dir, const char *name, struct kw_error *err)
+static struct kw_result secret_make(const struct kw_mesh_dir *dir, const char *name,
+                                    struct kw_error *err)
 {
     uint8_t random[32];
     char text[2 * sizeof(random) + 1];
@@ -125,8 +131,8 @@ static struct kw_result secret_make(const struct kw_mesh_dir *dir, const char *n
     return result;
 }
 
-static struct kw_result key_put(const struct kw_mesh_dir *dir, const char *name, const struct kw_private_key *key,
-                                struct kw_error *err)
+static struct kw_result key_put(const struct kw_mesh_dir *dir, const char *name,
+                                const struct kw_private_key *key, struct kw_error *err)
 {
     KW_SCOPED(kw_buf_done) struct kw_buf pem = {0};
 
@@ -135,8 +141,8 @@ static struct kw_result key_put(const struct kw_mesh_dir *dir, const char *name,
 }
 
 /* The list of services and the first officer's signature over it. */
-static struct kw_result list_make(const struct kw_mesh_dir *dir, const struct kw_private_key *officer,
-                                  struct kw_error *err)
+static struct kw_result list_make(const struct kw_mesh_dir *dir,
+                                  const struct kw_private_key *officer, struct kw_error *err)
 {
     char list[TEXT_MAX];
     size_t len = 0;
@@ -145,15 +151,16 @@ static struct kw_result list_make(const struct kw_mesh_dir *dir, const struct kw
 
     for (size_t i = 0; i < SERVICE_COUNT; i++) {
         len += (size_t)snprintf(list + len, sizeof(list) - len,
-                                "spiffe://" KW_MESH_TRUST_DOMAIN "/region/" KW_MESH_REGION "/cell/" KW_MESH_CELL
-                                "/svc/%s\n",
+                                "spiffe://" KW_MESH_TRUST_DOMAIN "/region/" KW_MESH_REGION
+                                "/cell/" KW_MESH_CELL "/svc/%s\n",
                                 services[i]);
     }
     KW_TRY(kw_buf_append(&message, kw_bytes_str(LIST_LABEL), err));
     KW_TRY(kw_buf_append(&message, KW_BYTES(list, len), err));
     KW_TRY(kw_ecdsa_sign(officer, kw_buf_bytes(&message), &signature, err));
     KW_TRY(put(dir, "services.list", KW_BYTES(list, len), KW_KEYFILE_MODE_PUBLIC, err));
-    return put(dir, "services.list.sig", kw_signature_bytes(&signature), KW_KEYFILE_MODE_PUBLIC, err);
+    return put(dir, "services.list.sig", kw_signature_bytes(&signature), KW_KEYFILE_MODE_PUBLIC,
+               err);
 }
 
 static struct kw_result officer_make(const struct kw_mesh_dir *dir, struct kw_error *err)
@@ -183,7 +190,8 @@ static struct kw_result recovery_make(const struct kw_mesh_dir *dir, struct kw_e
 
 struct kw_result kw_mesh_ceremony_files(const struct kw_mesh_dir *dir, struct kw_error *err)
 {
-    static const char *const secrets[] = {"secret/pin", "secret/so-pin", "secret/page-token.key", "secret/cache.key"};
+    static const char *const secrets[] = {"secret/pin", "secret/so-pin", "secret/page-token.key",
+                                          "secret/cache.key"};
     const char *d = dir->path;
 
     for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++) {
@@ -191,10 +199,11 @@ struct kw_result kw_mesh_ceremony_files(const struct kw_mesh_dir *dir, struct kw
     }
     KW_TRY(officer_make(dir, err));
     KW_TRY(recovery_make(dir, err));
-    KW_TRY(put_text(dir, "softhsm2.conf", err,
-                    "directories.tokendir = %s/tokens\nobjectstore.backend = file\nlog.level = ERROR\n"
-                    "slots.removable = false\n",
-                    d));
+    KW_TRY(
+        put_text(dir, "softhsm2.conf", err,
+                 "directories.tokendir = %s/tokens\nobjectstore.backend = file\nlog.level = ERROR\n"
+                 "slots.removable = false\n",
+                 d));
     return put_text(dir, "init.yaml", err,
                     "trust_domain: " KW_MESH_TRUST_DOMAIN "\n"
                     "out_dir: %s/region\n"
@@ -216,7 +225,8 @@ struct kw_result kw_mesh_ceremony_files(const struct kw_mesh_dir *dir, struct kw
     "cell: " KW_MESH_CELL "\n"                                                                     \
     "trust_domain: " KW_MESH_TRUST_DOMAIN "\n"
 
-static struct kw_result core_settings(const struct kw_mesh_dir *dir, const char *bin_dir, struct kw_error *err)
+static struct kw_result core_settings(const struct kw_mesh_dir *dir, const char *bin_dir,
+                                      struct kw_error *err)
 {
     const char *d = dir->path;
 
@@ -257,10 +267,11 @@ static struct kw_result gateway_settings(const struct kw_mesh_dir *dir, struct k
 {
     const char *d = dir->path;
 
-    KW_TRY(put_text(dir, "config/redis.conf", err,
-                    "port 0\nunixsocket %s/run/redis.sock\nunixsocketperm 700\nsave \"\"\nappendonly no\n"
-                    "maxmemory 64mb\nmaxmemory-policy allkeys-lru\ndaemonize no\n",
-                    d));
+    KW_TRY(put_text(
+        dir, "config/redis.conf", err,
+        "port 0\nunixsocket %s/run/redis.sock\nunixsocketperm 700\nsave \"\"\nappendonly no\n"
+        "maxmemory 64mb\nmaxmemory-policy allkeys-lru\ndaemonize no\n",
+        d));
     return put_text(dir, "config/gateway.yaml", err,
                     COMMON_SETTINGS "credentials_dir: %s/region/credentials/gateway\n"
                                     "client_ca_file: %s/region/pki/client-ca.pem\n"
@@ -269,7 +280,8 @@ static struct kw_result gateway_settings(const struct kw_mesh_dir *dir, struct k
                     d, d, d, d);
 }
 
-/* Init names the officer's certificate by the id it gave; here there is one, and it is put beside its key. */
+/* Init names the officer's certificate by the id it gave; here there is one, and it is put beside
+ * its key. */
 static struct kw_result officer_place(const struct kw_mesh_dir *dir, struct kw_error *err)
 {
     char path[PATH_MAX];
@@ -289,7 +301,8 @@ static struct kw_result officer_place(const struct kw_mesh_dir *dir, struct kw_e
     return put(dir, "officer/cert.pem", kw_buf_bytes(&pem), KW_KEYFILE_MODE_PUBLIC, err);
 }
 
-struct kw_result kw_mesh_service_files(const struct kw_mesh_dir *dir, const char *bin_dir, struct kw_error *err)
+struct kw_result kw_mesh_service_files(const struct kw_mesh_dir *dir, const char *bin_dir,
+                                       struct kw_error *err)
 {
     KW_TRY(officer_place(dir, err));
     KW_TRY(core_settings(dir, bin_dir, err));
@@ -305,8 +318,8 @@ struct kw_result kw_mesh_cli_file(const struct kw_mesh_dir *dir, int port, struc
     return put_text(dir, "cli.yaml", err,
                     "target: 127.0.0.1:%d\n"
                     "ca_file: %s/region/pki/root.pem\n"
-                    "peer: spiffe://" KW_MESH_TRUST_DOMAIN "/region/" KW_MESH_REGION "/cell/" KW_MESH_CELL
-                    "/svc/gateway\n"
+                    "peer: spiffe://" KW_MESH_TRUST_DOMAIN "/region/" KW_MESH_REGION
+                    "/cell/" KW_MESH_CELL "/svc/gateway\n"
                     "cert_file: %s/officer/cert.pem\n"
                     "key_file: %s/officer/key.pem\n",
                     port, d, d, d);

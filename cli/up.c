@@ -1,4 +1,5 @@
-/* Makes the mesh's directory, runs the ceremony, starts the mesh, prints the banner, and waits for a signal. */
+/* Makes the mesh's directory, runs the ceremony, starts the mesh, prints the banner, and waits for
+ * a signal. */
 #include "cli/up.h"
 
 #include "cli/command.h"
@@ -39,13 +40,14 @@ static struct kw_result bin_dir_find(char path[PATH_MAX], struct kw_error *err)
 }
 
 /* The ceremony is another program, run once and waited for, exactly as an officer would run it. */
-static struct kw_result ceremony_run(const struct kw_mesh_dir *dir, const char *bin_dir, struct kw_error *err)
+static struct kw_result ceremony_run(const struct kw_mesh_dir *dir, const char *bin_dir,
+                                     struct kw_error *err)
 {
     char program[PATH_MAX];
     char config[PATH_MAX];
     char log[PATH_MAX];
     char path[PATH_MAX];
-    char *const args[] = {program, (char *)(uintptr_t)"init", config, NULL};
+    char *const args[] = {program, (char *)(uintptr_t) "init", config, NULL};
     posix_spawn_file_actions_t actions;
     pid_t pid = 0;
     int status = 0;
@@ -56,13 +58,15 @@ static struct kw_result ceremony_run(const struct kw_mesh_dir *dir, const char *
     (void)setenv("SOFTHSM2_CONF", kw_mesh_path(dir, "softhsm2.conf", path), 1);
     (void)kw_mesh_path(dir, "logs/init.log", log);
     (void)posix_spawn_file_actions_init(&actions);
-    (void)posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    (void)posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, log,
+                                           O_WRONLY | O_CREAT | O_APPEND, 0600);
     rc = posix_spawn(&pid, program, &actions, NULL, args, environ);
     (void)posix_spawn_file_actions_destroy(&actions);
     KW_ENSURE(rc == 0, err, SYSTEM, "%s: %s", program, strerror(rc));
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
     }
-    KW_ENSURE(WIFEXITED(status) && WEXITSTATUS(status) == 0, err, SYSTEM, "the ceremony failed: see %s", log);
+    KW_ENSURE(WIFEXITED(status) && WEXITSTATUS(status) == 0, err, SYSTEM,
+              "the ceremony failed: see %s", log);
     return KW_OK;
 }
 
@@ -86,7 +90,8 @@ static void banner(const struct up *up)
                  "                  --cert %s/officer/cert.pem --key %s/officer/key.pem \\\n"
                  "                  https://127.0.0.1:%d/keyward.v1.StatusService/GetStatus\n"
                  "\n"
-                 "  WARNING: SoftHSM keeps keys in files and in memory. Nothing here is for production or patients.\n"
+                 "  WARNING: SoftHSM keeps keys in files and in memory. Nothing here is for "
+                 "production or patients.\n"
                  "\n"
                  "READY port=%d dir=%s\n",
                  port, d, d, d, d, d, d, d, port, port, d);
