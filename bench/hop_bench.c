@@ -8,7 +8,6 @@
  *     hop_bench [rounds] [calls in flight …]
  */
 #include "bench/hop_bench.h"
-#include "common/base/clock.h"
 #include "tests/support/certs.h"
 
 #include <errno.h>
@@ -25,12 +24,6 @@
 #define ROUNDS_DEFAULT 5
 #define ROUNDS_MAX     50
 #define VARIANTS_MAX   64
-#define WARM_UP_NS     300000000ULL
-#define MEASURED_NS    1000000000ULL
-#define NS_PER_S       1000000000.0
-#define NOISE_MAX      0.2 /* of a core, used by others */
-
-const uint8_t bench_message[BENCH_MESSAGE_LEN];
 
 struct sample {
     double calls_per_s;
@@ -45,75 +38,6 @@ struct row {
     size_t count;
     size_t dropped;
 };
-
-void *bench_must(void *pointer)
-{
-    bench_require(pointer != NULL, "memory");
-    return pointer;
-}
-
-void bench_require(int true_enough, const char *what)
-{
-    if (!true_enough) {
-        (void)fprintf(stderr, "hop_bench: %s\n", what);
-        exit(EXIT_FAILURE);
-    }
-}
-
-/* --- in the processes of a chain --- */
-
-void bench_report(int fd, const struct bench_report *report)
-{
-    bench_require(write(fd, report, sizeof(*report)) == sizeof(*report), "report");
-}
-
-void bench_watch_init(struct bench_watch *watch, int report_fd)
-{
-    *watch = (struct bench_watch){.report_fd = report_fd};
-    watch->latencies_ns = bench_must(calloc(BENCH_LATENCIES, sizeof(uint64_t)));
-    watch->begin_ns = kw_clock_mono_ns() + WARM_UP_NS;
-    watch->end_ns = watch->begin_ns + MEASURED_NS;
-}
-
-static int by_value(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a;
-    uint64_t y = *(const uint64_t *)b;
-
-    return (x > y) - (x < y);
-}
-
-static void watch_end(struct bench_watch *watch)
-{
-    size_t kept = watch->calls < BENCH_LATENCIES ? (size_t)watch->calls : BENCH_LATENCIES;
-    struct bench_report report = {.word = BENCH_END, .calls = watch->calls};
-
-    watch->ended = 1;
-    bench_report(watch->report_fd, &report); /* the parent reads the CPU clocks now */
-    qsort(watch->latencies_ns, kept, sizeof(uint64_t), by_value);
-    report.p50_ns = watch->latencies_ns[kept / 2];
-    report.p99_ns = watch->latencies_ns[kept * 99 / 100];
-    bench_report(watch->report_fd, &report);
-}
-
-void bench_watch_call(struct bench_watch *watch, uint64_t start_ns)
-{
-    uint64_t now_ns = kw_clock_mono_ns();
-    const struct bench_report begin = {.word = BENCH_BEGIN};
-
-    if (watch->ended || now_ns < watch->begin_ns) {
-        return;
-    }
-    if (!watch->begun) {
-        watch->begun = 1;
-        bench_report(watch->report_fd, &begin);
-    }
-    watch->latencies_ns[watch->calls % BENCH_LATENCIES] = now_ns - start_ns;
-    watch->calls++;
-    if (now_ns >= watch->end_ns) {
-        watch_end(watch);
-    }
-}
 
 /* --- in the parent --- */
 
@@ -185,30 +109,9 @@ static double chain_cpu_s(const struct chain *chain)
     double total = 0;
 
     for (size_t i = 0; i < chain->count; i++) {
-        struct timespec used;
-        clockid_t clock;
-
-        bench_require(clock_getcpuclockid(chain->pids[i], &clock) == 0 &&
-                          clock_gettime(clock, &used) == 0,
-                      "CPU clock");
-        total += (double)used.tv_sec + (double)used.tv_nsec / NS_PER_S;
+        total += bench_process_cpu_s(chain->pids[i]);
     }
     return total;
-}
-
-/* Seconds of CPU all processes of the machine have used: /proc/stat's user, nice, system, irq and
- * softirq. */
-static double machine_cpu_s(void)
-{
-    unsigned long long user = 0;
-    unsigned long long nice = 0;
-    unsigned long long system_time = 0;
-    FILE *file = bench_must(fopen("/proc/stat", "r"));
-    int fields = fscanf(file, "cpu %llu %llu %llu", &user, &nice, &system_time);
-
-    (void)fclose(file);
-    bench_require(fields == 3, "/proc/stat");
-    return (double)(user + nice + system_time) / (double)sysconf(_SC_CLK_TCK);
 }
 
 static void run_once(struct row *row)
@@ -222,15 +125,15 @@ static void run_once(struct row *row)
     chain_start(&chain, &row->variant);
     (void)next_report(&chain, BENCH_BEGIN);
     ours_s = -chain_cpu_s(&chain);
-    all_s = -machine_cpu_s();
-    wall_s = -(double)kw_clock_mono_ns() / NS_PER_S;
+    all_s = -bench_machine_cpu_s();
+    wall_s = -bench_now_s();
     (void)next_report(&chain, BENCH_END);
     ours_s += chain_cpu_s(&chain);
-    all_s += machine_cpu_s();
-    wall_s += (double)kw_clock_mono_ns() / NS_PER_S;
+    all_s += bench_machine_cpu_s();
+    wall_s += bench_now_s();
     end = next_report(&chain, BENCH_END);
     chain_stop(&chain);
-    if (all_s - ours_s > NOISE_MAX * wall_s) {
+    if (all_s - ours_s > BENCH_NOISE_MAX * wall_s) {
         row->dropped++;
         return;
     }

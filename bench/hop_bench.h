@@ -2,8 +2,7 @@
 #ifndef KW_BENCH_HOP_BENCH_H
 #define KW_BENCH_HOP_BENCH_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "bench/bench.h"
 
 #define BENCH_ID        "spiffe://bench/svc/node" /* every process shows it and expects it */
 #define BENCH_LATENCIES 1000000U
@@ -61,10 +60,6 @@ void hop_client(const struct bench_variant *variant, int inner_port, int report_
 void unary_leaf(const struct bench_variant *variant, int report_fd);
 void unary_forwarder(const struct bench_variant *variant, int inner_port, int report_fd);
 void unary_client(const struct bench_variant *variant, int inner_port, int report_fd);
-
-/* Never returns NULL: a bench that cannot start ends. */
-void *bench_must(void *pointer);
-void bench_require(int true_enough, const char *what);
 
 /* The message that is echoed. */
 #define BENCH_MESSAGE_LEN 256U
