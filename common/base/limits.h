@@ -126,8 +126,10 @@
 #define KW_DENIALS_WAITING_MAX  4096U /* not yet written; above, the oldest caller's are counted */
 #define KW_DIARY_DELAY_MS       50U   /* denials, witness and quotas are written together after this */
 #define KW_DIARY_QUOTAS_MAX     256U  /* quotas in one write */
+#define KW_CHUNK_FACTS_LEN_MAX  50000U /* disabling facts in the capsule of several items */
 #define KW_CHUNKS_RUNNING_MAX   16U   /* chunks of one stream in progress; more wait */
-#define KW_CREDENTIALS_CHECK_MS 30000U /* a service looks for renewed credentials */
+#define KW_CREDENTIALS_CHECK_MS 30000U /* a service looks for renewed credentials, and whether it is time to renew */
+#define KW_RENEWAL_FIRST_MS     1000U  /* … the first time after its start */
 
 /* --- edge --- (options of the public listener, services/gateway/edge; times in milliseconds) */
 #define KW_EDGE_STREAMS_MAX                 100U  /* concurrent calls on one connection */

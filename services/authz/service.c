@@ -5,7 +5,9 @@
 #include "common/base/container.h"
 #include "common/base/log.h"
 #include "common/base/random.h"
+#include "common/rpc/relay.h"
 #include "common/rpc/rpc.h"
+#include "common/rpc/service_renewal.h"
 #include "services/authz/call.h"
 #include "services/authz/link.h"
 #include "services/authz/load.h"
@@ -19,8 +21,9 @@ struct kw_authz_service {
     struct kw_authz_load load;
     struct kw_rpc *rpc;
     struct kw_hop_server *server;
-    struct kw_timer renewal; /* looks for renewed credentials */
-    bool loading;            /* `loaded` is still to come */
+    struct kw_service_renewal *renewal; /* of the own certificate */
+    struct kw_timer reload;             /* looks for a renewed one, to seal capsules with */
+    bool loading;                       /* `loaded` is still to come */
     bool stopping;
 };
 
@@ -33,15 +36,23 @@ static void rpc_closed(void *context)
     service->events.stopped(service->events.context);
 }
 
-static void renewal_closed(struct kw_timer *timer)
+static void renewal_closed(void *context)
 {
-    struct kw_authz_service *service = KW_CONTAINER_OF(timer, struct kw_authz_service, renewal);
+    struct kw_authz_service *service = context;
 
+    service->renewal = NULL;
     if (service->rpc != NULL) {
         kw_rpc_close(service->rpc, rpc_closed, service);
     } else {
         rpc_closed(service);
     }
+}
+
+static void reload_closed(struct kw_timer *timer)
+{
+    struct kw_authz_service *service = KW_CONTAINER_OF(timer, struct kw_authz_service, reload);
+
+    kw_service_renewal_close(service->renewal, renewal_closed, service);
 }
 
 /* All is written down: nothing uses the store any more. */
@@ -52,7 +63,7 @@ static void diary_idle(void *context)
     kw_store_close(service->authz.store);
     service->authz.store = NULL;
     kw_diary_done(&service->authz.diary);
-    kw_timer_close(&service->renewal, renewal_closed);
+    kw_timer_close(&service->reload, reload_closed);
 }
 
 static void calls_gone(void *context)
@@ -156,13 +167,13 @@ static struct kw_result credentials_take(struct kw_authz *authz, struct kw_error
 }
 
 /* The hops' own are reloaded by gRPC. */
-static void on_renewal(struct kw_timer *timer)
+static void on_reload(struct kw_timer *timer)
 {
-    struct kw_authz_service *service = KW_CONTAINER_OF(timer, struct kw_authz_service, renewal);
+    struct kw_authz_service *service = KW_CONTAINER_OF(timer, struct kw_authz_service, reload);
     struct kw_error error;
 
     if (!kw_ok(credentials_take(&service->authz, &error))) {
-        KW_LOG(WARN, "credentials not renewed", KW_F_ERR(&error));
+        KW_LOG(WARN, "credentials not reloaded", KW_F_ERR(&error));
     }
 }
 
@@ -174,7 +185,11 @@ static void on_open(struct kw_hop_call *call, const struct kw_hop_peer *peer,
     struct kw_authz_service *service = context;
 
     (void)peer; /* the listener lets nobody but the gateway in */
-    kw_authz_call_open(call, open, &service->authz);
+    if (open->method == KW_METHOD_RENEW_SERVICE) {
+        kw_relay_open(call, open, service->authz.inner);
+    } else {
+        kw_authz_call_open(call, open, &service->authz);
+    }
 }
 
 /* Only gateways of the own cell may connect. */
@@ -199,13 +214,35 @@ static struct kw_result listen_start(struct kw_authz_service *service, int *ret_
     return kw_hop_server_new(service->rpc, &options, &service->server, ret_port, err);
 }
 
+static struct kw_result renewal_ask(struct kw_service_renewal *renewal, struct kw_bytes request,
+                                    void *context, struct kw_error *err)
+{
+    const struct kw_authz_service *service = context;
+
+    return kw_service_renewal_ask_hop(renewal, service->authz.inner, request, err);
+}
+
+static struct kw_result renewal_start(struct kw_authz_service *service, struct kw_error *err)
+{
+    const struct kw_service_renewal_options options = {
+        .loop = service->authz.loop,
+        .credentials_dir = service->authz.config->credentials_dir,
+        .trust_domain = service->authz.config->trust_domain,
+        .ask = renewal_ask,
+        .context = service,
+    };
+
+    kw_timer_start(&service->reload, KW_CREDENTIALS_CHECK_MS, KW_CREDENTIALS_CHECK_MS);
+    return kw_service_renewal_start(&options, &service->renewal, err);
+}
+
 static struct kw_result serve(struct kw_authz_service *service, int *ret_port, struct kw_error *err)
 {
     struct kw_authz *authz = &service->authz;
 
     KW_TRY(kw_diary_start(&authz->diary, authz->loop, authz->store, authz->boot_id, err));
     KW_TRY(kw_link_start(authz, service->rpc, err));
-    kw_timer_start(&service->renewal, KW_CREDENTIALS_CHECK_MS, KW_CREDENTIALS_CHECK_MS);
+    KW_TRY(renewal_start(service, err));
     return listen_start(service, ret_port, err);
 }
 
@@ -291,6 +328,6 @@ struct kw_result kw_authz_service_new(struct kw_loop *loop, const struct kw_auth
     service->load.context = service;
     kw_capsules_init(&service->authz.capsules, loop, config->region, config->cell,
                      &service->authz.diary.witness);
-    kw_timer_init(&service->renewal, loop, on_renewal);
+    kw_timer_init(&service->reload, loop, on_reload);
     return parts_make(service, err);
 }

@@ -7,6 +7,7 @@
 #include "common/observe/observe.h"
 #include "common/rpc/hop.h"
 #include "common/rpc/rpc.h"
+#include "common/rpc/service_renewal.h"
 #include "services/cryptocore/config.h"
 #include "services/cryptocore/hsm/worker_pool.h"
 #include "services/cryptocore/ledger.h"
@@ -24,6 +25,7 @@ struct kw_core {
     struct kw_replay *replay;
     struct kw_core_pki pki;
     struct kw_observe *observe;
+    struct kw_service_renewal *renewal; /* of the core's own certificate */
     _Atomic bool hsm_ready; /* read by the probes' thread */
     struct kw_id boot_id;
     uint64_t start_ms;

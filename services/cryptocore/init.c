@@ -21,7 +21,6 @@
 #include <sys/stat.h>
 
 #define DAY_MS 86400000ULL
-#define LIST_LABEL "KEYWARD-LIST-v1"
 
 struct init {
     const struct kw_init_config *config;
@@ -84,7 +83,6 @@ static struct kw_result list_load(const struct init *init, struct kw_buf *ret_li
     const struct kw_init_config *config = init->config;
     KW_SCOPED(kw_buf_done) struct kw_buf csr = {0};
     KW_SCOPED(kw_buf_done) struct kw_buf signature = {0};
-    KW_SCOPED(kw_buf_done) struct kw_buf message = {0};
     KW_SCOPED(kw_public_key_done) struct kw_public_key officer = {0};
 
     KW_TRY(kw_keyfile_read(AT_FDCWD, config->officer_csr_files.items[0], KW_CSR_LEN_MAX, false, &csr, err));
@@ -92,9 +90,7 @@ static struct kw_result list_load(const struct init *init, struct kw_buf *ret_li
     KW_TRY(kw_keyfile_read(AT_FDCWD, config->services_file, KW_CORE_LIST_LEN_MAX, false, ret_list, err));
     KW_TRY(kw_keyfile_read(AT_FDCWD, config->services_signature_file, KW_SIGNATURE_LEN_MAX, false, &signature,
                         err));
-    KW_TRY(kw_buf_append(&message, kw_bytes_str(LIST_LABEL), err));
-    KW_TRY(kw_buf_append(&message, kw_buf_bytes(ret_list), err));
-    KW_TRY(kw_ecdsa_verify(&officer, kw_buf_bytes(&message), kw_buf_bytes(&signature), err));
+    KW_TRY(kw_core_list_verify(&officer, kw_buf_bytes(ret_list), kw_buf_bytes(&signature), err));
     KW_TRY(file_put(init, "pki/services.list", kw_buf_bytes(ret_list), err));
     return file_put(init, "pki/services.list.sig", kw_buf_bytes(&signature), err);
 }
@@ -223,7 +219,8 @@ static struct kw_result services_make(const struct init *init, struct kw_buf *li
     return KW_OK;
 }
 
-static struct kw_result officer_make(const struct init *init, const char *csr_file, struct kw_error *err)
+/* The first officer's goes beside the list it signed, too. */
+static struct kw_result officer_make(const struct init *init, size_t index, struct kw_error *err)
 {
     KW_SCOPED(kw_buf_done) struct kw_buf csr = {0};
     KW_SCOPED(kw_buf_done) struct kw_buf pem = {0};
@@ -237,7 +234,7 @@ static struct kw_result officer_make(const struct init *init, const char *csr_fi
     char id_text[KW_ID_TEXT_SIZE];
     char name[64];
 
-    KW_TRY(kw_keyfile_read(AT_FDCWD, csr_file, KW_CSR_LEN_MAX, false, &csr, err));
+    KW_TRY(kw_keyfile_read(AT_FDCWD, init->config->officer_csr_files.items[index], KW_CSR_LEN_MAX, false, &csr, err));
     KW_TRY(kw_csr_verify(kw_buf_bytes(&csr), &key, err));
     KW_TRY(kw_public_key_spki(&key, &spki, err));
     KW_TRY(kw_id_random(&id, err));
@@ -248,6 +245,9 @@ static struct kw_result officer_make(const struct init *init, const char *csr_fi
     KW_TRY(leaf_issue(init, &issue, &der, err));
     KW_TRY(kw_core_pem_append(&pem, der, err));
     KW_TRY(kw_core_pem_append(&pem, ca_certificate(init, KW_HSM_CA_OPERATORS), err));
+    if (index == 0) {
+        KW_TRY(file_put(init, "pki/" KW_CORE_LIST_OFFICER, kw_buf_bytes(&pem), err));
+    }
     (void)snprintf(name, sizeof(name), "officers/%s.pem", kw_id_text(KW_ID_OPERATOR, id, id_text));
     return file_put(init, name, kw_buf_bytes(&pem), err);
 }
@@ -273,7 +273,7 @@ static struct kw_result run(struct init *init, struct kw_error *err)
     KW_TRY(cas_make(init, err));
     KW_TRY(services_make(init, &list, err));
     for (size_t i = 0; i < config->officer_csr_files.count; i++) {
-        KW_TRY(officer_make(init, config->officer_csr_files.items[i], err));
+        KW_TRY(officer_make(init, i, err));
     }
     return KW_OK;
 }

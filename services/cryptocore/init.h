@@ -10,7 +10,7 @@
  *     pki/root.pem, pki/ca-*.pem       the certificate authorities
  *     pki/client-ca.pem                partners', stations' and operators' CAs: what the edge trusts
  *     pki/checkpoint.pub               the checkpoint key, DER
- *     pki/services.list, .sig          the list, as signed
+ *     pki/services.list, .sig, .pem    the list, as signed, and the certificate of the officer who did
  *     credentials/NAME/                key.pem, cert.pem, ca.pem of each service of the list
  *     officers/NAME.pem                the officers' certificates, named by operator id
  *

@@ -3,11 +3,18 @@
 
 #include "common/base/limits.h"
 #include "common/crypto/keyfile.h"
+#include "common/crypto/sign.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <unistd.h>
+
+#define LIST "services.list"
+#define DENY "services.deny"
+#define LIST_LABEL "KEYWARD-LIST-v1"
 
 const struct kw_core_ca kw_core_cas[KW_CORE_CA_COUNT] = {
     {KW_HSM_CA_SERVICES, "ca-services.pem", "Keyward services CA"},
@@ -56,13 +63,55 @@ static struct kw_result ca_load(struct kw_core_pki *pki, size_t index, const cha
     return kw_trust_from_pem(&pki->trust[index], kw_buf_bytes(&pem), err);
 }
 
-struct kw_result kw_core_pki_load(struct kw_core_pki *pki, const char *dir, struct kw_error *err)
+struct kw_result kw_core_list_verify(const struct kw_public_key *officer, struct kw_bytes list,
+                                     struct kw_bytes signature, struct kw_error *err)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf message = {0};
+
+    KW_TRY(kw_buf_append(&message, kw_bytes_str(LIST_LABEL), err));
+    KW_TRY(kw_buf_append(&message, list, err));
+    return kw_ecdsa_verify(officer, kw_buf_bytes(&message), signature, err);
+}
+
+/* An operator of ours at the time its certificate began. */
+static struct kw_result officer_load(const struct kw_core_pki *pki, const char *dir, const char *trust_domain,
+                                     struct kw_public_key *ret_key, struct kw_error *err)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf pem = {0};
+    KW_SCOPED(kw_certificate_done) struct kw_certificate certificate = {0};
+    struct kw_validity validity;
+    struct kw_spiffe id;
+
+    KW_TRY(read_file(dir, KW_CORE_LIST_OFFICER, KW_CREDENTIALS_FILE_LEN_MAX, &pem, err));
+    KW_TRY(kw_certificate_from_pem(&certificate, kw_buf_bytes(&pem), err));
+    KW_TRY(kw_certificate_validity(&certificate, &validity, err));
+    KW_TRY(kw_trust_verify(&pki->trust[kw_core_ca_index(KW_HSM_CA_OPERATORS)], &certificate, NULL,
+                           KW_PURPOSE_CLIENT, validity.not_before_ms, err));
+    KW_TRY(kw_certificate_identity(&certificate, trust_domain, &id, err));
+    KW_ENSURE(id.role == KW_ROLE_OPERATOR, err, IDENTITY_INVALID, "the list is signed by no operator");
+    return kw_certificate_public_key(&certificate, ret_key, err);
+}
+
+static struct kw_result list_load(struct kw_core_pki *pki, const char *dir, const char *trust_domain,
+                                  struct kw_error *err)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf signature = {0};
+    KW_SCOPED(kw_public_key_done) struct kw_public_key officer = {0};
+
+    KW_TRY(read_file(dir, LIST, KW_CORE_LIST_LEN_MAX, &pki->services, err));
+    KW_TRY(read_file(dir, LIST ".sig", KW_SIGNATURE_LEN_MAX, &signature, err));
+    KW_TRY(officer_load(pki, dir, trust_domain, &officer, err));
+    KW_TRY(kw_core_list_verify(&officer, kw_buf_bytes(&pki->services), kw_buf_bytes(&signature), err));
+    return kw_buf_append(&pki->services, KW_BYTES("", 1), err);
+}
+
+struct kw_result kw_core_pki_load(struct kw_core_pki *pki, const char *dir, const char *trust_domain,
+                                  struct kw_error *err)
 {
     for (size_t i = 0; i < KW_CORE_CA_COUNT; i++) {
         KW_TRY(ca_load(pki, i, dir, err));
     }
-    KW_TRY(read_file(dir, "services.list", KW_CORE_LIST_LEN_MAX, &pki->services, err));
-    return kw_buf_append(&pki->services, KW_BYTES("", 1), err);
+    return list_load(pki, dir, trust_domain, err);
 }
 
 void kw_core_pki_done(struct kw_core_pki *pki)
@@ -74,17 +123,40 @@ void kw_core_pki_done(struct kw_core_pki *pki)
     kw_buf_done(&pki->services);
 }
 
-bool kw_core_pki_lists(const struct kw_core_pki *pki, const char *spiffe_id)
+/* Is `line` one of the lines of `text`? */
+static bool has_line(const char *text, const char *line)
 {
-    size_t len = strlen(spiffe_id);
+    size_t len = strlen(line);
 
-    for (const char *line = (const char *)pki->services.data; *line != '\0';) {
-        size_t line_len = strcspn(line, "\n");
+    while (*text != '\0') {
+        size_t line_len = strcspn(text, "\n");
 
-        if (line_len == len && memcmp(line, spiffe_id, len) == 0) {
+        if (line_len == len && memcmp(text, line, len) == 0) {
             return true;
         }
-        line += line_len + (line[line_len] == '\n' ? 1 : 0);
+        text += line_len + (text[line_len] == '\n' ? 1 : 0);
     }
     return false;
+}
+
+bool kw_core_pki_lists(const struct kw_core_pki *pki, const char *spiffe_id)
+{
+    return has_line((const char *)pki->services.data, spiffe_id);
+}
+
+struct kw_result kw_core_pki_denies(const char *dir, const char *spiffe_id, bool *ret_denied, struct kw_error *err)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf entries = {0};
+    char path[PATH_MAX];
+
+    *ret_denied = false;
+    KW_ENSURE(snprintf(path, sizeof(path), "%s/%s", dir, DENY) < PATH_MAX, err, CONFIG_INVALID,
+              "pki_dir is too long");
+    if (access(path, F_OK) != 0 && errno == ENOENT) {
+        return KW_OK;
+    }
+    KW_TRY(read_file(dir, DENY, KW_CORE_LIST_LEN_MAX, &entries, err));
+    KW_TRY(kw_buf_append(&entries, KW_BYTES("", 1), err));
+    *ret_denied = has_line((const char *)entries.data, spiffe_id);
+    return KW_OK;
 }

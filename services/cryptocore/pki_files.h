@@ -7,6 +7,7 @@
 
 #define KW_CORE_CA_COUNT 4
 #define KW_CORE_LIST_LEN_MAX (64 * 1024)
+#define KW_CORE_LIST_OFFICER "services.list.pem" /* certificate of the officer who signed the list */
 
 struct kw_core_ca {
     enum kw_hsm_signer signer;
@@ -26,12 +27,23 @@ struct kw_core_pki {
     struct kw_buf services;                   /* the signed list: one SPIFFE id a line, with a NUL at the end */
 };
 
-/* Reads what init wrote. Fails: CONFIG_INVALID, MEMORY. */
-struct kw_result kw_core_pki_load(struct kw_core_pki *pki, const char *dir, struct kw_error *err);
+/* Reads what init wrote; the list counts only with the signature of its officer, an operator of ours, whose
+ * certificate lies beside it (it may have expired: the list was signed before). Fails: CONFIG_INVALID,
+ * IDENTITY_INVALID, SIGNATURE_INVALID, MEMORY, CRYPTO. */
+struct kw_result kw_core_pki_load(struct kw_core_pki *pki, const char *dir, const char *trust_domain,
+                                  struct kw_error *err);
 void kw_core_pki_done(struct kw_core_pki *pki);
 
 /* Is this service's id on the officer-signed list? */
 bool kw_core_pki_lists(const struct kw_core_pki *pki, const char *spiffe_id);
+
+/* Does an officer's deny entry name this service? Entries are lines of services.deny in `dir`, read anew each time; no
+ * such file, no entries. A disabling statement needs no signature. Fails: CONFIG_INVALID (unreadable), MEMORY. */
+struct kw_result kw_core_pki_denies(const char *dir, const char *spiffe_id, bool *ret_denied, struct kw_error *err);
+
+/* The first officer's signature over the list of services. Fails: SIGNATURE_INVALID, MEMORY, CRYPTO. */
+struct kw_result kw_core_list_verify(const struct kw_public_key *officer, struct kw_bytes list,
+                                     struct kw_bytes signature, struct kw_error *err);
 
 /* Appends one DER certificate as PEM. Fails: ARGUMENT_INVALID, MEMORY. */
 struct kw_result kw_core_pem_append(struct kw_buf *pem, struct kw_bytes der, struct kw_error *err);

@@ -8,6 +8,7 @@
 #include "common/base/limits.h"
 #include "common/base/log.h"
 #include "services/cryptocore/call.h"
+#include "services/cryptocore/renew_service.h"
 #include "services/cryptocore/status.h"
 
 #include <stdio.h>
@@ -26,6 +27,8 @@ static void on_open(struct kw_hop_call *hop, const struct kw_hop_peer *peer, con
     } else if (kw_process_draining(core->process)) {
         kw_hop_finish(hop, &(struct kw_hop_status){.reason = KW_E_DRAINING, .field = "", .description = ""},
                       KW_BYTES_NONE);
+    } else if (open->method == KW_METHOD_RENEW_SERVICE) {
+        kw_core_renew_open(hop, open, core);
     } else {
         kw_core_call_open(hop, peer, open, core);
     }
@@ -80,12 +83,20 @@ static void rpc_closed(void *context)
     kw_loop_stop(core->loop);
 }
 
+static void renewal_closed(void *context)
+{
+    struct kw_core *core = context;
+
+    core->renewal = NULL;
+    kw_rpc_close(core->rpc, rpc_closed, core);
+}
+
 static void hsm_closed(void *context)
 {
     struct kw_core *core = context;
 
     core->hsm = NULL;
-    kw_rpc_close(core->rpc, rpc_closed, core);
+    kw_service_renewal_close(core->renewal, renewal_closed, core);
 }
 
 static void server_closed(void *context)
@@ -162,6 +173,19 @@ static struct kw_result server_make(struct kw_core *core, struct kw_error *err)
     return kw_hop_server_new(core->rpc, &options, &core->server, &core->port, err);
 }
 
+static struct kw_result renewal_start(struct kw_core *core, struct kw_error *err)
+{
+    const struct kw_service_renewal_options options = {
+        .loop = core->loop,
+        .credentials_dir = core->config->credentials_dir,
+        .trust_domain = core->config->trust_domain,
+        .ask = kw_core_renew_own,
+        .context = core,
+    };
+
+    return kw_service_renewal_start(&options, &core->renewal, err);
+}
+
 struct kw_result kw_core_start(struct kw_core *core, const struct kw_core_config *config, struct kw_error *err)
 {
     const struct kw_process_hooks hooks = {
@@ -171,13 +195,14 @@ struct kw_result kw_core_start(struct kw_core *core, const struct kw_core_config
     core->config = config;
     core->start_ms = kw_clock_wall_ms();
     KW_TRY(kw_id_v7(&core->boot_id, err));
-    KW_TRY(kw_core_pki_load(&core->pki, config->pki_dir, err));
+    KW_TRY(kw_core_pki_load(&core->pki, config->pki_dir, config->trust_domain, err));
     KW_TRY(verifier_make(core, err));
     KW_TRY(kw_loop_new(&core->loop, err));
     KW_TRY(kw_process_new(core->loop, &hooks, &core->process, err));
     KW_TRY(kw_observe_start(config->metrics_listen, &observe_hooks, &core->observe, err));
     KW_TRY(hsm_make(core, err));
     KW_TRY(kw_rpc_new(core->loop, core->boot_id, &core->rpc, err));
+    KW_TRY(renewal_start(core, err));
     return server_make(core, err);
 }
 

@@ -6,6 +6,7 @@
 #include "common/observe/observe.h"
 #include "common/rpc/hop.h"
 #include "common/rpc/rpc.h"
+#include "common/rpc/service_renewal.h"
 #include "services/gateway/cache/request_cache.h"
 #include "services/gateway/callers.h"
 #include "services/gateway/config.h"
@@ -20,6 +21,7 @@ struct kw_gateway {
     struct kw_process *process;
     struct kw_rpc *rpc;
     struct kw_hop_client *authz;
+    struct kw_service_renewal *renewal;
     struct kw_edge *edge;
     struct kw_request_cache *cache; /* NULL: none is configured */
     struct kw_callers *callers;

@@ -54,12 +54,20 @@ static void rpc_closed(void *context)
     kw_loop_stop(gateway->loop);
 }
 
+static void renewal_closed(void *context)
+{
+    struct kw_gateway *gateway = context;
+
+    gateway->renewal = NULL;
+    kw_rpc_close(gateway->rpc, rpc_closed, gateway);
+}
+
 static void health_closed(void *context)
 {
     struct kw_gateway *gateway = context;
 
     gateway->health = NULL;
-    kw_rpc_close(gateway->rpc, rpc_closed, gateway);
+    kw_service_renewal_close(gateway->renewal, renewal_closed, gateway);
 }
 
 /* Only now, because the hop tells health of its own end. */
@@ -67,6 +75,7 @@ static void hop_closed(void *context)
 {
     struct kw_gateway *gateway = context;
 
+    gateway->authz = NULL;
     gateway->connected = false;
     kw_health_close(gateway->health, health_closed, gateway);
 }
@@ -121,6 +130,27 @@ static struct kw_result hop_make(struct kw_gateway *gateway, struct kw_error *er
                              err));
     (void)kw_spiffe_text(&authz, peer);
     return kw_hop_client_new(gateway->rpc, &options, &gateway->authz, err);
+}
+
+static struct kw_result renewal_ask(struct kw_service_renewal *renewal, struct kw_bytes request,
+                                    void *context, struct kw_error *err)
+{
+    const struct kw_gateway *gateway = context;
+
+    return kw_service_renewal_ask_hop(renewal, gateway->authz, request, err);
+}
+
+static struct kw_result renewal_start(struct kw_gateway *gateway, struct kw_error *err)
+{
+    const struct kw_service_renewal_options options = {
+        .loop = gateway->loop,
+        .credentials_dir = gateway->config->credentials_dir,
+        .trust_domain = gateway->config->trust_domain,
+        .ask = renewal_ask,
+        .context = gateway,
+    };
+
+    return kw_service_renewal_start(&options, &gateway->renewal, err);
 }
 
 static struct kw_result cache_make(struct kw_gateway *gateway, struct kw_error *err)
@@ -181,6 +211,7 @@ struct kw_result kw_gateway_start(struct kw_gateway *gateway,
     KW_TRY(kw_observe_start(config->metrics_listen, &observe_hooks, &gateway->observe, err));
     KW_TRY(kw_rpc_new(gateway->loop, gateway->boot_id, &gateway->rpc, err));
     KW_TRY(hop_make(gateway, err));
+    KW_TRY(renewal_start(gateway, err));
     KW_TRY(edge_make(gateway, err));
     kw_process_ready(gateway->process, "port=%d metrics=%d", gateway->port,
                      kw_observe_port(gateway->observe));

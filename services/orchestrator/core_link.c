@@ -130,6 +130,11 @@ void kw_core_link_publish(struct kw_core_link *link)
     *link->ready = kw_core_link_ready(link);
 }
 
+struct kw_hop_client *kw_core_link_hop(const struct kw_core_link *link)
+{
+    return link->client;
+}
+
 bool kw_core_link_ready(const struct kw_core_link *link)
 {
     const struct kw_receipt_window *window = kw_core_window(link, link->core);

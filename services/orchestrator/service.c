@@ -8,6 +8,8 @@
 
 #include "common/base/clock.h"
 #include "common/base/limits.h"
+#include "common/rpc/methods.h"
+#include "common/rpc/relay.h"
 #include "services/orchestrator/call.h"
 #include "services/orchestrator/core_link.h"
 #include "services/orchestrator/schema.h"
@@ -60,6 +62,14 @@ static void rpc_closed(void *context)
     orch->stopped(orch->context);
 }
 
+static void renewal_closed(void *context)
+{
+    struct kw_orch *orch = context;
+
+    orch->renewal = NULL;
+    kw_rpc_close(orch->rpc, rpc_closed, orch);
+}
+
 /* Both hops are closed and no call is left: nothing uses the store any more. */
 static void check_stopped(struct kw_orch *orch)
 {
@@ -69,7 +79,7 @@ static void check_stopped(struct kw_orch *orch)
     orch->stopping = false;
     kw_store_close(orch->store);
     orch->store = NULL;
-    kw_rpc_close(orch->rpc, rpc_closed, orch);
+    kw_service_renewal_close(orch->renewal, renewal_closed, orch);
 }
 
 static void link_closed(void *context)
@@ -165,6 +175,40 @@ static struct kw_result link_make(struct kw_orch *orch, struct kw_error *err)
     return kw_core_link_new(&options, &orch->link, err);
 }
 
+static struct kw_result renewal_ask(struct kw_service_renewal *renewal, struct kw_bytes request,
+                                    void *context, struct kw_error *err)
+{
+    const struct kw_orch *orch = context;
+
+    return kw_service_renewal_ask_hop(renewal, kw_core_link_hop(orch->link), request, err);
+}
+
+static struct kw_result renewal_start(struct kw_orch *orch, struct kw_error *err)
+{
+    const struct kw_service_renewal_options options = {
+        .loop = orch->loop,
+        .credentials_dir = orch->config->credentials_dir,
+        .trust_domain = orch->config->trust_domain,
+        .ask = renewal_ask,
+        .context = orch,
+    };
+
+    return kw_service_renewal_start(&options, &orch->renewal, err);
+}
+
+/* Renewals of the services outside pass by; everything else is a call with a capsule. */
+static void on_open(struct kw_hop_call *outer, const struct kw_hop_peer *peer,
+                    const struct kw_hop_open *open, void *context)
+{
+    struct kw_orch *orch = context;
+
+    if (open->method == KW_METHOD_RENEW_SERVICE) {
+        kw_relay_open(outer, open, kw_core_link_hop(orch->link));
+    } else {
+        kw_call_open(outer, peer, open, orch);
+    }
+}
+
 /* Only authz of the own cell may connect. */
 static struct kw_result server_make(struct kw_orch *orch, struct kw_error *err)
 {
@@ -177,7 +221,7 @@ static struct kw_result server_make(struct kw_orch *orch, struct kw_error *err)
         .credentials_dir = config->credentials_dir,
         .trust_domain = config->trust_domain,
         .peers = peers,
-        .handler = {.open = kw_call_open, .context = orch},
+        .handler = {.open = on_open, .context = orch},
     };
 
     KW_TRY(name_of(config, "authz", &authz, peer, err));
@@ -195,5 +239,6 @@ struct kw_result kw_orch_start(struct kw_orch *orch, struct kw_loop *loop,
     KW_TRY(store_make(orch, err));
     KW_TRY(kw_rpc_new(loop, orch->boot_id, &orch->rpc, err));
     KW_TRY(link_make(orch, err));
+    KW_TRY(renewal_start(orch, err));
     return server_make(orch, err);
 }

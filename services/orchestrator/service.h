@@ -8,6 +8,7 @@
 #include "common/pki/credentials.h"
 #include "common/rpc/hop.h"
 #include "common/rpc/rpc.h"
+#include "common/rpc/service_renewal.h"
 #include "common/store/store.h"
 #include "services/orchestrator/config.h"
 
@@ -21,6 +22,7 @@ struct kw_orch {
     struct kw_store *store;
     struct kw_core_link *link;
     struct kw_hop_server *server;
+    struct kw_service_renewal *renewal;
     int port;
     struct kw_credentials credentials;
     struct kw_seal_verifier *seals;

@@ -1,0 +1,52 @@
+/* Renewal of this process's own certificate, for as long as it runs (design.md §7).
+ *
+ *     every KW_CREDENTIALS_CHECK_MS: is it time? ─▶ next key, request signed by the present key
+ *        ─▶ ask (inward to the core) ─▶ answer checked ─▶ new generation of the credentials
+ *           directory ─▶ hops, edge and capsules pick it up by themselves
+ *
+ * What fails is logged and tried again at the next check: half of the certificate's life is left.
+ * Loop thread.
+ */
+#ifndef KW_COMMON_RPC_SERVICE_RENEWAL_H
+#define KW_COMMON_RPC_SERVICE_RENEWAL_H
+
+#include "common/pki/credentials.h"
+#include "common/rpc/hop.h"
+
+/* Armed by a test: then it is time, whatever the certificate says. */
+#define KW_FP_RENEWAL_DUE "renewal.due"
+
+struct kw_service_renewal;
+
+struct kw_service_renewal_options {
+    struct kw_loop *loop;
+    const char *credentials_dir; /* a link that kw_credentials_write made; borrowed */
+    const char *trust_domain;    /* borrowed */
+    /* Sends a RenewServiceRequest inward; kw_service_renewal_answer comes once, not from inside.
+     * On failure it does not come. Most services pass it to kw_service_renewal_ask_hop. */
+    struct kw_result (*ask)(struct kw_service_renewal *renewal, struct kw_bytes request,
+                            void *context, struct kw_error *err);
+    void *context;
+};
+
+/* The first check is soon. Fails: MEMORY. */
+struct kw_result kw_service_renewal_start(const struct kw_service_renewal_options *options,
+                                          struct kw_service_renewal **ret_renewal,
+                                          struct kw_error *err);
+
+/* Sends the request to the inner neighbour; `client` NULL: there is none any more. Fails: as
+ * kw_hop_open. */
+struct kw_result kw_service_renewal_ask_hop(struct kw_service_renewal *renewal,
+                                            struct kw_hop_client *client, struct kw_bytes request,
+                                            struct kw_error *err);
+
+/* How the question ended; with a success, a RenewServiceResponse. */
+void kw_service_renewal_answer(struct kw_service_renewal *renewal, struct kw_result result,
+                               const struct kw_error *error, struct kw_bytes response);
+
+/* No question is under way any more (the hop client is closed, or the core has answered): frees,
+ * then `closed`. Accepts NULL and then calls `closed` at once. */
+void kw_service_renewal_close(struct kw_service_renewal *renewal, void (*closed)(void *context),
+                              void *context);
+
+#endif
