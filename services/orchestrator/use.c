@@ -69,10 +69,25 @@ struct kw_result kw_use_from_derive(struct kw_call *call,
     return KW_OK;
 }
 
+/* A device that the grant does not cover is told before its state is: whoever has some grant must
+ * not learn the states of everybody's keys. The core checks it again, against the binding. */
+static struct kw_result check_scope(const struct kw_call *call, const struct kw_key_row *row,
+                                    struct kw_error *err)
+{
+    const struct kw_capsule *capsule = &call->capsule;
+
+    KW_ENSURE(capsule->scope != KW_SCOPE_BATCH || kw_id_equal(row->batch, capsule->scope_id), err,
+              SCOPE_MISMATCH, "a device of another batch");
+    KW_ENSURE(capsule->scope != KW_SCOPE_PRODUCT || kw_id_equal(row->product, capsule->scope_id),
+              err, SCOPE_MISMATCH, "a device of another product");
+    return KW_OK;
+}
+
 struct kw_result kw_use_load(struct kw_call *call, struct kw_tx *tx, struct kw_use *use,
                              struct kw_error *err)
 {
     KW_TRY(kw_material_of_device(call, tx, use->device, &use->material, err));
+    KW_TRY(check_scope(call, &use->material.row, err));
     return kw_state_require(&use->material.state, use->operation, call->actor, err);
 }
 

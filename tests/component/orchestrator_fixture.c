@@ -284,6 +284,10 @@ static void fill_capsule(struct orch_fixture *fx, const struct asking *asking, s
         .issued_ms = now,
         .not_after_ms = now + KW_CAPSULE_LIFETIME_MS,
     };
+    if (!kw_id_is_none(asking->product)) {
+        capsule->scope = KW_SCOPE_PRODUCT;
+        capsule->scope_id = asking->product;
+    }
     MUST(kw_id_v7(&capsule->id, err));
     MUST(kw_sha256(body, capsule->body_hash, err));
 }

@@ -58,6 +58,7 @@ struct asking {
     const char *cell; /* NULL: the right one */
     struct kw_bytes invitation;
     struct kw_id owner;      /* none: the caller */
+    struct kw_id product;    /* the capsule's scope; none: the devices named in the body */
     struct kw_bytes capsule; /* sealed already; else made */
     uint64_t timeout_ms;     /* 0: 5 s */
     const struct kw_fact *disabled;

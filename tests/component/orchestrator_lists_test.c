@@ -45,7 +45,7 @@ Test(orchestrator_lists, pages_through_all_devices_once_in_order)
     Keyward__V1__ListDevicesRequest body;
     struct asking asking = list_devices(&body, 2);
     const char *batch;
-    char last[64] = "";
+    struct kw_id last = KW_ID_NONE;
     size_t seen = 0;
 
     (void)orch_make_batch(&fx, 5, &batch);
@@ -55,8 +55,11 @@ Test(orchestrator_lists, pages_through_all_devices_once_in_order)
             answer_of(&asked, &keyward__v1__list_devices_response__descriptor);
 
         for (size_t i = 0; i < response->n_devices; i++) {
-            cr_assert(lt(str, last, response->devices[i]->name));
-            snprintf(last, sizeof(last), "%s", response->devices[i]->name);
+            struct kw_resource_ids ids;
+
+            MUST(kw_resource_parse(KW_RESOURCE_DEVICE, response->devices[i]->name, &ids, err));
+            cr_assert(lt(int, memcmp(last.bytes, ids.id[0].bytes, KW_ID_LEN), 0));
+            last = ids.id[0];
             seen++;
         }
         body.page_token = response->next_page_token;
@@ -207,17 +210,27 @@ Test(orchestrator_lists, hides_anothers_receipt)
     cr_assert(eq(int, orch_ask(&fx, &asking).reason, KW_E_NOT_FOUND));
 }
 
+static uint64_t store_writes(void)
+{
+    struct kw_store_stats stats;
+
+    kw_store_stats(fx.orch.store, &stats);
+    return stats.writes;
+}
+
 Test(orchestrator_lists, streams_what_a_verifier_needs)
 {
     Keyward__V1__GetVerificationDataRequest body = KEYWARD__V1__GET_VERIFICATION_DATA_REQUEST__INIT;
     struct asking asking = by_operator(KW_METHOD_GET_VERIFICATION_DATA, &body.base);
     struct kw_chain_verifier verifier;
     size_t counts[6] = {0};
+    uint64_t writes;
     struct asked asked;
 
     (void)orch_released_device(&fx);
+    writes = store_writes();
     core_send_checkpoint(&fx.core, true);
-    EVENTUALLY(&fx, fx.orch.in_flight == 0);
+    EVENTUALLY(&fx, store_writes() > writes);
     kw_chain_verify_start(&verifier,
                           &(struct kw_chain){.core = fx.core.boot_id, .stream = fx.core.stream});
     asked = orch_ask(&fx, &asking);

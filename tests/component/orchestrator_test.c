@@ -298,6 +298,21 @@ Test(orchestrator, refuses_a_key_that_is_not_active)
     cr_assert(eq(u32, fx.core.calls, before));
 }
 
+Test(orchestrator, says_nothing_of_the_state_of_a_device_out_of_scope)
+{
+    Keyward__V1__GetDeviceAccessRequest body;
+    const char *batch;
+    const Keyward__V1__BatchChunk *chunk = orch_make_batch(&fx, 1, &batch);
+    struct asking asking = access_ask(&body, chunk->items[0]->device);
+    unsigned calls = fx.core.calls;
+
+    asking.product = fx.product;
+    cr_assert(eq(int, orch_ask(&fx, &asking).reason, KW_E_KEY_STATE)); /* covered, not released */
+    asking.product.bytes[0] ^= 1;
+    cr_assert(eq(int, orch_ask(&fx, &asking).reason, KW_E_SCOPE_MISMATCH));
+    cr_assert(eq(u32, fx.core.calls, calls));
+}
+
 Test(orchestrator, never_passes_on_an_envelope_for_another_device)
 {
     const char *device = orch_released_device(&fx)->device;
