@@ -4,6 +4,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/metrics.h"
+#include "common/pki/certificate.h"
 #include "services/gateway/call.h"
 #include "services/gateway/gateway.h"
 #include "services/gateway/reflection.h"
@@ -102,6 +103,21 @@ void kw_serve_end_standing(struct kw_gateway *gateway)
             kw_serving_finish(serving, &draining, NULL);
         }
     }
+}
+
+/* --- the handshake --- */
+
+/* Exactly one name, in our trust domain, and not a service's: those have listeners of their own.
+ * What the named one may do, authz decides. */
+static bool on_recognise(struct kw_bytes certificate, void *context)
+{
+    const struct kw_gateway *gateway = context;
+    KW_SCOPED(kw_certificate_done) struct kw_certificate leaf = {0};
+    struct kw_spiffe id;
+
+    return kw_ok(kw_certificate_from_der(&leaf, certificate, NULL)) &&
+           kw_ok(kw_certificate_identity(&leaf, gateway->config->trust_domain, &id, NULL)) &&
+           id.role != KW_ROLE_SERVICE;
 }
 
 /* --- open --- */
@@ -217,6 +233,7 @@ static void on_cancel(struct kw_edge_call *call, enum kw_reason reason, void *us
 struct kw_edge_handler kw_serve_handler(struct kw_gateway *gateway)
 {
     return (struct kw_edge_handler){
+        .recognise = on_recognise,
         .open = on_open,
         .message = on_message,
         .end = on_end,

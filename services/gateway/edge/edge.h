@@ -26,8 +26,7 @@ struct kw_edge;
 struct kw_edge_call;
 
 /* Who is at the other end of the connection. Valid as long as any of its calls. The certificate's
- * chain was verified at the handshake; what it says about the caller (URI SAN) is for the handler
- * to judge. */
+ * chain was verified at the handshake, and the handler recognised whom it names. */
 struct kw_edge_peer {
     struct kw_bytes certificate; /* leaf, DER */
     const char *address;         /* "192.0.2.7:41822", "[2001:db8::1]:41822" */
@@ -73,7 +72,12 @@ struct kw_edge_handler {
      * NULL: code and message only. */
     void (*describe)(enum kw_reason reason, struct kw_buf *details, void *context);
 
-    void *context; /* for open and describe */
+    void *context; /* for open, describe and recognise */
+
+    /* Asked in the handshake, once the chain is verified: does this leaf (DER) name somebody who
+     * may call here at all? False refuses the connection. May be NULL: anybody whom the CAs
+     * certified. */
+    bool (*recognise)(struct kw_bytes certificate, void *context);
 };
 
 /* Zero in a field means the default of common/base/limits.h, group `edge`. Times in milliseconds.

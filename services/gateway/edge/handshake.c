@@ -43,6 +43,7 @@ static const struct class_row verify_classes[] = {
     {X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, "certificate_untrusted"},
     {X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, "certificate_untrusted"},
     {X509_V_ERR_CERT_SIGNATURE_FAILURE, "certificate_untrusted"},
+    {X509_V_ERR_APPLICATION_VERIFICATION, "certificate_identity"},
 };
 
 static const char *look_up(const struct class_row *rows, size_t count, int reason,
@@ -98,12 +99,30 @@ static void note_uris(struct kw_edge_connection *conn, X509 *certificate)
     GENERAL_NAMES_free(names);
 }
 
+static bool recognised(const struct kw_edge_connection *conn, X509 *certificate)
+{
+    const struct kw_edge_handler *handler = &conn->edge->handler;
+    uint8_t *der = NULL;
+    int len = i2d_X509(certificate, &der);
+    bool known = len > 0 && (handler->recognise == NULL ||
+                             handler->recognise(KW_BYTES(der, (size_t)len), handler->context));
+
+    OPENSSL_free(der);
+    return known;
+}
+
+/* The leaf comes last, when all above it were found good. */
 int kw_edge_handshake_verify(int ok, X509_STORE_CTX *store)
 {
     SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
     struct kw_edge_connection *conn = SSL_get_app_data(ssl);
-    X509 *certificate = X509_STORE_CTX_get0_cert(store);
+    X509 *certificate = X509_STORE_CTX_get_current_cert(store);
 
+    if (ok && X509_STORE_CTX_get_error_depth(store) == 0 && !recognised(conn, certificate)) {
+        X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION);
+        ok = 0;
+    }
+    certificate = X509_STORE_CTX_get0_cert(store);
     if (!ok && conn->refused[0] == '\0' && certificate != NULL) {
         char subject[KW_EDGE_REFUSED_SIZE / 2];
 

@@ -1,0 +1,121 @@
+#!/usr/bin/python3
+"""Who gets to the gateway, and how far: every certificate that is wrong in one way, and every internal method for
+every kind of caller, taken from the method table and the descriptors.
+
+    gateway_identity_test.py KEYWARD_GATEWAY GATEWAY_AUTHZ DESCRIPTOR_SET [unittest arguments]
+"""
+import os
+import re
+import socket
+import ssl
+import unittest
+
+from gateway_support import (CALLER_URI, SERVICE_URI, TIMEOUT_S, Authority, Caller, GatewayCase, eventually, failure,
+                             messages, write)
+
+import grpc
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+Code = grpc.StatusCode
+ID = "a" * 26
+CALLERS = {role: CALLER_URI + path + ID for role, path in (
+    ("partner", "partner/prt_"), ("station", "station/sta_"), ("operator", "operator/opr_"),
+    ("invitation", "invite/inv_"))}
+METHODS = os.path.join(os.path.dirname(__file__), "../../common/rpc/methods.def")
+
+
+def internal_methods():
+    """Paths of what is not offered to the outside: rows with INT, and the services of the internal protos."""
+    with open(METHODS) as table:
+        rows = re.findall(r'^KW_METHOD\(\d+, \w+, "([\w.]+)", "(\w+)", \w+, [^,]*, ([^,]*),', table.read(), re.M)
+    paths = ["/%s/%s" % (service, name) for service, name, flags in rows if "INT" in flags.split(" | ")]
+    hop = messages.pool.FindServiceByName("keyward.internal.v1.Hop")
+    return paths + ["/%s/%s" % (hop.full_name, method.name) for method in hop.methods]
+
+
+class Methods(GatewayCase):
+    def test_every_internal_method_is_unknown_to_every_caller(self):
+        paths = internal_methods()
+        self.assertGreaterEqual(len(paths), 4)
+        for role, uri in CALLERS.items():
+            with Caller(self.world, self.gateway, self.world.caller(uri)) as caller:
+                for path in paths:
+                    with self.subTest(role=role, path=path):
+                        self.assertRefused(lambda: caller.channel.unary_unary(path)(b"", timeout=TIMEOUT_S),
+                                           Code.UNIMPLEMENTED, "METHOD_UNKNOWN")
+
+    def test_every_kind_of_caller_is_heard(self):
+        for role, uri in CALLERS.items():
+            with self.subTest(role=role), Caller(self.world, self.gateway, self.world.caller(uri)) as caller:
+                self.assertEqual(caller.partner("p").name, "p")
+
+
+class Handshake(GatewayCase):
+    def assertTurnedAway(self, why, identity):
+        """The connection is refused, the log says why, and authz hears nothing of it."""
+        line = '"class":"%s"' % why
+        before = self.gateway.log_text().count(line)
+        with Caller(self.world, self.gateway, identity) as caller:
+            self.assertEqual(failure(lambda: caller.partner("p")).code(), Code.UNAVAILABLE)
+        eventually(lambda: self.gateway.log_text().count(line) > before, why)
+
+    def test_no_certificate(self):
+        self.assertTurnedAway("no_certificate", (None, None))
+
+    def test_expired(self):
+        self.assertTurnedAway("certificate_expired", self.world.caller(CALLERS["partner"], days=(-2, -1)))
+
+    def test_not_yet_valid(self):
+        self.assertTurnedAway("certificate_not_yet_valid", self.world.caller(CALLERS["partner"], days=(1, 2)))
+
+    def test_foreign_ca_of_the_same_name(self):
+        self.assertTurnedAway("certificate_untrusted",
+                              self.world.caller(CALLERS["partner"], authority=Authority("partners")))
+
+    def test_certificate_for_servers(self):
+        self.assertTurnedAway("certificate_purpose",
+                              self.world.caller(CALLERS["partner"], usage=ExtendedKeyUsageOID.SERVER_AUTH))
+
+    def test_two_uri_sans(self):
+        self.assertTurnedAway("certificate_identity", self.world.caller(CALLERS["partner"], CALLERS["operator"]))
+
+    def test_the_same_uri_san_twice(self):
+        self.assertTurnedAway("certificate_identity", self.world.caller(CALLERS["partner"], CALLERS["partner"]))
+
+    def test_no_uri_san(self):
+        self.assertTurnedAway("certificate_identity", self.world.caller())
+
+    def test_foreign_trust_domain(self):
+        uri = CALLERS["partner"].replace("keyward.test", "keyward.example")
+        self.assertTurnedAway("certificate_identity", self.world.caller(uri))
+
+    def test_name_that_is_none_of_ours(self):
+        for uri in (CALLER_URI + "partner/prt_short", CALLERS["partner"] + "/more", CALLERS["partner"].upper(),
+                    CALLER_URI + "admin/opr_" + ID, "https://keyward.test/partner/prt_" + ID):
+            with self.subTest(uri=uri):
+                self.assertTurnedAway("certificate_identity", self.world.caller(uri))
+
+    def test_every_service(self):
+        """By the services' CA, which is not the edge's; and as a careless caller's CA might certify it."""
+        for name in ("gateway", "authz", "orchestrator", "cryptocore", "replicator"):
+            with self.subTest(service=name):
+                uri = SERVICE_URI + name
+                self.assertTurnedAway("certificate_untrusted", self.world.caller(uri, authority=self.world.services))
+                self.assertTurnedAway("certificate_identity", self.world.caller(uri))
+
+    def test_tls_1_2(self):
+        key, certificate = self.world.alice
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.load_verify_locations(cadata=self.world.services.pem().decode())
+        context.load_cert_chain(write(self.world.path("alice.pem"), certificate),
+                                write(self.world.path("alice.key"), key))
+        context.set_alpn_protocols(["h2"])
+        with socket.create_connection(("127.0.0.1", int(self.gateway.ready["port"])), TIMEOUT_S) as plain:
+            with self.assertRaisesRegex(ssl.SSLError, "PROTOCOL_VERSION"):
+                context.wrap_socket(plain, server_hostname="localhost")
+        eventually(lambda: '"class":"protocol_version"' in self.gateway.log_text(), "logged")
+
+
+if __name__ == "__main__":
+    unittest.main()
