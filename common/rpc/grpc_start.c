@@ -3,6 +3,7 @@
 #include "common/rpc/tag.h"
 
 #include <grpc/support/log.h>
+#include <openssl/crypto.h>
 #include <stdlib.h>
 
 /* gRPC 1.51 has no setting for the lowest TLS version. This list holds for TLS 1.2 alone, and a
@@ -26,6 +27,13 @@ static void on_log(gpr_log_func_args *args)
         KW_LOG(DEBUG, "grpc", KW_F_STR("text", args->message), KW_F_STR("file", args->file),
                KW_F_I64("line", args->line));
     }
+}
+
+/* gRPC detaches threads that may live longer than main, and they use OpenSSL: what its clean-up at
+ * exit would take away under them stays. Only the first to initialise OpenSSL can say so. */
+static __attribute__((constructor)) void keep_openssl_to_the_end(void)
+{
+    (void)OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
 }
 
 void kw_grpc_start(void)
