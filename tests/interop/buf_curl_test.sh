@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # A generic client against a whole Keyward: `buf curl` learns the API by reflection and calls it.
-# buf_curl_test.sh BUILD/bin/keyward; BUF names the program when it is not on PATH. Without one: skipped (77).
+# buf_curl_test.sh BUILD/bin/keyward. buf is the one on PATH or that of `./run`; without one: skipped (77).
 set -euo pipefail
 
 keyward=$1
-buf=${BUF:-$(command -v buf || true)}
+buf=$(PATH="$PATH:$(dirname "${BASH_SOURCE[0]}")/../../build/tools/node_modules/.bin" command -v buf || true)
 if [ -z "$buf" ]; then
     echo "skipped: no buf (npm install @bufbuild/buf)"
     exit 77

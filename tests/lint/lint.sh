@@ -120,8 +120,8 @@ rule_layers() {
             split("base:0 loop:1 crypto:1 lifecycle:1 observe:2 pki:2 rpc:3 store:3 sync:4 audit:4", rows, " ")
             for (i in rows) { split(rows[i], row, ":"); level["common/" row[1]] = row[2] }
         }
-        function part(path, at) { split(path, at, "/"); return at[1] "/" at[2] }
-        function rank(p) { return p in level ? level[p] : (p ~ /^(services|cli|bench|tests)\// ? 9 : -1) }
+        function part(path, at) { split(path, at, "/"); return at[1] == "cli" ? "cli" : at[1] "/" at[2] }
+        function rank(p) { return p in level ? level[p] : (p ~ /^(cli$|(services|bench|tests)\/)/ ? 9 : -1) }
         /^#include "/ {
             split($0, quoted, "\""); to = part(quoted[2]); from = part(FILENAME)
             if (from == to || FILENAME ~ /^(tests|bench)\//) { next }
@@ -164,6 +164,17 @@ rule_shell() {
     shellcheck -f gcc "${files[@]}" || true
 }
 
+# The public contract by buf's STANDARD and COMMENTS rules, and its format.
+rule_proto() {
+    local buf
+    buf=$(PATH="$PATH:$PWD/build/tools/node_modules/.bin" command -v buf) || {
+        echo "lint: proto            skipped: no buf, and no npm to install it" >&2
+        return 0
+    }
+    (cd proto && { "$buf" lint || true; } && { "$buf" format --diff --exit-code >/dev/null || echo "buf format --write"; }) |
+        sed 's|^|proto/|'
+}
+
 # A build of everything by clang, warnings as errors: gcc does not see every ignored result, clang does.
 rule_clang() {
     local log=$build/log
@@ -197,7 +208,7 @@ rule_tidy() {
 
 # clang goes before headers and tidy: they read its compile_commands.json.
 rules=(format functions results memcmp unfinished comments typedefs sleeps libraries layers function_length
-    file_length introduction readme shell clang headers tidy)
+    file_length introduction readme shell proto clang headers tidy)
 
 main() {
     local rule findings failed=0 start

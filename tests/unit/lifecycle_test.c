@@ -511,18 +511,3 @@ Test(fold, numbers_outside_the_table_are_denied)
     cr_assert_str_eq(kw_operation_name(KW_OPERATION_COUNT_), "unknown");
     cr_assert_str_eq(kw_actor_name(KW_ACTOR_COUNT_), "unknown");
 }
-
-Test(table, the_page_in_docs_is_the_table)
-{
-    static char page[16384];
-    KW_SCOPED(kw_buf_done) struct kw_buf made = {0};
-    FILE *file = fopen(KW_SOURCE_DIR "/docs/key-states.md", "rb");
-    size_t len;
-
-    cr_assert_not_null(file);
-    len = fread(page, 1, sizeof(page), file);
-    (void)fclose(file);
-    cr_assert(kw_ok(kw_table_document(&made, NULL)));
-    cr_assert(kw_bytes_equal(kw_buf_bytes(&made), KW_BYTES(page, len)),
-              "run keyward-key-states > docs/key-states.md");
-}
