@@ -2,7 +2,6 @@
  * a signal. */
 #include "cli/up.h"
 
-#include "cli/command.h"
 #include "cli/mesh.h"
 #include "common/base/log.h"
 #include "common/loop/process.h"
@@ -164,20 +163,11 @@ static struct kw_result run(struct up *up, const char *dir, struct kw_error *err
     return KW_OK;
 }
 
-int kw_cli_up(int argc, char **argv)
+enum kw_exit kw_up(const char *dir)
 {
     static struct up up; /* large; outlives every callback */
-    const char *dir = NULL;
     struct kw_error error;
 
-    for (int i = 1; i < argc; i++) {
-        if (strncmp(argv[i], "--dir=", 6) == 0) {
-            dir = argv[i] + 6;
-        } else {
-            (void)fprintf(stderr, "keyward up: unknown argument %s\n", argv[i]);
-            return KW_EXIT_USAGE;
-        }
-    }
     up.keep = dir != NULL;
     if (!kw_ok(run(&up, dir, &error))) {
         (void)fprintf(stderr, "keyward: %s\n", error.message);
@@ -186,5 +176,5 @@ int kw_cli_up(int argc, char **argv)
     if (!up.keep && up.exit_code == 0) {
         kw_mesh_dir_remove(&up.dir);
     }
-    return up.exit_code;
+    return up.exit_code == 0 ? KW_EXIT_OK : KW_EXIT_UNHEALTHY;
 }

@@ -2,6 +2,10 @@
 #ifndef KW_CLI_UP_H
 #define KW_CLI_UP_H
 
-int kw_cli_up(int argc, char **argv);
+#include "cli/command.h"
+
+/* Runs a mesh in `dir` (NULL: a new one below TMPDIR, removed after a clean end) until a signal
+ * comes or it cannot go on. Prints a banner and READY. */
+enum kw_exit kw_up(const char *dir);
 
 #endif

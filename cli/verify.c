@@ -1,0 +1,216 @@
+/* The verifier as its users see it: trust, records by type, findings. */
+#include "cli/verify_internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define GROWTH 64
+
+struct kw_result kw_list_add(struct kw_list *list, const void *item, struct kw_error *err)
+{
+    if (list->count == list->cap) {
+        size_t cap = list->cap == 0 ? GROWTH : 2 * list->cap;
+        uint8_t *items = reallocarray(list->items, cap, list->size);
+
+        KW_ENSURE(items != NULL, err, MEMORY, "evidence");
+        list->items = items;
+        list->cap = cap;
+    }
+    kw_copy(list->items + list->count * list->size, item, list->size);
+    list->count++;
+    return KW_OK;
+}
+
+void *kw_list_at(const struct kw_list *list, size_t index)
+{
+    return list->items + index * list->size;
+}
+
+void kw_list_sort(struct kw_list *list, int (*compare)(const void *, const void *))
+{
+    if (list->count > 0) {
+        qsort(list->items, list->count, list->size, compare);
+    }
+}
+
+void *kw_list_find(const struct kw_list *list, const void *item,
+                   int (*compare)(const void *, const void *))
+{
+    return list->count > 0 ? bsearch(item, list->items, list->count, list->size, compare) : NULL;
+}
+
+void kw_list_done(struct kw_list *list)
+{
+    free(list->items);
+    *list = (struct kw_list){.size = list->size};
+}
+
+const char *kw_finding_name(enum kw_finding_kind kind)
+{
+    static const char *const names[KW_FINDING_KIND_COUNT_] = {
+        [KW_FINDING_RECEIPT_MISSING] = "receipt missing",
+        [KW_FINDING_RECEIPT_ALTERED] = "receipt altered",
+        [KW_FINDING_TAIL_MISSING] = "tail missing",
+        [KW_FINDING_CHECKPOINT_FORGED] = "checkpoint forged",
+        [KW_FINDING_CAPSULE_FORGED] = "capsule forged",
+        [KW_FINDING_CAPSULE_MISFIT] = "capsule misfit",
+        [KW_FINDING_CAPSULE_REUSED] = "capsule reused",
+        [KW_FINDING_FACT_ALTERED] = "fact altered",
+        [KW_FINDING_FACT_UNBACKED] = "fact unbacked",
+        [KW_FINDING_FACT_MISSING] = "fact missing",
+        [KW_FINDING_KEY_USED_WHEN_STOPPED] = "key used when stopped",
+    };
+
+    return (unsigned)kind < KW_FINDING_KIND_COUNT_ ? names[kind] : "unknown";
+}
+
+struct kw_result kw_verify_found(struct kw_verifier *v, struct kw_error *err,
+                                 enum kw_finding_kind kind, const char *format, ...)
+{
+    struct kw_finding finding = {.kind = kind};
+    va_list args;
+
+    v->finding_count++;
+    if (v->findings.count == KW_FINDINGS_MAX) {
+        return KW_OK;
+    }
+    va_start(args, format);
+    (void)vsnprintf(finding.text, sizeof(finding.text), format, args);
+    va_end(args);
+    return kw_list_add(&v->findings, &finding, err);
+}
+
+char *kw_verify_chain_text(struct kw_id core, struct kw_id stream, char *text)
+{
+    kw_hex(KW_BYTES(core.bytes, 4), text);
+    text[8] = '/';
+    kw_hex(KW_BYTES(stream.bytes, 4), text + 9);
+    return text;
+}
+
+static struct kw_verifier *verifier_alloc(void)
+{
+    struct kw_verifier *v = calloc(1, sizeof(*v));
+
+    if (v != NULL) {
+        v->authorities = sk_X509_new_null();
+        v->signers.size = sizeof(struct kw_verify_signer);
+        v->chains.size = sizeof(struct kw_verify_chain);
+        v->capsules.size = sizeof(struct kw_id);
+        v->witnesses.size = sizeof(struct kw_verify_witness);
+        v->uses.size = sizeof(struct kw_verify_use);
+        v->facts.size = sizeof(struct kw_verify_fact);
+        v->named.size = sizeof(struct kw_verify_named);
+        v->findings.size = sizeof(struct kw_finding);
+    }
+    return v;
+}
+
+static struct kw_result trust_load(struct kw_verifier *v, const struct kw_verify_trust *trust,
+                                   struct kw_error *err)
+{
+    KW_ENSURE(v->authorities != NULL, err, MEMORY, "a verifier");
+    KW_TRY(kw_trust_from_pem(&v->root, trust->root, err));
+    KW_ENSURE(kw_ok(kw_public_key_from_spki(&v->checkpoint, trust->checkpoint, NULL)), err,
+              CONFIG_INVALID, "the checkpoint key is no SubjectPublicKeyInfo of ours");
+    v->trust = trust;
+    return KW_OK;
+}
+
+struct kw_result kw_verifier_new(const struct kw_verify_trust *trust,
+                                 const struct kw_verify_span *span,
+                                 struct kw_verifier **ret_verifier, struct kw_error *err)
+{
+    struct kw_verifier *v = verifier_alloc();
+    struct kw_result result;
+
+    KW_ENSURE(v != NULL, err, MEMORY, "a verifier");
+    v->span = *span;
+    result = trust_load(v, trust, err);
+    if (!kw_ok(result)) {
+        kw_verifier_free(v);
+        return result;
+    }
+    *ret_verifier = v;
+    return KW_OK;
+}
+
+static void signers_free(struct kw_verifier *v)
+{
+    for (size_t i = 0; i < v->signers.count; i++) {
+        kw_seal_verifier_free(((struct kw_verify_signer *)kw_list_at(&v->signers, i))->seals);
+    }
+    kw_list_done(&v->signers);
+}
+
+static void chains_free(struct kw_verifier *v)
+{
+    for (size_t i = 0; i < v->chains.count; i++) {
+        free(((struct kw_verify_chain *)kw_list_at(&v->chains, i))->heads);
+    }
+    kw_list_done(&v->chains);
+}
+
+void kw_verifier_free(struct kw_verifier *verifier)
+{
+    if (verifier == NULL) {
+        return;
+    }
+    signers_free(verifier);
+    chains_free(verifier);
+    kw_list_done(&verifier->capsules);
+    kw_list_done(&verifier->witnesses);
+    kw_list_done(&verifier->uses);
+    kw_list_done(&verifier->facts);
+    kw_list_done(&verifier->named);
+    kw_list_done(&verifier->findings);
+    kw_trust_done(&verifier->authorities_trust);
+    kw_buf_done(&verifier->authorities_pem);
+    sk_X509_pop_free(verifier->authorities, X509_free);
+    kw_public_key_done(&verifier->checkpoint);
+    kw_trust_done(&verifier->root);
+    free(verifier);
+}
+
+struct kw_result kw_verifier_take(struct kw_verifier *verifier,
+                                  Keyward__V1__VerificationRecordType type, struct kw_bytes record,
+                                  struct kw_error *err)
+{
+    switch ((int)type) {
+    case KEYWARD__V1__VERIFICATION_RECORD_TYPE__VERIFICATION_RECORD_TYPE_RECEIPT:
+        return kw_verify_receipt(verifier, record, err);
+    case KEYWARD__V1__VERIFICATION_RECORD_TYPE__VERIFICATION_RECORD_TYPE_CHECKPOINT:
+        return kw_verify_checkpoint_record(verifier, record, err);
+    case KEYWARD__V1__VERIFICATION_RECORD_TYPE__VERIFICATION_RECORD_TYPE_FACT:
+        return kw_verify_fact(verifier, record, err);
+    case KEYWARD__V1__VERIFICATION_RECORD_TYPE__VERIFICATION_RECORD_TYPE_CERTIFICATE:
+        return kw_verify_authority(verifier, record, err);
+    default: /* of a newer server, and nothing that we would believe */
+        return KW_OK;
+    }
+}
+
+struct kw_result kw_verifier_end(struct kw_verifier *verifier, struct kw_error *err)
+{
+    KW_TRY(kw_verify_chains_end(verifier, err));
+    return kw_verify_facts_end(verifier, err);
+}
+
+const struct kw_finding *kw_verifier_findings(const struct kw_verifier *verifier, size_t *ret_count)
+{
+    *ret_count = verifier->finding_count;
+    return (const struct kw_finding *)verifier->findings.items;
+}
+
+const struct kw_verify_chain *kw_verifier_chains(const struct kw_verifier *verifier,
+                                                 size_t *ret_count)
+{
+    *ret_count = verifier->chains.count;
+    return (const struct kw_verify_chain *)verifier->chains.items;
+}
+
+size_t kw_verifier_fact_count(const struct kw_verifier *verifier)
+{
+    return verifier->facts.count;
+}

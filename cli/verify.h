@@ -1,0 +1,105 @@
+/* The offline verifier: is a stretch of evidence complete and unaltered, and was everything in it
+ * allowed? It asks nobody: it needs the evidence, the root CA and the public half of the checkpoint
+ * key.
+ *
+ * What it holds against what:
+ *
+ *     receipt     number and head before it; its capsule's seal by authz's certificate, and that by
+ * the root checkpoint  signature of the HSM's key; the head of the chain at its number witness in a
+ * later capsule: the head that authz once saw must still be there fact        an enabling one has a
+ * receipt of the capsule it was made under; a disabling one that a capsule names is there; no key
+ * was delivered that facts had stopped before
+ */
+#ifndef KW_CLI_VERIFY_H
+#define KW_CLI_VERIFY_H
+
+#include "common/audit/chain.h"
+#include "common/crypto/key.h"
+#include "keyward/v1/receipt_service.pb-c.h"
+
+/* What can be wrong. Each kind of tampering has a name of its own. */
+enum kw_finding_kind {
+    KW_FINDING_RECEIPT_MISSING,
+    KW_FINDING_RECEIPT_ALTERED,
+    KW_FINDING_TAIL_MISSING,
+    KW_FINDING_CHECKPOINT_FORGED,
+    KW_FINDING_CAPSULE_FORGED,
+    KW_FINDING_CAPSULE_MISFIT,
+    KW_FINDING_CAPSULE_REUSED,
+    KW_FINDING_FACT_ALTERED,
+    KW_FINDING_FACT_UNBACKED,
+    KW_FINDING_FACT_MISSING,
+    KW_FINDING_KEY_USED_WHEN_STOPPED,
+    KW_FINDING_KIND_COUNT_,
+};
+
+/* "receipt missing", …. Never NULL. */
+const char *kw_finding_name(enum kw_finding_kind kind);
+
+#define KW_FINDING_TEXT_SIZE 200
+
+struct kw_finding {
+    enum kw_finding_kind kind;
+    char text[KW_FINDING_TEXT_SIZE]; /* where, and what */
+};
+
+#define KW_FINDINGS_MAX 1000 /* later ones are counted, not kept */
+
+/* Whom the verifier believes. Borrowed for its life. */
+struct kw_verify_trust {
+    struct kw_bytes root;       /* PEM */
+    struct kw_bytes checkpoint; /* SubjectPublicKeyInfo, DER */
+    const char *trust_domain;
+};
+
+/* What the evidence is of. */
+struct kw_verify_span {
+    uint64_t start_ms;    /* 0: from the beginning */
+    uint64_t end_ms;      /* exclusive; 0: all there was */
+    uint64_t exported_ms; /* when it was asked for: what happened later need not be complete */
+};
+
+/* One chain, as far as it was seen. Plain data. */
+struct kw_verify_chain {
+    struct kw_chain_verifier verifier;
+    uint64_t first;      /* number of the first receipt; 0: none */
+    uint64_t vouched_to; /* number up to which a checkpoint vouches */
+    uint64_t receipts;
+    uint64_t checkpoints;
+    uint64_t newest_ms;
+    uint64_t base;         /* number that heads[0] is of */
+    struct kw_hash *heads; /* for witnesses */
+    size_t head_count;
+    size_t head_cap;
+};
+
+struct kw_verifier;
+
+/* Caller frees. Fails: CONFIG_INVALID (root or checkpoint key), MEMORY. */
+struct kw_result kw_verifier_new(const struct kw_verify_trust *trust,
+                                 const struct kw_verify_span *span,
+                                 struct kw_verifier **ret_verifier, struct kw_error *err);
+
+/* Accepts NULL. */
+void kw_verifier_free(struct kw_verifier *verifier);
+
+/* Takes the next record, in the order of the export. What is wrong with it becomes a finding, not a
+ * failure. Fails: CRYPTO, MEMORY. */
+struct kw_result kw_verifier_take(struct kw_verifier *verifier,
+                                  Keyward__V1__VerificationRecordType type, struct kw_bytes record,
+                                  struct kw_error *err);
+
+/* After the last record: what can be judged only of the whole. Fails: CRYPTO, MEMORY. */
+struct kw_result kw_verifier_end(struct kw_verifier *verifier, struct kw_error *err);
+
+/* What was found; `ret_count` may exceed KW_FINDINGS_MAX, which are kept. */
+const struct kw_finding *kw_verifier_findings(const struct kw_verifier *verifier,
+                                              size_t *ret_count);
+
+/* The chains, in the order in which they began. */
+const struct kw_verify_chain *kw_verifier_chains(const struct kw_verifier *verifier,
+                                                 size_t *ret_count);
+
+size_t kw_verifier_fact_count(const struct kw_verifier *verifier);
+
+#endif
