@@ -1,4 +1,4 @@
-/* What all benches share: failing, clocks, medians. A bench that cannot go on ends. */
+/* What all benches share: failing and clocks. A bench that cannot go on ends. */
 #ifndef KW_BENCH_BENCH_H
 #define KW_BENCH_BENCH_H
 
@@ -21,18 +21,5 @@ double bench_process_cpu_s(pid_t pid);
 
 /* CPU that all processes of the machine have used: /proc/stat's user, nice and system. */
 double bench_machine_cpu_s(void);
-
-/* Sorts, and gives the value that `share` (0 … 1) of them do not exceed. 0 of none. */
-double bench_percentile(double *values, size_t count, double share);
-
-/* Starts `argv[0]` with stdout (and stdin, unless `ret_stdin` is NULL) as pipes. It ends with the
- * bench. */
-pid_t bench_spawn(char *const argv[], int *ret_stdin, int *ret_stdout);
-
-/* Reads one line, without its end. Ends the bench when there is none. */
-void bench_read_line(int fd, char *line, size_t size);
-
-/* SIGTERM, and waits for the end. */
-void bench_stop(pid_t pid);
 
 #endif

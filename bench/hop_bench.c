@@ -1,9 +1,9 @@
 /* Hops against unary gRPC: chains of 1 to 4 hops, each process its own, mutual TLS, 256-byte echo.
  *
  * Every round runs every variant once, so that a slow phase of the machine hits all of them. A
- * sample during which other processes used more than a fifth of a core is dropped. Medians are
- * printed; only rows of one table may be compared. CPU is that of all processes of the chain, the
- * load generator's included.
+ * sample during which other processes used more than a fifth of a core is dropped; a row that has
+ * no other shows them with a "~". Medians are printed; only rows of one table may be compared. CPU
+ * is that of all processes of the chain, the load generator's included.
  *
  *     hop_bench [rounds] [calls in flight …]
  */
@@ -32,11 +32,15 @@ struct sample {
     double p99_us;
 };
 
+struct samples {
+    struct sample list[ROUNDS_MAX];
+    size_t count;
+};
+
 struct row {
     struct bench_variant variant;
-    struct sample samples[ROUNDS_MAX];
-    size_t count;
-    size_t dropped;
+    struct samples clean;
+    struct samples noisy;
 };
 
 /* --- in the parent --- */
@@ -54,6 +58,14 @@ static struct bench_report next_report(struct chain *chain, enum bench_word expe
     bench_require(read(chain->fds[0], &report, sizeof(report)) == sizeof(report),
                   "a process ended");
     bench_require(report.word == expected, "report out of order");
+    return report;
+}
+
+static struct bench_report next_moment(struct chain *chain, enum bench_moment expected)
+{
+    struct bench_report report = next_report(chain, BENCH_SAYS_MOMENT);
+
+    bench_require(report.moment == expected, "moment out of order");
     return report;
 }
 
@@ -87,7 +99,7 @@ static void chain_start(struct chain *chain, const struct bench_variant *variant
     bench_require(pipe(chain->fds) == 0, "pipe");
     for (int depth = 0; depth < variant->layers; depth++) {
         chain_fork(chain, variant, depth, port);
-        port = next_report(chain, BENCH_PORT).port;
+        port = next_report(chain, BENCH_SAYS_PORT).port;
     }
     chain_fork(chain, variant, variant->layers, port);
     (void)close(chain->fds[1]);
@@ -118,26 +130,24 @@ static void run_once(struct row *row)
 {
     struct chain chain;
     struct bench_report end;
+    struct samples *samples;
     double ours_s;
     double all_s;
     double wall_s;
 
     chain_start(&chain, &row->variant);
-    (void)next_report(&chain, BENCH_BEGIN);
+    (void)next_moment(&chain, BENCH_BEGIN);
     ours_s = -chain_cpu_s(&chain);
     all_s = -bench_machine_cpu_s();
     wall_s = -bench_now_s();
-    (void)next_report(&chain, BENCH_END);
+    (void)next_moment(&chain, BENCH_END);
     ours_s += chain_cpu_s(&chain);
     all_s += bench_machine_cpu_s();
     wall_s += bench_now_s();
-    end = next_report(&chain, BENCH_END);
+    end = next_moment(&chain, BENCH_FIGURES);
     chain_stop(&chain);
-    if (all_s - ours_s > BENCH_NOISE_MAX * wall_s) {
-        row->dropped++;
-        return;
-    }
-    row->samples[row->count++] = (struct sample){
+    samples = all_s - ours_s > BENCH_NOISE_MAX * wall_s ? &row->noisy : &row->clean;
+    samples->list[samples->count++] = (struct sample){
         .calls_per_s = (double)end.calls / wall_s,
         .cpu_us = ours_s * 1e6 / (double)end.calls,
         .p50_us = (double)end.p50_ns / 1e3,
@@ -155,21 +165,26 @@ static int by_cpu(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The sample with the median CPU per call, whole: its other figures belong to it. */
-static void print_row(struct row *row, double unary_cpu_us)
+static const struct samples *shown(const struct row *row)
 {
-    const struct sample *median = &row->samples[row->count / 2];
+    return row->clean.count > 0 ? &row->clean : &row->noisy;
+}
 
-    if (row->count == 0) {
-        (void)printf("| %-5s | %d | %4u | every sample was noisy |\n", row->variant.name,
-                     row->variant.layers, row->variant.in_flight);
-        return;
-    }
-    (void)printf("| %-5s | %d | %4u | %8.0f | %7.1f | %5.2f | %7.0f | %7.0f | %zu/%zu |\n",
+/* The sample with the median CPU per call, whole: its other figures belong to it. */
+static const struct sample *median(const struct row *row)
+{
+    return &shown(row)->list[shown(row)->count / 2];
+}
+
+static void print_row(const struct row *row, const struct row *unary)
+{
+    const struct sample *sample = median(row);
+
+    (void)printf("| %-5s | %d | %4u | %8.0f | %7.1f | %5.2f | %7.0f | %7.0f | %s%zu/%zu |\n",
                  row->variant.name, row->variant.layers, row->variant.in_flight,
-                 median->calls_per_s, median->cpu_us,
-                 unary_cpu_us > 0 ? median->cpu_us / unary_cpu_us : 0, median->p50_us,
-                 median->p99_us, row->count, row->count + row->dropped);
+                 sample->calls_per_s, sample->cpu_us, sample->cpu_us / median(unary)->cpu_us,
+                 sample->p50_us, sample->p99_us, row->clean.count == 0 ? "~" : "", row->clean.count,
+                 row->clean.count + row->noisy.count);
 }
 
 /* Rows come in pairs: unary, then hop, of the same chain. */
@@ -179,8 +194,11 @@ static void print_table(struct row *rows, size_t count)
                  "| samples |\n"
                  "| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n");
     for (size_t i = 0; i < count; i++) {
-        qsort(rows[i].samples, rows[i].count, sizeof(rows[i].samples[0]), by_cpu);
-        print_row(&rows[i], rows[i & ~(size_t)1].samples[rows[i & ~(size_t)1].count / 2].cpu_us);
+        qsort(rows[i].clean.list, rows[i].clean.count, sizeof(struct sample), by_cpu);
+        qsort(rows[i].noisy.list, rows[i].noisy.count, sizeof(struct sample), by_cpu);
+    }
+    for (size_t i = 0; i < count; i++) {
+        print_row(&rows[i], &rows[i & ~(size_t)1]);
     }
 }
 

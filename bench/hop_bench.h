@@ -2,10 +2,13 @@
 #ifndef KW_BENCH_HOP_BENCH_H
 #define KW_BENCH_HOP_BENCH_H
 
-#include "bench/bench.h"
+#include "bench/watch.h"
 
-#define BENCH_ID        "spiffe://bench/svc/node" /* every process shows it and expects it */
-#define BENCH_LATENCIES 1000000U
+#define BENCH_ID "spiffe://bench/svc/node" /* every process shows it and expects it */
+
+/* The message that is echoed. */
+#define BENCH_MESSAGE_LEN 256U
+extern const uint8_t bench_message[BENCH_MESSAGE_LEN];
 
 /* One variant: how many hops, how many calls at a time, by which means. */
 struct bench_variant {
@@ -18,38 +21,23 @@ struct bench_variant {
     const char *credentials_dir;
 };
 
-/* What a process tells its parent: a port, or the client's progress. */
+/* What a process tells its parent: its port, or the client's progress. */
 enum bench_word {
-    BENCH_PORT,
-    BENCH_BEGIN,
-    BENCH_END
+    BENCH_SAYS_PORT,
+    BENCH_SAYS_MOMENT
 };
 
 struct bench_report {
     enum bench_word word;
     int port;
+    enum bench_moment moment;
     uint64_t calls;
     uint64_t p50_ns;
     uint64_t p99_ns;
 };
 
-/* The client's stop-watch: warm-up, then the measured time. */
-struct bench_watch {
-    int report_fd;
-    uint64_t begin_ns; /* of the measured time */
-    uint64_t end_ns;
-    uint64_t calls;
-    uint64_t *latencies_ns;
-    int begun;
-    int ended;
-};
-
-void bench_report(int fd, const struct bench_report *report);
-void bench_watch_init(struct bench_watch *watch, int report_fd);
-
-/* A call that began at `start_ns` is over. Tells the parent when the measured time begins and ends.
- */
-void bench_watch_call(struct bench_watch *watch, uint64_t start_ns);
+void bench_report_port(int fd, int port);
+void bench_chain_watch(struct bench_watch *watch, int report_fd);
 
 /* bench/hop_nodes.c */
 void hop_leaf(const struct bench_variant *variant, int report_fd);
@@ -60,9 +48,5 @@ void hop_client(const struct bench_variant *variant, int inner_port, int report_
 void unary_leaf(const struct bench_variant *variant, int report_fd);
 void unary_forwarder(const struct bench_variant *variant, int inner_port, int report_fd);
 void unary_client(const struct bench_variant *variant, int inner_port, int report_fd);
-
-/* The message that is echoed. */
-#define BENCH_MESSAGE_LEN 256U
-extern const uint8_t bench_message[BENCH_MESSAGE_LEN];
 
 #endif

@@ -43,11 +43,11 @@ static void node_listen(struct node *node, const struct bench_variant *variant,
         .peers = peers,
         .handler = {.open = open, .context = node},
     };
-    struct bench_report report = {.word = BENCH_PORT};
+    int port;
 
-    bench_require(kw_ok(kw_hop_server_new(node->rpc, &options, &node->server, &report.port, NULL)),
+    bench_require(kw_ok(kw_hop_server_new(node->rpc, &options, &node->server, &port, NULL)),
                   "hop server");
-    bench_report(report_fd, &report);
+    bench_report_port(report_fd, port);
 }
 
 static void node_connect(struct node *node, const struct bench_variant *variant, int inner_port,
@@ -148,7 +148,7 @@ static void lane_status(struct kw_hop_call *call, const struct kw_hop_status *st
     (void)call;
     (void)context;
     bench_require(status->reason == KW_E_NONE, kw_reason_row(status->reason)->name);
-    bench_watch_call(&lane->node->watch, lane->start_ns);
+    bench_watch_call(&lane->node->watch, lane->start_ns, 0);
     lane_open(lane);
 }
 
@@ -185,7 +185,7 @@ void hop_client(const struct bench_variant *variant, int inner_port, int report_
 
     node_init(&node);
     node.in_flight = variant->in_flight;
-    bench_watch_init(&node.watch, report_fd);
+    bench_chain_watch(&node.watch, report_fd);
     node_connect(&node, variant, inner_port, on_connected);
     kw_loop_run(node.loop);
 }

@@ -1,64 +1,38 @@
-/* In the processes of a chain: what they tell their parent, and the client's stop-watch. */
+/* In the processes of a chain: what they tell their parent. */
 #include "bench/hop_bench.h"
-#include "common/base/clock.h"
 
-#include <stdlib.h>
 #include <unistd.h>
 
-#define WARM_UP_NS  300000000ULL
-#define MEASURED_NS 1000000000ULL
+#define MEASURED_S 1.0
 
 const uint8_t bench_message[BENCH_MESSAGE_LEN];
 
-void bench_report(int fd, const struct bench_report *report)
+static void report(int fd, const struct bench_report *content)
 {
-    bench_require(write(fd, report, sizeof(*report)) == sizeof(*report), "report");
+    bench_require(write(fd, content, sizeof(*content)) == sizeof(*content), "report");
 }
 
-void bench_watch_init(struct bench_watch *watch, int report_fd)
+void bench_report_port(int fd, int port)
 {
-    *watch = (struct bench_watch){.report_fd = report_fd};
-    watch->latencies_ns = bench_must(calloc(BENCH_LATENCIES, sizeof(uint64_t)));
-    watch->begin_ns = kw_clock_mono_ns() + WARM_UP_NS;
-    watch->end_ns = watch->begin_ns + MEASURED_NS;
+    const struct bench_report content = {.word = BENCH_SAYS_PORT, .port = port};
+
+    report(fd, &content);
 }
 
-static int by_value(const void *a, const void *b)
+static void tell(const struct bench_watch *watch, enum bench_moment moment)
 {
-    uint64_t x = *(const uint64_t *)a;
-    uint64_t y = *(const uint64_t *)b;
+    const struct bench_report content = {
+        .word = BENCH_SAYS_MOMENT,
+        .moment = moment,
+        .calls = watch->calls,
+        .p50_ns = watch->p50_ns,
+        .p99_ns = watch->p99_ns,
+    };
 
-    return (x > y) - (x < y);
+    report(watch->fd, &content);
 }
 
-static void watch_end(struct bench_watch *watch)
+void bench_chain_watch(struct bench_watch *watch, int report_fd)
 {
-    size_t kept = watch->calls < BENCH_LATENCIES ? (size_t)watch->calls : BENCH_LATENCIES;
-    struct bench_report report = {.word = BENCH_END, .calls = watch->calls};
-
-    watch->ended = 1;
-    bench_report(watch->report_fd, &report); /* the parent reads the CPU clocks now */
-    qsort(watch->latencies_ns, kept, sizeof(uint64_t), by_value);
-    report.p50_ns = watch->latencies_ns[kept / 2];
-    report.p99_ns = watch->latencies_ns[kept * 99 / 100];
-    bench_report(watch->report_fd, &report);
-}
-
-void bench_watch_call(struct bench_watch *watch, uint64_t start_ns)
-{
-    uint64_t now_ns = kw_clock_mono_ns();
-    const struct bench_report begin = {.word = BENCH_BEGIN};
-
-    if (watch->ended || now_ns < watch->begin_ns) {
-        return;
-    }
-    if (!watch->begun) {
-        watch->begun = 1;
-        bench_report(watch->report_fd, &begin);
-    }
-    watch->latencies_ns[watch->calls % BENCH_LATENCIES] = now_ns - start_ns;
-    watch->calls++;
-    if (now_ns >= watch->end_ns) {
-        watch_end(watch);
-    }
+    bench_watch_init(watch, MEASURED_S, report_fd, tell);
 }
