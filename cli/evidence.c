@@ -65,7 +65,7 @@ struct kw_result kw_evidence_export(struct kw_connection *connection,
 struct reading {
     const char *path;
     const struct kw_verify_trust *trust;
-    struct kw_verifier *verifier; /* made by the first line */
+    struct kw_verify *verifier; /* made by the first line */
     uint64_t records;
     bool complete;
 };
@@ -93,7 +93,7 @@ static struct kw_result head_read(struct reading *reading, const json_t *line, s
     KW_TRY(time_of(line, "startTime", &span.start_ms, err));
     KW_TRY(time_of(line, "endTime", &span.end_ms, err));
     KW_TRY(time_of(line, "exportTime", &span.exported_ms, err));
-    return kw_verifier_new(reading->trust, &span, &reading->verifier, err);
+    return kw_verify_new(reading->trust, &span, &reading->verifier, err);
 }
 
 static struct kw_result base64_read(const char *text, struct kw_buf *ret_bytes,
@@ -125,8 +125,8 @@ static struct kw_result record_read(struct reading *reading, const json_t *line,
     KW_ENSURE(type != NULL, err, CONFIG_INVALID, "%s: a record of no known type", reading->path);
     KW_TRY(base64_read(json_string_value(json_object_get(line, "encoded")), &bytes, err));
     reading->records++;
-    return kw_verifier_take(reading->verifier, (Keyward__V1__VerificationRecordType)type->value,
-                            kw_buf_bytes(&bytes), err);
+    return kw_verify_take(reading->verifier, (Keyward__V1__VerificationRecordType)type->value,
+                          kw_buf_bytes(&bytes), err);
 }
 
 static struct kw_result end_read(struct reading *reading, const json_t *line, struct kw_error *err)
@@ -170,11 +170,11 @@ static struct kw_result lines_read(struct reading *reading, FILE *in, struct kw_
     }
     KW_ENSURE(reading->complete, err, CONFIG_INVALID, "%s is incomplete: it has no last line",
               reading->path);
-    return kw_verifier_end(reading->verifier, err);
+    return kw_verify_end(reading->verifier, err);
 }
 
 struct kw_result kw_evidence_verify(const char *path, const struct kw_verify_trust *trust,
-                                    struct kw_verifier **ret_verifier, struct kw_error *err)
+                                    struct kw_verify **ret_verifier, struct kw_error *err)
 {
     struct reading reading = {.path = path, .trust = trust};
     FILE *in = fopen(path, "re");
@@ -184,7 +184,7 @@ struct kw_result kw_evidence_verify(const char *path, const struct kw_verify_tru
     result = lines_read(&reading, in, err);
     (void)fclose(in);
     if (!kw_ok(result)) {
-        kw_verifier_free(reading.verifier);
+        kw_verify_free(reading.verifier);
         return result;
     }
     *ret_verifier = reading.verifier;

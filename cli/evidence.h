@@ -24,6 +24,6 @@ struct kw_result kw_evidence_export(struct kw_connection *connection,
  * the findings. Fails: CONFIG_INVALID (unreadable, not such a file, or incomplete), MEMORY, CRYPTO.
  */
 struct kw_result kw_evidence_verify(const char *path, const struct kw_verify_trust *trust,
-                                    struct kw_verifier **ret_verifier, struct kw_error *err);
+                                    struct kw_verify **ret_verifier, struct kw_error *err);
 
 #endif

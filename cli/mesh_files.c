@@ -273,7 +273,8 @@ static struct kw_result gateway_settings(const struct kw_mesh_dir *dir, struct k
         "maxmemory 64mb\nmaxmemory-policy allkeys-lru\ndaemonize no\n",
         d));
     return put_text(dir, "config/gateway.yaml", err,
-                    COMMON_SETTINGS "credentials_dir: %s/region/credentials/gateway\n"
+                    COMMON_SETTINGS "listen: 127.0.0.1:0\n"
+                                    "credentials_dir: %s/region/credentials/gateway\n"
                                     "client_ca_file: %s/region/pki/client-ca.pem\n"
                                     "redis: %s/run/redis.sock\n"
                                     "cache_key_file: %s/secret/cache.key\n",

@@ -109,14 +109,14 @@ static void findings_print(const struct kw_finding *findings, size_t count)
     }
 }
 
-static struct kw_result verdict_print(const struct kw_verifier *verifier, struct kw_arena *arena,
+static struct kw_result verdict_print(const struct kw_verify *verifier, struct kw_arena *arena,
                                       bool *ret_good, struct kw_error *err)
 {
     size_t chain_count;
     size_t finding_count;
     uint64_t receipts = 0;
-    const struct kw_verify_chain *chains = kw_verifier_chains(verifier, &chain_count);
-    const struct kw_finding *findings = kw_verifier_findings(verifier, &finding_count);
+    const struct kw_verify_chain *chains = kw_verify_chains(verifier, &chain_count);
+    const struct kw_finding *findings = kw_verify_findings(verifier, &finding_count);
 
     KW_TRY(chains_print(chains, chain_count, arena, err));
     explain(chains, chain_count);
@@ -126,8 +126,8 @@ static struct kw_result verdict_print(const struct kw_verifier *verifier, struct
     }
     *ret_good = finding_count == 0;
     (void)printf("%s: %" PRIu64 " receipts with their capsules, %zu facts, %zu findings\n",
-                 *ret_good ? "VERIFIED" : "NOT VERIFIED", receipts,
-                 kw_verifier_fact_count(verifier), finding_count);
+                 *ret_good ? "VERIFIED" : "NOT VERIFIED", receipts, kw_verify_fact_count(verifier),
+                 finding_count);
     return KW_OK;
 }
 
@@ -152,7 +152,7 @@ static struct kw_result verify(struct kw_cli *cli, bool *ret_good, struct kw_err
     KW_SCOPED(kw_buf_done) struct kw_buf key = {0};
     struct kw_spiffe gateway;
     struct kw_verify_trust trust;
-    struct kw_verifier *verifier = NULL;
+    struct kw_verify *verifier = NULL;
     struct kw_result result;
 
     KW_ENSURE(cli->settings.ca_file != NULL, err, CONFIG_INVALID,
@@ -163,7 +163,7 @@ static struct kw_result verify(struct kw_cli *cli, bool *ret_good, struct kw_err
     trust = (struct kw_verify_trust){kw_buf_bytes(&root), kw_buf_bytes(&key), gateway.trust_domain};
     KW_TRY(kw_evidence_verify(kw_cli_argument(cli, "FILE"), &trust, &verifier, err));
     result = verdict_print(verifier, cli->arena, ret_good, err);
-    kw_verifier_free(verifier);
+    kw_verify_free(verifier);
     return result;
 }
 

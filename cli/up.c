@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,7 +33,7 @@ static struct kw_result bin_dir_find(char path[PATH_MAX], struct kw_error *err)
 
     KW_ENSURE(len > 0, err, SYSTEM, "/proc/self/exe: %s", strerror(errno));
     path[len] = '\0';
-    (void)memmove(path, dirname(path), strlen(dirname(path)) + 1);
+    *strrchr(path, '/') = '\0'; /* it is absolute */
     return KW_OK;
 }
 

@@ -65,7 +65,7 @@ const char *kw_finding_name(enum kw_finding_kind kind)
     return (unsigned)kind < KW_FINDING_KIND_COUNT_ ? names[kind] : "unknown";
 }
 
-struct kw_result kw_verify_found(struct kw_verifier *v, struct kw_error *err,
+struct kw_result kw_verify_found(struct kw_verify *v, struct kw_error *err,
                                  enum kw_finding_kind kind, const char *format, ...)
 {
     struct kw_finding finding = {.kind = kind};
@@ -89,9 +89,9 @@ char *kw_verify_chain_text(struct kw_id core, struct kw_id stream, char *text)
     return text;
 }
 
-static struct kw_verifier *verifier_alloc(void)
+static struct kw_verify *verifier_alloc(void)
 {
-    struct kw_verifier *v = calloc(1, sizeof(*v));
+    struct kw_verify *v = calloc(1, sizeof(*v));
 
     if (v != NULL) {
         v->authorities = sk_X509_new_null();
@@ -107,7 +107,7 @@ static struct kw_verifier *verifier_alloc(void)
     return v;
 }
 
-static struct kw_result trust_load(struct kw_verifier *v, const struct kw_verify_trust *trust,
+static struct kw_result trust_load(struct kw_verify *v, const struct kw_verify_trust *trust,
                                    struct kw_error *err)
 {
     KW_ENSURE(v->authorities != NULL, err, MEMORY, "a verifier");
@@ -118,25 +118,25 @@ static struct kw_result trust_load(struct kw_verifier *v, const struct kw_verify
     return KW_OK;
 }
 
-struct kw_result kw_verifier_new(const struct kw_verify_trust *trust,
-                                 const struct kw_verify_span *span,
-                                 struct kw_verifier **ret_verifier, struct kw_error *err)
+struct kw_result kw_verify_new(const struct kw_verify_trust *trust,
+                               const struct kw_verify_span *span, struct kw_verify **ret_verifier,
+                               struct kw_error *err)
 {
-    struct kw_verifier *v = verifier_alloc();
+    struct kw_verify *v = verifier_alloc();
     struct kw_result result;
 
     KW_ENSURE(v != NULL, err, MEMORY, "a verifier");
     v->span = *span;
     result = trust_load(v, trust, err);
     if (!kw_ok(result)) {
-        kw_verifier_free(v);
+        kw_verify_free(v);
         return result;
     }
     *ret_verifier = v;
     return KW_OK;
 }
 
-static void signers_free(struct kw_verifier *v)
+static void signers_free(struct kw_verify *v)
 {
     for (size_t i = 0; i < v->signers.count; i++) {
         kw_seal_verifier_free(((struct kw_verify_signer *)kw_list_at(&v->signers, i))->seals);
@@ -144,7 +144,7 @@ static void signers_free(struct kw_verifier *v)
     kw_list_done(&v->signers);
 }
 
-static void chains_free(struct kw_verifier *v)
+static void chains_free(struct kw_verify *v)
 {
     for (size_t i = 0; i < v->chains.count; i++) {
         free(((struct kw_verify_chain *)kw_list_at(&v->chains, i))->heads);
@@ -152,7 +152,7 @@ static void chains_free(struct kw_verifier *v)
     kw_list_done(&v->chains);
 }
 
-void kw_verifier_free(struct kw_verifier *verifier)
+void kw_verify_free(struct kw_verify *verifier)
 {
     if (verifier == NULL) {
         return;
@@ -173,9 +173,9 @@ void kw_verifier_free(struct kw_verifier *verifier)
     free(verifier);
 }
 
-struct kw_result kw_verifier_take(struct kw_verifier *verifier,
-                                  Keyward__V1__VerificationRecordType type, struct kw_bytes record,
-                                  struct kw_error *err)
+struct kw_result kw_verify_take(struct kw_verify *verifier,
+                                Keyward__V1__VerificationRecordType type, struct kw_bytes record,
+                                struct kw_error *err)
 {
     switch ((int)type) {
     case KEYWARD__V1__VERIFICATION_RECORD_TYPE__VERIFICATION_RECORD_TYPE_RECEIPT:
@@ -191,26 +191,25 @@ struct kw_result kw_verifier_take(struct kw_verifier *verifier,
     }
 }
 
-struct kw_result kw_verifier_end(struct kw_verifier *verifier, struct kw_error *err)
+struct kw_result kw_verify_end(struct kw_verify *verifier, struct kw_error *err)
 {
     KW_TRY(kw_verify_chains_end(verifier, err));
     return kw_verify_facts_end(verifier, err);
 }
 
-const struct kw_finding *kw_verifier_findings(const struct kw_verifier *verifier, size_t *ret_count)
+const struct kw_finding *kw_verify_findings(const struct kw_verify *verifier, size_t *ret_count)
 {
     *ret_count = verifier->finding_count;
     return (const struct kw_finding *)verifier->findings.items;
 }
 
-const struct kw_verify_chain *kw_verifier_chains(const struct kw_verifier *verifier,
-                                                 size_t *ret_count)
+const struct kw_verify_chain *kw_verify_chains(const struct kw_verify *verifier, size_t *ret_count)
 {
     *ret_count = verifier->chains.count;
     return (const struct kw_verify_chain *)verifier->chains.items;
 }
 
-size_t kw_verifier_fact_count(const struct kw_verifier *verifier)
+size_t kw_verify_fact_count(const struct kw_verify *verifier)
 {
     return verifier->facts.count;
 }

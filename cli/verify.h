@@ -73,33 +73,31 @@ struct kw_verify_chain {
     size_t head_cap;
 };
 
-struct kw_verifier;
+struct kw_verify;
 
 /* Caller frees. Fails: CONFIG_INVALID (root or checkpoint key), MEMORY. */
-struct kw_result kw_verifier_new(const struct kw_verify_trust *trust,
-                                 const struct kw_verify_span *span,
-                                 struct kw_verifier **ret_verifier, struct kw_error *err);
+struct kw_result kw_verify_new(const struct kw_verify_trust *trust,
+                               const struct kw_verify_span *span, struct kw_verify **ret_verifier,
+                               struct kw_error *err);
 
 /* Accepts NULL. */
-void kw_verifier_free(struct kw_verifier *verifier);
+void kw_verify_free(struct kw_verify *verifier);
 
 /* Takes the next record, in the order of the export. What is wrong with it becomes a finding, not a
  * failure. Fails: CRYPTO, MEMORY. */
-struct kw_result kw_verifier_take(struct kw_verifier *verifier,
-                                  Keyward__V1__VerificationRecordType type, struct kw_bytes record,
-                                  struct kw_error *err);
+struct kw_result kw_verify_take(struct kw_verify *verifier,
+                                Keyward__V1__VerificationRecordType type, struct kw_bytes record,
+                                struct kw_error *err);
 
 /* After the last record: what can be judged only of the whole. Fails: CRYPTO, MEMORY. */
-struct kw_result kw_verifier_end(struct kw_verifier *verifier, struct kw_error *err);
+struct kw_result kw_verify_end(struct kw_verify *verifier, struct kw_error *err);
 
 /* What was found; `ret_count` may exceed KW_FINDINGS_MAX, which are kept. */
-const struct kw_finding *kw_verifier_findings(const struct kw_verifier *verifier,
-                                              size_t *ret_count);
+const struct kw_finding *kw_verify_findings(const struct kw_verify *verifier, size_t *ret_count);
 
 /* The chains, in the order in which they began. */
-const struct kw_verify_chain *kw_verifier_chains(const struct kw_verifier *verifier,
-                                                 size_t *ret_count);
+const struct kw_verify_chain *kw_verify_chains(const struct kw_verify *verifier, size_t *ret_count);
 
-size_t kw_verifier_fact_count(const struct kw_verifier *verifier);
+size_t kw_verify_fact_count(const struct kw_verify *verifier);
 
 #endif

@@ -6,8 +6,7 @@
 
 #include <string.h>
 
-struct kw_result kw_verify_authority(struct kw_verifier *v, struct kw_bytes der,
-                                     struct kw_error *err)
+struct kw_result kw_verify_authority(struct kw_verify *v, struct kw_bytes der, struct kw_error *err)
 {
     KW_SCOPED(kw_certificate_done) struct kw_certificate certificate = {0};
 
@@ -21,7 +20,7 @@ struct kw_result kw_verify_authority(struct kw_verifier *v, struct kw_bytes der,
 }
 
 /* The verifier of seals by authz of this cell; made when first asked for. */
-static struct kw_result signer_find(struct kw_verifier *v, const struct kw_spiffe *id,
+static struct kw_result signer_find(struct kw_verify *v, const struct kw_spiffe *id,
                                     struct kw_seal_verifier **ret_seals, struct kw_error *err)
 {
     struct kw_verify_signer signer = {.id = *id};
@@ -41,7 +40,7 @@ static struct kw_result signer_find(struct kw_verifier *v, const struct kw_spiff
 }
 
 /* Does the signer's certificate chain to the root, by the authorities that came along? */
-static struct kw_result root_check(struct kw_verifier *v, const struct kw_receipt *receipt,
+static struct kw_result root_check(struct kw_verify *v, const struct kw_receipt *receipt,
                                    struct kw_error *err)
 {
     KW_SCOPED(kw_certificate_done) struct kw_certificate certificate = {0};
@@ -66,7 +65,7 @@ static void segment(struct kw_bytes from, char to[KW_SPIFFE_SEGMENT_LEN_MAX + 1]
     to[len] = '\0';
 }
 
-static struct kw_result authorities_fix(struct kw_verifier *v, struct kw_error *err)
+static struct kw_result authorities_fix(struct kw_verify *v, struct kw_error *err)
 {
     if (v->authorities_fixed) {
         return KW_OK;
@@ -76,7 +75,7 @@ static struct kw_result authorities_fix(struct kw_verifier *v, struct kw_error *
     return KW_OK;
 }
 
-static struct kw_result seal_check(struct kw_verifier *v, const struct kw_receipt *receipt,
+static struct kw_result seal_check(struct kw_verify *v, const struct kw_receipt *receipt,
                                    struct kw_bytes *ret_capsule, struct kw_error *err)
 {
     struct kw_seal_verifier *seals = NULL;
@@ -112,7 +111,7 @@ static const char *misfit(const struct kw_receipt *receipt, const struct kw_caps
 
 /* --- what the end will need --- */
 
-static struct kw_result disabled_keep(struct kw_verifier *v, const struct kw_capsule *capsule,
+static struct kw_result disabled_keep(struct kw_verify *v, const struct kw_capsule *capsule,
                                       struct kw_error *err)
 {
     struct kw_reader reader = KW_READER(capsule->disabled);
@@ -137,7 +136,7 @@ static bool delivers(enum kw_operation operation)
            operation == KW_OPERATION_DERIVE_SESSION;
 }
 
-static struct kw_result uses_keep(struct kw_verifier *v, const struct kw_receipt *receipt,
+static struct kw_result uses_keep(struct kw_verify *v, const struct kw_receipt *receipt,
                                   const struct kw_capsule *capsule, struct kw_error *err)
 {
     struct kw_reader items = KW_READER(receipt->items);
@@ -158,7 +157,7 @@ static struct kw_result uses_keep(struct kw_verifier *v, const struct kw_receipt
     return KW_OK;
 }
 
-static struct kw_result witness_keep(struct kw_verifier *v, const struct kw_receipt *receipt,
+static struct kw_result witness_keep(struct kw_verify *v, const struct kw_receipt *receipt,
                                      const struct kw_capsule *capsule, struct kw_error *err)
 {
     struct kw_verify_witness seen = {.witness = capsule->witness, .time_ms = receipt->time_ms};
@@ -166,7 +165,7 @@ static struct kw_result witness_keep(struct kw_verifier *v, const struct kw_rece
     return capsule->witness.seq == 0 ? KW_OK : kw_list_add(&v->witnesses, &seen, err);
 }
 
-static struct kw_result capsule_keep(struct kw_verifier *v, const struct kw_receipt *receipt,
+static struct kw_result capsule_keep(struct kw_verify *v, const struct kw_receipt *receipt,
                                      const struct kw_capsule *capsule, struct kw_error *err)
 {
     KW_TRY(kw_list_add(&v->capsules, &capsule->id, err));
@@ -175,7 +174,7 @@ static struct kw_result capsule_keep(struct kw_verifier *v, const struct kw_rece
     return uses_keep(v, receipt, capsule, err);
 }
 
-struct kw_result kw_verify_capsule(struct kw_verifier *v, const struct kw_receipt *receipt,
+struct kw_result kw_verify_capsule(struct kw_verify *v, const struct kw_receipt *receipt,
                                    struct kw_error *err)
 {
     struct kw_bytes record = KW_BYTES_NONE;

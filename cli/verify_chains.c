@@ -8,12 +8,12 @@
 /* Whoever exports and whoever makes receipts have a clock each. */
 #define CLOCKS_APART_MS 2000U
 
-static struct kw_verify_chain *chain_at(const struct kw_verifier *v, size_t index)
+static struct kw_verify_chain *chain_at(const struct kw_verify *v, size_t index)
 {
     return kw_list_at(&v->chains, index);
 }
 
-static struct kw_verify_chain *chain_find(const struct kw_verifier *v, struct kw_id core,
+static struct kw_verify_chain *chain_find(const struct kw_verify *v, struct kw_id core,
                                           struct kw_id stream)
 {
     for (size_t i = 0; i < v->chains.count; i++) {
@@ -42,7 +42,7 @@ static struct kw_result head_add(struct kw_verify_chain *chain, struct kw_error 
 }
 
 /* A chain that starts behind this place, as the one that records are now of. */
-static struct kw_result chain_begin(struct kw_verifier *v, const struct kw_chain *start,
+static struct kw_result chain_begin(struct kw_verify *v, const struct kw_chain *start,
                                     struct kw_verify_chain **ret_chain, struct kw_error *err)
 {
     struct kw_verify_chain chain = {.base = start->seq};
@@ -54,7 +54,7 @@ static struct kw_result chain_begin(struct kw_verifier *v, const struct kw_chain
 }
 
 /* Reports what was found in a chain, once. */
-static struct kw_result chain_found(struct kw_verifier *v, const struct kw_verify_chain *chain,
+static struct kw_result chain_found(struct kw_verify *v, const struct kw_verify_chain *chain,
                                     enum kw_chain_verdict before, struct kw_error *err)
 {
     const struct kw_chain_verifier *verifier = &chain->verifier;
@@ -72,7 +72,7 @@ static struct kw_result chain_found(struct kw_verifier *v, const struct kw_verif
                                  verifier->verdict_seq);
 }
 
-static struct kw_result receipt_chain(struct kw_verifier *v, const struct kw_receipt *receipt,
+static struct kw_result receipt_chain(struct kw_verify *v, const struct kw_receipt *receipt,
                                       struct kw_verify_chain **ret_chain, struct kw_error *err)
 {
     const struct kw_chain start = {.core = receipt->core, .stream = receipt->stream};
@@ -81,7 +81,7 @@ static struct kw_result receipt_chain(struct kw_verifier *v, const struct kw_rec
     return *ret_chain != NULL ? KW_OK : chain_begin(v, &start, ret_chain, err);
 }
 
-static struct kw_result receipt_place(struct kw_verifier *v, struct kw_verify_chain *chain,
+static struct kw_result receipt_place(struct kw_verify *v, struct kw_verify_chain *chain,
                                       const struct kw_receipt *receipt, struct kw_bytes record,
                                       struct kw_error *err)
 {
@@ -97,7 +97,7 @@ static struct kw_result receipt_place(struct kw_verifier *v, struct kw_verify_ch
     return head_add(chain, err);
 }
 
-struct kw_result kw_verify_receipt(struct kw_verifier *v, struct kw_bytes record,
+struct kw_result kw_verify_receipt(struct kw_verify *v, struct kw_bytes record,
                                    struct kw_error *err)
 {
     struct kw_verify_chain *chain = NULL;
@@ -112,9 +112,8 @@ struct kw_result kw_verify_receipt(struct kw_verifier *v, struct kw_bytes record
     return kw_verify_capsule(v, &receipt, err);
 }
 
-static struct kw_result checkpoint_place(struct kw_verifier *v,
-                                         const struct kw_checkpoint *checkpoint,
-                                         struct kw_error *err)
+static struct kw_result
+checkpoint_place(struct kw_verify *v, const struct kw_checkpoint *checkpoint, struct kw_error *err)
 {
     const struct kw_chain place = {.core = checkpoint->core,
                                    .stream = checkpoint->stream,
@@ -135,7 +134,7 @@ static struct kw_result checkpoint_place(struct kw_verifier *v,
     return chain_found(v, chain, before, err);
 }
 
-struct kw_result kw_verify_checkpoint_record(struct kw_verifier *v, struct kw_bytes record,
+struct kw_result kw_verify_checkpoint_record(struct kw_verify *v, struct kw_bytes record,
                                              struct kw_error *err)
 {
     struct kw_checkpoint checkpoint;
@@ -156,7 +155,7 @@ struct kw_result kw_verify_checkpoint_record(struct kw_verifier *v, struct kw_by
 
 /* The head that authz saw must be the one we see. What a later export would show need not be here.
  */
-static struct kw_result witness_judge(struct kw_verifier *v, const struct kw_verify_witness *seen,
+static struct kw_result witness_judge(struct kw_verify *v, const struct kw_verify_witness *seen,
                                       struct kw_error *err)
 {
     const struct kw_witness *witness = &seen->witness;
@@ -194,7 +193,7 @@ static int by_id(const void *a, const void *b)
     return memcmp(a, b, KW_ID_LEN);
 }
 
-static struct kw_result reuse_judge(struct kw_verifier *v, struct kw_error *err)
+static struct kw_result reuse_judge(struct kw_verify *v, struct kw_error *err)
 {
     kw_list_sort(&v->capsules, by_id);
     for (size_t i = 1; i < v->capsules.count; i++) {
@@ -208,7 +207,7 @@ static struct kw_result reuse_judge(struct kw_verifier *v, struct kw_error *err)
     return KW_OK;
 }
 
-struct kw_result kw_verify_chains_end(struct kw_verifier *v, struct kw_error *err)
+struct kw_result kw_verify_chains_end(struct kw_verify *v, struct kw_error *err)
 {
     for (size_t i = 0; i < v->witnesses.count; i++) {
         KW_TRY(witness_judge(v, kw_list_at(&v->witnesses, i), err));

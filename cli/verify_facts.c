@@ -29,8 +29,7 @@ static bool fact_read(struct kw_bytes encoded, struct kw_fact *ret_fact,
     return kw_ok(kw_fact_decode(bare, ret_fact, NULL)) && kw_fact_kind_enabling(ret_fact->kind);
 }
 
-struct kw_result kw_verify_fact(struct kw_verifier *v, struct kw_bytes encoded,
-                                struct kw_error *err)
+struct kw_result kw_verify_fact(struct kw_verify *v, struct kw_bytes encoded, struct kw_error *err)
 {
     struct kw_verify_fact one = {0};
     struct kw_bytes record;
@@ -56,7 +55,7 @@ static int by_id(const void *a, const void *b)
 }
 
 /* The facts of a key, in the sorted list: the first, and how many. */
-static const struct kw_verify_fact *facts_of(const struct kw_verifier *v, struct kw_id key,
+static const struct kw_verify_fact *facts_of(const struct kw_verify *v, struct kw_id key,
                                              size_t *ret_count)
 {
     const struct kw_verify_fact wanted = {.key = key};
@@ -78,7 +77,7 @@ static const struct kw_verify_fact *facts_of(const struct kw_verifier *v, struct
     return first;
 }
 
-static uint64_t newest_receipt_ms(const struct kw_verifier *v)
+static uint64_t newest_receipt_ms(const struct kw_verify *v)
 {
     uint64_t newest = 0;
 
@@ -91,7 +90,7 @@ static uint64_t newest_receipt_ms(const struct kw_verifier *v)
 }
 
 /* Facts are read after receipts: the newest may have receipts that came after ours were read. */
-static struct kw_result origin_judge(struct kw_verifier *v, const struct kw_verify_fact *one,
+static struct kw_result origin_judge(struct kw_verify *v, const struct kw_verify_fact *one,
                                      uint64_t newest_ms, struct kw_error *err)
 {
     char name[KW_ID_TEXT_SIZE];
@@ -105,7 +104,7 @@ static struct kw_result origin_judge(struct kw_verifier *v, const struct kw_veri
                            kw_fact_kind_name(one->fact.kind));
 }
 
-static struct kw_result named_judge(struct kw_verifier *v, const struct kw_verify_named *named,
+static struct kw_result named_judge(struct kw_verify *v, const struct kw_verify_named *named,
                                     struct kw_error *err)
 {
     size_t count;
@@ -133,7 +132,7 @@ static bool counts(const struct kw_fact *fact, const struct kw_verify_use *use)
                                         : fact->time_ms + UNDER_WAY_MS < use->issued_ms;
 }
 
-static struct kw_result use_judge(struct kw_verifier *v, const struct kw_verify_use *use,
+static struct kw_result use_judge(struct kw_verify *v, const struct kw_verify_use *use,
                                   struct kw_error *err)
 {
     struct kw_key_state state = {.confirmed = true, .is_protected = true, .activated = true};
@@ -152,7 +151,7 @@ static struct kw_result use_judge(struct kw_verifier *v, const struct kw_verify_
                                  kw_id_text(KW_ID_RECEIPT, use->receipt, name));
 }
 
-struct kw_result kw_verify_facts_end(struct kw_verifier *v, struct kw_error *err)
+struct kw_result kw_verify_facts_end(struct kw_verify *v, struct kw_error *err)
 {
     uint64_t newest_ms = newest_receipt_ms(v);
 

@@ -59,7 +59,7 @@ struct kw_verify_signer {
     struct kw_seal_verifier *seals;
 };
 
-struct kw_verifier {
+struct kw_verify {
     const struct kw_verify_trust *trust;
     struct kw_verify_span span;
     struct kw_trust root;
@@ -87,27 +87,26 @@ struct kw_verifier {
 };
 
 /* Keeps a finding. Fails: MEMORY. */
-struct kw_result kw_verify_found(struct kw_verifier *v, struct kw_error *err,
+struct kw_result kw_verify_found(struct kw_verify *v, struct kw_error *err,
                                  enum kw_finding_kind kind, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
 /* verify_capsule.c: the capsule of a receipt that is in its place. */
-struct kw_result kw_verify_authority(struct kw_verifier *v, struct kw_bytes der,
+struct kw_result kw_verify_authority(struct kw_verify *v, struct kw_bytes der,
                                      struct kw_error *err);
-struct kw_result kw_verify_capsule(struct kw_verifier *v, const struct kw_receipt *receipt,
+struct kw_result kw_verify_capsule(struct kw_verify *v, const struct kw_receipt *receipt,
                                    struct kw_error *err);
 
 /* verify_facts.c */
-struct kw_result kw_verify_fact(struct kw_verifier *v, struct kw_bytes record,
-                                struct kw_error *err);
-struct kw_result kw_verify_facts_end(struct kw_verifier *v, struct kw_error *err);
+struct kw_result kw_verify_fact(struct kw_verify *v, struct kw_bytes record, struct kw_error *err);
+struct kw_result kw_verify_facts_end(struct kw_verify *v, struct kw_error *err);
 
 /* verify_chains.c */
-struct kw_result kw_verify_receipt(struct kw_verifier *v, struct kw_bytes record,
+struct kw_result kw_verify_receipt(struct kw_verify *v, struct kw_bytes record,
                                    struct kw_error *err);
-struct kw_result kw_verify_checkpoint_record(struct kw_verifier *v, struct kw_bytes record,
+struct kw_result kw_verify_checkpoint_record(struct kw_verify *v, struct kw_bytes record,
                                              struct kw_error *err);
-struct kw_result kw_verify_chains_end(struct kw_verifier *v, struct kw_error *err);
+struct kw_result kw_verify_chains_end(struct kw_verify *v, struct kw_error *err);
 
 /* "3f29c1ab/77a0…": a chain in few letters; `text` has KW_CHAIN_TEXT_SIZE bytes. */
 #define KW_CHAIN_TEXT_SIZE 24
