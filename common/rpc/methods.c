@@ -1,21 +1,22 @@
 /* The rows of methods.def as a table, found by number or by path. */
 #include "common/rpc/methods.h"
 
-#define P KW_CALLER_PARTNER
-#define S KW_CALLER_STATION
-#define O KW_CALLER_OPERATOR
-#define A KW_CALLER_AUDITOR
-#define I KW_CALLER_INVITATION
-#define V KW_CALLER_SERVICE
-#define MUT KW_METHOD_MUTATES
-#define SIG KW_METHOD_SIGNED
-#define IDEM KW_METHOD_IDEMPOTENT
+#define P       KW_CALLER_PARTNER
+#define S       KW_CALLER_STATION
+#define O       KW_CALLER_OPERATOR
+#define A       KW_CALLER_AUDITOR
+#define I       KW_CALLER_INVITATION
+#define V       KW_CALLER_SERVICE
+#define MUT     KW_METHOD_MUTATES
+#define SIG     KW_METHOD_SIGNED
+#define IDEM    KW_METHOD_IDEMPOTENT
 #define CSTREAM KW_METHOD_CLIENT_STREAM
 #define SSTREAM KW_METHOD_SERVER_STREAM
-#define INT KW_METHOD_INTERNAL
+#define INT     KW_METHOD_INTERNAL
 
 static const struct kw_method methods[] = {
-#define KW_METHOD(number, id_, service_, name_, ends_, roles_, flags_, operation_, deadline_, audit_)  \
+#define KW_METHOD(number, id_, service_, name_, ends_, roles_, flags_, operation_, deadline_,      \
+                  audit_)                                                                          \
     {.id = KW_METHOD_##id_,                                                                        \
      .path = "/" service_ "/" name_,                                                               \
      .service = service_,                                                                          \
@@ -56,4 +57,14 @@ const struct kw_method *kw_method_table(size_t *ret_count)
 {
     *ret_count = METHOD_COUNT;
     return methods;
+}
+
+bool kw_method_admits(const struct kw_method *method, enum kw_role role)
+{
+    static const unsigned callers[KW_ROLE_COUNT_] = {
+        [KW_ROLE_SERVICE] = V, [KW_ROLE_PARTNER] = P,    [KW_ROLE_OPERATOR] = O | A,
+        [KW_ROLE_STATION] = S, [KW_ROLE_INVITATION] = I,
+    };
+
+    return (unsigned)role < KW_ROLE_COUNT_ && (method->roles & callers[role]) != 0;
 }

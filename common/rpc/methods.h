@@ -1,11 +1,12 @@
 /* The method table: what methods there are, where each ends, who may call it, and what it may cost.
- * Authorisation by role, limits and audit class are looked up here before any handler runs, so that none can
- * forget them. */
+ * Authorisation by role, limits and audit class are looked up here before any handler runs, so that
+ * none can forget them. */
 #ifndef KW_COMMON_RPC_METHODS_H
 #define KW_COMMON_RPC_METHODS_H
 
 #include "common/base/bytes.h"
 #include "common/lifecycle/table.h"
+#include "common/pki/spiffe.h"
 
 enum kw_method_id {
 #define KW_METHOD(number, id, service, name, ends, roles, flags, operation, deadline, audit)       \
@@ -14,7 +15,12 @@ enum kw_method_id {
 #undef KW_METHOD
 };
 
-enum kw_layer { KW_LAYER_GATEWAY, KW_LAYER_AUTHZ, KW_LAYER_ORCHESTRATOR, KW_LAYER_CORE };
+enum kw_layer {
+    KW_LAYER_GATEWAY,
+    KW_LAYER_AUTHZ,
+    KW_LAYER_ORCHESTRATOR,
+    KW_LAYER_CORE
+};
 
 enum kw_caller_role {
     KW_CALLER_PARTNER = 1 << 0,
@@ -34,7 +40,12 @@ enum kw_method_flag {
     KW_METHOD_INTERNAL = 1 << 5,
 };
 
-enum kw_audit_class { KW_AUDIT_NONE, KW_AUDIT_READ, KW_AUDIT_CHANGE, KW_AUDIT_KEY };
+enum kw_audit_class {
+    KW_AUDIT_NONE,
+    KW_AUDIT_READ,
+    KW_AUDIT_CHANGE,
+    KW_AUDIT_KEY
+};
 
 struct kw_method {
     enum kw_method_id id;
@@ -55,6 +66,10 @@ const struct kw_method *kw_method_by_path(struct kw_bytes path);
 
 /* The whole table, for generated tests and documentation. */
 const struct kw_method *kw_method_table(size_t *ret_count);
+
+/* May a caller whose certificate names this role call it? An auditor's names an operator: which of
+ * the two, only authz knows. */
+bool kw_method_admits(const struct kw_method *method, enum kw_role role);
 
 static inline bool kw_method_has(const struct kw_method *method, enum kw_method_flag flag)
 {

@@ -95,6 +95,17 @@ static struct kw_result signature_verify(struct kw_core_call *call, struct kw_er
                                              call->now_ms, err);
 }
 
+/* Authz looked at the method table before it signed; a capsule is not believed on that. */
+static struct kw_result role_check(const struct kw_core_call *call, struct kw_error *err)
+{
+    struct kw_spiffe caller;
+
+    KW_TRY(kw_spiffe_parse(call->capsule.caller, &caller, err));
+    KW_ENSURE(kw_method_admits(call->method, caller.role), err, PERMISSION_DENIED, "a %s may not call %s",
+              kw_role_name(caller.role), call->method->name);
+    return KW_OK;
+}
+
 struct kw_result kw_core_admit(struct kw_core_call *call, struct kw_error *err)
 {
     struct kw_core *core = call->core;
@@ -113,6 +124,7 @@ struct kw_result kw_core_admit(struct kw_core_call *call, struct kw_error *err)
                             kw_bytes_field(call->authorization->signer_certificate), &expected, &call->capsule,
                             err));
     KW_TRY(kw_capsule_actor(&call->capsule, &call->actor, err));
+    KW_TRY(role_check(call, err));
     KW_TRY(kw_ledger_admit(core->ledger, call->stream, &call->capsule.witness, err));
     if (kw_method_has(call->method, KW_METHOD_SIGNED)) {
         KW_TRY(signature_verify(call, err));

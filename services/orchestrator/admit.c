@@ -59,6 +59,8 @@ static struct kw_result identify_caller(struct kw_call *call, struct kw_error *e
     KW_TRY(kw_spiffe_parse(call->capsule.caller, &call->caller, err));
     KW_ENSURE(strcmp(call->caller.trust_domain, call->orch->config->trust_domain) == 0, err,
               CAPSULE_INVALID, "a caller of another trust domain");
+    KW_ENSURE(kw_method_admits(call->method, call->caller.role), err, PERMISSION_DENIED,
+              "a %s may not call %s", kw_role_name(call->caller.role), call->method->name);
     (void)kw_spiffe_text(&call->caller, call->caller_id);
     return KW_OK;
 }
