@@ -54,6 +54,8 @@ static void sign(struct core_fixture *fx, struct core_ask *ask)
     uint8_t body_hash[KW_SHA256_LEN];
     struct kw_signed_request request = {.method = kw_bytes_str(ask->method->path),
                                         .body_hash = body_hash};
+    uint64_t until =
+        ask->signed_until_ms != 0 ? ask->signed_until_ms : kw_clock_wall_ms() + SIGNED_FOR_MS;
     struct kw_id id;
     struct kw_bytes copy;
 
@@ -64,8 +66,7 @@ static void sign(struct core_fixture *fx, struct core_ask *ask)
     MUST(kw_sha256(ask->body_bytes, body_hash, err));
     MUST(kw_request_id_parse(kw_message_request_id(ask->body), &id, err));
     request.request_id = kw_id_bytes(&id);
-    MUST(kw_request_signature_make(&ask->caller->key, &request, kw_clock_wall_ms() + SIGNED_FOR_MS,
-                                   &value, err));
+    MUST(kw_request_signature_make(&ask->caller->key, &request, until, &value, err));
     MUST(kw_arena_copy(fx->arena, kw_buf_bytes(&value), &copy, err));
     ask->authorization.caller_signature = kw_field_bytes(copy);
     ask->authorization.caller_certificate = kw_field_bytes(kw_buf_bytes(&ask->caller->certificate));

@@ -61,6 +61,7 @@ struct core_ask {
     struct kw_bytes seal_certificate;
     struct kw_bytes sealed; /* sent as it is, if set */
     bool unsigned_call;
+    uint64_t signed_until_ms; /* 0: two minutes from now */
 };
 
 /* What came back. */
