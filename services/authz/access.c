@@ -27,6 +27,16 @@ struct kw_result kw_authz_access(struct kw_authz_call *call, struct kw_tx *tx, s
     return kw_access_item_look_up(item, call->caller.member.id, tx, call->arena, err);
 }
 
+/* Nothing goes in, or no longer. */
+static void refuse(struct kw_authz_call *call, const struct kw_error *error)
+{
+    if (error->reason == KW_E_QUOTA_EXCEEDED) {
+        call->retry_after_ms =
+            kw_access_item_retry_ms(call->state, &call->caller.member, &call->authz->diary.quotas);
+    }
+    kw_authz_call_fail(call, error);
+}
+
 static struct kw_result try_next(struct kw_authz_call *call, struct kw_error *err);
 
 static void inner_done(struct kw_inner *inner)
@@ -46,7 +56,7 @@ static void inner_done(struct kw_inner *inner)
     }
     kw_inner_reset(inner);
     if (!kw_ok(try_next(call, &error))) {
-        kw_authz_call_fail(call, &error);
+        refuse(call, &error);
     }
 }
 
@@ -75,7 +85,7 @@ void kw_authz_access_proceed(struct kw_authz_call *call)
         result = try_next(call, &error);
     }
     if (!kw_ok(result)) {
-        kw_authz_call_fail(call, &error);
+        refuse(call, &error);
     }
 }
 

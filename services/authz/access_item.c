@@ -140,14 +140,42 @@ struct kw_result kw_access_item_decide(struct kw_access_item *item,
 struct kw_result kw_access_item_next(struct kw_access_item *item, struct kw_authz *authz,
                                      struct kw_error *err)
 {
-    const struct kw_grant_row *grant;
+    struct kw_result result =
+        KW_MAKE(err, NOT_FOUND, "no grant covers the device"); /* unless one is tried */
 
-    KW_ENSURE(item->tried < item->choice.count, err, NOT_FOUND, "no grant covers the device");
-    grant = &item->candidates[item->choice.grants[item->tried]];
-    KW_TRY(kw_quota_book_take(&authz->diary.quotas, grant, item->access.now_ms, err));
-    kw_diary_quotas_changed(&authz->diary);
-    item->tried++;
-    return KW_OK;
+    while (item->tried < item->choice.count) {
+        const struct kw_grant_row *grant = &item->candidates[item->choice.grants[item->tried]];
+
+        item->tried++;
+        result = kw_quota_book_take(&authz->diary.quotas, grant, item->access.now_ms, err);
+        if (kw_ok(result)) {
+            kw_diary_quotas_changed(&authz->diary);
+            return KW_OK;
+        }
+        if (result.reason != KW_E_QUOTA_EXCEEDED) {
+            break; /* used up since it was decided: the next one may have some left */
+        }
+    }
+    return result;
+}
+
+uint32_t kw_access_item_retry_ms(const struct kw_access_item *item,
+                                 const struct kw_member_row *member,
+                                 const struct kw_quota_book *quotas)
+{
+    uint32_t soonest = 0;
+
+    for (size_t i = 0; i < item->candidate_count; i++) {
+        const struct kw_grant_row *grant = &item->candidates[i];
+        struct kw_quota used = kw_quota_book_get(quotas, grant);
+        uint32_t wait = 0;
+
+        if (kw_policy_grant(member, grant, &used, &item->access) == KW_VERDICT_QUOTA) {
+            wait = kw_quota_retry_ms(grant, &used, item->access.now_ms);
+        }
+        soonest = wait != 0 && (soonest == 0 || wait < soonest) ? wait : soonest;
+    }
+    return soonest;
 }
 
 const struct kw_grant_row *kw_access_item_grant(const struct kw_access_item *item)

@@ -43,6 +43,12 @@ struct kw_result kw_access_item_decide(struct kw_access_item *item,
 struct kw_result kw_access_item_next(struct kw_access_item *item, struct kw_authz *authz,
                                      struct kw_error *err);
 
+/* After QUOTA_EXCEEDED: how long until the first of the grants that allow it else has operations
+ * again; 0: never, or unknown. */
+uint32_t kw_access_item_retry_ms(const struct kw_access_item *item,
+                                 const struct kw_member_row *member,
+                                 const struct kw_quota_book *quotas);
+
 /* The operation was not done after all. */
 void kw_access_item_give_back(const struct kw_access_item *item, struct kw_authz *authz);
 

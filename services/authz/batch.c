@@ -224,6 +224,7 @@ void kw_authz_batch_proceed(struct kw_authz_call *call)
         return;
     }
     stream->waiting_last = &stream->waiting;
+    stream->ended = call->ended;
     call->state = stream;
     call->release = release;
     kw_hop_serve(call->hop, &events, call);

@@ -8,6 +8,7 @@
 #include "common/rpc/arena_proto.h"
 #include "keyward/internal/v1/context.pb-c.h"
 #include "services/authz/audit_table.h"
+#include "services/authz/forward.h"
 #include "services/authz/operations.h"
 #include "services/authz/request_table.h"
 
@@ -54,7 +55,7 @@ static bool is_denial(enum kw_reason reason)
 static void deny(struct kw_authz_call *call, enum kw_reason reason, const char *detail)
 {
     struct kw_denial denial = {
-        .time_ms = call->now_ms,
+        .time_ms = kw_clock_wall_ms(), /* not the call's: a stream may be old */
         .method = (uint32_t)call->method->id,
         .times = 1,
     };
@@ -106,7 +107,8 @@ void kw_authz_call_fail(struct kw_authz_call *call, const struct kw_error *error
     const struct ending ending = {
         .status = {.reason = error->reason,
                    .field = error->reason == KW_E_ARGUMENT_INVALID ? call->field : "",
-                   .description = ""},
+                   .description = "",
+                   .retry_after_ms = call->retry_after_ms},
         .detail = error->message,
     };
 
@@ -300,8 +302,10 @@ static void first_done(struct kw_authz_call *call)
     }
     if (call->operation->proceed != NULL) {
         call->operation->proceed(call);
+    } else if (kw_method_has(call->method, KW_METHOD_MUTATES)) {
+        kw_authz_call_answer(call); /* it is done, whatever was disabled meanwhile */
     } else {
-        kw_authz_call_answer(call);
+        kw_forward_go_on(call, kw_authz_call_answer);
     }
 }
 
@@ -313,9 +317,7 @@ static void on_cancel(struct kw_hop_call *hop, void *user)
 
     (void)hop;
     call->hop = NULL;
-    if (call->cancelled != NULL) {
-        call->cancelled(call);
-    } else if (!kw_method_has(call->method, KW_METHOD_MUTATES)) {
+    if (!kw_method_has(call->method, KW_METHOD_MUTATES)) {
         kw_inner_cancel(&call->inner);
     }
 }
@@ -376,6 +378,7 @@ static struct kw_authz_call *call_new(struct kw_hop_call *hop, const struct kw_h
         .operation = operation,
         .caller = {.peer = ""},
         .deadline_ns = open->deadline_ns,
+        .ended = open->end,
         .started_ns = kw_clock_mono_ns(),
         .now_ms = kw_clock_wall_ms(),
         .field = "",

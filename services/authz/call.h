@@ -54,7 +54,9 @@ struct kw_authz_call {
     uint64_t started_ns;
     uint64_t now_ms; /* wall time of arrival: all of a call's decisions are of one time */
     struct kw_stamp stamp;
-    const char *field; /* what ARGUMENT_INVALID is about; "" */
+    bool ended;              /* the caller sends no more: came with OPEN */
+    const char *field;       /* what ARGUMENT_INVALID is about; "" */
+    uint32_t retry_after_ms; /* of a failure that passes with time; 0: unknown */
 
     struct kw_store_job job;
     struct kw_result (*step_run)(struct kw_authz_call *call, struct kw_tx *tx,
@@ -66,10 +68,8 @@ struct kw_authz_call {
     bool replayed;
     const char *subject; /* resource name for the audit entry; "" */
     struct kw_inner inner;
-    void (*next)(struct kw_authz_call *call); /* the end of the way back (forward.h) */
-    void *state;                              /* the operation's own, in the arena */
-    void (*cancelled)(
-        struct kw_authz_call *call);             /* NULL: `inner` is given up if nothing is lost */
+    void (*next)(struct kw_authz_call *call);    /* the end of the way back (forward.h) */
+    void *state;                                 /* the operation's own, in the arena */
     void (*release)(struct kw_authz_call *call); /* what `state` holds beside memory; may be NULL */
 };
 

@@ -47,20 +47,27 @@ static struct kw_result item_read(const Keyward__V1__BatchAccessItem *asked,
     return kw_access_item_derive(asked->derive, item, NULL, err);
 }
 
-/* A malformed item fails alone; a look-up that fails is trouble of ours and fails the chunk. */
+static struct kw_result item_look_up(struct kw_chunk *chunk, struct kw_chunk_item *item,
+                                     struct kw_tx *tx, struct kw_error *err)
+{
+    KW_TRY(item_read(item->asked, &item->access, err));
+    item->access.access.region = chunk->call->authz->config->region;
+    item->access.access.now_ms = chunk->now_ms;
+    return kw_access_item_look_up(&item->access, chunk->caller.member.id, tx, chunk->arena, err);
+}
+
+/* An item that is malformed, or whose device has more disabling facts than a capsule holds, fails
+ * alone; another failure is trouble of ours and fails the chunk. */
 static struct kw_result items_look_up(struct kw_chunk *chunk, struct kw_tx *tx,
                                       struct kw_error *err)
 {
     for (size_t i = 0; i < chunk->count; i++) {
-        struct kw_chunk_item *item = &chunk->items[i];
+        struct kw_result result = item_look_up(chunk, &chunk->items[i], tx, err);
 
-        item->reason = item_read(item->asked, &item->access, NULL).reason;
-        if (item->reason == KW_E_NONE) {
-            item->access.access.region = chunk->call->authz->config->region;
-            item->access.access.now_ms = chunk->now_ms;
-            KW_TRY(kw_access_item_look_up(&item->access, chunk->caller.member.id, tx, chunk->arena,
-                                          err));
+        if (result.reason != KW_E_ARGUMENT_INVALID && result.reason != KW_E_LIMIT_REACHED) {
+            KW_TRY(result);
         }
+        chunk->items[i].reason = result.reason;
     }
     return KW_OK;
 }
@@ -111,7 +118,7 @@ static struct kw_result result_make(struct kw_chunk *chunk, size_t index,
         return KW_OK;
     }
     result->result_case = KEYWARD__V1__BATCH_ACCESS_RESULT__RESULT_ERROR;
-    return kw_rpc_status_make(item->reason, chunk->arena, &result->error, err);
+    return kw_rpc_status_make(item->reason, item->retry_ms, chunk->arena, &result->error, err);
 }
 
 struct kw_result kw_chunk_answer(struct kw_chunk *chunk, const size_t *indices,
@@ -150,7 +157,11 @@ void kw_chunk_fail(struct kw_chunk *chunk, const struct kw_error *error)
 
 static void refuse(struct kw_chunk *chunk, struct kw_chunk_item *item, const struct kw_error *error)
 {
-    item->reason = error->reason == KW_E_SCOPE_MISMATCH ? KW_E_NOT_FOUND : error->reason;
+    item->reason = error->reason;
+    if (item->reason == KW_E_QUOTA_EXCEEDED) {
+        item->retry_ms = kw_access_item_retry_ms(&item->access, &chunk->caller.member,
+                                                 &chunk->call->authz->diary.quotas);
+    }
     kw_authz_call_denied(chunk->call, error);
 }
 

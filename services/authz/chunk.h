@@ -15,6 +15,7 @@ struct kw_chunk_item {
     struct kw_access_item access;
     const Keyward__V1__BatchAccessItem *asked;
     enum kw_reason reason; /* refused: why */
+    uint32_t retry_ms;     /* refused, and how long that lasts; 0: unknown */
     bool dropped;          /* refused when it was asked again, and not yet recorded */
     bool grouped;          /* in a group that is under way, or answered */
 };

@@ -74,23 +74,34 @@ static void finish(struct kw_chunk_group *group)
 
 /* --- still allowed? --- */
 
-static struct kw_result recheck(struct kw_store_job *job, struct kw_tx *tx, struct kw_error *err)
+static struct kw_result recheck_items(struct kw_chunk_group *group, struct kw_tx *tx,
+                                      struct kw_arena *arena, struct kw_error *err)
 {
-    struct kw_chunk_group *group = KW_CONTAINER_OF(job, struct kw_chunk_group, job);
-    struct kw_chunk *chunk = group->chunk;
-
-    KW_TRY(kw_caller_admit(&group->caller, tx, chunk->now_ms, chunk->arena, err));
+    KW_TRY(kw_caller_admit(&group->caller, tx, group->chunk->now_ms, arena, err));
     for (size_t i = 0; i < group->count; i++) {
         struct kw_chunk_item *item = item_of(group, i);
 
         if (item->reason == KW_E_NONE) {
             item->reason =
-                kw_access_item_recheck(&item->access, &group->caller.member, tx, chunk->arena, NULL)
+                kw_access_item_recheck(&item->access, &group->caller.member, tx, arena, NULL)
                     .reason;
             item->dropped = item->reason != KW_E_NONE;
         }
     }
     return KW_OK;
+}
+
+/* With an arena of its own: the chunk's is the loop thread's meanwhile, for its other groups. */
+static struct kw_result recheck(struct kw_store_job *job, struct kw_tx *tx, struct kw_error *err)
+{
+    struct kw_chunk_group *group = KW_CONTAINER_OF(job, struct kw_chunk_group, job);
+    struct kw_arena *arena = kw_arena_new(KW_REQUEST_ARENA_MAX);
+    struct kw_result result;
+
+    KW_ENSURE(arena != NULL, err, MEMORY, "asking again");
+    result = recheck_items(group, tx, arena, err);
+    kw_arena_free(arena);
+    return result;
 }
 
 static void returned(struct kw_chunk_group *group);
@@ -112,6 +123,7 @@ static void rechecked(struct kw_store_job *job)
     struct kw_chunk_group *group = KW_CONTAINER_OF(job, struct kw_chunk_group, job);
 
     if (!kw_ok(job->result)) {
+        kw_metric_add(KW_M_ANSWERS_DROPPED, NULL, 1);
         kw_chunk_fail(group->chunk, &job->error);
     }
     for (size_t i = 0; i < group->count; i++) {
@@ -171,6 +183,17 @@ static struct kw_result results_read(struct kw_chunk_group *group, struct kw_byt
     return KW_OK;
 }
 
+/* Refused further in, perhaps without a receipt: recorded as a unary call's refusal would be. */
+static void not_done(struct kw_chunk_group *group, const struct kw_chunk_item *item)
+{
+    struct kw_authz_call *call = group->chunk->call;
+    struct kw_error error = {.reason = item->reason};
+
+    (void)snprintf(error.message, sizeof(error.message), "inner layer");
+    kw_access_item_give_back(&item->access, call->authz);
+    kw_authz_call_denied(call, &error);
+}
+
 /* Until it is answered an item has failed as the inner call has; INTERNAL if that says nothing. */
 static void inner_done(struct kw_inner *inner)
 {
@@ -186,7 +209,7 @@ static void inner_done(struct kw_inner *inner)
     }
     for (size_t i = 0; i < group->count; i++) {
         if (item_of(group, i)->reason != KW_E_NONE) {
-            kw_access_item_give_back(&item_of(group, i)->access, group->chunk->call->authz);
+            not_done(group, item_of(group, i));
         }
     }
     returned(group);
@@ -198,6 +221,25 @@ static bool same_group(const struct kw_chunk_item *a, const struct kw_chunk_item
 {
     return a->access.access.operation == b->access.access.operation &&
            kw_id_equal(kw_access_item_grant(&a->access)->id, kw_access_item_grant(&b->access)->id);
+}
+
+/* The group's capsule carries the facts of all its items: those that no longer fit make another
+ * group. */
+static void group_fill(struct kw_chunk_group *group, size_t first)
+{
+    struct kw_chunk *chunk = group->chunk;
+    size_t facts_len = 0;
+
+    for (size_t i = first; i < chunk->count; i++) {
+        struct kw_chunk_item *item = &chunk->items[i];
+        size_t len = item->access.disabled.len;
+
+        if (!item->grouped && item->reason == KW_E_NONE && same_group(&chunk->items[first], item) &&
+            (i == first || facts_len + len <= KW_CHUNK_FACTS_LEN_MAX)) {
+            group->indices[group->count++] = i;
+            facts_len += len;
+        }
+    }
 }
 
 static struct kw_result group_new(struct kw_chunk *chunk, size_t first,
@@ -212,13 +254,7 @@ static struct kw_result group_new(struct kw_chunk *chunk, size_t first,
     KW_ENSURE(group->indices != NULL && group->envelopes != NULL, err, MEMORY, "a group");
     group->chunk = chunk;
     group->epoch = chunk->epoch;
-    for (size_t i = first; i < chunk->count; i++) {
-        struct kw_chunk_item *item = &chunk->items[i];
-
-        if (!item->grouped && item->reason == KW_E_NONE && same_group(&chunk->items[first], item)) {
-            group->indices[group->count++] = i;
-        }
-    }
+    group_fill(group, first);
     *ret_group = group;
     return KW_OK;
 }

@@ -62,6 +62,7 @@ static void page_written(struct kw_store_job *job)
     struct kw_diary *diary = KW_CONTAINER_OF(job, struct kw_diary, job);
 
     diary->writing = false;
+    diary->page_full = false;
     if (!kw_ok(job->result)) {
         KW_LOG(ERROR, "diary not written", KW_F_U64("denials", diary->page.denial_count),
                KW_F_ERR(&job->error));
@@ -74,6 +75,19 @@ static void page_written(struct kw_store_job *job)
     }
 }
 
+/* The store's queue is full: the page waits, so that no number is missing. Nobody waits for a page
+ * that a failed store will never take. */
+static void not_taken(struct kw_diary *diary, const struct kw_error *error)
+{
+    if (error->reason == KW_E_LIMIT_REACHED && diary->idle == NULL) {
+        arm(diary);
+        return;
+    }
+    diary->job.result.reason = error->reason;
+    diary->job.error = *error;
+    page_written(&diary->job);
+}
+
 static void write_next(struct kw_diary *diary)
 {
     struct kw_error error;
@@ -81,7 +95,8 @@ static void write_next(struct kw_diary *diary)
     if (diary->writing) {
         return;
     }
-    if (!page_take(diary)) {
+    diary->page_full = diary->page_full || page_take(diary);
+    if (!diary->page_full) {
         if (diary->idle != NULL) {
             diary->idle(diary->context);
         }
@@ -91,9 +106,7 @@ static void write_next(struct kw_diary *diary)
     diary->job.done = page_written;
     diary->writing = kw_ok(kw_store_write(diary->store, &diary->job, &error));
     if (!diary->writing) {
-        diary->job.result.reason = error.reason;
-        diary->job.error = error;
-        page_written(&diary->job);
+        not_taken(diary, &error);
     }
 }
 

@@ -30,6 +30,7 @@ struct kw_diary {
     bool armed;
     struct kw_store_job job;
     bool writing;
+    bool page_full; /* the page has not been written yet */
     struct kw_diary_page page;
     struct kw_denial *waiting;
     size_t waiting_count;

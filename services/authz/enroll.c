@@ -173,11 +173,15 @@ static struct kw_result certificate_register(struct kw_authz_call *call, struct 
 struct kw_result kw_authz_enroll_effect(struct kw_authz_call *call, struct kw_tx *tx,
                                         struct kw_error *err)
 {
-    const struct enrolment *enrolment = call->state;
+    struct enrolment *enrolment = call->state;
     const Keyward__V1__EnrollResponse *response;
     struct kw_member_keys keys = {0};
     ProtobufCMessage *message;
 
+    KW_TRY(invitation_read(call, tx, enrolment, err)); /* held meanwhile: it registers nobody */
+    if (fate_of(enrolment) == FATE_HELD) {
+        return held(err);
+    }
     KW_TRY(kw_message_unpack(&keyward__v1__enroll_response__descriptor, call->response, call->arena,
                              &message, err));
     response = (const Keyward__V1__EnrollResponse *)message;

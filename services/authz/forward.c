@@ -60,11 +60,6 @@ void kw_forward_start(struct kw_authz_call *call)
 
 /* --- the way back --- */
 
-bool kw_forward_outdated(const struct kw_authz_call *call, uint64_t decided_epoch)
-{
-    return call->authz->epoch != decided_epoch;
-}
-
 /* Which device a key method is about: its facts are kept by device. */
 static struct kw_result device_of(struct kw_authz_call *call, struct kw_id *ret_device,
                                   struct kw_error *err)
@@ -113,15 +108,20 @@ static struct kw_result recheck_run(struct kw_authz_call *call, struct kw_tx *tx
     return result;
 }
 
-/* Decided again as often as something was disabled meanwhile. */
 static void go_on(struct kw_authz_call *call)
 {
-    if (kw_forward_outdated(call, call->epoch)) {
+    if (call->epoch != call->authz->epoch) {
         call->epoch = call->authz->epoch;
         kw_authz_call_step(call, false, recheck_run, go_on);
         return;
     }
     call->next(call);
+}
+
+void kw_forward_go_on(struct kw_authz_call *call, void (*next)(struct kw_authz_call *call))
+{
+    call->next = next;
+    go_on(call);
 }
 
 static void effect_done(struct kw_authz_call *call)

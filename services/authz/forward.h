@@ -24,7 +24,7 @@ void kw_forward_start(struct kw_authz_call *call);
  * when it may go on. */
 void kw_forward_returned(struct kw_authz_call *call, void (*next)(struct kw_authz_call *call));
 
-/* Has something been disabled since this was decided? */
-bool kw_forward_outdated(const struct kw_authz_call *call, uint64_t decided_epoch);
+/* Is it still allowed? Asked again as often as something was disabled meanwhile; then `next`. */
+void kw_forward_go_on(struct kw_authz_call *call, void (*next)(struct kw_authz_call *call));
 
 #endif

@@ -3,8 +3,8 @@
 
 #define COLUMNS                                                                                    \
     "g.id, g.partner, g.scope, g.scope_id, g.operations, g.purpose, g.start_ms, g.end_ms,"         \
-    " g.max_operations, g.window_ms, g.regions, g.strict, g.no_cache, g.justification,"            \
-    " g.created_ms, g.revoked_ms, g.revoke_justification"
+    " g.max_operations, g.window_ms, g.regions, g.strict, g.no_cache, g.created_ms,"               \
+    " g.revoked_ms, g.revoke_justification"
 
 #define STATE(now)                                                                                 \
     "CASE WHEN g.revoked_ms IS NOT NULL THEN 4 WHEN " now " >= g.end_ms THEN 3"                    \
@@ -34,7 +34,7 @@ static const char select_page[] =
 static struct kw_result read_row(struct kw_stmt *stmt, struct kw_arena *arena,
                                  struct kw_grant_row *ret_row, struct kw_error *err)
 {
-    struct kw_grant_row row = {0};
+    struct kw_grant_row row = {.justification = ""};
 
     KW_TRY(kw_col_id(stmt, 0, &row.id, err));
     KW_TRY(kw_col_id(stmt, 1, &row.partner, err));
@@ -49,10 +49,9 @@ static struct kw_result read_row(struct kw_stmt *stmt, struct kw_arena *arena,
     KW_TRY(kw_row_text(stmt, 10, arena, &row.regions, err));
     row.strict = kw_col_i64(stmt, 11) != 0;
     row.no_cache = kw_col_i64(stmt, 12) != 0;
-    KW_TRY(kw_row_text(stmt, 13, arena, &row.justification, err));
-    row.created_ms = (uint64_t)kw_col_i64(stmt, 14);
-    row.revoked_ms = (uint64_t)kw_col_i64(stmt, 15);
-    KW_TRY(kw_row_text(stmt, 16, arena, &row.revoke_justification, err));
+    row.created_ms = (uint64_t)kw_col_i64(stmt, 13);
+    row.revoked_ms = (uint64_t)kw_col_i64(stmt, 14);
+    KW_TRY(kw_row_text(stmt, 15, arena, &row.revoke_justification, err));
     *ret_row = row;
     return KW_OK;
 }
@@ -146,24 +145,27 @@ struct kw_result kw_grant_devices(struct kw_tx *tx, struct kw_id id, struct kw_a
                                   struct kw_id **ret_devices, size_t *ret_count,
                                   struct kw_error *err)
 {
-    struct kw_id *devices = kw_arena_alloc(arena, KW_GRANT_DEVICES_MAX * sizeof(*devices));
+    struct kw_id found[KW_GRANT_DEVICES_MAX];
+    struct kw_id *devices;
     struct kw_stmt *stmt;
     size_t count = 0;
 
-    KW_ENSURE(devices != NULL, err, MEMORY, "the devices of a grant");
     KW_TRY(kw_sql(tx, select_devices, &stmt, err));
     kw_bind_id(stmt, 1, &id);
     kw_bind_i64(stmt, 2, KW_GRANT_DEVICES_MAX);
     while (count < KW_GRANT_DEVICES_MAX) {
-        bool found;
+        bool row;
 
-        KW_TRY(kw_step(stmt, &found, err));
-        if (!found) {
+        KW_TRY(kw_step(stmt, &row, err));
+        if (!row) {
             break;
         }
-        KW_TRY(kw_col_id(stmt, 0, &devices[count], err));
+        KW_TRY(kw_col_id(stmt, 0, &found[count], err));
         count++;
     }
+    devices = kw_arena_alloc(arena, (count + 1) * sizeof(*devices));
+    KW_ENSURE(devices != NULL, err, MEMORY, "%zu devices", count);
+    kw_copy(devices, found, count * sizeof(*devices));
     *ret_devices = devices;
     *ret_count = count;
     return KW_OK;

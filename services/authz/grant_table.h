@@ -28,7 +28,7 @@ struct kw_grant_row {
     const char *regions;     /* comma-separated; "" is all */
     bool strict;
     bool no_cache;
-    const char *justification;
+    const char *justification; /* written, not read back */
     uint64_t created_ms;
     uint64_t revoked_ms; /* 0: not */
     const char *revoke_justification;

@@ -74,24 +74,36 @@ static struct kw_result range_start(struct kw_authz_call *call, struct kw_error 
     kw_forward_prepare(call, inner);
     inner->arena = creation->arena;
     inner->done = range_done;
+    inner->slot.capsule.authz_epoch = call->epoch;
     inner->slot.capsule.first = creation->next;
     inner->slot.capsule.count = (uint16_t)(left < KW_CHUNK_ITEMS_MAX ? left : KW_CHUNK_ITEMS_MAX);
     kw_inner_start(inner);
     return KW_OK;
 }
 
-/* The range is sent: the next, or the end. */
+/* The caller may have gone while it was decided again. */
+static void range_next(struct kw_authz_call *call)
+{
+    struct kw_error error;
+
+    if (call->hop == NULL) {
+        kw_authz_call_end_stream(call);
+    } else if (!kw_ok(range_start(call, &error))) {
+        kw_authz_call_fail(call, &error);
+    }
+}
+
+/* The range is sent: the next, unless the caller took so long that it may no longer; or the end. */
 static void range_sent(struct kw_authz_call *call)
 {
     struct creation *creation = call->state;
-    struct kw_error error;
 
     creation->sending = false;
     creation->next += call->inner.slot.capsule.count;
     if (call->hop == NULL || call->validate_only || creation->next >= creation->count) {
         kw_authz_call_end_stream(call);
-    } else if (!kw_ok(range_start(call, &error))) {
-        kw_authz_call_fail(call, &error);
+    } else {
+        kw_forward_go_on(call, range_next);
     }
 }
 

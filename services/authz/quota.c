@@ -39,6 +39,19 @@ bool kw_quota_take(const struct kw_grant_row *grant, struct kw_quota *quota, uin
     return true;
 }
 
+uint32_t kw_quota_retry_ms(const struct kw_grant_row *grant, const struct kw_quota *quota,
+                           uint64_t now_ms)
+{
+    uint64_t window = kw_quota_window(grant, now_ms);
+    uint64_t last = quota->window_start_ms > window ? quota->window_start_ms : window;
+    uint64_t next = last + grant->window_ms;
+
+    if (grant->window_ms == 0 || next >= grant->end_ms || next <= now_ms) {
+        return 0;
+    }
+    return next - now_ms < UINT32_MAX ? (uint32_t)(next - now_ms) : UINT32_MAX;
+}
+
 void kw_quota_give_back(const struct kw_grant_row *grant, struct kw_quota *quota, uint64_t taken_ms)
 {
     if (quota->used > 0 && quota->window_start_ms == kw_quota_window(grant, taken_ms)) {

@@ -22,6 +22,10 @@ uint64_t kw_quota_left(const struct kw_grant_row *grant, const struct kw_quota *
 /* Takes one. False, and nothing changed: none is left. */
 bool kw_quota_take(const struct kw_grant_row *grant, struct kw_quota *quota, uint64_t now_ms);
 
+/* How long until the next window when none is left; 0: there is no next. */
+uint32_t kw_quota_retry_ms(const struct kw_grant_row *grant, const struct kw_quota *quota,
+                           uint64_t now_ms);
+
 /* Gives one back that was taken in the window of `taken_ms` and not used after all. */
 void kw_quota_give_back(const struct kw_grant_row *grant, struct kw_quota *quota,
                         uint64_t taken_ms);

@@ -77,6 +77,7 @@ static void range_start(struct kw_authz_call *call)
     kw_inner_reset(inner);
     kw_forward_prepare(call, inner);
     inner->done = range_done;
+    inner->slot.capsule.authz_epoch = call->epoch;
     inner->slot.capsule.first = release->next;
     inner->slot.capsule.count = KW_CHUNK_ITEMS_MAX;
     kw_inner_start(inner);

@@ -1,4 +1,4 @@
-/* ErrorInfo in, ErrorInfo out. */
+/* Details in, ErrorInfo out. */
 #include "services/authz/rpc_status.h"
 
 #include "common/rpc/arena_proto.h"
@@ -6,39 +6,68 @@
 #include "google/rpc/error_details.pb-c.h"
 
 #define ERROR_INFO_URL "type.googleapis.com/google.rpc.ErrorInfo"
+#define RETRY_INFO_URL "type.googleapis.com/google.rpc.RetryInfo"
 #define DOMAIN         "keyward"
+#define DETAILS_MAX    2
+#define MS_PER_S       1000U
+#define NS_PER_MS      1000000
 
-static struct kw_result detail_make(const struct kw_reason_row *row, struct kw_arena *arena,
-                                    Google__Protobuf__Any *any, struct kw_error *err)
+static struct kw_result detail_add(Google__Rpc__Status *status, const char *type_url,
+                                   const ProtobufCMessage *message, struct kw_arena *arena,
+                                   struct kw_error *err)
 {
-    Google__Rpc__ErrorInfo info = GOOGLE__RPC__ERROR_INFO__INIT;
+    Google__Protobuf__Any *any = kw_arena_alloc(arena, sizeof(*any));
     struct kw_bytes packed;
 
-    info.reason = (char *)(uintptr_t)row->name;
-    info.domain = (char *)(uintptr_t)DOMAIN;
-    KW_TRY(kw_arena_pack(arena, &info.base, &packed, err));
+    KW_ENSURE(any != NULL, err, MEMORY, "a detail");
+    KW_TRY(kw_arena_pack(arena, message, &packed, err));
     google__protobuf__any__init(any);
-    any->type_url = (char *)(uintptr_t)ERROR_INFO_URL;
+    any->type_url = (char *)(uintptr_t)type_url;
     any->value = kw_field_bytes(packed);
+    status->details[status->n_details++] = any;
     return KW_OK;
 }
 
-struct kw_result kw_rpc_status_make(enum kw_reason reason, struct kw_arena *arena,
-                                    Google__Rpc__Status **ret_status, struct kw_error *err)
+static struct kw_result error_info_add(Google__Rpc__Status *status, const char *name,
+                                       struct kw_arena *arena, struct kw_error *err)
+{
+    Google__Rpc__ErrorInfo info = GOOGLE__RPC__ERROR_INFO__INIT;
+
+    info.reason = (char *)(uintptr_t)name;
+    info.domain = (char *)(uintptr_t)DOMAIN;
+    return detail_add(status, ERROR_INFO_URL, &info.base, arena, err);
+}
+
+static struct kw_result retry_info_add(Google__Rpc__Status *status, uint32_t retry_ms,
+                                       struct kw_arena *arena, struct kw_error *err)
+{
+    Google__Rpc__RetryInfo info = GOOGLE__RPC__RETRY_INFO__INIT;
+    Google__Protobuf__Duration delay = GOOGLE__PROTOBUF__DURATION__INIT;
+
+    if (retry_ms == 0) {
+        return KW_OK;
+    }
+    delay.seconds = retry_ms / MS_PER_S;
+    delay.nanos = (int32_t)(retry_ms % MS_PER_S) * NS_PER_MS;
+    info.retry_delay = &delay;
+    return detail_add(status, RETRY_INFO_URL, &info.base, arena, err);
+}
+
+struct kw_result kw_rpc_status_make(enum kw_reason reason, uint32_t retry_ms,
+                                    struct kw_arena *arena, Google__Rpc__Status **ret_status,
+                                    struct kw_error *err)
 {
     const struct kw_reason_row *row = kw_reason_row(reason);
     Google__Rpc__Status *status = kw_arena_alloc(arena, sizeof(*status));
-    Google__Protobuf__Any *detail = kw_arena_alloc(arena, sizeof(*detail));
-    Google__Protobuf__Any **details = kw_arena_alloc(arena, sizeof(*details));
 
-    KW_ENSURE(status != NULL && detail != NULL && details != NULL, err, MEMORY, "a status");
-    KW_TRY(detail_make(row, arena, detail, err));
+    KW_ENSURE(status != NULL, err, MEMORY, "a status");
     google__rpc__status__init(status);
-    details[0] = detail;
     status->code = (int32_t)row->grpc_code;
     status->message = (char *)(uintptr_t)row->text;
-    status->n_details = 1;
-    status->details = details;
+    status->details = kw_arena_alloc(arena, DETAILS_MAX * sizeof(*status->details));
+    KW_ENSURE(status->details != NULL, err, MEMORY, "a status");
+    KW_TRY(error_info_add(status, row->name, arena, err));
+    KW_TRY(retry_info_add(status, retry_ms, arena, err));
     *ret_status = status;
     return KW_OK;
 }

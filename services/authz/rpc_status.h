@@ -5,9 +5,11 @@
 #include "common/base/arena.h"
 #include "google/rpc/status.pb-c.h"
 
-/* With one ErrorInfo of our domain. In the arena. Fails: MEMORY. */
-struct kw_result kw_rpc_status_make(enum kw_reason reason, struct kw_arena *arena,
-                                    Google__Rpc__Status **ret_status, struct kw_error *err);
+/* With one ErrorInfo of our domain, and a RetryInfo unless `retry_ms` is 0. In the arena. Fails:
+ * MEMORY. */
+struct kw_result kw_rpc_status_make(enum kw_reason reason, uint32_t retry_ms,
+                                    struct kw_arena *arena, Google__Rpc__Status **ret_status,
+                                    struct kw_error *err);
 
 /* The reason in a status of ours; INTERNAL when it has none that we know. */
 enum kw_reason kw_rpc_status_reason(const Google__Rpc__Status *status, struct kw_arena *arena);

@@ -20,6 +20,8 @@ static Keyward__V1__Capability all[ALL_CAPABILITIES] = {
     KEYWARD__V1__CAPABILITY__CAPABILITY_AUDIT,
 };
 
+static char version[] = KW_VERSION;
+
 static struct kw_result layer_make(struct kw_authz_call *call, Keyward__V1__LayerStatus **ret_layer,
                                    struct kw_error *err)
 {
@@ -35,6 +37,7 @@ static struct kw_result layer_make(struct kw_authz_call *call, Keyward__V1__Laye
     KW_ENSURE(layer->layer != NULL && layer->instance != NULL, err, MEMORY, "a layer");
     layer->region = authz->config->region;
     layer->cell = authz->config->cell;
+    layer->version = version;
     layer->state = KEYWARD__V1__SERVING_STATE__SERVING_STATE_SERVING;
     layer->n_capabilities = ALL_CAPABILITIES;
     layer->capabilities = all;
