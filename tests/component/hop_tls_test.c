@@ -117,6 +117,57 @@ Test(hop_tls, inner_side_of_a_foreign_ca_is_refused)
     hop_fixture_done(&fx);
 }
 
+Test(hop_tls, outer_side_of_a_foreign_trust_domain_is_refused)
+{
+    static const char *const uris[] = {"spiffe://tset/region/r/cell/c/svc/outer", NULL};
+    struct hop_fixture fx;
+
+    hop_fixture_init(&fx);
+    test_credentials(fx.outer_dir, &fx.ca, &fx.ca, uris);
+    assert_refused(&fx);
+    hop_fixture_done(&fx);
+}
+
+Test(hop_tls, inner_side_of_a_foreign_trust_domain_is_refused)
+{
+    static const char *const uris[] = {"spiffe://tset/region/r/cell/c/svc/inner", NULL};
+    struct hop_fixture fx;
+
+    hop_fixture_init(&fx);
+    test_credentials(fx.inner_dir, &fx.ca, &fx.ca, uris);
+    assert_refused(&fx);
+    hop_fixture_done(&fx);
+}
+
+/* One side's certificate is good from `from_s` to `to_s` seconds from now. */
+static void assert_out_of_time(bool is_outer, long from_s, long to_s)
+{
+    static const char *const outer[] = {OUTER_ID, NULL};
+    static const char *const inner[] = {INNER_ID, NULL};
+    struct hop_fixture fx;
+
+    hop_fixture_init(&fx);
+    test_credentials_valid(is_outer ? fx.outer_dir : fx.inner_dir, &fx.ca, &fx.ca,
+                           is_outer ? outer : inner, from_s, to_s);
+    assert_refused(&fx);
+    hop_fixture_done(&fx);
+}
+
+Test(hop_tls, outer_side_whose_certificate_has_ended_is_refused)
+{
+    assert_out_of_time(true, -120, -60);
+}
+
+Test(hop_tls, inner_side_whose_certificate_has_ended_is_refused)
+{
+    assert_out_of_time(false, -120, -60);
+}
+
+Test(hop_tls, outer_side_whose_certificate_has_not_begun_is_refused)
+{
+    assert_out_of_time(true, 600, 1200);
+}
+
 Test(hop_tls, new_credentials_are_used_without_restart)
 {
     static const char *const wrong[] = {OTHER_ID, NULL};

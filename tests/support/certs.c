@@ -112,10 +112,19 @@ static void write_key(const char *dir, EVP_PKEY *key)
 void test_credentials(const char *dir, const struct test_ca *issuer, const struct test_ca *trust,
                       const char *const *uris)
 {
+    test_credentials_valid(dir, issuer, trust, uris, -BACKDATE_S, LIFETIME_S);
+}
+
+void test_credentials_valid(const char *dir, const struct test_ca *issuer,
+                            const struct test_ca *trust, const char *const *uris, long from_s,
+                            long to_s)
+{
     EVP_PKEY *key = EVP_EC_gen("P-256");
     X509 *cert = cert_new(key, "leaf");
 
     mkdir(dir, S_IRWXU);
+    X509_gmtime_adj(X509_getm_notBefore(cert), from_s);
+    X509_gmtime_adj(X509_getm_notAfter(cert), to_s);
     X509_set_issuer_name(cert, X509_get_subject_name(issuer->cert));
     add_extension(cert, NID_basic_constraints, "critical,CA:FALSE");
     add_uris(cert, uris);

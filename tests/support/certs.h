@@ -20,6 +20,11 @@ void test_ca_done(struct test_ca *ca);
 void test_credentials(const char *dir, const struct test_ca *issuer, const struct test_ca *trust,
                       const char *const *uris);
 
+/* The same, good from so many seconds from now to as many. */
+void test_credentials_valid(const char *dir, const struct test_ca *issuer,
+                            const struct test_ca *trust, const char *const *uris, long from_s,
+                            long to_s);
+
 /* Removes the three files and the directory. */
 void test_credentials_remove(const char *dir);
 
