@@ -1,4 +1,5 @@
 /* From bytes to frames and what both roles do with them: limits, credit, items. */
+#include "common/base/metrics.h"
 #include "common/rpc/arena_proto.h"
 #include "common/rpc/hop_stream.h"
 
@@ -167,6 +168,8 @@ static struct kw_result read_message(struct kw_hop_stream *stream, struct kw_are
         KW_TRY(read_hello(stream, message->hello, err));
     }
     KW_ENSURE(stream->ready, err, ENCODING_INVALID, "hop: no hello");
+    kw_metric_add(KW_M_HOP_MESSAGES, "received", 1);
+    kw_metric_add(KW_M_HOP_FRAMES, "received", (int64_t)message->n_frames);
     for (size_t i = 0; i < message->n_frames; i++) {
         KW_TRY(read_frame(stream, message->frames[i], err));
     }

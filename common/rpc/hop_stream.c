@@ -4,6 +4,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/metrics.h"
 
 #include <grpc/byte_buffer_reader.h>
 #include <stdlib.h>
@@ -38,6 +39,8 @@ static void send_parcel(struct kw_hop_stream *stream, struct kw_hop_parcel *parc
 
     stream->stats->messages_sent++;
     stream->stats->frames_sent += parcel->frames;
+    kw_metric_add(KW_M_HOP_MESSAGES, "sent", 1);
+    kw_metric_add(KW_M_HOP_FRAMES, "sent", (int64_t)parcel->frames);
     stream->sending = grpc_raw_byte_buffer_create(&slice, 1);
     grpc_slice_unref(slice);
     ops[0].data.send_message.send_message = stream->sending;

@@ -5,6 +5,7 @@
  * waits for a timer.
  */
 #include "common/base/failpoint.h"
+#include "common/base/metrics.h"
 #include "common/store/store_internal.h"
 
 #include <stdlib.h>
@@ -80,6 +81,9 @@ static void answer_group(struct kw_store *store, struct kw_store_job *group)
     while (group != NULL) {
         struct kw_store_job *next = group->next; /* once answered, the job is no longer ours */
 
+        if (kw_ok(group->result)) {
+            kw_metric_add(KW_M_STORE_JOBS, NULL, 1);
+        }
         atomic_fetch_add(&store->counters.writes, 1);
         if (!kw_ok(group->result)) {
             atomic_fetch_add(&store->counters.writes_failed, 1);
@@ -142,6 +146,7 @@ static void handle_group(struct kw_store *store, struct kw_store_job *group)
         return;
     }
     atomic_fetch_add(&store->counters.commits, 1);
+    kw_metric_add(KW_M_STORE_COMMITS, NULL, 1);
     atomic_store(&store->counters.wal_pages, store->writer.wal_pages);
     answer_group(store, group);
     if (!kw_ok(checkpoint_if_due(store, &error))) {

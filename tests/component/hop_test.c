@@ -1,5 +1,6 @@
 /* Calls over a hop: what each side sees, in order, within its limits, and when the other side is
  * lost. */
+#include "common/base/metrics.h"
 #include "common/rpc/hop_calls.h"
 #include "tests/support/hop_fixture.h"
 
@@ -253,6 +254,7 @@ Test(hop, waiting_frames_share_a_message)
     }
     after = kw_hop_client_stats(fx.client);
     cr_assert(eq(u64, after.frames_sent - before.frames_sent, 256));
+    cr_assert(ge(i64, kw_metric_value(KW_M_HOP_FRAMES, "sent"), 256));
     cr_assert(eq(u64, after.messages_sent - before.messages_sent, 256 / KW_HOP_FRAMES_MAX));
     after = kw_hop_server_stats(fx.server);
     cr_assert(lt(u64, after.messages_sent, after.frames_sent / 2));

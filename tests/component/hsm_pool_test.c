@@ -1,6 +1,7 @@
 /* The pool with real workers on a real token: dispatch, loss, deadlines, login, health. The loop
  * runs in the test's own thread until what it waits for has happened. */
 #include "common/base/clock.h"
+#include "common/base/metrics.h"
 #include "services/cryptocore/hsm/pool_internal.h"
 #include "tests/component/hsm_fixture.h"
 
@@ -181,6 +182,8 @@ Test(hsm_pool, pkcs11_calls_are_counted_by_function)
     cr_assert(eq(u64, after.calls[KW_C_WrapKey] - before.calls[KW_C_WrapKey], 1));
     cr_assert(eq(u64, after.calls[KW_C_CreateObject] - before.calls[KW_C_CreateObject], 1));
     cr_assert(ge(u32, call.call.hsm_calls, 14));
+    cr_assert(eq(i64, kw_metric_value(KW_M_HSM_CALLS, "C_WrapKey"), 2));
+    cr_assert(eq(i64, kw_metric_value(KW_M_HSM_OPERATIONS, "derive"), 2));
 }
 
 /* Kills the worker that has something in flight. */

@@ -1,6 +1,7 @@
 /* The store's jobs: groups, isolation of failures, snapshots, limits, and its end. */
 #include "common/base/failpoint.h"
 #include "common/base/limits.h"
+#include "common/base/metrics.h"
 #include "tests/support/store_fixture.h"
 
 #include <criterion/criterion.h>
@@ -112,6 +113,7 @@ Test(store, a_group_has_a_limit)
     sem_post(&released);
     store_test_wait(&jobs[COUNT - 1]);
     cr_assert(eq(u64, stats().commits, 1 + 2));
+    cr_assert(eq(i64, kw_metric_value(KW_M_STORE_COMMITS, NULL), 1 + 2));
     cr_assert(eq(i64, store_test_rows(&f), COUNT));
 }
 

@@ -1,6 +1,7 @@
 /* One worker of the pool: its states, its deadlines, its health. */
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/metrics.h"
 #include "common/base/random.h"
 #include "services/cryptocore/hsm/pool_internal.h"
 
@@ -146,9 +147,20 @@ static uint32_t stats_add(struct kw_hsm_stats *stats, const struct kw_hsm_end *e
 
     for (size_t f = 0; f < KW_C_COUNT_; f++) {
         stats->calls[f] += end->calls[f];
+        if (end->calls[f] > 0) {
+            kw_metric_add(KW_M_HSM_CALLS, kw_hsm_function_name((enum kw_hsm_function)f),
+                          end->calls[f]);
+        }
         sum += end->calls[f];
     }
     return sum;
+}
+
+static void operations_count(const struct kw_hsm_pending *pending)
+{
+    for (size_t i = 0; i < pending->count; i++) {
+        kw_metric_add(KW_M_HSM_OPERATIONS, kw_hsm_op_name(pending->answers[i].op), 1);
+    }
 }
 
 static struct kw_result on_end(struct kw_hsm_worker *worker, struct kw_reader fields,
@@ -166,6 +178,7 @@ static struct kw_result on_end(struct kw_hsm_worker *worker, struct kw_reader fi
               err, ENCODING_INVALID, "end of a call that is not answered");
     calls = stats_add(&pool->stats, &end);
     pool->stats.requests += pending->count;
+    operations_count(pending);
     kw_hsm_queue_remove(&worker->in_flight, pending);
     worker->backoff_ms = KW_HSM_RESTART_MIN_MS;
     if (worker->state == KW_HSM_WORKER_DRAINING) {
@@ -242,6 +255,7 @@ static void worker_lost(struct kw_hsm_worker *worker)
 
     worker->in_flight = (struct kw_hsm_queue){0};
     pool->stats.workers_lost++;
+    kw_metric_add(KW_M_HSM_RESTARTS, NULL, 1);
     if (pool->login_refused) {
         become(worker, KW_HSM_WORKER_IDLE, 0);
     } else {
