@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# All benches, or those named: `./run bench [--quick] [hop] [hsm] [edge] [mesh]`. Tables go to stdout, progress to stderr.
+# Everything is bounded in time (about 6 minutes; --quick: 90 s) and ends what it started.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+build=${KW_BENCH_BUILD:-build/release}
+quick=()
+parts=()
+for word in "$@"; do
+    case "$word" in
+    --quick) quick=(--quick) ;;
+    hop | hsm | edge | mesh) parts+=("$word") ;;
+    *)
+        sed -n '2,3s/^# //p' "${BASH_SOURCE[0]}" >&2
+        exit 2
+        ;;
+    esac
+done
+[ ${#parts[@]} -gt 0 ] || parts=(hop hsm edge mesh)
+
+machine() {
+    printf 'Machine: %s × %s, Linux %s, %s; gRPC %s, OpenSSL %s, SoftHSM %s, SQLite %s. %s\n\n' \
+        "$(nproc)" "$(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -1)" "$(uname -r)" \
+        "$(sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' /etc/os-release)" \
+        "$(package libgrpc29)" "$(package libssl3)" "$(package softhsm2)" "$(package libsqlite3-0)" \
+        "$(date -u +%Y-%m-%d)"
+}
+
+package() {
+    dpkg-query -W -f='${Version}' "$1" 2>/dev/null || printf '?'
+}
+
+hop() {
+    printf '### Hop: chains of mutually authenticated processes, CPU of the whole chain with its client\n\n'
+    if [ ${#quick[@]} -gt 0 ]; then
+        "$build/bin/hop_bench" 1 64
+    else
+        "$build/bin/hop_bench" 3 1 64
+    fi
+    printf '\n'
+}
+
+machine
+for part in "${parts[@]}"; do
+    printf 'bench: %s\n' "$part" >&2
+    case "$part" in
+    hop) hop ;;
+    *) python3 "bench/${part}_bench.py" "$build" "${quick[@]}" ;;
+    esac
+done
