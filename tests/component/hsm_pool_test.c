@@ -182,7 +182,8 @@ Test(hsm_pool, pkcs11_calls_are_counted_by_function)
     cr_assert(eq(u64, after.calls[KW_C_WrapKey] - before.calls[KW_C_WrapKey], 1));
     cr_assert(eq(u64, after.calls[KW_C_CreateObject] - before.calls[KW_C_CreateObject], 1));
     cr_assert(ge(u32, call.call.hsm_calls, 14));
-    cr_assert(eq(i64, kw_metric_value(KW_M_HSM_CALLS, "C_WrapKey"), 2));
+    cr_assert(
+        eq(i64, kw_metric_value(KW_M_HSM_CALLS, "C_WrapKey"), (int64_t)after.calls[KW_C_WrapKey]));
     cr_assert(eq(i64, kw_metric_value(KW_M_HSM_OPERATIONS, "derive"), 2));
 }
 
