@@ -168,12 +168,13 @@ struct kw_result kw_member_join(struct kw_connection *invitation,
     KW_TRY(kw_member_key(dir, "transport-key.pem", KW_CURVE_P384, &transport, err));
     KW_TRY(enroll(invitation, dir, &transport, arena, &enrolled, err));
     KW_TRY(kw_member_settings_write(dir, options, err));
+    KW_TRY(kw_transport_cms_write(dir, enrolled->transport_key_version,
+                                  kw_bytes_field(enrolled->transport_key), err));
     KW_TRY(transport_open(enrolled, &transport, &key, err));
     KW_TRY(kw_transport_key_write(dir, enrolled->transport_key_version, &key, err));
     KW_TRY(confirm_as_member(invitation, options, dir, enrolled, &key, arena, &joined.state, err));
     joined.name = enrolled->member;
     joined.transport_key_version = enrolled->transport_key_version;
-    joined.cms = KW_BYTES(enrolled->transport_key.data, enrolled->transport_key.len);
     *ret_joined = joined;
     return KW_OK;
 }

@@ -34,7 +34,6 @@ struct kw_joined {
     const char *name; /* "stations/sta_…" */
     uint32_t transport_key_version;
     Keyward__V1__MemberState state;
-    struct kw_bytes cms; /* the transport key as it came */
 };
 
 /* Enrolls with an invitation's connection and options, writes the member's directory, opens the

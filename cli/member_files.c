@@ -124,9 +124,18 @@ struct kw_result kw_member_settings_write(const char *dir, const struct kw_clien
     return put(dir, "cli.yaml", KW_BYTES(text, (size_t)len), KW_KEYFILE_MODE_PUBLIC, err);
 }
 
-static void transport_name(uint32_t version, char text[32])
+static void transport_name(uint32_t version, const char *ending, char text[32])
 {
-    (void)snprintf(text, 32, "transport-v%u.key", version);
+    (void)snprintf(text, 32, "transport-v%u.%s", version, ending);
+}
+
+struct kw_result kw_transport_cms_write(const char *dir, uint32_t version, struct kw_bytes cms,
+                                        struct kw_error *err)
+{
+    char name[32];
+
+    transport_name(version, "cms", name);
+    return put(dir, name, cms, KW_KEYFILE_MODE_PUBLIC, err);
 }
 
 struct kw_result kw_transport_key_write(const char *dir, uint32_t version,
@@ -134,7 +143,7 @@ struct kw_result kw_transport_key_write(const char *dir, uint32_t version,
 {
     char name[32];
 
-    transport_name(version, name);
+    transport_name(version, "key", name);
     return put(dir, name, kw_secret_bytes(key), KW_KEYFILE_MODE_PRIVATE, err);
 }
 
@@ -145,7 +154,7 @@ struct kw_result kw_transport_key_read(const char *dir, uint32_t version, struct
     char name[32];
     char path[PATH_MAX];
 
-    transport_name(version, name);
+    transport_name(version, "key", name);
     KW_TRY(path_make(dir, name, path, err));
     KW_TRY(kw_keyfile_read(AT_FDCWD, path, KW_AES256_LEN, true, &content, err));
     KW_ENSURE(content.len == KW_AES256_LEN, err, CONFIG_INVALID, "%s: %zu bytes, not %d", path,

@@ -3,7 +3,8 @@
  *     cli.yaml                    settings with which `keyward` is this member
  *     key.pem cert.pem ca.pem     TLS: private key (0600), chain, root of the gateway's
  *     transport-key.pem, -cert.pem    the pair that transport keys are sealed for
- *     transport-v1.key            the transport key of that version: 32 bytes (0600)
+ *     transport-v1.cms            the transport key of that version as it came, for `openssl cms
+ * -decrypt` transport-v1.key            and opened: 32 bytes (0600)
  */
 #ifndef KW_CLI_MEMBER_FILES_H
 #define KW_CLI_MEMBER_FILES_H
@@ -44,6 +45,10 @@ struct kw_result kw_transport_key_write(const char *dir, uint32_t version,
                                         const struct kw_secret *key, struct kw_error *err);
 struct kw_result kw_transport_key_read(const char *dir, uint32_t version, struct kw_secret *ret_key,
                                        struct kw_error *err);
+
+/* Keeps a transport key as it came. Fails: SYSTEM. */
+struct kw_result kw_transport_cms_write(const char *dir, uint32_t version, struct kw_bytes cms,
+                                        struct kw_error *err);
 
 /* The directory a file lies in; `text` has PATH_MAX bytes. Returns `text`. */
 char *kw_dir_of(const char *file, char *text);

@@ -62,20 +62,38 @@ struct kw_result kw_span_parse(const char *text, struct kw_time *ret_span, struc
     return KW_OK;
 }
 
+/* ".123": up to nine digits, or nothing. Moves `*text` behind it. */
+static bool fraction_parse(const char **text, int32_t *ret_nanos)
+{
+    int32_t unit = 100000000;
+    const char *at = *text;
+
+    if (*at != '.') {
+        return true;
+    }
+    for (at++; *at >= '0' && *at <= '9' && unit > 0; at++) {
+        *ret_nanos += (*at - '0') * unit;
+        unit /= 10;
+    }
+    *text = at;
+    return at[-1] != '.';
+}
+
 struct kw_result kw_time_parse(const char *text, struct kw_time *ret_time, struct kw_error *err)
 {
     struct tm tm = {0};
     const char *end;
+    int32_t nanos = 0;
 
     if (text[0] == '+') {
         KW_TRY(kw_span_parse(text + 1, ret_time, err));
         ret_time->seconds += (int64_t)(kw_clock_wall_ms() / 1000);
         return KW_OK;
     }
-    end = strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm);
-    KW_ENSURE(end != NULL && *end == '\0', err, ARGUMENT_INVALID,
-              "\"%s\" is no time such as 2026-01-01T00:00:00Z or +24h", text);
-    *ret_time = (struct kw_time){.seconds = timegm(&tm)};
+    end = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+    KW_ENSURE(end != NULL && fraction_parse(&end, &nanos) && strcmp(end, "Z") == 0, err,
+              ARGUMENT_INVALID, "\"%s\" is no time such as 2026-01-01T00:00:00Z or +24h", text);
+    *ret_time = (struct kw_time){.seconds = timegm(&tm), .nanos = nanos};
     return KW_OK;
 }
 

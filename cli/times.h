@@ -21,7 +21,8 @@ char *kw_time_text(struct kw_time time, char text[KW_TIME_TEXT_SIZE]);
 /* "3600s", "1.500s": as proto3 JSON has it. Returns `text`. */
 char *kw_span_text(struct kw_time span, char text[KW_TIME_TEXT_SIZE]);
 
-/* "2026-01-01T00:00:00Z", or a span from now: "+24h". Fails: ARGUMENT_INVALID. */
+/* "2026-01-01T00:00:00Z", with or without a fraction, or a span from now: "+24h". Fails:
+ * ARGUMENT_INVALID. */
 struct kw_result kw_time_parse(const char *text, struct kw_time *ret_time, struct kw_error *err);
 
 /* A whole number and one of s, m, h, d. Fails: ARGUMENT_INVALID. */

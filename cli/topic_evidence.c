@@ -52,21 +52,17 @@ static enum kw_exit run_export(struct kw_cli *cli)
 static struct kw_result chain_add(struct kw_table *table, const struct kw_verify_chain *chain,
                                   struct kw_arena *arena, struct kw_error *err)
 {
-    char core[9];
-    char stream[9];
+    char name[KW_CHAIN_TEXT_SIZE];
     const char *cells[5];
 
-    kw_hex(KW_BYTES(chain->verifier.at.core.bytes, 4), core);
-    kw_hex(KW_BYTES(chain->verifier.at.stream.bytes, 4), stream);
-    cells[0] = kw_arena_printf(arena, "%s/%s", core, stream);
+    cells[0] = kw_verify_chain_text(chain->verifier.at.core, chain->verifier.at.stream, name);
     cells[1] = kw_arena_printf(arena, "%" PRIu64, chain->receipts);
     cells[2] =
         kw_arena_printf(arena, "%" PRIu64 " to %" PRIu64, chain->first, chain->verifier.at.seq);
     cells[3] = kw_arena_printf(arena, "%" PRIu64 ", up to number %" PRIu64, chain->checkpoints,
                                chain->vouched_to);
     cells[4] = kw_chain_verdict_name(kw_chain_verify_end(&chain->verifier));
-    KW_ENSURE(cells[0] != NULL && cells[1] != NULL && cells[2] != NULL && cells[3] != NULL, err,
-              MEMORY, "table");
+    KW_ENSURE(cells[1] != NULL && cells[2] != NULL && cells[3] != NULL, err, MEMORY, "table");
     return kw_table_add(table, cells, 5, err);
 }
 

@@ -4,13 +4,12 @@
 #include "cli/up.h"
 #include "keyward/v1/status_service.pb-c.h"
 
-static const char *const layer_columns[] = {"layer", "state",   "capabilities", "region",
-                                            "cell",  "version", "start_time",   NULL};
+static const char *const layer_columns[] = {"layer", "state", "region", "cell", "start_time", NULL};
 static const char *const degradation_columns[] = {"reason", "description", "start_time", NULL};
 
 static enum kw_exit run_up(struct kw_cli *cli)
 {
-    return kw_up(kw_cli_argument(cli, "--dir"));
+    return kw_up(kw_cli_argument(cli, "--dir"), kw_cli_argument(cli, "--with-parent") != NULL);
 }
 
 static enum kw_exit run_tour(struct kw_cli *cli)
@@ -68,7 +67,8 @@ const struct kw_command kw_mesh_commands[] = {
     {"up",
      NULL,
      "Starts a whole development mesh and keeps it running until Ctrl-C.",
-     {{"--dir", "DIR", NULL, false, "Where it lies; must not exist. Else a temporary one."}},
+     {{"--dir", "DIR", NULL, false, "Where it lies; must not exist. Else a temporary one."},
+      {"--with-parent", NULL, NULL, false, "Stop also when whoever started it ends."}},
      .run = run_up,
      .bare = true},
     {"tour",

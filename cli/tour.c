@@ -1,8 +1,265 @@
+/* The story: who comes, what they do, and what must be refused. Each chapter is a list of commands;
+ * how they are run and shown is tour_run.c's business. */
 #include "cli/tour.h"
-#include <stddef.h>
+
+#include "cli/tour_run.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define ARENA_BUDGET   (64U * 1024U * 1024U)
+#define PENS           "1000"
+#define LOOK_TRIES     60
+#define LOOK_AGAIN_NS  250000000L
+#define LOOSE_RECEIPTS "newer than the last checkpoint"
+
+/* Names that one chapter leaves to the next. */
+struct story {
+    struct kw_tour tour;
+    const char *pens;
+    const char *product;
+    const char *batch;
+    const char *device; /* the pen that is read */
+    const char *partner;
+    const char *other; /* the partner without a grant */
+    const char *grant;
+    uint64_t first_key_ms;
+    unsigned chapter;
+};
+
+static void chapter(struct story *s, const char *title)
+{
+    (void)printf("\n%u  %s\n", ++s->chapter, title);
+}
+
+/* "--name=value", in the arena; a step that lacks one fails. */
+static const char *flag(const struct story *s, const char *name, const char *value)
+{
+    return kw_arena_printf(s->tour.arena, "%s=%s", name, value);
+}
+
+#define STEP(...) kw_tour_step(&s->tour, &(const struct kw_tour_step){__VA_ARGS__}, err)
+
+static struct kw_result mesh_is_up(struct story *s, struct kw_error *err)
+{
+    chapter(s, "Four layers: gateway, authorization, orchestrator, crypto core with its HSM");
+    return STEP(.words = {"status"});
+}
+
+/* Both kinds of member come in the same way. */
+static struct kw_result invite_and_join(struct story *s, const char *noun, const char *name,
+                                        const char *dir, struct kw_error *err)
+{
+    const char *invitation = kw_arena_printf(s->tour.arena, "%s-invitation", dir);
+
+    KW_ENSURE(invitation != NULL, err, MEMORY, "a name");
+    KW_TRY(
+        STEP(.words = {noun, "invite", name, flag(s, "--dir", invitation)}, .show = "invitation"));
+    return STEP(.words = {noun, "join", invitation, flag(s, "--dir", dir)},
+                .show = "name,transport");
+}
+
+static struct kw_result station_joins(struct story *s, struct kw_error *err)
+{
+    const char *station;
+
+    chapter(s, "The operator registers a station for a product; it joins by invitation");
+    KW_TRY(STEP(.words = {"product", "new"}));
+    KW_TRY(kw_tour_word(&s->tour, "products/", &s->product, err));
+    KW_TRY(STEP(.words = {"station", "create", "--display-name=Line 1",
+                          flag(s, "--product", s->product)},
+                .show = "name,state"));
+    KW_TRY(kw_tour_value(&s->tour, "name", &station, err));
+    return invite_and_join(s, "station", station, "station", err);
+}
+
+static struct kw_result batch_is_made(struct story *s, struct kw_error *err)
+{
+    chapter(s, "A batch of pens: keys made in the HSM, wrapped for the station, streamed to it");
+    KW_TRY(STEP(.words = {"batch", "create", flag(s, "--product", s->product), "--lot=LOT-1",
+                          flag(s, "--count", s->pens), "--file=pens.jsonl"},
+                .as = "station"));
+    KW_TRY(kw_tour_value(&s->tour, "batch", &s->batch, err));
+    chapter(
+        s,
+        "Each pen (simulated) proves to the HSM that it took its key; then the batch is released");
+    KW_TRY(STEP(.words = {"batch", "confirm", "pens.jsonl"}, .as = "station"));
+    KW_TRY(STEP(.words = {"batch", "release", s->batch}, .as = "station",
+                .show = "batch.state,activated"));
+    KW_TRY(STEP(.words = {"device", "list", flag(s, "--batch", s->batch), "--page-size=1"},
+                .show = "name,devices/"));
+    return kw_tour_word(&s->tour, "devices/", &s->device, err);
+}
+
+static struct kw_result partner_joins(struct story *s, struct kw_error *err)
+{
+    chapter(
+        s,
+        "A partner joins by invitation: a certificate by the CA in the HSM, and a transport key");
+    KW_TRY(STEP(.words = {"partner", "create", "--display-name=Insulin Diary",
+                          "--contact=keys@diary.example"},
+                .show = "name,state"));
+    KW_TRY(kw_tour_value(&s->tour, "name", &s->partner, err));
+    KW_TRY(invite_and_join(s, "partner", s->partner, "partner", err));
+    KW_TRY(STEP(.program = "openssl",
+                .words = {"x509", "-in", "partner/cert.pem", "-noout", "-issuer", "-ext",
+                          "subjectAltName"},
+                .naming = "Keyward partners CA"));
+    KW_TRY(STEP(.program = "openssl",
+                .words = {"cms", "-decrypt", "-inform", "DER", "-in", "partner/transport-v1.cms",
+                          "-recip", "partner/transport-cert.pem", "-inkey",
+                          "partner/transport-key.pem", "-out", "partner/transport-v1.openssl"}));
+    return STEP(.program = "cmp",
+                .words = {"partner/transport-v1.openssl", "partner/transport-v1.key"},
+                .remark = "OpenSSL opens the transport key to the same 32 bytes");
+}
+
+static struct kw_result key_is_fetched(struct story *s, struct kw_error *err)
+{
+    chapter(
+        s,
+        "The operator grants; the partner fetches a pen's key, checks the envelope and opens it");
+    KW_TRY(STEP(.words = {"grant", "create", s->partner, flag(s, "--batch", s->batch),
+                          "--operation=release-key,derive-session", "--purpose=therapy",
+                          "--end-time=+90d", "--justification=contract 4711"},
+                .show = "name,state,end_time"));
+    KW_TRY(kw_tour_value(&s->tour, "name", &s->grant, err));
+    KW_TRY(STEP(.words = {"access", "get", s->device, "--purpose=therapy"}, .as = "partner"));
+    s->first_key_ms = kw_tour_elapsed_ms(&s->tour);
+    return KW_OK;
+}
+
+static struct kw_result pen_is_read(struct story *s, struct kw_error *err)
+{
+    chapter(s, "Handshake with the pen, which wants proof too; its dose log decrypted");
+    KW_TRY(STEP(.words = {"access", "read", s->device, "--purpose=therapy", "--pens=pens.jsonl",
+                          "--station=station"},
+                .as = "partner"));
+    return STEP(.words = {"access", "read", s->device, "--purpose=therapy", "--pens=pens.jsonl",
+                          "--station=station", "--derive"},
+                .as = "partner", .show = "M3,acknowledged");
+}
+
+static struct kw_result other_is_refused(struct story *s, struct kw_error *err)
+{
+    chapter(s, "A second partner has no grant: refused, and not told whether the pen exists");
+    KW_TRY(STEP(.words = {"partner", "create", "--display-name=Step Counter",
+                          "--contact=it@steps.example"},
+                .show = "name"));
+    KW_TRY(kw_tour_value(&s->tour, "name", &s->other, err));
+    KW_TRY(invite_and_join(s, "partner", s->other, "other", err));
+    return STEP(.words = {"access", "get", s->device, "--purpose=therapy"}, .as = "other",
+                .expected = KW_EXIT_REFUSED, .naming = "NOT_FOUND",
+                .show = "keyward:", .remark = "refused, as it must be");
+}
+
+static struct kw_result grant_is_revoked(struct story *s, struct kw_error *err)
+{
+    chapter(s, "The grant is revoked; the very next call is refused");
+    KW_TRY(STEP(.words = {"grant", "revoke", s->grant, "--justification=contract ended"},
+                .show = "state,revoke_time"));
+    return STEP(.words = {"access", "get", s->device, "--purpose=therapy"}, .as = "partner",
+                .expected = KW_EXIT_REFUSED, .naming = "NOT_FOUND",
+                .show = "keyward:", .remark = "refused, as it must be");
+}
+
+/* The HSM signs a checkpoint each second: looks until one covers everything. */
+static struct kw_result look_until_covered(struct story *s, const struct kw_tour_step *export,
+                                           const struct kw_tour_step *verify, struct kw_error *err)
+{
+    for (int i = 0; i < LOOK_TRIES; i++) {
+        const struct timespec again = {.tv_nsec = LOOK_AGAIN_NS};
+
+        KW_TRY(kw_tour_run(&s->tour, export, err));
+        KW_TRY(kw_tour_run(&s->tour, verify, err));
+        if (strstr(s->tour.output, LOOSE_RECEIPTS) == NULL) {
+            return KW_OK;
+        }
+        (void)nanosleep(&again, NULL);
+    }
+    KW_FAIL(err, STATE_CONFLICT, "no checkpoint came over the last receipts");
+}
+
+static struct kw_result evidence_is_verified(struct story *s, struct kw_error *err)
+{
+    const struct kw_tour_step export = {.words = {"receipt", "export", "evidence.jsonl"},
+                                        .show = ""};
+    const struct kw_tour_step verify = {.words = {"verify", "evidence.jsonl"},
+                                        .naming = "VERIFIED"};
+
+    chapter(
+        s,
+        "Every use left a receipt; all are verified offline against checkpoints signed in the HSM");
+    KW_TRY(STEP(.words = {"receipt", "list", flag(s, "--device", s->device)},
+                .naming = "DeriveSession"));
+    KW_TRY(look_until_covered(s, &export, &verify, err));
+    kw_tour_print(&s->tour, &export);
+    kw_tour_print(&s->tour, &verify);
+    return KW_OK;
+}
+
+static struct kw_result tampering_shows(struct story *s, struct kw_error *err)
+{
+    chapter(s, "One receipt is taken out of the evidence: it shows");
+    KW_TRY(STEP(.program = "sed",
+                .words = {"-i", "9,/TYPE_RECEIPT/{/TYPE_RECEIPT/d}", "evidence.jsonl"}));
+    return STEP(.words = {"verify", "evidence.jsonl"}, .expected = KW_EXIT_UNHEALTHY,
+                .naming = "receipt missing", .show = "FOUND: receipt,NOT",
+                .remark = "refused, as it must be");
+}
+
+static struct kw_result tell(struct story *s, struct kw_error *err)
+{
+    KW_TRY(mesh_is_up(s, err));
+    KW_TRY(station_joins(s, err));
+    KW_TRY(batch_is_made(s, err));
+    KW_TRY(partner_joins(s, err));
+    KW_TRY(key_is_fetched(s, err));
+    KW_TRY(pen_is_read(s, err));
+    KW_TRY(other_is_refused(s, err));
+    KW_TRY(grant_is_revoked(s, err));
+    KW_TRY(evidence_is_verified(s, err));
+    return tampering_shows(s, err);
+}
+
+static struct kw_result run(struct story *s, const char *dir, struct kw_error *err)
+{
+    s->tour.arena = kw_arena_new(ARENA_BUDGET);
+    KW_ENSURE(s->tour.arena != NULL, err, MEMORY, "a tour");
+    KW_TRY(kw_tour_begin(&s->tour, dir, err));
+    return tell(s, err);
+}
+
+static void closing_line(const struct story *s)
+{
+    (void)printf("\nDone in %.1f s: %u commands, %u of them refused as they must be. The first key "
+                 "came %.1f s after "
+                 "the start.\n",
+                 (double)kw_tour_elapsed_ms(&s->tour) / 1000, s->tour.calls, s->tour.refusals,
+                 (double)s->first_key_ms / 1000);
+}
+
 enum kw_exit kw_tour(const char *dir, const char *pens)
 {
-    (void)dir;
-    (void)pens;
-    return KW_EXIT_USAGE;
+    static struct story s; /* large */
+    struct kw_error error;
+    struct kw_error end_error;
+    struct kw_result result;
+    struct kw_result end;
+
+    s.pens = pens != NULL ? pens : PENS;
+    result = run(&s, dir, &error);
+    end = kw_tour_end(&s.tour, kw_ok(result), &end_error);
+    if (!kw_ok(result)) {
+        (void)fprintf(stderr, "\nkeyward tour: %s\nIts files stay in %s\n", error.message,
+                      s.tour.dir);
+    } else if (!kw_ok(end)) {
+        (void)fprintf(stderr, "\nkeyward tour: %s\n", end_error.message);
+    } else {
+        closing_line(&s);
+    }
+    kw_arena_free(s.tour.arena);
+    return kw_ok(result) && kw_ok(end) ? KW_EXIT_OK : KW_EXIT_UNHEALTHY;
 }

@@ -8,9 +8,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -162,12 +164,16 @@ static struct kw_result run(struct up *up, const char *dir, struct kw_error *err
     return KW_OK;
 }
 
-enum kw_exit kw_up(const char *dir)
+enum kw_exit kw_up(const char *dir, bool with_parent)
 {
     static struct up up; /* large; outlives every callback */
     struct kw_error error;
 
+    kw_log_setup("keyward-up", KW_MESH_REGION, KW_LOG_WARN); /* the banner says enough */
     up.keep = dir != NULL;
+    if (with_parent) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+    }
     if (!kw_ok(run(&up, dir, &error))) {
         (void)fprintf(stderr, "keyward: %s\n", error.message);
         return KW_EXIT_USAGE;

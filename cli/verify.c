@@ -1,6 +1,7 @@
 /* The verifier as its users see it: trust, records by type, findings. */
 #include "cli/verify_internal.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,6 +50,7 @@ void kw_list_done(struct kw_list *list)
 const char *kw_finding_name(enum kw_finding_kind kind)
 {
     static const char *const names[KW_FINDING_KIND_COUNT_] = {
+        [KW_FINDING_RECORD_COUNT] = "record count",
         [KW_FINDING_RECEIPT_MISSING] = "receipt missing",
         [KW_FINDING_RECEIPT_ALTERED] = "receipt altered",
         [KW_FINDING_TAIL_MISSING] = "tail missing",
@@ -83,9 +85,9 @@ struct kw_result kw_verify_found(struct kw_verify *v, struct kw_error *err,
 
 char *kw_verify_chain_text(struct kw_id core, struct kw_id stream, char *text)
 {
-    kw_hex(KW_BYTES(core.bytes, 4), text);
+    kw_hex(KW_BYTES(core.bytes + KW_ID_LEN - 4, 4), text); /* the beginning is a time */
     text[8] = '/';
-    kw_hex(KW_BYTES(stream.bytes, 4), text + 9);
+    kw_hex(KW_BYTES(stream.bytes + KW_ID_LEN - 4, 4), text + 9);
     return text;
 }
 
@@ -177,6 +179,7 @@ struct kw_result kw_verify_take(struct kw_verify *verifier,
                                 Keyward__V1__VerificationRecordType type, struct kw_bytes record,
                                 struct kw_error *err)
 {
+    verifier->records++;
     switch ((int)type) {
     case KEYWARD__V1__VERIFICATION_RECORD_TYPE__VERIFICATION_RECORD_TYPE_RECEIPT:
         return kw_verify_receipt(verifier, record, err);
@@ -191,8 +194,13 @@ struct kw_result kw_verify_take(struct kw_verify *verifier,
     }
 }
 
-struct kw_result kw_verify_end(struct kw_verify *verifier, struct kw_error *err)
+struct kw_result kw_verify_end(struct kw_verify *verifier, uint64_t records, struct kw_error *err)
 {
+    if (records != verifier->records) {
+        KW_TRY(kw_verify_found(verifier, err, KW_FINDING_RECORD_COUNT,
+                               "%" PRIu64 " are here, %" PRIu64 " were exported", verifier->records,
+                               records));
+    }
     KW_TRY(kw_verify_chains_end(verifier, err));
     return kw_verify_facts_end(verifier, err);
 }

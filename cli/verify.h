@@ -19,6 +19,7 @@
 
 /* What can be wrong. Each kind of tampering has a name of its own. */
 enum kw_finding_kind {
+    KW_FINDING_RECORD_COUNT,
     KW_FINDING_RECEIPT_MISSING,
     KW_FINDING_RECEIPT_ALTERED,
     KW_FINDING_TAIL_MISSING,
@@ -89,14 +90,19 @@ struct kw_result kw_verify_take(struct kw_verify *verifier,
                                 Keyward__V1__VerificationRecordType type, struct kw_bytes record,
                                 struct kw_error *err);
 
-/* After the last record: what can be judged only of the whole. Fails: CRYPTO, MEMORY. */
-struct kw_result kw_verify_end(struct kw_verify *verifier, struct kw_error *err);
+/* After the last record: what can be judged only of the whole. `records` is how many there were
+ * when it was exported. Fails: CRYPTO, MEMORY. */
+struct kw_result kw_verify_end(struct kw_verify *verifier, uint64_t records, struct kw_error *err);
 
 /* What was found; `ret_count` may exceed KW_FINDINGS_MAX, which are kept. */
 const struct kw_finding *kw_verify_findings(const struct kw_verify *verifier, size_t *ret_count);
 
 /* The chains, in the order in which they began. */
 const struct kw_verify_chain *kw_verify_chains(const struct kw_verify *verifier, size_t *ret_count);
+
+/* "3f29c1ab/77a0…": a chain in few letters; `text` has KW_CHAIN_TEXT_SIZE bytes. Returns `text`. */
+#define KW_CHAIN_TEXT_SIZE 24
+char *kw_verify_chain_text(struct kw_id core, struct kw_id stream, char *text);
 
 size_t kw_verify_fact_count(const struct kw_verify *verifier);
 

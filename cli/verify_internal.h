@@ -82,6 +82,7 @@ struct kw_verify {
     struct kw_list facts;     /* struct kw_verify_fact */
     struct kw_list named;     /* struct kw_verify_named */
 
+    uint64_t records;        /* taken */
     struct kw_list findings; /* struct kw_finding */
     size_t finding_count;
 };
@@ -107,9 +108,5 @@ struct kw_result kw_verify_receipt(struct kw_verify *v, struct kw_bytes record,
 struct kw_result kw_verify_checkpoint_record(struct kw_verify *v, struct kw_bytes record,
                                              struct kw_error *err);
 struct kw_result kw_verify_chains_end(struct kw_verify *v, struct kw_error *err);
-
-/* "3f29c1ab/77a0…": a chain in few letters; `text` has KW_CHAIN_TEXT_SIZE bytes. */
-#define KW_CHAIN_TEXT_SIZE 24
-char *kw_verify_chain_text(struct kw_id core, struct kw_id stream, char *text);
 
 #endif

@@ -1,0 +1,177 @@
+/* Where the tour takes place: a directory, and a mesh of its own if nobody named one. */
+#include "cli/tour_run.h"
+
+#include "cli/settings.h"
+#include "common/base/clock.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define READY_MS   60000
+#define BANNER_MAX 8192U
+
+extern char **environ;
+
+static struct kw_result dir_make(struct kw_tour *tour, const char *dir, struct kw_error *err)
+{
+    const char *tmp = getenv("TMPDIR");
+    char wanted[PATH_MAX];
+
+    (void)umask(077); /* keys come to lie there */
+    if (dir != NULL) {
+        KW_ENSURE(mkdir(dir, 0700) == 0, err, CONFIG_INVALID, "%s: %s", dir, strerror(errno));
+    } else {
+        (void)snprintf(wanted, sizeof(wanted), "%s/keyward-tour-XXXXXX",
+                       tmp != NULL ? tmp : "/tmp");
+        dir = mkdtemp(wanted);
+        KW_ENSURE(dir != NULL, err, SYSTEM, "%s: %s", wanted, strerror(errno));
+        tour->dir_made = true;
+    }
+    KW_ENSURE(realpath(dir, tour->dir) != NULL, err, SYSTEM, "%s: %s", dir, strerror(errno));
+    return KW_OK;
+}
+
+/* Everything but KEYWARD_CONFIG would outweigh the settings files of the story's people. */
+static void environment_clean(void)
+{
+    for (size_t i = 0; i < kw_cli_settings.count; i++) {
+        char name[64];
+
+        (void)snprintf(name, sizeof(name), "KEYWARD_%s", kw_cli_settings.settings[i].name);
+        for (char *c = name; *c != '\0'; c++) {
+            *c = (char)toupper((unsigned char)*c);
+        }
+        (void)unsetenv(name);
+    }
+}
+
+static int mesh_spawn(struct kw_tour *tour, int out_fd)
+{
+    char mesh_dir[PATH_MAX + 16];
+    char *const argv[] = {(char *)(uintptr_t) "keyward", (char *)(uintptr_t) "up", mesh_dir,
+                          (char *)(uintptr_t) "--with-parent", NULL};
+    posix_spawn_file_actions_t actions;
+    int rc;
+
+    (void)snprintf(mesh_dir, sizeof(mesh_dir), "--dir=%s/mesh", tour->dir);
+    (void)posix_spawn_file_actions_init(&actions);
+    (void)posix_spawn_file_actions_adddup2(&actions, out_fd, STDOUT_FILENO);
+    rc = posix_spawn(&tour->mesh, tour->keyward, &actions, NULL, argv, environ);
+    (void)posix_spawn_file_actions_destroy(&actions);
+    return rc;
+}
+
+/* Reads the banner until its last line, READY. */
+static struct kw_result mesh_await(const struct kw_tour *tour, struct kw_error *err)
+{
+    char banner[BANNER_MAX];
+    size_t len = 0;
+
+    banner[0] = '\0';
+    while (strstr(banner, "\nREADY ") == NULL) {
+        struct pollfd poll_fd = {.fd = tour->mesh_out, .events = POLLIN};
+        ssize_t more;
+
+        KW_ENSURE(poll(&poll_fd, 1, READY_MS) == 1, err, SYSTEM,
+                  "the mesh did not start: see %s/mesh/logs", tour->dir);
+        more = read(tour->mesh_out, banner + len, sizeof(banner) - 1 - len);
+        KW_ENSURE(more > 0, err, SYSTEM, "the mesh ended: see %s/mesh/logs", tour->dir);
+        len += (size_t)more;
+        banner[len] = '\0';
+    }
+    return KW_OK;
+}
+
+static struct kw_result mesh_start(struct kw_tour *tour, struct kw_error *err)
+{
+    char config[PATH_MAX + 16];
+    int fds[2];
+    int rc;
+
+    (void)printf("No KEYWARD_CONFIG: starting a mesh (SoftHSM, Redis, four services) ... ");
+    (void)fflush(stdout);
+    KW_ENSURE(pipe2(fds, O_CLOEXEC) == 0, err, SYSTEM, "a pipe: %s", strerror(errno));
+    rc = mesh_spawn(tour, fds[1]);
+    (void)close(fds[1]);
+    tour->mesh_out = fds[0];
+    KW_ENSURE(rc == 0, err, SYSTEM, "%s: %s", tour->keyward, strerror(rc));
+    KW_TRY(mesh_await(tour, err));
+    (void)printf("up after %.1f s\n", (double)kw_tour_elapsed_ms(tour) / 1000);
+    (void)snprintf(config, sizeof(config), "%s/mesh/cli.yaml", tour->dir);
+    (void)setenv("KEYWARD_CONFIG", config, 1);
+    return KW_OK;
+}
+
+/* Commands run in the story's directory. */
+static struct kw_result config_find(struct kw_error *err)
+{
+    char path[PATH_MAX];
+
+    KW_ENSURE(realpath(getenv("KEYWARD_CONFIG"), path) != NULL, err, CONFIG_INVALID, "%s: %s",
+              getenv("KEYWARD_CONFIG"), strerror(errno));
+    (void)setenv("KEYWARD_CONFIG", path, 1);
+    return KW_OK;
+}
+
+struct kw_result kw_tour_begin(struct kw_tour *tour, const char *dir, struct kw_error *err)
+{
+    ssize_t len = readlink("/proc/self/exe", tour->keyward, sizeof(tour->keyward) - 1);
+
+    KW_ENSURE(len > 0, err, SYSTEM, "/proc/self/exe: %s", strerror(errno));
+    tour->keyward[len] = '\0';
+    tour->mesh_out = -1;
+    tour->start_ns = kw_clock_mono_ns();
+    environment_clean();
+    KW_TRY(dir_make(tour, dir, err));
+    KW_TRY(getenv("KEYWARD_CONFIG") != NULL ? config_find(err) : mesh_start(tour, err));
+    (void)printf(
+        "\nTo repeat a line while the mesh runs:\n    $ cd %s\n    $ export KEYWARD_CONFIG=%s\n",
+        tour->dir, getenv("KEYWARD_CONFIG"));
+    return KW_OK;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
+static struct kw_result mesh_stop(struct kw_tour *tour, struct kw_error *err)
+{
+    int status = 0;
+
+    (void)kill(tour->mesh, SIGTERM);
+    while (waitpid(tour->mesh, &status, 0) < 0) {
+        KW_ENSURE(errno == EINTR, err, SYSTEM, "waiting for the mesh: %s", strerror(errno));
+    }
+    tour->mesh = 0;
+    (void)close(tour->mesh_out);
+    tour->mesh_out = -1;
+    KW_ENSURE(WIFEXITED(status) && WEXITSTATUS(status) == 0, err, SYSTEM,
+              "the mesh did not end well: see %s/mesh/logs", tour->dir);
+    return KW_OK;
+}
+
+struct kw_result kw_tour_end(struct kw_tour *tour, bool good, struct kw_error *err)
+{
+    if (tour->mesh > 0) {
+        KW_TRY(mesh_stop(tour, err));
+    }
+    if (good && tour->dir_made) {
+        (void)nftw(tour->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    }
+    return KW_OK;
+}
