@@ -5,6 +5,7 @@
 #include "services/cryptocore/service.h"
 
 #include "common/base/clock.h"
+#include "common/base/container.h"
 #include "common/base/limits.h"
 #include "common/base/log.h"
 #include "services/cryptocore/call.h"
@@ -12,6 +13,8 @@
 #include "services/cryptocore/status.h"
 
 #include <stdio.h>
+
+#define FAREWELL_MS 1000U
 
 /* --- calls --- */
 
@@ -107,11 +110,36 @@ static void server_closed(void *context)
     kw_hsm_pool_close(core->hsm, hsm_closed, core);
 }
 
+static void farewell_closed(struct kw_timer *timer)
+{
+    struct kw_core *core = KW_CONTAINER_OF(timer, struct kw_core, farewell);
+
+    kw_hop_server_close(core->server, server_closed, core);
+}
+
+static void orchestrator_left(void *context)
+{
+    struct kw_core *core = context;
+
+    if (!core->parted) {
+        core->parted = true;
+        kw_timer_close(&core->farewell, farewell_closed);
+    }
+}
+
+static void farewell_over(struct kw_timer *timer)
+{
+    orchestrator_left(KW_CONTAINER_OF(timer, struct kw_core, farewell));
+}
+
+/* The signed close of the chains is on its way: a hop that is closed would drop it, so the orchestrator leaves first. */
 static void ledger_closed(void *context)
 {
     struct kw_core *core = context;
 
-    kw_hop_server_close(core->server, server_closed, core);
+    kw_timer_init(&core->farewell, core->loop, farewell_over);
+    kw_timer_start(&core->farewell, FAREWELL_MS, 0);
+    kw_hop_server_drain(core->server, orchestrator_left, core);
 }
 
 static void on_stop(void *context)
