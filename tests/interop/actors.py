@@ -60,19 +60,19 @@ class Officer(Signer):
         officer = mesh.directory / "officer"
         super().__init__(mesh.target, self.root, officer / "key.pem", officer / "cert.pem")
 
-    def partner_call(self, name, **fields):
+    def partner_call(self, name, /, **fields):
         request = getattr(partner_service_pb2, name + "Request")(**fields)
         return self.call(method(partner_service_pb2, "PartnerService", name), request)
 
-    def station_call(self, name, **fields):
+    def station_call(self, name, /, **fields):
         request = getattr(station_service_pb2, name + "Request")(**fields)
         return self.call(method(station_service_pb2, "StationService", name), request)
 
-    def grant_call(self, name, **fields):
+    def grant_call(self, name, /, **fields):
         request = getattr(grant_service_pb2, name + "Request")(**fields)
         return self.call(method(grant_service_pb2, "GrantService", name), request)
 
-    def key_call(self, name, **fields):
+    def key_call(self, name, /, **fields):
         request = getattr(key_service_pb2, name + "Request")(**fields)
         return self.call(method(key_service_pb2, "KeyService", name), request)
 
@@ -123,7 +123,7 @@ class Station(Signer):
         super().__init__(mesh.target, self.member.root, self.member.directory / "tls-key.pem",
                          self.member.directory / "tls-cert.pem")
 
-    def provisioning_call(self, name, **fields):
+    def provisioning_call(self, name, /, **fields):
         request = getattr(provisioning_service_pb2, name + "Request")(**fields)
         return self.call(method(provisioning_service_pb2, "ProvisioningService", name), request)
 

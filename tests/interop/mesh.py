@@ -23,6 +23,7 @@ class Mesh:
         self.directory = self.temporary / "mesh"
         self._process = subprocess.Popen([binary, "up", "--dir=%s" % self.directory],
                                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.pid = self._process.pid
         try:
             self.port = int(re.search(r"^READY port=(\d+)", self._output_until_ready(), re.M)[1])
         except BaseException:
