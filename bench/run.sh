@@ -46,6 +46,6 @@ for part in "${parts[@]}"; do
     printf 'bench: %s\n' "$part" >&2
     case "$part" in
     hop) hop ;;
-    *) python3 "bench/${part}_bench.py" "$build" "${quick[@]}" ;;
+    *) /usr/bin/python3 "bench/${part}_bench.py" "$build" "${quick[@]}" ;;
     esac
 done
