@@ -52,11 +52,15 @@ static void timer_closed(struct kw_timer *timer)
     }
 }
 
-/* The outermost part that still runs is next to go; when none is left the mesh has stopped. */
+/* The next part to go; when none is left the mesh has stopped. From outside in, but for the core,
+ * which has the last word to its orchestrator: the signed close of their chain. */
 static void stop_next(struct kw_mesh *mesh)
 {
-    for (int part = KW_MESH_PART_COUNT - 1; part >= 0; part--) {
-        struct kw_child *child = &mesh->slots[part].child;
+    static const enum kw_mesh_part order[KW_MESH_PART_COUNT] = {
+        KW_MESH_GATEWAY, KW_MESH_AUTHZ, KW_MESH_CRYPTOCORE, KW_MESH_ORCHESTRATOR, KW_MESH_REDIS};
+
+    for (size_t i = 0; i < KW_MESH_PART_COUNT; i++) {
+        struct kw_child *child = &mesh->slots[order[i]].child;
 
         if (child->state != KW_CHILD_IDLE && child->state != KW_CHILD_GONE) {
             kw_child_stop(child, STOP_GRACE_MS);

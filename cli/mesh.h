@@ -50,7 +50,7 @@ struct kw_result kw_mesh_start(struct kw_mesh *mesh, struct kw_loop *loop,
                                const struct kw_mesh_dir *dir, const char *bin_dir,
                                const struct kw_mesh_events *events, struct kw_error *err);
 
-/* Stops everything, the outermost first; `stopped` follows. Harmless when already stopping. */
+/* Stops everything, from outside in; `stopped` follows. Harmless when already stopping. */
 void kw_mesh_stop(struct kw_mesh *mesh, int exit_code);
 
 int kw_mesh_port(const struct kw_mesh *mesh, enum kw_mesh_part part);

@@ -10,8 +10,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
-static const char *const columns[] = {"create_time", "method", "caller", "device",
-                                      "sequence",    "name",   NULL};
+static const char *const columns[] = {"sequence", "create_time", "method", "caller", "name", NULL};
 
 /* --- receipt export --- */
 

@@ -180,13 +180,25 @@ static bool is_wanted(const char *line, const char *words)
     return words == NULL;
 }
 
+/* Indented, and cut where a terminal would wrap it. Ids and times are ASCII: so is what is cut. */
+static void line_print(const char *line, size_t len)
+{
+    bool cut = len > LINE_WIDTH + 20;
+
+    while (len > 0 && line[len - 1] == ' ') {
+        len--;
+    }
+    (void)printf("%s%.*s%s\n", len > 0 ? "      " : "", (int)(cut ? LINE_WIDTH + 20 : len), line,
+                 cut ? "…" : "");
+}
+
 static void output_print(const char *output, const char *words)
 {
     while (*output != '\0') {
         size_t len = strcspn(output, "\n");
 
         if (is_wanted(output, words)) {
-            (void)printf(len > 0 ? "      %.*s\n" : "%.*s\n", (int)len, output);
+            line_print(output, len);
         }
         output += len + (output[len] == '\n' ? 1 : 0);
     }
