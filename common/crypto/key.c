@@ -205,6 +205,15 @@ struct kw_result kw_public_key_from_evp(struct kw_public_key *key, EVP_PKEY *evp
     return kw_public_key_from_spki(key, kw_spki_bytes(&spki), err);
 }
 
+struct kw_result kw_public_key_share(const struct kw_public_key *key, struct kw_public_key *ret_key,
+                                     struct kw_error *err)
+{
+    KW_ENSURE(EVP_PKEY_up_ref(key->evp) == 1, err, CRYPTO, "key reference: %s",
+              kw_openssl_reason());
+    *ret_key = *key;
+    return KW_OK;
+}
+
 struct kw_result kw_public_key_to_point(const struct kw_public_key *key,
                                         uint8_t ret_point[KW_P384_POINT_LEN], struct kw_error *err)
 {

@@ -80,9 +80,16 @@ void kw_public_key_done(struct kw_public_key *key);
 struct kw_result kw_public_key_from_spki(struct kw_public_key *key, struct kw_bytes spki,
                                          struct kw_error *err);
 
-/* Takes another reference to the public half of `evp`. Fails: ARGUMENT_INVALID (curve), CRYPTO. */
+/* Copies the public half of `evp`, by encoding and decoding it: not for every call.
+ * Fails: ARGUMENT_INVALID (curve), CRYPTO. */
 struct kw_result kw_public_key_from_evp(struct kw_public_key *key, EVP_PKEY *evp,
                                         struct kw_error *err);
+
+/* Another owner of the same key, in any thread; each calls kw_public_key_done. Cheap. Fails:
+ * CRYPTO.
+ */
+struct kw_result kw_public_key_share(const struct kw_public_key *key, struct kw_public_key *ret_key,
+                                     struct kw_error *err);
 
 /* The uncompressed point of a P-384 key, and back. Fails: ARGUMENT_INVALID (not P-384; not on the
  * curve). */

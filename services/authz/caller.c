@@ -91,7 +91,7 @@ static struct kw_result identify(struct kw_caller_cache *cache, const char *trus
     caller->id = parsed->id;
     (void)kw_spiffe_text(&caller->id, caller->spiffe_id);
     caller->validity = parsed->validity;
-    return kw_public_key_from_evp(&caller->key, parsed->key.evp, err);
+    return kw_public_key_share(&parsed->key, &caller->key, err);
 }
 
 struct kw_result kw_caller_read(struct kw_caller_cache *cache, struct kw_bytes context,

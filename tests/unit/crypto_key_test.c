@@ -112,6 +112,21 @@ Test(crypto_key, verify_refuses_bytes_after_the_signature)
                   .reason == KW_E_SIGNATURE_INVALID);
 }
 
+Test(crypto_key, a_shared_key_outlives_its_first_owner)
+{
+    KW_SCOPED(kw_private_key_done) struct kw_private_key key = {0};
+    KW_SCOPED(kw_public_key_done) struct kw_public_key shared = {0};
+    struct kw_public_key public = {0};
+    struct kw_signature signature;
+
+    fixture_make(&key, &public, KW_CURVE_P256);
+    cr_assert(kw_ok(kw_ecdsa_sign(&key, kw_bytes_str("message"), &signature, &err)));
+    cr_assert(kw_ok(kw_public_key_share(&public, &shared, &err)));
+    kw_public_key_done(&public);
+    cr_expect(kw_ok(
+        kw_ecdsa_verify(&shared, kw_bytes_str("message"), kw_signature_bytes(&signature), NULL)));
+}
+
 Test(crypto_key, spki_round_trips)
 {
     for (int curve = KW_CURVE_P256; curve <= KW_CURVE_P384; curve++) {
