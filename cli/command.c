@@ -111,7 +111,7 @@ const char *kw_command_nearest(const char *noun, const char *typed)
         if (word == NULL || (noun != NULL && strcmp(c->noun, noun) != 0)) {
             continue;
         }
-        if (distance(typed, word) < least) {
+        if (distance(typed, word) < least && distance(typed, word) < strlen(word)) {
             least = distance(typed, word);
             nearest = word;
         }
