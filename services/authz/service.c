@@ -151,6 +151,11 @@ void kw_authz_service_free(struct kw_authz_service *service)
     free(service);
 }
 
+struct kw_authz *kw_authz_service_inside(struct kw_authz_service *service)
+{
+    return &service->authz;
+}
+
 bool kw_authz_service_linked(struct kw_authz_service *service)
 {
     return atomic_load(&service->authz.linked) && !atomic_load(&service->authz.draining);

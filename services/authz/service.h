@@ -28,6 +28,9 @@ struct kw_result kw_authz_service_new(struct kw_loop *loop, const struct kw_auth
                                       const struct kw_authz_events *events,
                                       struct kw_authz_service **ret_service, struct kw_error *err);
 
+/* What its parts share: for tests, which look into the store through it. */
+struct kw_authz *kw_authz_service_inside(struct kw_authz_service *service);
+
 /* For /readyz. Any thread. */
 bool kw_authz_service_linked(struct kw_authz_service *service);
 
