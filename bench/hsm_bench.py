@@ -12,7 +12,7 @@ import tempfile
 import measure
 
 WORKERS = 2  # the core's default
-FACTS = 2  # enabling facts of a released key: protected, activated
+FACTS = 3  # enabling facts of a released key
 JEMALLOC = "/usr/lib/x86_64-linux-gnu/libjemalloc.so.2"
 ROUND_S, ROUNDS, BUDGET_S = 1, 5, 60
 

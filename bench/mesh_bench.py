@@ -268,9 +268,13 @@ def bench(mesh, binaries, quick):
         capacity = measure.Row("capacity", lambda: target.unary(IN_FLIGHT[-1]))
         overload = measure.Row("overload", lambda: target.overload(rate), failures_allowed=True)
         measure.run_rounds([capacity, overload], 1 if quick else ROUNDS, OVERLOAD_BUDGET_S)
+        expected = sum(token.calls.values())
+        if abs(hsm_calls(rows.unary[LOADED]) - expected) > 0.5:
+            raise RuntimeError("a call makes %.2f HSM calls, the raw list %d: hsm_bench.FACTS?" %
+                               (hsm_calls(rows.unary[LOADED]), expected))
         print_load(rows)
         print_overload(capacity, overload, rate)
-        print_aims(rows, capacity, overload, sum(token.calls.values()))
+        print_aims(rows, capacity, overload, expected)
 
 
 def main():
