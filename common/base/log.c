@@ -13,6 +13,8 @@
 #define VALUE_LEN_MAX 1000 /* of a text as it is written; what is longer ends in "..." */
 #define TAIL_SIZE     16   /* kept free for `,"cut":true}` and the newline */
 
+#define REGION_SIZE 64 /* a segment of a SPIFFE id */
+
 struct line {
     char text[LINE_SIZE];
     size_t len;
@@ -21,14 +23,14 @@ struct line {
 
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
 static const char *service_name = "keyward";
-static const char *region_name = "";
+static char region_name[REGION_SIZE];
 static enum kw_log_level lowest_level = KW_LOG_INFO;
 static bool on_terminal;
 
 void kw_log_setup(const char *service, const char *region, enum kw_log_level lowest)
 {
     service_name = service;
-    region_name = region;
+    (void)snprintf(region_name, sizeof(region_name), "%s", region);
     lowest_level = lowest;
     on_terminal = isatty(STDERR_FILENO) == 1;
 }

@@ -55,7 +55,9 @@ struct kw_log_field {
     ((struct kw_log_field){.name = (n), .type = KW_FIELD_ID, .id = {.kind = (k), .value = (v)}})
 #define KW_F_ERR(e) ((struct kw_log_field){.name = "err", .type = KW_FIELD_ERR, .err = (e)})
 
-/* Names the process in every line and sets the lowest level written. Before threads start. */
+/* Names the process in every line and sets the lowest level written. `service` is static; `region`
+ * is copied, because the settings it comes from may be gone when the last line is written. Before
+ * threads start. */
 void kw_log_setup(const char *service, const char *region, enum kw_log_level lowest);
 
 /* The level with this name ("debug", "info", "warn", "error"). Fails: CONFIG_INVALID. */

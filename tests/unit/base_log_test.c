@@ -60,6 +60,16 @@ Test(log, line_without_fields)
     cr_assert(eq(str, (char *)logged(), HEAD "\"it happened\"" WHERE "}"));
 }
 
+Test(log, the_region_may_be_gone_when_a_line_is_written)
+{
+    char region[] = "eu";
+
+    kw_log_setup("test", region, KW_LOG_INFO);
+    region[0] = 'x';
+    KW_LOG(WARN, "late");
+    cr_assert(eq(str, (char *)logged(), HEAD "\"late\"" WHERE "}"));
+}
+
 Test(log, every_type_of_field)
 {
     const struct kw_error err = {
