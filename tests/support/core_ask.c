@@ -90,6 +90,12 @@ static void seal(struct core_fixture *fx, struct core_ask *ask)
     ask->authorization.signer_certificate = kw_field_bytes(ask->seal_certificate);
 }
 
+void core_ask_authorize(struct core_fixture *fx, struct core_ask *ask)
+{
+    sign(fx, ask);
+    seal(fx, ask);
+}
+
 struct waiting {
     struct core_fixture *fx;
     struct core_answer answer;
@@ -158,8 +164,7 @@ struct core_answer core_ask(struct core_fixture *fx, struct core_ask *ask)
                                .end = true};
     struct kw_hop_call *call;
 
-    sign(fx, ask);
-    seal(fx, ask);
+    core_ask_authorize(fx, ask);
     ask->request.body = kw_field_bytes(ask->body_bytes);
     MUST(kw_arena_pack(fx->arena, &ask->request.base, &open.item.data, err));
     MUST(kw_arena_pack(fx->arena, &ask->authorization.base, &open.item.context, err));

@@ -8,40 +8,15 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #define TURN_MS    5
 #define ARENA_SIZE (32U * 1024U * 1024U)
 #define CORE       KW_BINARY_DIR "/bin/keyward-cryptocore"
 #define WORKER     KW_BINARY_DIR "/bin/keyward-hsm-worker"
 
-extern char **environ;
-
 /* --- processes --- */
-
-static pid_t spawn(const char *const *argv, const char *log, int out_fd)
-{
-    posix_spawn_file_actions_t actions;
-    pid_t pid = -1;
-
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, log, O_WRONLY | O_CREAT | O_APPEND,
-                                     0600);
-    if (out_fd >= 0) {
-        posix_spawn_file_actions_adddup2(&actions, out_fd, STDOUT_FILENO);
-    }
-    REQUIRE(posix_spawn(&pid, argv[0], &actions, NULL, (char *const *)(uintptr_t)argv, environ) ==
-                0,
-            "%s does not start", argv[0]);
-    posix_spawn_file_actions_destroy(&actions);
-    return pid;
-}
 
 static void ceremony(struct core_fixture *fx)
 {
@@ -49,11 +24,9 @@ static void ceremony(struct core_fixture *fx)
     char path[PATH_MAX];
     char log[PATH_MAX];
     const char *argv[] = {CORE, "init", config, NULL};
-    int status = 0;
 
     snprintf(config, sizeof(config), "--config=%s", kw_mesh_path(&fx->dir, "init.yaml", path));
-    waitpid(spawn(argv, kw_mesh_path(&fx->dir, "logs/init.log", log), -1), &status, 0);
-    REQUIRE(status == 0, "the ceremony failed: see %s", log);
+    service_run(argv, kw_mesh_path(&fx->dir, "logs/init.log", log));
 }
 
 static void core_config_write(struct core_fixture *fx)
@@ -74,21 +47,6 @@ static void core_config_write(struct core_fixture *fx)
     fclose(file);
 }
 
-/* Reads the READY line: the core has passed its self-tests when it comes. */
-static int ready_port(int fd)
-{
-    char line[256];
-    size_t len = 0;
-    int port = 0;
-
-    while (len < sizeof(line) - 1 && read(fd, line + len, 1) == 1 && line[len] != '\n') {
-        len++;
-    }
-    line[len] = '\0';
-    REQUIRE(sscanf(line, "READY port=%d", &port) == 1, "the core is not ready: %s", line);
-    return port;
-}
-
 void core_fixture_turn(struct core_fixture *fx)
 {
     (void)uv_run(kw_loop_uv(fx->loop), UV_RUN_ONCE);
@@ -107,25 +65,23 @@ static void connect_client(struct core_fixture *fx)
                 "/svc/cryptocore",
     };
 
-    snprintf(target, sizeof(target), "127.0.0.1:%d", fx->port);
+    snprintf(target, sizeof(target), "127.0.0.1:%d", fx->core.port);
     MUST(kw_hop_client_new(fx->rpc, &options, &fx->client, err));
     EVENTUALLY(fx, kw_hop_client_connected(fx->client));
 }
 
+/* A core that comes back listens where it listened before: an orchestrator looks for it there. */
 void core_fixture_start(struct core_fixture *fx)
 {
     char config[PATH_MAX + 16];
+    char listen[64];
     char path[PATH_MAX];
     char log[PATH_MAX];
-    const char *argv[] = {CORE, config, NULL};
-    int out[2];
+    const char *argv[] = {CORE, config, listen, NULL};
 
-    REQUIRE(pipe2(out, O_CLOEXEC) == 0, "pipe");
     snprintf(config, sizeof(config), "--config=%s", kw_mesh_path(&fx->dir, "core.yaml", path));
-    fx->core = spawn(argv, kw_mesh_path(&fx->dir, "logs/core.log", log), out[1]);
-    close(out[1]);
-    fx->port = ready_port(out[0]);
-    close(out[0]);
+    snprintf(listen, sizeof(listen), "--listen=127.0.0.1:%d", fx->core.port);
+    service_start(&fx->core, argv, kw_mesh_path(&fx->dir, "logs/core.log", log));
     kw_chain_verify_start(&fx->chain, &(struct kw_chain){0});
     fx->witness = (struct kw_witness){0};
     connect_client(fx);
@@ -147,11 +103,8 @@ static void client_close(struct core_fixture *fx)
 
 void core_fixture_kill(struct core_fixture *fx)
 {
-    int status;
-
     client_close(fx);
-    kill(fx->core, SIGKILL);
-    waitpid(fx->core, &status, 0);
+    service_kill(&fx->core);
 }
 
 static void on_tick(struct kw_timer *timer)
@@ -228,12 +181,8 @@ void core_fixture_init(struct core_fixture *fx)
 
 void core_fixture_done(struct core_fixture *fx)
 {
-    int status = -1;
-
     client_close(fx);
-    kill(fx->core, SIGTERM);
-    waitpid(fx->core, &status, 0);
-    REQUIRE(status == 0, "the core did not end cleanly: %d (see %s/logs)", status, fx->dir.path);
+    service_stop(&fx->core);
     kw_rpc_close(fx->rpc, on_closed, &fx->rpc_closed);
     EVENTUALLY(fx, fx->rpc_closed);
     kw_timer_close(&fx->tick, NULL);

@@ -15,8 +15,7 @@
 #include "keyward/internal/v1/context.pb-c.h"
 #include "keyward/internal/v1/core.pb-c.h"
 #include "tests/support/must.h"
-
-#include <sys/types.h>
+#include "tests/support/service_process.h"
 
 /* A caller: partner, station, operator, or the holder of an invitation. */
 struct core_caller {
@@ -31,8 +30,7 @@ struct core_caller {
 
 struct core_fixture {
     struct kw_mesh_dir dir;
-    pid_t core;
-    int port;
+    struct service_process core;
     struct kw_loop *loop;
     struct kw_timer tick;
     struct kw_rpc *rpc;
@@ -97,12 +95,21 @@ void core_ask_init(struct core_fixture *fx, struct core_ask *ask, enum kw_method
                    const ProtobufCMessage *body, const struct core_caller *caller);
 struct core_answer core_ask(struct core_fixture *fx, struct core_ask *ask);
 
+/* What core_ask does first: fills `authorization` with the caller's signature and the sealed
+ * capsule. */
+void core_ask_authorize(struct core_fixture *fx, struct core_ask *ask);
+
 /* A new request id as text, in the arena. */
 char *core_request_id(struct core_fixture *fx);
 
 /* Invites (signed by the officer) and enrols a member; its transport key is opened. */
 void core_member(struct core_fixture *fx, enum kw_role role, struct core_caller *ret_member);
 void core_caller_done(struct core_caller *caller);
+
+/* CreatePartnerInvitation or CreateStationInvitation by the officer for a member, with a new key in
+ * `ret_key`. */
+void core_invite_ask(struct core_fixture *fx, enum kw_role role, struct kw_id member,
+                     struct kw_private_key *ret_key, struct core_ask *ret_ask);
 
 /* The two halves of that, for drills. `invitation` is the holder of the invitation's key, `record`
  * KWI1. */

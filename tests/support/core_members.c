@@ -59,21 +59,28 @@ static const ProtobufCMessage *invite_body(struct core_fixture *fx, enum kw_role
     return role == KW_ROLE_PARTNER ? &partner->base : &station->base;
 }
 
-void core_invite(struct core_fixture *fx, enum kw_role role, struct kw_id member,
-                 struct core_caller *ret_invitation, struct kw_buf *ret_record)
+void core_invite_ask(struct core_fixture *fx, enum kw_role role, struct kw_id member,
+                     struct kw_private_key *ret_key, struct core_ask *ret_ask)
 {
     enum kw_method_id method = role == KW_ROLE_PARTNER ? KW_METHOD_CREATE_PARTNER_INVITATION
                                                        : KW_METHOD_CREATE_STATION_INVITATION;
+
+    MUST(kw_private_key_generate(ret_key, KW_CURVE_P256, err));
+    core_ask_init(fx, ret_ask, method, invite_body(fx, role, member, csr_field(fx, ret_key)),
+                  &fx->officer);
+    ret_ask->capsule.owner = member;
+}
+
+void core_invite(struct core_fixture *fx, enum kw_role role, struct kw_id member,
+                 struct core_caller *ret_invitation, struct kw_buf *ret_record)
+{
     struct core_answer answer;
     struct core_ask ask;
     struct kw_invitation invitation;
     struct kw_id request_id;
 
     *ret_invitation = (struct core_caller){0};
-    MUST(kw_private_key_generate(&ret_invitation->key, KW_CURVE_P256, err));
-    core_ask_init(fx, &ask, method,
-                  invite_body(fx, role, member, csr_field(fx, &ret_invitation->key)), &fx->officer);
-    ask.capsule.owner = member;
+    core_invite_ask(fx, role, member, &ret_invitation->key, &ask);
     answer = core_ask(fx, &ask);
     REQUIRE(answer.reason == KW_E_NONE, "%s", kw_reason_row(answer.reason)->name);
     caller_take(ret_invitation, answer.reply->certificates[0]->certificates[0]);
