@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define GROWTH 64
 
@@ -45,6 +46,11 @@ void kw_list_done(struct kw_list *list)
 {
     free(list->items);
     *list = (struct kw_list){.size = list->size};
+}
+
+int kw_verify_by_id(const void *a, const void *b)
+{
+    return memcmp(a, b, KW_ID_LEN);
 }
 
 const char *kw_finding_name(enum kw_finding_kind kind)

@@ -4,8 +4,6 @@
 
 #include "common/base/limits.h"
 
-#include <string.h>
-
 struct kw_result kw_verify_authority(struct kw_verify *v, struct kw_bytes der, struct kw_error *err)
 {
     KW_SCOPED(kw_certificate_done) struct kw_certificate certificate = {0};
@@ -47,7 +45,7 @@ static struct kw_result root_check(struct kw_verify *v, const struct kw_receipt 
     uint8_t hash[KW_SHA256_LEN];
 
     KW_TRY(kw_sha256(receipt->signer, hash, err));
-    if (memcmp(hash, v->rooted, sizeof(hash)) == 0) {
+    if (kw_bytes_equal(KW_BYTES_OF(hash), KW_BYTES_OF(v->rooted))) {
         return KW_OK;
     }
     KW_TRY(kw_certificate_from_der(&certificate, receipt->signer, err));

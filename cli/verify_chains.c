@@ -3,7 +3,6 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* Whoever exports and whoever makes receipts have a clock each. */
 #define CLOCKS_APART_MS 2000U
@@ -181,23 +180,19 @@ static struct kw_result witness_judge(struct kw_verify *v, const struct kw_verif
                                      text, witness->seq, chain->verifier.at.seq)
                    : KW_OK;
     }
-    return memcmp(chain->heads[witness->seq - chain->base].bytes, witness->head, KW_SHA256_LEN) == 0
+    return kw_bytes_equal(KW_BYTES_OF(chain->heads[witness->seq - chain->base].bytes),
+                          KW_BYTES_OF(witness->head))
                ? KW_OK
                : kw_verify_found(v, err, KW_FINDING_RECEIPT_ALTERED,
                                  "chain %s: authz saw another head at number %" PRIu64, text,
                                  witness->seq);
 }
 
-static int by_id(const void *a, const void *b)
-{
-    return memcmp(a, b, KW_ID_LEN);
-}
-
 static struct kw_result reuse_judge(struct kw_verify *v, struct kw_error *err)
 {
-    kw_list_sort(&v->capsules, by_id);
+    kw_list_sort(&v->capsules, kw_verify_by_id);
     for (size_t i = 1; i < v->capsules.count; i++) {
-        if (by_id(kw_list_at(&v->capsules, i - 1), kw_list_at(&v->capsules, i)) == 0) {
+        if (kw_verify_by_id(kw_list_at(&v->capsules, i - 1), kw_list_at(&v->capsules, i)) == 0) {
             char text[2 * KW_ID_LEN + 1];
 
             kw_hex(KW_BYTES(kw_list_at(&v->capsules, i), KW_ID_LEN), text);

@@ -5,8 +5,6 @@
 
 #include "common/crypto/cmac.h"
 
-#include <string.h>
-
 /* A stop takes effect while uses are under way: what was issued so shortly after is not held
  * against anybody. */
 #define UNDER_WAY_MS 2000U
@@ -43,34 +41,23 @@ struct kw_result kw_verify_fact(struct kw_verify *v, struct kw_bytes encoded, st
     return kw_list_add(&v->facts, &one, err);
 }
 
-static int by_key(const void *a, const void *b)
-{
-    return memcmp(((const struct kw_verify_fact *)a)->key.bytes,
-                  ((const struct kw_verify_fact *)b)->key.bytes, KW_ID_LEN);
-}
-
-static int by_id(const void *a, const void *b)
-{
-    return memcmp(a, b, KW_ID_LEN);
-}
-
 /* The facts of a key, in the sorted list: the first, and how many. */
 static const struct kw_verify_fact *facts_of(const struct kw_verify *v, struct kw_id key,
                                              size_t *ret_count)
 {
     const struct kw_verify_fact wanted = {.key = key};
     const struct kw_verify_fact *all = (const struct kw_verify_fact *)v->facts.items;
-    const struct kw_verify_fact *first = kw_list_find(&v->facts, &wanted, by_key);
+    const struct kw_verify_fact *first = kw_list_find(&v->facts, &wanted, kw_verify_by_id);
     const struct kw_verify_fact *last = first;
 
     *ret_count = 0;
     if (first == NULL) {
         return NULL;
     }
-    while (first > all && by_key(first - 1, first) == 0) {
+    while (first > all && kw_verify_by_id(first - 1, first) == 0) {
         first--;
     }
-    while (last + 1 < all + v->facts.count && by_key(last + 1, first) == 0) {
+    while (last + 1 < all + v->facts.count && kw_verify_by_id(last + 1, first) == 0) {
         last++;
     }
     *ret_count = (size_t)(last - first) + 1;
@@ -96,7 +83,7 @@ static struct kw_result origin_judge(struct kw_verify *v, const struct kw_verify
     char name[KW_ID_TEXT_SIZE];
 
     if (!kw_fact_kind_enabling(one->fact.kind) || one->fact.time_ms > newest_ms ||
-        kw_list_find(&v->capsules, &one->fact.capsule, by_id) != NULL) {
+        kw_list_find(&v->capsules, &one->fact.capsule, kw_verify_by_id) != NULL) {
         return KW_OK;
     }
     return kw_verify_found(v, err, KW_FINDING_FACT_UNBACKED, "%s %s: no receipt of its capsule",
@@ -116,7 +103,7 @@ static struct kw_result named_judge(struct kw_verify *v, const struct kw_verify_
         return KW_OK;
     }
     for (size_t i = 0; i < count; i++) {
-        if (memcmp(facts[i].hash.bytes, named->hash.bytes, KW_SHA256_LEN) == 0) {
+        if (kw_bytes_equal(KW_BYTES_OF(facts[i].hash.bytes), KW_BYTES_OF(named->hash.bytes))) {
             return KW_OK;
         }
     }
@@ -155,8 +142,8 @@ struct kw_result kw_verify_facts_end(struct kw_verify *v, struct kw_error *err)
 {
     uint64_t newest_ms = newest_receipt_ms(v);
 
-    kw_list_sort(&v->facts, by_key);
-    kw_list_sort(&v->capsules, by_id);
+    kw_list_sort(&v->facts, kw_verify_by_id);
+    kw_list_sort(&v->capsules, kw_verify_by_id);
     for (size_t i = 0; i < v->facts.count; i++) {
         KW_TRY(origin_judge(v, kw_list_at(&v->facts, i), newest_ms, err));
     }

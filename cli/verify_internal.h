@@ -24,6 +24,9 @@ void *kw_list_find(const struct kw_list *list, const void *item,
                    int (*compare)(const void *, const void *));
 void kw_list_done(struct kw_list *list);
 
+/* Orders items that begin with a struct kw_id. */
+int kw_verify_by_id(const void *a, const void *b);
+
 /* A head that authz had stored when it issued a capsule. */
 struct kw_verify_witness {
     struct kw_witness witness;
@@ -41,7 +44,7 @@ struct kw_verify_use {
 
 /* A fact, and what identifies its record. */
 struct kw_verify_fact {
-    struct kw_id key;
+    struct kw_id key;    /* first: it is sorted by */
     struct kw_fact fact; /* without the actor, which is borrowed */
     struct kw_hash hash;
 };
