@@ -55,6 +55,8 @@ class World:
         self.pens = [self.station.make_pen(item) for item in self.items]
         for i in range(PENS - 1):
             self.station.confirm(self.items[i], self.pens[i], "SN-%04d" % i)
+        self.resumed_messages = self.station.create_batch(
+            PENS, request_id=self.batch_request_id, start_index=2)
         self.released = self.station.provisioning_call("ReleaseBatch", name=self.batch)
         self.unconfirmed = self.items[-1].device
 
@@ -118,11 +120,14 @@ class Provisioning(Case):
             self.assertEqual(cmac(pen.device_key, bytes(16))[:3], item.check_value)
 
     def test_resumed_stream_has_the_same_keys(self):
-        again = self.station.create_batch(PENS, request_id=world.batch_request_id, start_index=2)
-        items = [item for message in again for item in message.chunk.items]
+        items = [item for message in world.resumed_messages for item in message.chunk.items]
         self.assertEqual([self.station.unwrap(item) for item in items],
                          [pen.device_key for pen in world.pens[2:]])
-        self.assertEqual(again[-1].totals.sent_count, PENS - 2)
+        self.assertEqual(world.resumed_messages[-1].totals.sent_count, PENS - 2)
+
+    def test_keys_are_not_sent_again_after_release(self):
+        self.assertRefused(Code.FAILED_PRECONDITION, "STATE_CONFLICT", self.station.create_batch,
+                           PENS, request_id=world.batch_request_id, start_index=2)
 
     def test_request_id_of_another_batch(self):
         self.assertRefused(Code.INVALID_ARGUMENT, "REQUEST_ID_REUSED", self.station.create_batch,
@@ -272,7 +277,7 @@ class Mutations(Case):
 
     def send(self, request, metadata):
         call = self.officer.channel.unary_unary(
-            signing.method_path(self.method), actors.TO_BYTES, signing.parser(self.method))
+            signing.method_path(self.method), actors.to_bytes, signing.parser(self.method))
         with translated():
             return call(request, timeout=actors.TIMEOUT_S, metadata=metadata)
 
