@@ -9,6 +9,9 @@
 #define MINUTE_MS   60000U
 #define NS_PER_MS   1000000ULL
 
+/* An outcome without content takes no bytes. */
+static const Keyward__Internal__V1__Outcome nothing = KEYWARD__INTERNAL__V1__OUTCOME__INIT;
+
 /* --- the caller's part --- */
 
 static bool signs(const struct question *question)
@@ -117,7 +120,8 @@ void authz_ask_start(struct authz_fixture *fx, const struct question *question,
                                .has_item = true,
                                .end = !question->open_end};
 
-    *answer = (struct answer){.fx = fx, .takes_nothing = answer->takes_nothing};
+    *answer =
+        (struct answer){.fx = fx, .outcome = &nothing, .takes_nothing = answer->takes_nothing};
     answer->signature = question->signature;
     if (question->signature.len == 0 && signs(question)) {
         answer->signature = signature(fx, question);

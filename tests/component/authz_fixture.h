@@ -85,7 +85,7 @@ struct answer {
     uint32_t retry_ms;
     size_t message_count;
     struct kw_bytes messages[ANSWER_MESSAGES_MAX];
-    const Keyward__Internal__V1__Outcome *outcome; /* NULL: none came */
+    const Keyward__Internal__V1__Outcome *outcome; /* never NULL */
     struct kw_bytes signature;                     /* that was sent */
     bool takes_nothing;                            /* returns no credit for what comes */
 };
@@ -147,9 +147,12 @@ void authz_certificate_revoke(struct authz_fixture *fx, const struct actor *acto
 
 /* --- looking into the database --- */
 
-/* The one number that `sql` selects; the parameter is `$1` (NULL: none). */
+/* The one number, or text, that `sql` (a constant) selects. */
 int64_t authz_number(struct authz_fixture *fx, const char *sql);
 char *authz_text_of(struct authz_fixture *fx, const char *sql);
+
+/* Changes rows behind authz's back. */
+void authz_exec(struct authz_fixture *fx, const char *sql);
 
 /* Denials written so far, summaries counted in full; waits until `count` are. */
 void authz_denials_await(struct authz_fixture *fx, int64_t count);

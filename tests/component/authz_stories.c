@@ -154,6 +154,21 @@ char *authz_text_of(struct authz_fixture *fx, const char *sql)
     return peek.text;
 }
 
+static struct kw_result change(struct kw_store_job *job, struct kw_tx *tx, struct kw_error *err)
+{
+    struct kw_stmt *stmt;
+
+    KW_TRY(kw_sql(tx, ((struct peek *)job)->sql, &stmt, err));
+    return kw_exec(stmt, NULL, err);
+}
+
+void authz_exec(struct authz_fixture *fx, const char *sql)
+{
+    struct peek peek = {.job.run = change, .sql = sql};
+
+    run_peek(fx, &peek, true);
+}
+
 void authz_denials_await(struct authz_fixture *fx, int64_t count)
 {
     static const char sql[] = "SELECT coalesce(sum(times), 0) FROM denials";
