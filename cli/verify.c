@@ -191,6 +191,8 @@ struct kw_result kw_verify_take(struct kw_verify *verifier,
         return kw_verify_receipt(verifier, record, err);
     case KEYWARD__V1__VERIFICATION_RECORD_TYPE__VERIFICATION_RECORD_TYPE_CHECKPOINT:
         return kw_verify_checkpoint_record(verifier, record, err);
+    case KEYWARD__V1__VERIFICATION_RECORD_TYPE__VERIFICATION_RECORD_TYPE_HEAD:
+        return kw_verify_head(verifier, record, err);
     case KEYWARD__V1__VERIFICATION_RECORD_TYPE__VERIFICATION_RECORD_TYPE_FACT:
         return kw_verify_fact(verifier, record, err);
     case KEYWARD__V1__VERIFICATION_RECORD_TYPE__VERIFICATION_RECORD_TYPE_CERTIFICATE:

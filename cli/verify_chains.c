@@ -1,6 +1,8 @@
 /* Receipts in their chains, checkpoints over them, and the heads that authz once saw. */
 #include "cli/verify_internal.h"
 
+#include "common/audit/head.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -150,6 +152,15 @@ struct kw_result kw_verify_checkpoint_record(struct kw_verify *v, struct kw_byte
                                checkpoint.seq);
     }
     return checkpoint_place(v, &checkpoint, err);
+}
+
+struct kw_result kw_verify_head(struct kw_verify *v, struct kw_bytes record, struct kw_error *err)
+{
+    struct kw_verify_witness seen = {0};
+
+    return kw_ok(kw_head_decode(record, &seen.witness, NULL))
+               ? kw_list_add(&v->witnesses, &seen, err)
+               : kw_verify_found(v, err, KW_FINDING_RECEIPT_ALTERED, "a head that cannot be read");
 }
 
 /* The head that authz saw must be the one we see. What a later export would show need not be here.

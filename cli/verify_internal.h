@@ -30,7 +30,7 @@ int kw_verify_by_id(const void *a, const void *b);
 /* A head that authz had stored when it issued a capsule. */
 struct kw_verify_witness {
     struct kw_witness witness;
-    uint64_t time_ms; /* of the receipt that carries it */
+    uint64_t time_ms; /* of the receipt that carries it; 0: authz gave it before anything else */
 };
 
 /* A key that was delivered to a partner. */
@@ -110,6 +110,7 @@ struct kw_result kw_verify_receipt(struct kw_verify *v, struct kw_bytes record,
                                    struct kw_error *err);
 struct kw_result kw_verify_checkpoint_record(struct kw_verify *v, struct kw_bytes record,
                                              struct kw_error *err);
+struct kw_result kw_verify_head(struct kw_verify *v, struct kw_bytes record, struct kw_error *err);
 struct kw_result kw_verify_chains_end(struct kw_verify *v, struct kw_error *err);
 
 #endif

@@ -191,6 +191,14 @@ class World(unittest.TestCase):
 
         self.assertFound("receipt altered", change)
 
+    def test_tail_missing(self):
+        def change(records):
+            newest = self.of(records, "RECEIPT")[-1]
+            facts = self.of(records, "FACT")
+            records[records.index(newest):] = facts
+
+        self.assertFound("tail missing", change)
+
     def test_checkpoint_forged(self):
         def change(records):
             record = self.of(records, "CHECKPOINT")[0]

@@ -71,7 +71,7 @@ static void expect_refused(void)
     cr_expect_eq(verify(&v).reason, KW_E_CONFIG_INVALID);
 }
 
-#define HEAD "{\"exportTime\":\"2030-01-01T00:00:00.5Z\"}"
+#define FIRST_LINE "{\"exportTime\":\"2030-01-01T00:00:00.5Z\"}"
 
 Test(evidence, whole_file)
 {
@@ -79,7 +79,7 @@ Test(evidence, whole_file)
     size_t findings;
     size_t chains;
 
-    file_write(HEAD, "{\"records\":12}");
+    file_write(FIRST_LINE, "{\"records\":12}");
     cr_assert(kw_ok(verify(&v)));
     (void)kw_verify_findings(v, &findings);
     cr_expect_eq(findings, 0);
@@ -92,7 +92,7 @@ Test(evidence, record_taken_out_or_put_in)
 {
     struct kw_verify *v = NULL;
 
-    file_write(HEAD, "{\"records\":13}");
+    file_write(FIRST_LINE, "{\"records\":13}");
     cr_assert(kw_ok(verify(&v)));
     cr_expect(evidence_found(v, KW_FINDING_RECORD_COUNT));
     kw_verify_free(v);
@@ -100,13 +100,13 @@ Test(evidence, record_taken_out_or_put_in)
 
 Test(evidence, broken_off)
 {
-    file_write(HEAD, NULL);
+    file_write(FIRST_LINE, NULL);
     expect_refused();
 }
 
 Test(evidence, goes_on_behind_its_end)
 {
-    file_write(HEAD, "{\"records\":12}\n{\"records\":12}");
+    file_write(FIRST_LINE, "{\"records\":12}\n{\"records\":12}");
     expect_refused();
 }
 
@@ -122,13 +122,13 @@ Test(evidence, another_file)
 
 Test(evidence, record_of_no_type)
 {
-    file_write(HEAD "\n{\"type\":\"X\",\"encoded\":\"AAAA\"}", "{\"records\":13}");
+    file_write(FIRST_LINE "\n{\"type\":\"X\",\"encoded\":\"AAAA\"}", "{\"records\":13}");
     expect_refused();
 }
 
 Test(evidence, record_that_is_no_base64)
 {
-    file_write(HEAD "\n{\"type\":\"VERIFICATION_RECORD_TYPE_FACT\",\"encoded\":\"A!==\"}",
+    file_write(FIRST_LINE "\n{\"type\":\"VERIFICATION_RECORD_TYPE_FACT\",\"encoded\":\"A!==\"}",
                "{\"records\":13}");
     expect_refused();
 }

@@ -1,6 +1,7 @@
 /* Evidence made by hand; see the header. */
 #include "tests/unit/cli_verify_support.h"
 
+#include "common/audit/head.h"
 #include "common/audit/seal.h"
 #include "common/rpc/methods.h"
 
@@ -139,6 +140,14 @@ void evidence_checkpoint(struct evidence *e, const struct kw_chain *chain, bool 
     cr_assert(kw_ok(kw_ecdsa_sign(key, kw_buf_bytes(&message), &signature, NULL)));
     checkpoint.signature = kw_signature_bytes(&signature);
     cr_assert(kw_ok(kw_checkpoint_encode(&checkpoint, record_add(e, CHECKPOINT), NULL)));
+}
+
+void evidence_head(struct evidence *e, const struct kw_chain *seen)
+{
+    struct kw_witness witness = {.core = seen->core, .stream = seen->stream, .seq = seen->seq};
+
+    kw_copy(witness.head, seen->head.bytes, KW_SHA256_LEN);
+    cr_assert(kw_ok(kw_head_encode(&witness, record_add(e, HEAD), NULL)));
 }
 
 void evidence_fact_record(enum kw_fact_kind kind, uint64_t after_s, uint8_t capsule,

@@ -11,6 +11,7 @@
 #define EVIDENCE_TIME PKI_NOW_MS
 
 #define RECEIPT     KEYWARD__V1__VERIFICATION_RECORD_TYPE__VERIFICATION_RECORD_TYPE_RECEIPT
+#define HEAD        KEYWARD__V1__VERIFICATION_RECORD_TYPE__VERIFICATION_RECORD_TYPE_HEAD
 #define CHECKPOINT  KEYWARD__V1__VERIFICATION_RECORD_TYPE__VERIFICATION_RECORD_TYPE_CHECKPOINT
 #define FACT        KEYWARD__V1__VERIFICATION_RECORD_TYPE__VERIFICATION_RECORD_TYPE_FACT
 #define CERTIFICATE KEYWARD__V1__VERIFICATION_RECORD_TYPE__VERIFICATION_RECORD_TYPE_CERTIFICATE
@@ -54,6 +55,9 @@ void evidence_receipt(struct evidence *e, uint8_t number);
 /* A checkpoint over the chain as it stands, by this key. */
 void evidence_checkpoint(struct evidence *e, const struct kw_chain *chain, bool closed,
                          const struct kw_private_key *key);
+
+/* What authz says it last saw. */
+void evidence_head(struct evidence *e, const struct kw_chain *seen);
 
 /* A fact about key 1, `after_s` seconds after the beginning; an enabling one made under capsule
  * `capsule`. */

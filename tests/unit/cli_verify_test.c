@@ -193,6 +193,25 @@ Test(verify, tail_missing)
     expect(KW_FINDING_TAIL_MISSING);
 }
 
+/* Nobody came after: only authz knows. */
+Test(verify, tail_missing_of_the_last_chain)
+{
+    evidence_whole(&e, true);
+    evidence_head(&e, &e.chain);
+    expect_none();
+    evidence_remove(&e, place(CHECKPOINT, 1));
+    evidence_remove(&e, place(RECEIPT, 5));
+    expect(KW_FINDING_TAIL_MISSING);
+}
+
+Test(verify, head_that_is_none)
+{
+    evidence_whole(&e, true);
+    evidence_head(&e, &e.chain);
+    e.records[place(HEAD, 0)].bytes.len -= 1;
+    expect(KW_FINDING_RECEIPT_ALTERED);
+}
+
 Test(verify, whole_chain_missing)
 {
     struct kw_chain gone = {.core = {{77}}, .stream = {{2}}, .seq = 4};
