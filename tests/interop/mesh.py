@@ -15,14 +15,15 @@ LOG_TAIL_BYTES = 4000
 
 
 class Mesh:
-    """Use as a context. Leaving it stops the mesh and fails unless it ends with 0."""
+    """Use as a context; `environment` is for the services too. Leaving it stops the mesh and fails unless it ends with 0."""
 
-    def __init__(self, binary):
+    def __init__(self, binary, **environment):
         self._temporary = tempfile.TemporaryDirectory(prefix="keyward-interop-")
         self.temporary = pathlib.Path(self._temporary.name)
         self.directory = self.temporary / "mesh"
         self._process = subprocess.Popen([binary, "up", "--dir=%s" % self.directory],
-                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                         env={**os.environ, **environment})
         self.pid = self._process.pid
         try:
             self.port = int(re.search(r"^READY port=(\d+)", self._output_until_ready(), re.M)[1])
