@@ -1,9 +1,9 @@
 /* Evidence in a file, one JSON object a line:
  *
- *     {"startTime":…,"endTime":…,"exportTime":…}       what was asked for, and when
- *     {"type":"VERIFICATION_RECORD_TYPE_…","encoded":base64}    a record, as proto3 JSON has it
- *     {"records":N}                                    the end: without it the file is incomplete
- * and is not judged
+ *     {"startTime":…,"endTime":…,"exportTime":…}    what was asked for, and when
+ *     {"type":"VERIFICATION_RECORD_TYPE_…",         a record, as proto3 JSON has it
+ *      "encoded":base64}
+ *     {"records":N}                                 the end: a file without it is not judged
  */
 #ifndef KW_CLI_EVIDENCE_H
 #define KW_CLI_EVIDENCE_H

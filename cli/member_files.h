@@ -1,10 +1,12 @@
 /* What a member (or an invited one) keeps in its directory:
  *
- *     cli.yaml                    settings with which `keyward` is this member
- *     key.pem cert.pem ca.pem     TLS: private key (0600), chain, root of the gateway's
- *     transport-key.pem, -cert.pem    the pair that transport keys are sealed for
- *     transport-v1.cms            the transport key of that version as it came, for `openssl cms
- * -decrypt` transport-v1.key            and opened: 32 bytes (0600)
+ *     cli.yaml              settings with which `keyward` is this member
+ *     key.pem cert.pem      TLS: private key (0600) and chain
+ *     ca.pem                root of the gateway's chain
+ *     transport-key.pem     the pair that transport keys are sealed for: private key (0600)
+ *     transport-cert.pem    and chain
+ *     transport-v1.cms      the transport key of that version as it came
+ *     transport-v1.key      and opened: 32 bytes (0600)
  */
 #ifndef KW_CLI_MEMBER_FILES_H
 #define KW_CLI_MEMBER_FILES_H

@@ -4,11 +4,12 @@
  *
  * What it holds against what:
  *
- *     receipt     number and head before it; its capsule's seal by authz's certificate, and that by
- * the root checkpoint  signature of the HSM's key; the head of the chain at its number witness in a
- * later capsule: the head that authz once saw must still be there fact        an enabling one has a
- * receipt of the capsule it was made under; a disabling one that a capsule names is there; no key
- * was delivered that facts had stopped before
+ *     receipt     its number, the head before it; the seal of its capsule, by authz below the root
+ *     checkpoint  the signature of the HSM's key; the head of the chain at its number
+ *     head        what authz once saw, in a later capsule or told by itself, is still there
+ *     fact        an enabling one: a receipt of the capsule it was made under;
+ *                 a disabling one that a capsule names: it is there;
+ *                 a key that was delivered: no fact had stopped it before
  */
 #ifndef KW_CLI_VERIFY_H
 #define KW_CLI_VERIFY_H
