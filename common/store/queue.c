@@ -33,11 +33,11 @@ struct kw_result kw_job_queue_push(struct kw_job_queue *queue, struct kw_store_j
     return KW_OK;
 }
 
+/* Without the mutex, which the woken thread wants at once: holding it costs two context switches.
+ * The jobs were put in under it, so whoever is about to wait has seen them. */
 void kw_job_queue_wake(struct kw_job_queue *queue)
 {
-    pthread_mutex_lock(&queue->mutex);
     pthread_cond_signal(&queue->wake);
-    pthread_mutex_unlock(&queue->mutex);
 }
 
 void kw_job_queue_close(struct kw_job_queue *queue)
