@@ -43,8 +43,8 @@ static struct kw_result bin_dir_find(char path[PATH_MAX], struct kw_error *err)
 static struct kw_result ceremony_run(const struct kw_mesh_dir *dir, const char *bin_dir,
                                      struct kw_error *err)
 {
-    char program[PATH_MAX];
-    char config[PATH_MAX];
+    char program[PATH_MAX + 32];
+    char config[PATH_MAX + 16];
     char log[PATH_MAX];
     char path[PATH_MAX];
     char *const args[] = {program, (char *)(uintptr_t) "init", config, NULL};
