@@ -72,6 +72,19 @@ static struct kw_result device_of(struct kw_authz_call *call, struct kw_id *ret_
     return KW_OK;
 }
 
+/* A fact that is none, or enables, is the inner layers' fault and not the caller's. */
+static struct kw_result fact_keep(struct kw_authz_call *call, struct kw_tx *tx, struct kw_id device,
+                                  struct kw_bytes record, struct kw_error *err)
+{
+    struct kw_error inner = {0};
+    struct kw_result result = kw_disabled_insert(tx, device, record, &call->stamp, &inner);
+
+    KW_ENSURE(result.reason != KW_E_ENCODING_INVALID && result.reason != KW_E_ARGUMENT_INVALID, err,
+              INTERNAL, "a disabling fact from inside: %s", inner.message);
+    KW_ENSURE(kw_ok(result), err, STORE_UNAVAILABLE, "%s", inner.message);
+    return KW_OK;
+}
+
 static struct kw_result effect_run(struct kw_authz_call *call, struct kw_tx *tx,
                                    struct kw_error *err)
 {
@@ -82,7 +95,7 @@ static struct kw_result effect_run(struct kw_authz_call *call, struct kw_tx *tx,
         KW_TRY(device_of(call, &device, err));
     }
     for (size_t i = 0; i < outcome->disabled_count; i++) {
-        KW_TRY(kw_disabled_insert(tx, device, outcome->disabled[i], &call->stamp, err));
+        KW_TRY(fact_keep(call, tx, device, outcome->disabled[i], err));
     }
     if (call->operation->effect != NULL && !call->validate_only) {
         KW_TRY(call->operation->effect(call, tx, err));

@@ -23,7 +23,7 @@ static bool signs(const struct question *question)
                                                         kw_method_has(method, KW_METHOD_MUTATES)));
 }
 
-static struct kw_bytes packed(struct authz_fixture *fx, const ProtobufCMessage *message)
+struct kw_bytes authz_packed(struct authz_fixture *fx, const ProtobufCMessage *message)
 {
     struct kw_bytes bytes;
 
@@ -46,7 +46,7 @@ static struct kw_bytes signature(struct authz_fixture *fx, const struct question
     struct kw_signed_request request = {
         .method = kw_bytes_str(kw_method_by_id((uint32_t)method)->path), .body_hash = body_hash};
 
-    MUST(kw_sha256(packed(fx, body), body_hash, err));
+    MUST(kw_sha256(authz_packed(fx, body), body_hash, err));
     KW_IGNORE(kw_request_id_parse(kw_message_request_id(body), &request_id, NULL));
     request.request_id = kw_id_bytes(&request_id);
     MUST(kw_request_signature_make(question->key != NULL ? question->key : &question->caller->key,
@@ -64,7 +64,7 @@ static struct kw_bytes caller_message(struct authz_fixture *fx, const struct que
     message.peer_address = (char *)(uintptr_t) "192.0.2.1:4711";
     message.signature = kw_field_bytes(signed_value);
     message.cached_digest = kw_field_bytes(question->cached_digest);
-    return packed(fx, &message.base);
+    return authz_packed(fx, &message.base);
 }
 
 /* --- what comes back --- */
@@ -126,7 +126,7 @@ void authz_ask_start(struct authz_fixture *fx, const struct question *question,
     if (question->signature.len == 0 && signs(question)) {
         answer->signature = signature(fx, question);
     }
-    open.item.data = question->raw.len > 0 ? question->raw : packed(fx, question->body);
+    open.item.data = question->raw.len > 0 ? question->raw : authz_packed(fx, question->body);
     open.item.context = caller_message(fx, question, answer->signature);
     MUST(kw_hop_open(fx->gateway, &open, &events, answer, &answer->call, err));
 }
@@ -147,8 +147,9 @@ struct answer authz_ask(struct authz_fixture *fx, const struct question *questio
 
 void authz_send(struct answer *answer, const ProtobufCMessage *message)
 {
-    REQUIRE(kw_hop_send(answer->call, (struct kw_hop_item){.data = packed(answer->fx, message)}),
-            "no credit");
+    REQUIRE(
+        kw_hop_send(answer->call, (struct kw_hop_item){.data = authz_packed(answer->fx, message)}),
+        "no credit");
 }
 
 const void *authz_message_at(const struct answer *answer, size_t index,

@@ -73,7 +73,7 @@ struct question {
     bool open_end;       /* a stream: more comes by authz_send */
 };
 
-#define ANSWER_MESSAGES_MAX 64
+#define ANSWER_MESSAGES_MAX 256
 
 struct answer {
     struct authz_fixture *fx;
@@ -119,6 +119,7 @@ void authz_turn(struct authz_fixture *fx);
 void authz_ask_start(struct authz_fixture *fx, const struct question *question,
                      struct answer *answer);
 struct answer authz_ask(struct authz_fixture *fx, const struct question *question);
+struct kw_bytes authz_packed(struct authz_fixture *fx, const ProtobufCMessage *message);
 void authz_send(struct answer *answer, const ProtobufCMessage *message);
 void authz_wait(struct answer *answer);
 
@@ -145,11 +146,15 @@ void authz_member_put(struct authz_fixture *fx, struct actor *actor);
 void authz_certificate_put(struct authz_fixture *fx, const struct actor *actor);
 void authz_certificate_revoke(struct authz_fixture *fx, const struct actor *actor);
 
+/* So many suspensions of the key of each of so many devices, whose ids begin at `fill`. */
+void authz_facts_put(struct authz_fixture *fx, uint8_t fill, size_t devices, size_t facts);
+
 /* --- looking into the database --- */
 
 /* The one number, or text, that `sql` (a constant) selects. */
 int64_t authz_number(struct authz_fixture *fx, const char *sql);
 char *authz_text_of(struct authz_fixture *fx, const char *sql);
+struct kw_bytes authz_blob(struct authz_fixture *fx, const char *sql);
 
 /* Changes rows behind authz's back. */
 void authz_exec(struct authz_fixture *fx, const char *sql);

@@ -224,6 +224,8 @@ static void create_batch(struct inside_call *call)
     Keyward__V1__CreateBatchResponse response = KEYWARD__V1__CREATE_BATCH_RESPONSE__INIT;
     Keyward__V1__BatchChunk chunk = KEYWARD__V1__BATCH_CHUNK__INIT;
     Keyward__V1__BatchTotals totals = KEYWARD__V1__BATCH_TOTALS__INIT;
+    Keyward__V1__BatchItem item = KEYWARD__V1__BATCH_ITEM__INIT;
+    Keyward__V1__BatchItem *items[] = {&item};
 
     if (call->capsule.first == request->start_index) {
         response.part_case = KEYWARD__V1__CREATE_BATCH_RESPONSE__PART_BATCH;
@@ -231,6 +233,10 @@ static void create_batch(struct inside_call *call)
         say(call, &response.base);
     }
     chunk.first_index = call->capsule.first;
+    item.wrapped_key.len = call->inside->chunk_len;
+    item.wrapped_key.data = take(call, item.wrapped_key.len + 1);
+    chunk.items = items;
+    chunk.n_items = 1;
     response.part_case = KEYWARD__V1__CREATE_BATCH_RESPONSE__PART_CHUNK;
     response.chunk = &chunk;
     say(call, &response.base);
@@ -267,6 +273,23 @@ static void status(struct inside_call *call)
     say(call, &response.base);
 }
 
+/* Four messages that together leave little of the credit. */
+static void verification_data(struct inside_call *call)
+{
+    Keyward__V1__GetVerificationDataResponse response =
+        KEYWARD__V1__GET_VERIFICATION_DATA_RESPONSE__INIT;
+    Keyward__V1__VerificationRecord record = KEYWARD__V1__VERIFICATION_RECORD__INIT;
+    Keyward__V1__VerificationRecord *records[] = {&record};
+
+    response.records = records;
+    response.n_records = 1;
+    record.encoded.len = 100 * 1024;
+    record.encoded.data = take(call, record.encoded.len);
+    for (size_t i = 0; i < INSIDE_MESSAGES_MAX; i++) {
+        say(call, &response.base);
+    }
+}
+
 /* Any other method: an answer without content. */
 static void nothing(struct inside_call *call)
 {
@@ -301,6 +324,9 @@ static void act(struct inside_call *call)
         break;
     case KW_METHOD_RELEASE_BATCH:
         release_batch(call);
+        break;
+    case KW_METHOD_GET_VERIFICATION_DATA:
+        verification_data(call);
         break;
     case KW_METHOD_GET_STATUS:
         status(call);

@@ -55,7 +55,7 @@ struct inside {
     const struct kw_id
         *stranger;            /* Enroll and Renew certify this one instead; NULL: the right one */
     struct kw_bytes disabled; /* the fact that key methods made; empty: none */
-    unsigned stream_messages; /* of GetVerificationData */
+    size_t chunk_len;         /* bytes that each chunk of CreateBatch is filled up with */
 };
 
 /* Listens, for `authz` (a SPIFFE id) alone. `inside` has arena, region, cell, issuer. */

@@ -1,6 +1,7 @@
 /* What many tests begin with: members in the database, grants, questions for keys; and looking into
  * the database. */
 #include "services/authz/certificate_table.h"
+#include "services/authz/disabled_table.h"
 #include "tests/component/authz_fixture.h"
 
 #include <stdlib.h>
@@ -15,8 +16,12 @@ struct peek {
     const struct authz_fixture *fx;
     const struct actor *actor;
     const char *sql;
+    uint8_t fill;
+    size_t devices;
+    size_t facts;
     int64_t number;
     char *text;
+    struct kw_bytes blob;
     bool done;
 };
 
@@ -120,6 +125,51 @@ void authz_certificate_revoke(struct authz_fixture *fx, const struct actor *acto
     run_peek(fx, &peek, true);
 }
 
+/* --- facts --- */
+
+static struct kw_id id_of(uint8_t fill, uint8_t last)
+{
+    struct kw_id id;
+
+    memset(id.bytes, fill, sizeof(id.bytes));
+    id.bytes[KW_ID_LEN - 1] = last;
+    return id;
+}
+
+static struct kw_result put_fact(struct kw_tx *tx, uint8_t device, uint8_t number,
+                                 struct kw_error *err)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf record = {0};
+    const struct kw_stamp stamp = {.hlc = 1};
+    const struct kw_fact fact = {
+        .key = id_of(device, 0),
+        .kind = KW_FACT_SUSPENDED,
+        .ref = id_of(device, number),
+        .time_ms = 1,
+        .actor = kw_bytes_str("spiffe://test/operator/opr_aaaaaaaaaaaaaaaaaaaaaaaaaa")};
+
+    KW_TRY(kw_fact_encode(&fact, &record, err));
+    return kw_disabled_insert(tx, id_of(device, device), kw_buf_bytes(&record), &stamp, err);
+}
+
+static struct kw_result put_facts(struct kw_store_job *job, struct kw_tx *tx, struct kw_error *err)
+{
+    const struct peek *peek = (struct peek *)job;
+
+    for (size_t i = 0; i < peek->devices * peek->facts; i++) {
+        KW_TRY(put_fact(tx, (uint8_t)(peek->fill + i / peek->facts), (uint8_t)(1 + i % peek->facts),
+                        err));
+    }
+    return KW_OK;
+}
+
+void authz_facts_put(struct authz_fixture *fx, uint8_t fill, size_t devices, size_t facts)
+{
+    struct peek peek = {.job.run = put_facts, .fill = fill, .devices = devices, .facts = facts};
+
+    run_peek(fx, &peek, true);
+}
+
 /* --- looking --- */
 
 static struct kw_result look(struct kw_store_job *job, struct kw_tx *tx, struct kw_error *err)
@@ -135,7 +185,7 @@ static struct kw_result look(struct kw_store_job *job, struct kw_tx *tx, struct 
     peek->number = kw_col_i64(stmt, 0);
     text = kw_col_text(stmt, 0);
     peek->text = kw_arena_text(peek->fx->arena, text, strlen(text));
-    return KW_OK;
+    return kw_arena_copy(peek->fx->arena, kw_col_blob(stmt, 0), &peek->blob, err);
 }
 
 int64_t authz_number(struct authz_fixture *fx, const char *sql)
@@ -152,6 +202,14 @@ char *authz_text_of(struct authz_fixture *fx, const char *sql)
 
     run_peek(fx, &peek, false);
     return peek.text;
+}
+
+struct kw_bytes authz_blob(struct authz_fixture *fx, const char *sql)
+{
+    struct peek peek = {.job.run = look, .sql = sql};
+
+    run_peek(fx, &peek, false);
+    return peek.blob;
 }
 
 static struct kw_result change(struct kw_store_job *job, struct kw_tx *tx, struct kw_error *err)

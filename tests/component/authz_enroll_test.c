@@ -1,0 +1,425 @@
+/* How somebody becomes a member: invitation, enrolment, confirmation, renewal; and what a stolen,
+ * used, held or expired invitation is good for. */
+#include "common/audit/invitation.h"
+#include "common/audit/request_signature.h"
+#include "common/pki/csr.h"
+#include "tests/component/authz_fixture.h"
+
+#include <keyward/v1/status_service.pb-c.h>
+
+static struct authz_fixture fx;
+static struct actor invited; /* holds the invitation */
+
+static void init(void)
+{
+    authz_fixture_init(&fx);
+}
+
+static void done(void)
+{
+    authz_actor_done(&invited);
+    authz_fixture_done(&fx);
+}
+
+TestSuite(authz_enroll, .init = init, .fini = done, .timeout = 60);
+
+/* --- requests for certificates --- */
+
+static ProtobufCBinaryData csr_of(const struct kw_private_key *key)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf der = {0};
+    struct kw_bytes copy;
+
+    MUST(kw_csr_build(key, &der, err));
+    MUST(kw_arena_copy(fx.arena, kw_buf_bytes(&der), &copy, err));
+    return kw_field_bytes(copy);
+}
+
+static ProtobufCBinaryData new_csr(enum kw_curve curve)
+{
+    KW_SCOPED(kw_private_key_done) struct kw_private_key key = {0};
+
+    MUST(kw_private_key_generate(&key, curve, err));
+    return csr_of(&key);
+}
+
+/* --- inviting --- */
+
+static Keyward__V1__CreatePartnerInvitationRequest invite_body;
+
+static struct question invite_question(void)
+{
+    keyward__v1__create_partner_invitation_request__init(&invite_body);
+    invite_body.request_id = authz_request_id(&fx);
+    invite_body.parent = fx.partner.name;
+    return (struct question){.method = KW_METHOD_CREATE_PARTNER_INVITATION,
+                             .body = &invite_body.base,
+                             .caller = &fx.officer};
+}
+
+/* The invited party with the certificate it was sent. */
+static struct answer invite(void)
+{
+    struct question question = invite_question();
+    struct answer answer;
+    const Keyward__V1__CreatePartnerInvitationResponse *response;
+    const Keyward__V1__IssuedCertificate *issued;
+    struct kw_certificate leaf = {0};
+    struct kw_spiffe id;
+
+    MUST(kw_private_key_generate(&invited.key, KW_CURVE_P256, err));
+    invite_body.csr = csr_of(&invited.key);
+    answer = authz_ask(&fx, &question);
+    response = authz_message(&answer, &keyward__v1__create_partner_invitation_response__descriptor);
+    issued = response->invitation->certificate;
+    invited.role = KW_ROLE_INVITATION;
+    invited.certificate = kw_bytes_field(issued->chain[0]);
+    MUST(kw_sha256(invited.certificate, invited.fingerprint, err));
+    MUST(kw_certificate_from_der(&leaf, invited.certificate, err));
+    MUST(kw_certificate_identity(&leaf, "test", &id, err));
+    invited.id = id.id;
+    kw_certificate_done(&leaf);
+    return answer;
+}
+
+Test(authz_enroll, an_invitation_is_kept_as_the_operator_signed_it)
+{
+    struct kw_invitation kept;
+    struct kw_public_key key = {0};
+    uint8_t body_hash[KW_SHA256_LEN];
+    struct kw_signed_request request = {.body_hash = body_hash};
+    struct answer answer = invite();
+
+    cr_assert(eq(int, answer.reason, KW_E_NONE));
+    cr_assert(kw_id_equal(inside_last(&fx.inside)->capsule.owner, fx.partner.id));
+    MUST(kw_invitation_decode(authz_blob(&fx, "SELECT record FROM invitations"), &kept, err));
+    cr_assert(kw_bytes_equal(kept.certificate, fx.officer.certificate));
+    cr_assert(kw_bytes_equal(kept.body, authz_packed(&fx, &invite_body.base)));
+    MUST(kw_sha256(kept.body, body_hash, err));
+    request.method = kept.method;
+    request.request_id = kept.request_id;
+    MUST(kw_private_key_public(&fx.officer.key, &key, err));
+    MUST(kw_request_signature_verify(&key, &request, kept.signature, err)); /* what the core does */
+    kw_public_key_done(&key);
+}
+
+Test(authz_enroll, an_invitation_is_for_a_member_that_is_there_and_active)
+{
+    struct question question = invite_question();
+
+    invite_body.csr = new_csr(KW_CURVE_P256);
+    invite_body.parent = authz_name(&fx, KW_RESOURCE_PARTNER, fx.station.id);
+    cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_NOT_FOUND));
+    question = invite_question();
+    invite_body.csr = new_csr(KW_CURVE_P256);
+    (void)authz_partner_suspend(&fx, &fx.partner);
+    cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_STATE_CONFLICT));
+    cr_assert(eq(sz, fx.inside.count, 0));
+}
+
+Test(authz_enroll, an_invitations_fields_are_checked_before_anything_goes_in)
+{
+    struct question question = invite_question();
+    Google__Protobuf__Timestamp expire = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+    struct answer answer = authz_ask(&fx, &question);
+
+    cr_assert(eq(str, answer.field, "csr"));
+    invite_body.csr = new_csr(KW_CURVE_P256);
+    invite_body.expire_time = &expire;
+    expire.seconds = (int64_t)(kw_clock_wall_ms() / 1000) + 8 * 86400;
+    cr_assert(eq(str, authz_ask(&fx, &question).field, "expire_time"));
+    expire.seconds -= 9 * 86400;
+    cr_assert(eq(str, authz_ask(&fx, &question).field, "expire_time"));
+    cr_assert(eq(sz, fx.inside.count, 0));
+}
+
+Test(authz_enroll, an_invitation_that_was_only_validated_invites_nobody)
+{
+    struct question question = invite_question();
+
+    invite_body.csr = new_csr(KW_CURVE_P256);
+    invite_body.validate_only = true;
+    cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_NONE));
+    cr_assert(eq(i64, authz_number(&fx, "SELECT count(*) FROM invitations"), 0));
+}
+
+/* --- enrolling --- */
+
+static Keyward__V1__EnrollRequest enroll_body;
+
+/* An enrolment with new keys. */
+static struct question enroll_question(void)
+{
+    keyward__v1__enroll_request__init(&enroll_body);
+    enroll_body.request_id = authz_request_id(&fx);
+    enroll_body.tls_csr = new_csr(KW_CURVE_P256);
+    enroll_body.transport_csr = new_csr(KW_CURVE_P384);
+    return (struct question){
+        .method = KW_METHOD_ENROLL, .body = &enroll_body.base, .caller = &invited};
+}
+
+static enum kw_reason status_with(struct kw_bytes certificate)
+{
+    Keyward__V1__GetStatusRequest body = KEYWARD__V1__GET_STATUS_REQUEST__INIT;
+    struct actor actor = {.role = KW_ROLE_PARTNER, .certificate = certificate};
+    const struct question question = {
+        .method = KW_METHOD_GET_STATUS, .body = &body.base, .caller = &actor};
+
+    return authz_ask(&fx, &question).reason;
+}
+
+static struct kw_bytes enrolled_certificate(const struct answer *answer)
+{
+    const Keyward__V1__EnrollResponse *response =
+        authz_message(answer, &keyward__v1__enroll_response__descriptor);
+
+    return kw_bytes_field(response->tls_certificate->chain[0]);
+}
+
+Test(authz_enroll, an_enrolment_makes_a_member_that_may_call)
+{
+    struct question question;
+    struct answer answer;
+    const struct inside_call *call;
+
+    (void)invite();
+    authz_exec(&fx, "UPDATE members SET transport_version = 0, confirmed_version = 0");
+    question = enroll_question();
+    answer = authz_ask(&fx, &question);
+    cr_assert(eq(int, status_with(enrolled_certificate(&answer)), KW_E_NONE));
+    call = fx.inside.calls[fx.inside.count - 2];
+    cr_assert(kw_id_equal(call->capsule.owner, fx.partner.id));
+    cr_assert(gt(sz, call->authorization->invitation.len, 0));
+    cr_assert(kw_bytes_equal(kw_bytes_field(call->authorization->caller_certificate),
+                             invited.certificate));
+    cr_assert(gt(sz, call->authorization->caller_signature.len, 0));
+    cr_assert(eq(i64, authz_number(&fx, "SELECT max(transport_version) FROM members"), 1));
+    cr_assert(eq(i64, authz_number(&fx, "SELECT max(confirmed_version) FROM members"), 0));
+}
+
+Test(authz_enroll, an_invitation_is_good_for_enrolling_and_nothing_else)
+{
+    size_t count;
+    const struct kw_method *methods = kw_method_table(&count);
+
+    (void)invite();
+    for (size_t i = 0; i < count; i++) {
+        const struct question question = {.method = methods[i].id,
+                                          .body = &enroll_body.base,
+                                          .caller = &invited,
+                                          .not_signed = true};
+
+        if (kw_method_has(&methods[i], KW_METHOD_INTERNAL) ||
+            (methods[i].roles & KW_CALLER_INVITATION) != 0) {
+            continue;
+        }
+        (void)enroll_question();
+        enum kw_reason reason = authz_ask(&fx, &question).reason;
+        cr_assert(reason == KW_E_PERMISSION_DENIED || reason == KW_E_ARGUMENT_INVALID ||
+                      reason == KW_E_ENCODING_INVALID,
+                  "%s: %s", methods[i].path, kw_reason_row(reason)->name);
+    }
+    cr_assert(eq(sz, fx.inside.count, 1)); /* the invitation itself */
+}
+
+Test(authz_enroll, an_enrolment_that_is_repeated_is_answered_again)
+{
+    struct question question;
+    struct answer first;
+    struct answer again;
+    size_t inside;
+
+    (void)invite();
+    question = enroll_question();
+    first = authz_ask(&fx, &question);
+    inside = fx.inside.count;
+    enroll_body.request_id = authz_request_id(&fx); /* the same keys */
+    again = authz_ask(&fx, &question);
+    cr_assert(again.reason == KW_E_NONE && again.outcome->replayed);
+    cr_assert(kw_bytes_equal(first.messages[0], again.messages[0]));
+    cr_assert(eq(sz, fx.inside.count, inside));
+}
+
+Test(authz_enroll, an_enrolment_may_be_tried_again_after_a_failure)
+{
+    struct question question;
+
+    (void)invite();
+    question = enroll_question();
+    fx.inside.refusals = 1;
+    fx.inside.refusal = KW_E_HSM_UNAVAILABLE;
+    cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_HSM_UNAVAILABLE));
+    cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_NONE));
+}
+
+Test(authz_enroll, an_enrolment_that_was_only_validated_claims_nothing)
+{
+    struct question question;
+
+    (void)invite();
+    question = enroll_question();
+    enroll_body.validate_only = true;
+    cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_NONE));
+    question = enroll_question(); /* other keys */
+    cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_NONE));
+}
+
+/* --- invitations in wrong hands --- */
+
+Test(authz_enroll, an_invitation_without_its_key_is_worth_nothing)
+{
+    struct question question;
+
+    (void)invite();
+    question = enroll_question();
+    question.key = &fx.other.key;
+    cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_SIGNATURE_INVALID));
+    question.not_signed = true;
+    cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_SIGNATURE_INVALID));
+    cr_assert(eq(i64,
+                 authz_number(&fx, "SELECT count(*) FROM invitations"
+                                   " WHERE enrolment IS NOT NULL"),
+                 0));
+}
+
+Test(authz_enroll, a_second_enrolment_holds_the_invitation)
+{
+    struct question question;
+    Keyward__V1__EnrollRequest first_body;
+    struct answer answer;
+
+    (void)invite();
+    question = enroll_question();
+    first_body = enroll_body;
+    cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_NONE));
+    question = enroll_question(); /* somebody else with the same invitation */
+    answer = authz_ask(&fx, &question);
+    cr_assert(eq(int, answer.reason, KW_E_ENROLLMENT_HELD));
+    question.body = &first_body.base; /* and now the first does not get its answer again either */
+    cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_ENROLLMENT_HELD));
+    authz_denials_await(&fx, 2);
+    cr_assert(eq(i64,
+                 authz_number(&fx, "SELECT count(*) FROM invitations"
+                                   " WHERE held_ms IS NOT NULL"),
+                 1));
+}
+
+Test(authz_enroll, two_enrolments_at_once_hold_one_another)
+{
+    struct question question;
+    struct answer first = {0};
+    size_t certificates;
+
+    (void)invite();
+    certificates = (size_t)authz_number(&fx, "SELECT count(*) FROM certificates");
+    question = enroll_question();
+    fx.inside.holds = true;
+    authz_ask_start(&fx, &question, &first);
+    EVENTUALLY(&fx, fx.inside.count == 2);
+    question = enroll_question();
+    cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_ENROLLMENT_HELD));
+    inside_answer(inside_last(&fx.inside));
+    authz_wait(&first);
+    cr_assert(eq(int, first.reason, KW_E_ENROLLMENT_HELD));
+    cr_assert(eq(sz, first.message_count, 0));
+    cr_assert(eq(i64, authz_number(&fx, "SELECT count(*) FROM certificates"),
+                 (int64_t)certificates)); /* nobody was registered */
+}
+
+Test(authz_enroll, an_expired_invitation_is_over)
+{
+    struct question question;
+
+    (void)invite();
+    authz_exec(&fx, "UPDATE invitations SET expire_ms = 5");
+    question = enroll_question();
+    cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_IDENTITY_INVALID));
+    cr_assert(eq(sz, fx.inside.count, 1));
+}
+
+Test(authz_enroll, a_suspended_member_cannot_enrol)
+{
+    struct question question;
+
+    (void)invite();
+    (void)authz_partner_suspend(&fx, &fx.partner);
+    question = enroll_question();
+    cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_STATE_CONFLICT));
+}
+
+Test(authz_enroll, keys_are_checked_before_anything_is_claimed)
+{
+    struct question question;
+
+    (void)invite();
+    question = enroll_question();
+    enroll_body.transport_csr = new_csr(KW_CURVE_P256); /* not P-384 */
+    cr_assert(eq(str, authz_ask(&fx, &question).field, "transport_csr"));
+    question = enroll_question();
+    enroll_body.tls_csr = enroll_body.transport_csr; /* one key for both */
+    cr_assert(eq(str, authz_ask(&fx, &question).field, "transport_csr"));
+    question = enroll_question();
+    enroll_body.tls_csr.len--;
+    cr_assert(eq(str, authz_ask(&fx, &question).field, "tls_csr"));
+    cr_assert(eq(i64,
+                 authz_number(&fx, "SELECT count(*) FROM invitations"
+                                   " WHERE enrolment IS NOT NULL"),
+                 0));
+}
+
+/* --- what the inner layers might try --- */
+
+Test(authz_enroll, a_certificate_for_somebody_else_is_not_registered)
+{
+    struct question question;
+
+    (void)invite();
+    question = enroll_question();
+    fx.inside.stranger = &fx.other.id;
+    cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_INTERNAL));
+    fx.inside.stranger = NULL;
+    fx.inside.role = KW_ROLE_OPERATOR;
+    cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_INTERNAL));
+    cr_assert(eq(i64, authz_number(&fx, "SELECT count(*) FROM certificates"), 6));
+}
+
+/* --- confirming and renewing --- */
+
+Test(authz_enroll, a_confirmed_transport_key_makes_the_member_active)
+{
+    Keyward__V1__ConfirmTransportKeyRequest body = KEYWARD__V1__CONFIRM_TRANSPORT_KEY_REQUEST__INIT;
+    const struct question question = {
+        .method = KW_METHOD_CONFIRM_TRANSPORT_KEY, .body = &body.base, .caller = &fx.partner};
+
+    authz_exec(&fx, "UPDATE members SET confirmed_version = 0");
+    body.request_id = authz_request_id(&fx);
+    body.transport_key_version = 2; /* never made */
+    cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_NOT_FOUND));
+    body.transport_key_version = 1;
+    fx.inside.refusals = 1;
+    fx.inside.refusal = KW_E_POSSESSION_UNPROVEN;
+    cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_POSSESSION_UNPROVEN));
+    cr_assert(eq(i64, authz_number(&fx, "SELECT sum(confirmed_version) FROM members"), 0));
+    cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_NONE));
+    cr_assert(eq(int, inside_last(&fx.inside)->capsule.ptk_version, 1));
+    cr_assert(eq(i64, authz_number(&fx, "SELECT sum(confirmed_version) FROM members"), 1));
+}
+
+Test(authz_enroll, a_renewed_certificate_may_call_beside_the_old_one)
+{
+    Keyward__V1__RenewCertificateRequest body = KEYWARD__V1__RENEW_CERTIFICATE_REQUEST__INIT;
+    const struct question question = {
+        .method = KW_METHOD_RENEW_CERTIFICATE, .body = &body.base, .caller = &fx.partner};
+    const Keyward__V1__RenewCertificateResponse *response;
+    struct answer answer;
+
+    body.request_id = authz_request_id(&fx);
+    body.csr = new_csr(KW_CURVE_P256);
+    fx.inside.stranger = &fx.other.id;
+    cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_INTERNAL));
+    fx.inside.stranger = NULL;
+    answer = authz_ask(&fx, &question);
+    response = authz_message(&answer, &keyward__v1__renew_certificate_response__descriptor);
+    cr_assert(eq(int, status_with(kw_bytes_field(response->certificate->chain[0])), KW_E_NONE));
+    cr_assert(eq(int, status_with(fx.partner.certificate), KW_E_NONE));
+}
