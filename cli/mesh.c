@@ -169,5 +169,8 @@ void kw_mesh_stop(struct kw_mesh *mesh, int exit_code)
     }
     mesh->stopping = true;
     mesh->exit_code = exit_code;
+    for (int part = 0; part < KW_MESH_PART_COUNT; part++) {
+        kw_timer_stop(&mesh->slots[part].restart);
+    }
     stop_next(mesh);
 }

@@ -138,7 +138,9 @@ static int spawn(struct kw_child *child, int log_fd)
     uv_stdio_container_t stdio[3] = {{.flags = UV_IGNORE},
                                      {.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE},
                                      {.flags = UV_INHERIT_FD, .data = {.fd = log_fd}}};
-    uv_process_options_t options = {.exit_cb = process_exited, .stdio = stdio, .stdio_count = 3};
+    /* A group of its own: Ctrl-C is for the parent, which stops its children in order. */
+    uv_process_options_t options = {
+        .exit_cb = process_exited, .flags = UV_PROCESS_DETACHED, .stdio = stdio, .stdio_count = 3};
 
     for (size_t i = 0; i < child->arg_count; i++) {
         args[i] = child->args[i];

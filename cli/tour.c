@@ -237,7 +237,7 @@ static void closing_line(const struct story *s)
     (void)printf("\nDone in %.1f s: %u commands, %u of them refused as they must be. The first key "
                  "came %.1f s after "
                  "the start.\n",
-                 (double)kw_tour_elapsed_ms(&s->tour) / 1000, s->tour.calls, s->tour.refusals,
+                 (double)kw_tour_elapsed_ms(&s->tour) / 1000, s->tour.commands, s->tour.refusals,
                  (double)s->first_key_ms / 1000);
 }
 

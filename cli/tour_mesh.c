@@ -62,12 +62,17 @@ static int mesh_spawn(struct kw_tour *tour, int out_fd)
     char *const argv[] = {(char *)(uintptr_t) "keyward", (char *)(uintptr_t) "up", mesh_dir,
                           (char *)(uintptr_t) "--with-parent", NULL};
     posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
     int rc;
 
     (void)snprintf(mesh_dir, sizeof(mesh_dir), "--dir=%s/mesh", tour->dir);
     (void)posix_spawn_file_actions_init(&actions);
     (void)posix_spawn_file_actions_adddup2(&actions, out_fd, STDOUT_FILENO);
-    rc = posix_spawn(&tour->mesh, tour->keyward, &actions, NULL, argv, environ);
+    /* A group of its own: Ctrl-C ends the tour, and that ends the mesh, once. */
+    (void)posix_spawnattr_init(&attributes);
+    (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+    rc = posix_spawn(&tour->mesh, tour->keyward, &actions, &attributes, argv, environ);
+    (void)posix_spawnattr_destroy(&attributes);
     (void)posix_spawn_file_actions_destroy(&actions);
     return rc;
 }

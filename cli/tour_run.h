@@ -33,9 +33,9 @@ struct kw_tour {
     pid_t mesh;             /* our own; 0: another's */
     int mesh_out;           /* what it prints */
     uint64_t start_ns;
-    unsigned calls;
-    unsigned refusals;
-    char *output; /* of the last command, with a NUL; in the arena */
+    unsigned commands; /* printed */
+    unsigned refusals; /* among them */
+    char *output;      /* of the last command, with a NUL; in the arena */
 };
 
 /* Makes the directory and starts a mesh unless KEYWARD_CONFIG names one, and says where things are.
@@ -50,7 +50,7 @@ struct kw_result kw_tour_step(struct kw_tour *tour, const struct kw_tour_step *s
 /* The two halves: to run something until it is as wanted, and only then show it. */
 struct kw_result kw_tour_run(struct kw_tour *tour, const struct kw_tour_step *step,
                              struct kw_error *err);
-void kw_tour_print(const struct kw_tour *tour, const struct kw_tour_step *step);
+void kw_tour_print(struct kw_tour *tour, const struct kw_tour_step *step);
 
 /* The word behind `name` at the beginning of a line of the last output, in the arena.
  * Fails: STATE_CONFLICT (no such line), MEMORY. */
