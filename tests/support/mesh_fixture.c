@@ -50,13 +50,24 @@ static void on_closed(void *context)
     *(bool *)context = true;
 }
 
-void mesh_orchestrator_stop(struct mesh_fixture *mesh)
+static void leave(struct mesh_fixture *mesh)
 {
     bool closed = false;
 
     kw_hop_client_close(mesh->as_authz, on_closed, &closed);
     EVENTUALLY(&mesh->core, closed);
+}
+
+void mesh_orchestrator_stop(struct mesh_fixture *mesh)
+{
+    leave(mesh);
     service_stop(&mesh->orchestrator);
+}
+
+void mesh_orchestrator_kill(struct mesh_fixture *mesh)
+{
+    service_kill(&mesh->orchestrator);
+    leave(mesh);
 }
 
 void mesh_fixture_init(struct mesh_fixture *mesh)

@@ -25,6 +25,7 @@ void mesh_fixture_outer(struct mesh_fixture *mesh);
 
 void mesh_orchestrator_start(struct mesh_fixture *mesh);
 void mesh_orchestrator_stop(struct mesh_fixture *mesh);
+void mesh_orchestrator_kill(struct mesh_fixture *mesh);
 
 /* A question to the orchestrator, as authz asks it: `ask` as for the core, its material left out.
  * `over` and what comes with it are set while the loop turns. */
