@@ -22,7 +22,7 @@ static char *in_dir(struct authz_fixture *fx, const char *name)
     return kw_arena_printf(fx->arena, "%s/%s", fx->dir, name);
 }
 
-static void make_root(struct authz_fixture *fx)
+void authz_root_make(struct authz_fixture *fx)
 {
     KW_SCOPED(kw_public_key_done) struct kw_public_key key = {0};
     uint64_t now = kw_clock_wall_ms();
@@ -36,6 +36,12 @@ static void make_root(struct authz_fixture *fx)
     MUST(kw_private_key_public(&fx->root_key, &key, err));
     MUST(kw_certificate_issue_root(&plan, &fx->root_key, &fx->root, err));
     fx->issuer = (struct kw_issuer){.certificate = &fx->root, .key = &fx->root_key};
+}
+
+void authz_root_done(struct authz_fixture *fx)
+{
+    kw_certificate_done(&fx->root);
+    kw_private_key_done(&fx->root_key);
 }
 
 static void issue(struct authz_fixture *fx, const struct kw_private_key *key,
@@ -129,7 +135,7 @@ static void write_file(const char *path, const struct kw_buf *content)
     (void)fclose(file);
 }
 
-static void officer_file(struct authz_fixture *fx, const char *path, const struct actor *actor)
+void authz_officer_file(struct authz_fixture *fx, const char *path, const struct actor *actor)
 {
     KW_SCOPED(kw_certificate_done) struct kw_certificate leaf = {0};
     KW_SCOPED(kw_buf_done) struct kw_buf pem = {0};
@@ -147,8 +153,8 @@ static void make_officers(struct authz_fixture *fx)
     REQUIRE(mkdir(in_dir(fx, "auditors"), 0700) == 0, "mkdir");
     authz_actor_make(fx, KW_ROLE_OPERATOR, &fx->officer);
     authz_actor_make(fx, KW_ROLE_OPERATOR, &fx->auditor);
-    officer_file(fx, "officers/one.pem", &fx->officer);
-    officer_file(fx, "auditors/one.pem", &fx->auditor);
+    authz_officer_file(fx, "officers/one.pem", &fx->officer);
+    authz_officer_file(fx, "auditors/one.pem", &fx->auditor);
     MUST(kw_certificate_to_pem(&fx->root, &pem, err));
     write_file(in_dir(fx, "ca-operators.pem"), &pem);
 }
@@ -173,7 +179,9 @@ static void on_failed(const struct kw_error *error, void *context)
 
 static void on_drained(void *context)
 {
-    (void)context;
+    struct authz_fixture *fx = context;
+
+    fx->drained = true;
 }
 
 static void on_stopped(void *context)
@@ -199,17 +207,23 @@ static void connect_gateway(struct authz_fixture *fx)
     EVENTUALLY(fx, kw_hop_client_connected(fx->gateway));
 }
 
-void authz_fixture_start(struct authz_fixture *fx)
-{
-    const struct kw_authz_events events = {.started = on_started,
-                                           .failed = on_failed,
-                                           .drained = on_drained,
-                                           .stopped = on_stopped,
-                                           .context = fx};
+static const struct kw_authz_events service_events = {
+    .started = on_started, .failed = on_failed, .drained = on_drained, .stopped = on_stopped};
 
+static struct kw_result service_new(struct authz_fixture *fx, struct kw_error *err)
+{
+    struct kw_authz_events events = service_events;
+
+    events.context = fx;
     fx->started = false;
     fx->stopped = false;
-    MUST(kw_authz_service_new(fx->loop, &fx->config, &events, &fx->service, err));
+    fx->failed = false;
+    return kw_authz_service_new(fx->loop, &fx->config, &events, &fx->service, err);
+}
+
+void authz_fixture_start(struct authz_fixture *fx)
+{
+    MUST(service_new(fx, err));
     fx->authz = kw_authz_service_inside(fx->service);
     EVENTUALLY(fx, fx->started || fx->failed);
     REQUIRE(fx->started, "authz did not start: %s", fx->failure.message);
@@ -224,17 +238,62 @@ static void set_flag(void *context)
     *(bool *)context = true;
 }
 
+static void service_end(struct authz_fixture *fx)
+{
+    fx->stopped = false;
+    kw_authz_service_stop(fx->service);
+    EVENTUALLY(fx, fx->stopped);
+    authz_turn(fx); /* its last handles */
+    kw_authz_service_free(fx->service);
+    fx->service = NULL;
+}
+
 void authz_fixture_stop(struct authz_fixture *fx)
 {
     bool closed = false;
 
     kw_hop_client_close(fx->gateway, set_flag, &closed);
     EVENTUALLY(fx, closed);
-    kw_authz_service_stop(fx->service);
-    EVENTUALLY(fx, fx->stopped);
-    authz_turn(fx); /* its last handles */
+    service_end(fx);
+}
+
+void authz_fixture_forget(struct authz_fixture *fx)
+{
+    bool closed = false;
+
+    kw_hop_client_close(fx->gateway, set_flag, &closed);
+    EVENTUALLY(fx, closed);
     kw_authz_service_free(fx->service);
     fx->service = NULL;
+}
+
+static enum kw_reason must_not_start(struct authz_fixture *fx)
+{
+    struct kw_error error = {0};
+    struct kw_result result = service_new(fx, &error);
+
+    if (kw_ok(result)) {
+        EVENTUALLY(fx, fx->failed || fx->started);
+        REQUIRE(!fx->started, "it started");
+        result.reason = fx->failure.reason;
+    }
+    service_end(fx);
+    return result.reason;
+}
+
+enum kw_reason authz_fixture_start_fails(struct authz_fixture *fx)
+{
+    authz_fixture_stop(fx);
+    return must_not_start(fx);
+}
+
+enum kw_reason authz_fixture_second_fails(struct authz_fixture *fx)
+{
+    struct kw_authz_service *first = fx->service;
+    enum kw_reason reason = must_not_start(fx);
+
+    fx->service = first;
+    return reason;
 }
 
 void authz_fixture_restart(struct authz_fixture *fx)
@@ -306,7 +365,7 @@ void authz_fixture_init(struct authz_fixture *fx)
     *fx = (struct authz_fixture){.dir = "/tmp/kw-authz-XXXXXX"};
     REQUIRE(mkdtemp(fx->dir) != NULL, "mkdtemp");
     fx->arena = kw_arena_new(ARENA_SIZE);
-    make_root(fx);
+    authz_root_make(fx);
     make_credentials(fx, "gateway");
     make_credentials(fx, "authz");
     make_credentials(fx, "orchestrator");
@@ -362,8 +421,7 @@ void authz_fixture_done(struct authz_fixture *fx)
     authz_actor_done(&fx->partner);
     authz_actor_done(&fx->other);
     authz_actor_done(&fx->station);
-    kw_certificate_done(&fx->root);
-    kw_private_key_done(&fx->root_key);
+    authz_root_done(fx);
     kw_arena_free(fx->arena);
     nftw(fx->dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
     test_no_leaks();

@@ -45,6 +45,7 @@ struct authz_fixture {
     int port;               /* 0: not started */
     bool started;
     bool stopped;
+    bool drained;
     bool failed;
     struct kw_error failure;
     struct kw_arena *arena; /* all that tests make and are told */
@@ -97,6 +98,20 @@ void authz_fixture_done(struct authz_fixture *fx);
 void authz_fixture_restart(struct authz_fixture *fx);
 void authz_fixture_stop(struct authz_fixture *fx);
 void authz_fixture_start(struct authz_fixture *fx);
+
+/* Instead of the one that runs, or beside it, another is started, which must fail. The reason. */
+enum kw_reason authz_fixture_start_fails(struct authz_fixture *fx);
+enum kw_reason authz_fixture_second_fails(struct authz_fixture *fx);
+
+/* After a test stopped the service itself. */
+void authz_fixture_forget(struct authz_fixture *fx);
+
+/* A CA alone, in a fixture that has only an arena. */
+void authz_root_make(struct authz_fixture *fx);
+void authz_root_done(struct authz_fixture *fx);
+
+/* A certificate among the officers, e.g. in "officers/two.pem". */
+void authz_officer_file(struct authz_fixture *fx, const char *path, const struct actor *actor);
 
 /* Takes the orchestrator away, for good. */
 void authz_inside_lose(struct authz_fixture *fx);

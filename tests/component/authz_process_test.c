@@ -1,0 +1,254 @@
+/* The life of an authz: how it starts and refuses to, what it writes down, what a lost store does,
+ * and how it ends. */
+#include "common/base/failpoint.h"
+#include "tests/component/authz_fixture.h"
+
+#include <keyward/v1/status_service.pb-c.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static struct authz_fixture fx;
+static char *device;
+
+static void init(void)
+{
+    authz_fixture_init(&fx);
+    (void)authz_device(&fx, 7, &device);
+}
+
+static void done(void)
+{
+    authz_fixture_done(&fx);
+}
+
+TestSuite(authz_process, .init = init, .fini = done, .timeout = 60);
+
+/* --- denials --- */
+
+Test(authz_process, above_the_rate_denials_are_counted_not_lost)
+{
+    struct access_story story;
+    struct answer answers[100] = {0};
+
+    authz_access_story(&fx, &story, device); /* no grant */
+    for (size_t i = 0; i < 100; i++) {
+        authz_ask_start(&fx, &story.question, &answers[i]);
+    }
+    for (size_t i = 0; i < 100; i++) {
+        authz_wait(&answers[i]);
+    }
+    authz_denials_await(&fx, 100);
+    cr_assert(lt(i64, authz_number(&fx, "SELECT count(*) FROM denials"), 60));
+    cr_assert(gt(i64, authz_number(&fx, "SELECT max(times) FROM denials"), 1));
+}
+
+Test(authz_process, denials_are_numbered_without_gaps_and_anew_in_each_life)
+{
+    for (size_t life = 0; life < 2; life++) {
+        for (size_t i = 0; i < 5; i++) {
+            (void)authz_access(&fx, device);
+        }
+        authz_fixture_restart(&fx); /* a clean stop writes what is left */
+    }
+    cr_assert(eq(i64, authz_number(&fx, "SELECT count(*) FROM denials"), 10));
+    cr_assert(eq(i64, authz_number(&fx, "SELECT count(DISTINCT boot) FROM denials"), 2));
+    cr_assert(eq(i64, authz_number(&fx, "SELECT max(seq) FROM denials"), 5));
+    cr_assert(eq(i64, authz_number(&fx, "SELECT min(seq) FROM denials"), 1));
+}
+
+Test(authz_process, a_count_that_is_held_back_is_written_at_a_clean_stop)
+{
+    struct access_story story;
+    struct answer answers[30] = {0};
+
+    authz_access_story(&fx, &story, device);
+    for (size_t i = 0; i < 30; i++) {
+        authz_ask_start(&fx, &story.question, &answers[i]);
+    }
+    for (size_t i = 0; i < 30; i++) {
+        authz_wait(&answers[i]);
+    }
+    authz_fixture_restart(&fx);
+    cr_assert(eq(i64, authz_number(&fx, "SELECT sum(times) FROM denials"), 30));
+}
+
+Test(authz_process, a_denial_says_who_what_and_why)
+{
+    (void)authz_access(&fx, device);
+    authz_denials_await(&fx, 1);
+    cr_assert(eq(i64, authz_number(&fx, "SELECT method FROM denials"),
+                 (int64_t)KW_METHOD_GET_DEVICE_ACCESS));
+    cr_assert(kw_bytes_equal(authz_blob(&fx, "SELECT fingerprint FROM denials"),
+                             KW_BYTES_OF(fx.partner.fingerprint)));
+    cr_assert(eq(str, authz_text_of(&fx, "SELECT reason FROM denials"), "NOT_FOUND"));
+    cr_assert(strstr(authz_text_of(&fx, "SELECT caller FROM denials"), "/partner/") != NULL);
+}
+
+/* --- the store --- */
+
+Test(authz_process, a_store_that_fails_ends_the_process)
+{
+    struct grant_story story;
+    struct question question = {
+        .method = KW_METHOD_CREATE_GRANT, .body = &story.request.base, .caller = &fx.officer};
+    struct answer answer;
+
+    authz_grant_story(&fx, &story, device);
+    REQUIRE(setenv("KEYWARD_FAILPOINTS", "store.before_commit=error", 1) == 0, "setenv");
+    MUST(kw_failpoint_load(err));
+    answer = authz_ask(&fx, &question);
+    cr_assert(eq(int, answer.reason, KW_E_STORE_UNAVAILABLE)); /* and nothing is acknowledged */
+    EVENTUALLY(&fx, fx.failed);
+    cr_assert(eq(int, fx.failure.reason, KW_E_STORE_UNAVAILABLE));
+}
+
+Test(authz_process, what_was_not_acknowledged_may_be_asked_again_after_a_restart)
+{
+    struct grant_story story;
+    struct question question = {
+        .method = KW_METHOD_CREATE_GRANT, .body = &story.request.base, .caller = &fx.officer};
+
+    authz_grant_story(&fx, &story, device);
+    REQUIRE(setenv("KEYWARD_FAILPOINTS", "store.after_commit=error", 1) == 0, "setenv");
+    MUST(kw_failpoint_load(err));
+    cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_STORE_UNAVAILABLE));
+    REQUIRE(setenv("KEYWARD_FAILPOINTS", "", 1) == 0, "setenv");
+    MUST(kw_failpoint_load(err));
+    authz_fixture_restart(&fx);
+    cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_NONE));
+    cr_assert(eq(i64, authz_number(&fx, "SELECT count(*) FROM grants"), 1));
+}
+
+/* --- starting --- */
+
+static char *in_dir(const char *name)
+{
+    return kw_arena_printf(fx.arena, "%s/%s", fx.dir, name);
+}
+
+static void write_text(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+
+    REQUIRE(file != NULL, "%s", path);
+    REQUIRE(fputs(text, file) >= 0, "%s", path);
+    (void)fclose(file);
+}
+
+Test(authz_process, does_not_start_without_its_list_of_officers)
+{
+    fx.config.officers_dir = in_dir("nowhere");
+    cr_assert(eq(int, authz_fixture_start_fails(&fx), KW_E_CONFIG_INVALID));
+}
+
+Test(authz_process, does_not_start_with_a_file_among_the_officers_that_is_none)
+{
+    write_text(in_dir("officers/two.pem"), "nonsense");
+    cr_assert(eq(int, authz_fixture_start_fails(&fx), KW_E_CONFIG_INVALID));
+}
+
+Test(authz_process, does_not_start_with_a_partner_among_the_officers)
+{
+    authz_officer_file(&fx, "officers/two.pem", &fx.partner);
+    cr_assert(eq(int, authz_fixture_start_fails(&fx), KW_E_CONFIG_INVALID));
+}
+
+Test(authz_process, does_not_start_when_an_officer_is_of_another_ca)
+{
+    struct authz_fixture foreign = {.arena = fx.arena};
+    struct actor stranger;
+
+    authz_root_make(&foreign);
+    authz_actor_make(&foreign, KW_ROLE_OPERATOR, &stranger);
+    authz_officer_file(&fx, "officers/two.pem", &stranger);
+    cr_assert(eq(int, authz_fixture_start_fails(&fx), KW_E_CONFIG_INVALID));
+    authz_actor_done(&stranger);
+    authz_root_done(&foreign);
+}
+
+static enum kw_reason ask_status(const struct actor *caller)
+{
+    Keyward__V1__GetStatusRequest body = KEYWARD__V1__GET_STATUS_REQUEST__INIT;
+    const struct question question = {
+        .method = KW_METHOD_GET_STATUS, .body = &body.base, .caller = caller};
+
+    return authz_ask(&fx, &question).reason;
+}
+
+Test(authz_process, officers_come_and_go_by_the_list)
+{
+    struct actor second;
+
+    authz_actor_make(&fx, KW_ROLE_OPERATOR, &second);
+    authz_officer_file(&fx, "officers/two.pem", &second);
+    cr_assert(eq(int, ask_status(&second), KW_E_IDENTITY_INVALID)); /* the list is read at start */
+    authz_fixture_restart(&fx);
+    cr_assert(eq(int, ask_status(&second), KW_E_NONE));
+    REQUIRE(unlink(in_dir("officers/two.pem")) == 0, "unlink");
+    authz_fixture_restart(&fx);
+    cr_assert(eq(int, ask_status(&second), KW_E_IDENTITY_INVALID));
+    cr_assert(eq(int, ask_status(&fx.officer), KW_E_NONE));
+    authz_officer_file(&fx, "officers/two.pem", &second); /* revoked is revoked */
+    cr_assert(eq(int, authz_fixture_start_fails(&fx), KW_E_CONFIG_INVALID));
+    authz_actor_done(&second);
+}
+
+Test(authz_process, an_expired_officer_keeps_nobody_from_starting)
+{
+    struct actor late;
+
+    authz_actor_make_valid(&fx, KW_ROLE_OPERATOR, -(int64_t)HOUR_MS, -5000, &late);
+    authz_officer_file(&fx, "officers/two.pem", &late);
+    authz_fixture_restart(&fx);
+    cr_assert(eq(int, ask_status(&late), KW_E_IDENTITY_INVALID));
+    cr_assert(eq(int, ask_status(&fx.officer), KW_E_NONE));
+    authz_actor_done(&late);
+}
+
+Test(authz_process, two_authz_do_not_share_a_database)
+{
+    cr_assert(eq(int, authz_fixture_second_fails(&fx), KW_E_STORE_UNAVAILABLE));
+    cr_assert(eq(int, ask_status(&fx.partner), KW_E_NONE)); /* the first goes on */
+}
+
+/* --- ending --- */
+
+Test(authz_process, a_drain_waits_for_calls_in_flight)
+{
+    struct access_story story;
+    struct answer answer = {0};
+
+    (void)authz_grant(&fx, device);
+    authz_access_story(&fx, &story, device);
+    fx.inside.holds = true;
+    authz_ask_start(&fx, &story.question, &answer);
+    EVENTUALLY(&fx, fx.inside.count == 1);
+    kw_authz_service_drain(fx.service);
+    cr_assert(not(kw_authz_service_linked(fx.service))); /* no longer ready */
+    for (size_t i = 0; i < 20; i++) {
+        authz_turn(&fx);
+    }
+    cr_assert(not(fx.drained));
+    inside_answer(inside_last(&fx.inside));
+    authz_wait(&answer);
+    cr_assert(eq(int, answer.reason, KW_E_NONE));
+    EVENTUALLY(&fx, fx.drained);
+}
+
+Test(authz_process, a_stop_gives_up_what_is_still_in_flight)
+{
+    struct access_story story;
+    struct answer answer = {0};
+
+    (void)authz_grant(&fx, device);
+    authz_access_story(&fx, &story, device);
+    fx.inside.holds = true;
+    authz_ask_start(&fx, &story.question, &answer);
+    EVENTUALLY(&fx, fx.inside.count == 1);
+    kw_authz_service_stop(fx.service);
+    authz_wait(&answer);
+    cr_assert(eq(int, answer.reason, KW_E_PEER_UNAVAILABLE));
+    EVENTUALLY(&fx, fx.stopped);
+    authz_fixture_forget(&fx);
+}
