@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -63,16 +64,22 @@ static void process_exited(uv_process_t *process, int64_t status, int signal)
     kw_timer_close(&child->grace, grace_closed);
 }
 
+/* The number behind `name` in a line, or 0. */
+static int number_of(const char *line, const char *name)
+{
+    const char *at = strstr(line, name);
+
+    return at != NULL ? (int)strtol(at + strlen(name), NULL, 10) : 0;
+}
+
 /* "READY port=43545 metrics=41001": the first is kept for restarts. */
 static void line_take(struct kw_child *child)
 {
-    int port = 0;
-    int metrics = 0;
+    int port = number_of(child->line, "READY port=");
 
-    if (child->state == KW_CHILD_STARTING &&
-        sscanf(child->line, "READY port=%d metrics=%d", &port, &metrics) >= 1) {
+    if (child->state == KW_CHILD_STARTING && port > 0) {
         child->port = port;
-        child->metrics_port = metrics;
+        child->metrics_port = number_of(child->line, " metrics=");
         child->state = KW_CHILD_READY;
         child->events.ready(child->events.context);
     }

@@ -10,13 +10,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define TEXT_MAX   8192
+#define UNFIT      " \t\n\"'#:,[]{}@$\\" /* in the path of a mesh: its files are in several formats */
 #define LIST_LABEL "KEYWARD-LIST-v1"
 
 static const char *const services[] = {"gateway", "authz", "orchestrator", "cryptocore"};
@@ -61,6 +61,7 @@ struct kw_result kw_mesh_dir_make(const char *path, struct kw_mesh_dir *ret_dir,
                                         "config", "data",   "logs",    "run"};
     const char *tmp = getenv("TMPDIR");
     char wanted[PATH_MAX];
+    char full[PATH_MAX];
 
     (void)snprintf(wanted, sizeof(wanted), "%s/keyward-XXXXXX", tmp != NULL ? tmp : "/tmp");
     if (path == NULL) {
@@ -70,9 +71,10 @@ struct kw_result kw_mesh_dir_make(const char *path, struct kw_mesh_dir *ret_dir,
         KW_ENSURE(mkdir(path, 0700) == 0 || (errno == EEXIST && directory_empty(path)), err,
                   CONFIG_INVALID, "%s is not an empty directory", path);
     }
-    KW_ENSURE(realpath(path, wanted) != NULL && strlen(wanted) < sizeof(ret_dir->path), err,
-              CONFIG_INVALID, "%s: path is too long", path);
-    memcpy(ret_dir->path, wanted, strlen(wanted) + 1);
+    KW_ENSURE(realpath(path, full) != NULL && strlen(full) < sizeof(ret_dir->path) &&
+                  strpbrk(full, UNFIT) == NULL,
+              err, CONFIG_INVALID, "%s: too long, or not fit for a settings file", path);
+    memcpy(ret_dir->path, full, strlen(full) + 1);
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         KW_TRY(directory_make(ret_dir, names[i], err));
     }
@@ -100,19 +102,30 @@ static struct kw_result put(const struct kw_mesh_dir *dir, const char *name,
     return kw_keyfile_write(AT_FDCWD, kw_mesh_path(dir, name, path), content, mode, err);
 }
 
-static __attribute__((format(printf, 4, 5))) struct kw_result
-put_text(const struct kw_mesh_dir *dir, const char *name, struct kw_error *err, const char *format,
-         ...)
+/* The template with `@` standing for the directory and `$` for `other`. */
+static struct kw_result expand(const struct kw_mesh_dir *dir, const char *template,
+                               const char *other, struct kw_buf *text, struct kw_error *err)
 {
-    char text[TEXT_MAX];
-    va_list args;
-    int len;
+    while (*template != '\0') {
+        size_t len = strcspn(template, "@$");
 
-    va_start(args, format);
-    len = vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
-    KW_ENSURE(len > 0 && len < TEXT_MAX, err, SYSTEM, "%s is too long", name);
-    return put(dir, name, KW_BYTES(text, (size_t)len), KW_KEYFILE_MODE_PUBLIC, err);
+        KW_TRY(kw_buf_append(text, KW_BYTES(template, len), err));
+        template += len;
+        if (*template != '\0') {
+            KW_TRY(kw_buf_append(text, kw_bytes_str(*template == '@' ? dir->path : other), err));
+            template ++;
+        }
+    }
+    return KW_OK;
+}
+
+static struct kw_result put_text(const struct kw_mesh_dir *dir, const char *name,
+                                 const char *template, const char *other, struct kw_error *err)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf text = {0};
+
+    KW_TRY(expand(dir, template, other, &text, err));
+    return put(dir, name, kw_buf_bytes(&text), KW_KEYFILE_MODE_PUBLIC, err);
 }
 
 /* 32 random bytes as hex, in a file of mode 0600. */
@@ -192,30 +205,27 @@ struct kw_result kw_mesh_ceremony_files(const struct kw_mesh_dir *dir, struct kw
 {
     static const char *const secrets[] = {"secret/pin", "secret/so-pin", "secret/page-token.key",
                                           "secret/cache.key"};
-    const char *d = dir->path;
-
     for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++) {
         KW_TRY(secret_make(dir, secrets[i], err));
     }
     KW_TRY(officer_make(dir, err));
     KW_TRY(recovery_make(dir, err));
-    KW_TRY(
-        put_text(dir, "softhsm2.conf", err,
-                 "directories.tokendir = %s/tokens\nobjectstore.backend = file\nlog.level = ERROR\n"
-                 "slots.removable = false\n",
-                 d));
-    return put_text(dir, "init.yaml", err,
+    KW_TRY(put_text(dir, "softhsm2.conf",
+                    "directories.tokendir = @/tokens\nobjectstore.backend = file\n"
+                    "log.level = ERROR\nslots.removable = false\n",
+                    "", err));
+    return put_text(dir, "init.yaml",
                     "trust_domain: " KW_MESH_TRUST_DOMAIN "\n"
-                    "out_dir: %s/region\n"
-                    "services_file: %s/services.list\n"
-                    "services_signature_file: %s/services.list.sig\n"
-                    "officer_csr_files: [ %s/officer/csr.der ]\n"
-                    "recovery_key_file: %s/recovery/public.der\n"
+                    "out_dir: @/region\n"
+                    "services_file: @/services.list\n"
+                    "services_signature_file: @/services.list.sig\n"
+                    "officer_csr_files: [ @/officer/csr.der ]\n"
+                    "recovery_key_file: @/recovery/public.der\n"
                     "hsm_token: " KW_MESH_TOKEN "\n"
-                    "hsm_pin_file: %s/secret/pin\n"
-                    "hsm_so_pin_file: %s/secret/so-pin\n"
-                    "hsm_lock_file: %s/run/hsm-login.lock\n",
-                    d, d, d, d, d, d, d, d);
+                    "hsm_pin_file: @/secret/pin\n"
+                    "hsm_so_pin_file: @/secret/so-pin\n"
+                    "hsm_lock_file: @/run/hsm-login.lock\n",
+                    "", err);
 }
 
 /* --- after the ceremony --- */
@@ -228,57 +238,49 @@ struct kw_result kw_mesh_ceremony_files(const struct kw_mesh_dir *dir, struct kw
 static struct kw_result core_settings(const struct kw_mesh_dir *dir, const char *bin_dir,
                                       struct kw_error *err)
 {
-    const char *d = dir->path;
-
-    return put_text(dir, "config/cryptocore.yaml", err,
-                    COMMON_SETTINGS "credentials_dir: %s/region/credentials/cryptocore\n"
-                                    "pki_dir: %s/region/pki\n"
+    return put_text(dir, "config/cryptocore.yaml",
+                    COMMON_SETTINGS "credentials_dir: @/region/credentials/cryptocore\n"
+                                    "pki_dir: @/region/pki\n"
                                     "hsm_token: " KW_MESH_TOKEN "\n"
-                                    "hsm_pin_file: %s/secret/pin\n"
-                                    "hsm_lock_file: %s/run/hsm-login.lock\n"
-                                    "hsm_worker: %s/keyward-hsm-worker\n",
-                    d, d, d, d, bin_dir);
+                                    "hsm_pin_file: @/secret/pin\n"
+                                    "hsm_lock_file: @/run/hsm-login.lock\n"
+                                    "hsm_worker: $/keyward-hsm-worker\n",
+                    bin_dir, err);
 }
 
 static struct kw_result orchestrator_settings(const struct kw_mesh_dir *dir, struct kw_error *err)
 {
-    const char *d = dir->path;
-
-    return put_text(dir, "config/orchestrator.yaml", err,
-                    COMMON_SETTINGS "credentials_dir: %s/region/credentials/orchestrator\n"
-                                    "database: %s/data/orchestrator.db\n"
-                                    "page_key_file: %s/secret/page-token.key\n",
-                    d, d, d);
+    return put_text(dir, "config/orchestrator.yaml",
+                    COMMON_SETTINGS "credentials_dir: @/region/credentials/orchestrator\n"
+                                    "database: @/data/orchestrator.db\n"
+                                    "page_key_file: @/secret/page-token.key\n",
+                    "", err);
 }
 
 static struct kw_result authz_settings(const struct kw_mesh_dir *dir, struct kw_error *err)
 {
-    const char *d = dir->path;
-
-    return put_text(dir, "config/authz.yaml", err,
-                    COMMON_SETTINGS "credentials_dir: %s/region/credentials/authz\n"
-                                    "database: %s/data/authz.db\n"
-                                    "pki_dir: %s/region/pki\n"
-                                    "officers_dir: %s/region/officers\n",
-                    d, d, d, d);
+    return put_text(dir, "config/authz.yaml",
+                    COMMON_SETTINGS "credentials_dir: @/region/credentials/authz\n"
+                                    "database: @/data/authz.db\n"
+                                    "pki_dir: @/region/pki\n"
+                                    "officers_dir: @/region/officers\n",
+                    "", err);
 }
 
 static struct kw_result gateway_settings(const struct kw_mesh_dir *dir, struct kw_error *err)
 {
-    const char *d = dir->path;
-
     KW_TRY(put_text(
-        dir, "config/redis.conf", err,
-        "port 0\nunixsocket %s/run/redis.sock\nunixsocketperm 700\nsave \"\"\nappendonly no\n"
+        dir, "config/redis.conf",
+        "port 0\nunixsocket @/run/redis.sock\nunixsocketperm 700\nsave \"\"\nappendonly no\n"
         "maxmemory 64mb\nmaxmemory-policy allkeys-lru\ndaemonize no\n",
-        d));
-    return put_text(dir, "config/gateway.yaml", err,
+        "", err));
+    return put_text(dir, "config/gateway.yaml",
                     COMMON_SETTINGS "listen: 127.0.0.1:0\n"
-                                    "credentials_dir: %s/region/credentials/gateway\n"
-                                    "client_ca_file: %s/region/pki/client-ca.pem\n"
-                                    "redis: %s/run/redis.sock\n"
-                                    "cache_key_file: %s/secret/cache.key\n",
-                    d, d, d, d);
+                                    "credentials_dir: @/region/credentials/gateway\n"
+                                    "client_ca_file: @/region/pki/client-ca.pem\n"
+                                    "redis: @/run/redis.sock\n"
+                                    "cache_key_file: @/secret/cache.key\n",
+                    "", err);
 }
 
 /* Init names the officer's certificate by the id it gave; here there is one, and it is put beside
@@ -314,14 +316,15 @@ struct kw_result kw_mesh_service_files(const struct kw_mesh_dir *dir, const char
 
 struct kw_result kw_mesh_cli_file(const struct kw_mesh_dir *dir, int port, struct kw_error *err)
 {
-    const char *d = dir->path;
+    char port_text[16];
 
-    return put_text(dir, "cli.yaml", err,
-                    "target: 127.0.0.1:%d\n"
-                    "ca_file: %s/region/pki/root.pem\n"
+    (void)snprintf(port_text, sizeof(port_text), "%d", port);
+    return put_text(dir, "cli.yaml",
+                    "target: 127.0.0.1:$\n"
+                    "ca_file: @/region/pki/root.pem\n"
                     "peer: spiffe://" KW_MESH_TRUST_DOMAIN "/region/" KW_MESH_REGION
                     "/cell/" KW_MESH_CELL "/svc/gateway\n"
-                    "cert_file: %s/officer/cert.pem\n"
-                    "key_file: %s/officer/key.pem\n",
-                    port, d, d, d);
+                    "cert_file: @/officer/cert.pem\n"
+                    "key_file: @/officer/key.pem\n",
+                    port_text, err);
 }

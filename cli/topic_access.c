@@ -213,7 +213,8 @@ static enum kw_exit run_read(struct kw_cli *cli)
 
 struct batching {
     struct asking asking;
-    char **devices; /* by item id */
+    Keyward__V1__BatchAccessItem *items[KW_CHUNK_ITEMS_MAX];
+    const char *devices[KW_CHUNK_ITEMS_MAX]; /* by item id */
     size_t count;
     size_t opened;
 };
@@ -225,9 +226,7 @@ static struct kw_result items_make(char *list, struct kw_arena *arena, struct ba
 {
     char *name;
 
-    request->items = kw_arena_alloc(arena, KW_CHUNK_ITEMS_MAX * sizeof(*request->items));
-    batching->devices = kw_arena_alloc(arena, KW_CHUNK_ITEMS_MAX * sizeof(char *));
-    KW_ENSURE(request->items != NULL && batching->devices != NULL, err, MEMORY, "items");
+    request->items = batching->items;
     while ((name = strsep(&list, ",")) != NULL) {
         Keyward__V1__BatchAccessItem *item = kw_arena_alloc(arena, sizeof(*item));
         Keyward__V1__GetDeviceAccessRequest *get_one = kw_arena_alloc(arena, sizeof(*get_one));

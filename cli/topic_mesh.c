@@ -4,6 +4,8 @@
 #include "cli/up.h"
 #include "keyward/v1/status_service.pb-c.h"
 
+#include <stdlib.h>
+
 static const char *const layer_columns[] = {"layer", "state", "region", "cell", "start_time", NULL};
 static const char *const degradation_columns[] = {"reason", "description", "start_time", NULL};
 
@@ -14,6 +16,11 @@ static enum kw_exit run_up(struct kw_cli *cli)
 
 static enum kw_exit run_tour(struct kw_cli *cli)
 {
+    const char *config = kw_cli_argument(cli, "--config");
+
+    if (config != NULL) {
+        (void)setenv("KEYWARD_CONFIG", config, 1); /* as all its commands will see it */
+    }
     return kw_tour(kw_cli_argument(cli, "--dir"), kw_cli_argument(cli, "--pens"));
 }
 
@@ -75,7 +82,9 @@ const struct kw_command kw_mesh_commands[] = {
      NULL,
      "Shows it all: from the first key to the verified receipt. Starts a mesh if none is set.",
      {{"--dir", "DIR", NULL, false, "Where its files go; must not exist. Else a temporary one."},
-      {"--pens", "N", NULL, false, "How many pens are made; 1,000 by default."}},
+      {"--pens", "N", NULL, false, "How many pens are made; 1,000 by default."},
+      {"--config", "FILE", NULL, false,
+       "An operator's settings on a mesh that runs, as `up` prints."}},
      .run = run_tour,
      .bare = true},
     {"status",

@@ -140,9 +140,13 @@ struct kw_result kw_tour_begin(struct kw_tour *tour, const char *dir, struct kw_
     environment_clean();
     KW_TRY(dir_make(tour, dir, err));
     KW_TRY(getenv("KEYWARD_CONFIG") != NULL ? config_find(err) : mesh_start(tour, err));
-    (void)printf(
-        "\nTo repeat a line while the mesh runs:\n    $ cd %s\n    $ export KEYWARD_CONFIG=%s\n",
-        tour->dir, getenv("KEYWARD_CONFIG"));
+    if (tour->mesh > 0) {
+        (void)printf("To repeat these lines, keep a mesh: `keyward up`, then `keyward tour "
+                     "--config=FILE`.\n");
+    } else {
+        (void)printf("To repeat a line:\n    $ cd %s\n    $ export KEYWARD_CONFIG=%s\n", tour->dir,
+                     getenv("KEYWARD_CONFIG"));
+    }
     return KW_OK;
 }
 
@@ -172,9 +176,10 @@ static struct kw_result mesh_stop(struct kw_tour *tour, struct kw_error *err)
 
 struct kw_result kw_tour_end(struct kw_tour *tour, bool good, struct kw_error *err)
 {
-    if (tour->mesh > 0) {
-        KW_TRY(mesh_stop(tour, err));
+    if (tour->mesh <= 0) {
+        return KW_OK; /* a mesh goes on, on which lines may be repeated */
     }
+    KW_TRY(mesh_stop(tour, err));
     if (good && tour->dir_made) {
         (void)nftw(tour->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     }

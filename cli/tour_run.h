@@ -29,7 +29,7 @@ struct kw_tour {
     struct kw_arena *arena;
     char keyward[PATH_MAX]; /* this program */
     char dir[PATH_MAX];     /* where the story's files lie, and commands run */
-    bool dir_made;          /* by us, to be removed */
+    bool dir_made;          /* by us */
     pid_t mesh;             /* our own; 0: another's */
     int mesh_out;           /* what it prints */
     uint64_t start_ns;
@@ -63,8 +63,8 @@ struct kw_result kw_tour_word(const struct kw_tour *tour, const char *prefix, co
 
 uint64_t kw_tour_elapsed_ms(const struct kw_tour *tour);
 
-/* Stops our mesh, if there is one. `good`: remove a directory that we made. Fails: SYSTEM (it did
- * not end well). */
+/* Stops our mesh, if there is one; `good`: and removes a directory that we made for it.
+ * Fails: SYSTEM (it did not end well). */
 struct kw_result kw_tour_end(struct kw_tour *tour, bool good, struct kw_error *err);
 
 #endif
