@@ -18,16 +18,35 @@ struct kw_result kw_call_answer(struct kw_call *call, const ProtobufCMessage *me
 
 /* --- what goes with it --- */
 
-static void fill_outcome(struct kw_call *call, Keyward__Internal__V1__Outcome *outcome)
+/* The chain's head that authz is to witness. For a lagging witness it is the newest durable one:
+ * answers whose callers had gone never reached authz, and without it no capsule would be good
+ * enough again. */
+static bool head_find(const struct kw_call *call, struct kw_witness *ret_head)
 {
     const struct kw_receipt_entry *entry = &call->core.receipt.entry;
 
+    if (!call->has_receipt) {
+        return call->result.reason == KW_E_RECEIPT_LAG &&
+               kw_core_link_head(call->orch->link, ret_head);
+    }
+    *ret_head = (struct kw_witness){
+        .core = entry->receipt.core, .stream = entry->receipt.stream, .seq = entry->receipt.seq};
+    kw_copy(ret_head->head, entry->head.bytes, sizeof(ret_head->head));
+    return true;
+}
+
+/* `head` must live as long as `outcome`. */
+static void fill_outcome(const struct kw_call *call, struct kw_witness *head,
+                         Keyward__Internal__V1__Outcome *outcome)
+{
     if (call->has_receipt) {
-        outcome->receipt_id = kw_field_bytes(kw_id_bytes(&entry->receipt.id));
-        outcome->core_boot = kw_field_bytes(kw_id_bytes(&entry->receipt.core));
-        outcome->stream_boot = kw_field_bytes(kw_id_bytes(&entry->receipt.stream));
-        outcome->seq = entry->receipt.seq;
-        outcome->head = kw_field_bytes(KW_BYTES_OF(entry->head.bytes));
+        outcome->receipt_id = kw_field_bytes(kw_id_bytes(&call->core.receipt.entry.receipt.id));
+    }
+    if (head_find(call, head)) {
+        outcome->core_boot = kw_field_bytes(kw_id_bytes(&head->core));
+        outcome->stream_boot = kw_field_bytes(kw_id_bytes(&head->stream));
+        outcome->seq = head->seq;
+        outcome->head = kw_field_bytes(KW_BYTES_OF(head->head));
     }
 }
 
@@ -36,12 +55,13 @@ struct kw_result kw_call_outcome(struct kw_call *call, struct kw_arena *arena,
 {
     Keyward__Internal__V1__Outcome outcome = KEYWARD__INTERNAL__V1__OUTCOME__INIT;
     ProtobufCBinaryData disabled = kw_field_bytes(call->disabled);
+    struct kw_witness head;
 
     if (call->stored_outcome.len > 0) {
         *ret_outcome = call->stored_outcome;
         return KW_OK;
     }
-    fill_outcome(call, &outcome);
+    fill_outcome(call, &head, &outcome);
     outcome.replayed = call->replayed;
     if (call->disabled.len > 0) {
         outcome.n_disabled = 1;
@@ -159,7 +179,7 @@ void kw_call_refuse(struct kw_call *call)
     if (call->outer == NULL) {
         return;
     }
-    if (call->has_receipt &&
+    if ((call->has_receipt || call->result.reason == KW_E_RECEIPT_LAG) &&
         !kw_ok(kw_call_outcome(call, call->arena, &outcome, NULL))) { /* a witness less */
         outcome = KW_BYTES_NONE;
     }

@@ -13,6 +13,7 @@
 #ifndef KW_SERVICES_ORCHESTRATOR_CORE_LINK_H
 #define KW_SERVICES_ORCHESTRATOR_CORE_LINK_H
 
+#include "common/audit/capsule.h"
 #include "common/base/arena.h"
 #include "common/rpc/hop.h"
 #include "common/rpc/rpc.h"
@@ -92,6 +93,9 @@ struct kw_result kw_core_call_start(struct kw_core_link *link, struct kw_core_ca
 
 /* The receipt is durable: acknowledge it when this turn ends. */
 void kw_core_link_durable(struct kw_core_link *link, const struct kw_receipt *receipt);
+
+/* The newest durable head of the connected core's chain. False: there is none yet. */
+bool kw_core_link_head(const struct kw_core_link *link, struct kw_witness *ret_head);
 
 /* The receipt could not be stored: stop the link. Logs. */
 void kw_core_link_break(struct kw_core_link *link, struct kw_id core, const struct kw_error *error);

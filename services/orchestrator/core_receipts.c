@@ -178,6 +178,19 @@ void kw_core_gap_fire(struct kw_timer *timer)
 
 /* --- durable --- */
 
+bool kw_core_link_head(const struct kw_core_link *link, struct kw_witness *ret_head)
+{
+    const struct kw_receipt_window *window = kw_core_window(link, link->core);
+
+    if (window == NULL || window->durable == 0) {
+        return false;
+    }
+    *ret_head = (struct kw_witness){
+        .core = window->at.core, .stream = window->at.stream, .seq = window->durable};
+    kw_copy(ret_head->head, window->durable_head.bytes, sizeof(ret_head->head));
+    return true;
+}
+
 void kw_core_link_durable(struct kw_core_link *link, const struct kw_receipt *receipt)
 {
     struct kw_receipt_window *window = kw_core_window(link, receipt->core);

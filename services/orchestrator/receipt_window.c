@@ -69,7 +69,7 @@ struct kw_result kw_window_next(struct kw_receipt_window *window,
     window->at.seq++;
     window->at.head = entry->head;
     window->parked--;
-    *slot = (struct kw_window_slot){.state = KW_WINDOW_TAKEN};
+    *slot = (struct kw_window_slot){.state = KW_WINDOW_TAKEN, .head = entry->head};
     *ret_entry = entry;
     return KW_OK;
 }
@@ -82,6 +82,7 @@ void kw_window_durable(struct kw_receipt_window *window, uint64_t seq)
     slot_of(window, seq)->state = KW_WINDOW_DURABLE;
     while (slot_of(window, window->durable + 1)->state == KW_WINDOW_DURABLE) {
         window->durable++;
+        window->durable_head = slot_of(window, window->durable)->head;
         slot_of(window, window->durable)->state = KW_WINDOW_EMPTY;
     }
 }

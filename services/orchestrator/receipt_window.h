@@ -32,12 +32,14 @@ enum kw_window_state {
 struct kw_window_slot {
     enum kw_window_state state;
     struct kw_receipt_entry *entry; /* when parked */
+    struct kw_hash head;            /* when taken or durable */
 };
 
 /* Plain data; owns nothing. */
 struct kw_receipt_window {
     struct kw_chain at; /* the last receipt taken */
     uint64_t durable;   /* what may be acknowledged */
+    struct kw_hash durable_head;
     size_t parked;
     bool broken;
     struct kw_window_slot slots[KW_RECEIPT_WINDOW_LEN];

@@ -502,6 +502,22 @@ Test(orchestrator, acknowledges_receipts_that_are_durable)
     cr_assert(eq(u64, fx.core.acked, 3)); /* batch, confirmation, release */
 }
 
+Test(orchestrator, tells_the_durable_head_when_the_witness_lags)
+{
+    const char *device = orch_released_device(&fx)->device;
+    struct asked asked;
+
+    fx.core.fault = CORE_FAILS;
+    fx.core.refusal = KW_E_RECEIPT_LAG;
+    asked = ask_access(device);
+    cr_assert(eq(int, asked.reason, KW_E_RECEIPT_LAG));
+    cr_assert(asked.outcome != NULL);
+    cr_assert(eq(u64, asked.outcome->seq, fx.core.chain.seq));
+    cr_assert(
+        kw_bytes_equal(kw_bytes_field(asked.outcome->head), KW_BYTES_OF(fx.core.chain.head.bytes)));
+    cr_assert(eq(sz, asked.outcome->receipt_id.len, 0));
+}
+
 Test(orchestrator, withholds_an_answer_until_the_receipts_before_it_are_here)
 {
     const char *device = orch_released_device(&fx)->device;
