@@ -14,7 +14,7 @@ PATH = "/bench.Echo/Call"
 MESSAGE = bytes(256)
 SERVERS = (("edge", "edge_server"), ("libgrpc", "grpc_echo"))
 STREAMS_MAX = 64  # calls in flight on one connection of gRPC core's client
-ROUND_S, ROUNDS, BUDGET_S = 1, 5, 80
+ROUND_S, ROUNDS, BUDGET_S = 1, 4, 70
 
 
 class Echo:

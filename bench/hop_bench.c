@@ -202,6 +202,21 @@ static void print_table(struct row *rows, size_t count)
     }
 }
 
+/* The aim is about four hops against four times one unary hop. A group of rows is one number of
+ * calls in flight: unary and hop of 1, of 2, of 3, of 4 layers. */
+static void print_aim(const struct row *rows, size_t count)
+{
+    (void)printf("\n| CPU of | in flight | aim | reached |\n| --- | --- | --- | --- |\n");
+    for (size_t i = 0; i < count; i += 2 * LAYERS_MAX) {
+        double hop_us = median(&rows[i + 2 * LAYERS_MAX - 1])->cpu_us;
+        double unary_us = median(&rows[i])->cpu_us;
+
+        (void)printf("| four hops (%.1f µs), of four unary echo hops (4 × %.1f µs) | %u | ≤ 0.15 "
+                     "under load | %.2f |\n",
+                     hop_us, unary_us, rows[i].variant.in_flight, hop_us / (LAYERS_MAX * unary_us));
+    }
+}
+
 static size_t plan(struct row *rows, const char *credentials_dir, const char *const *in_flight,
                    int in_flight_count)
 {
@@ -250,6 +265,7 @@ int main(int argc, char **argv)
         }
     }
     print_table(rows, count);
+    print_aim(rows, count);
     test_ca_done(&ca);
     test_credentials_remove(dir);
     return EXIT_SUCCESS;

@@ -14,7 +14,7 @@ import measure
 WORKERS = 2  # the core's default
 FACTS = 3  # enabling facts of a released key
 JEMALLOC = "/usr/lib/x86_64-linux-gnu/libjemalloc.so.2"
-ROUND_S, ROUNDS, BUDGET_S = 1, 5, 60
+ROUND_S, ROUNDS, BUDGET_S = 1, 3, 50
 
 
 class Token:

@@ -36,7 +36,7 @@ hop() {
     if [ ${#quick[@]} -gt 0 ]; then
         "$build/bin/hop_bench" 1 64
     else
-        "$build/bin/hop_bench" 3 1 64
+        "$build/bin/hop_bench" 3 1 64 256
     fi
     printf '\n'
 }
