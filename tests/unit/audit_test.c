@@ -1,6 +1,7 @@
 /* Every record against vectors made by an independent implementation, and every reader against
  * damage. */
 #include "common/audit/envelope.h"
+#include "common/audit/head.h"
 #include "common/audit/invitation.h"
 #include "common/audit/record.h"
 #include "common/audit/request_signature.h"
@@ -214,6 +215,21 @@ Test(audit, checkpoints_are_the_vectors_bytes_and_verify)
     }
 }
 
+Test(audit, head_is_the_vectors_bytes)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf record = {0};
+    const json_t *v = vectors("head");
+    struct kw_witness witness;
+
+    cr_assert(kw_ok(kw_head_decode(vector_bytes(v, "record"), &witness, NULL)));
+    cr_assert_eq(witness.seq, vector_number(v, "seq"));
+    ASSERT_BYTES(KW_BYTES_OF(witness.head), vector_bytes(v, "head"));
+    cr_assert(kw_ok(kw_head_encode(&witness, &record, NULL)));
+    ASSERT_BYTES(kw_buf_bytes(&record), vector_bytes(v, "record"));
+    witness.seq = 0;
+    cr_assert_eq(kw_head_encode(&witness, &record, NULL).reason, KW_E_ARGUMENT_INVALID);
+}
+
 static void certificate_key(const char *name, struct kw_public_key *key)
 {
     KW_SCOPED(kw_certificate_done) struct kw_certificate certificate = {0};
@@ -376,6 +392,13 @@ static bool reads_checkpoint(struct kw_bytes record)
     return kw_ok(kw_checkpoint_decode(record, &out, NULL));
 }
 
+static bool reads_head(struct kw_bytes record)
+{
+    struct kw_witness out;
+
+    return kw_ok(kw_head_decode(record, &out, NULL));
+}
+
 static bool reads_invitation(struct kw_bytes record)
 {
     struct kw_invitation out;
@@ -397,7 +420,7 @@ struct sample {
 };
 
 enum {
-    SAMPLES = 9
+    SAMPLES = 10
 };
 
 static void collect_samples(struct sample samples[SAMPLES])
@@ -411,6 +434,7 @@ static void collect_samples(struct sample samples[SAMPLES])
         {"envelope", vector_record("envelopes", 0), reads_envelope},
         {"receipt", vector_record("receipts", 2), reads_receipt},
         {"checkpoint", vector_record("checkpoints", 0), reads_checkpoint},
+        {"head", vector_bytes(vectors("head"), "record"), reads_head},
         {"invitation", vector_bytes(vectors("invitation"), "record"), reads_invitation},
         {"signature", vector_bytes(vectors("request_signature"), "value"), reads_request_signature},
     };

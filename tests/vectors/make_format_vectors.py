@@ -325,6 +325,12 @@ def checkpoint_vector(name, receipt, closed):
             "record": signed + var(signature)}
 
 
+def head_vector(receipt):
+    fields = {"core": receipt["core"], "stream": receipt["stream"], "seq": receipt["seq"],
+              "head": receipt["head"]}
+    return {**fields, "record": struct.pack(">4s16s16sQ32s", b"KWH1", *fields.values())}
+
+
 def invitation_vector():
     method = b"/keyward.v1.PartnerService/CreatePartnerInvitation"
     request_id, body = fill("invitation request id", 16), fill("invitation body", 120)
@@ -374,6 +380,7 @@ def build():
         "receipts": receipts,
         "checkpoints": [checkpoint_vector("checkpoint", receipts[1], 0),
                         checkpoint_vector("close", receipts[2], 1)],
+        "head": head_vector(receipts[1]),
         "invitation": invitation_vector(),
         "transport_proof": transport_proof_vector(),
         "certificates": KEPT.certificates,
