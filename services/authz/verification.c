@@ -1,5 +1,6 @@
-/* GetVerificationData: a long stream, passed through as fast as the caller takes it. Before it goes what only authz can
- * say: the head it last saw, without which a tail that the orchestrator lost would not be missed. */
+/* GetVerificationData: a long stream, passed through as fast as the caller takes it. Before it goes
+ * what only authz can say: the head it last saw, without which a tail that the orchestrator lost
+ * would not be missed. */
 #include "services/authz/operations.h"
 
 #include "common/audit/head.h"

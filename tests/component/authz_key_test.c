@@ -1,5 +1,6 @@
 /* Keys and pens: disabling facts, of which authz keeps its own copy; batches in ranges; and
  * evidence that passes through. */
+#include "common/audit/head.h"
 #include "tests/component/authz_fixture.h"
 
 #include <keyward/v1/key_service.pb-c.h>
@@ -329,6 +330,28 @@ Test(authz_keys, verification_data_passes_through)
 
     cr_assert(eq(int, answer.reason, KW_E_NONE));
     cr_assert(eq(sz, answer.message_count, INSIDE_MESSAGES_MAX));
+}
+
+/* The orchestrator can withhold receipts, but not that authz has seen later ones. */
+Test(authz_keys, the_head_authz_saw_last_goes_before_the_evidence)
+{
+    Keyward__V1__GetVerificationDataRequest body;
+    struct question question = verification_question(&body);
+    const Keyward__V1__GetVerificationDataResponse *response;
+    struct kw_witness head;
+    struct answer answer;
+
+    (void)authz_grant(&fx, device);
+    cr_assert(eq(int, authz_access(&fx, device).reason, KW_E_NONE));
+    answer = authz_ask(&fx, &question);
+    cr_assert(eq(sz, answer.message_count, INSIDE_MESSAGES_MAX + 1));
+    response =
+        authz_message_at(&answer, 0, &keyward__v1__get_verification_data_response__descriptor);
+    cr_assert(eq(int, response->records[0]->type,
+                 KEYWARD__V1__VERIFICATION_RECORD_TYPE__VERIFICATION_RECORD_TYPE_HEAD));
+    MUST(kw_head_decode(kw_bytes_field(response->records[0]->encoded), &head, err));
+    cr_assert(kw_id_equal(head.core, fx.inside.head.core));
+    cr_assert(eq(u64, head.seq, fx.inside.head.seq - 1)); /* before this call's own */
 }
 
 Test(authz_keys, verification_data_ends_as_the_inner_call_does)

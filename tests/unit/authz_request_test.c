@@ -68,7 +68,8 @@ Test(authz_request, a_page_token_is_for_this_list_and_caller_alone)
     call.method = kw_method_by_id(KW_METHOD_LIST_PARTNERS);
     cr_assert(eq(int, read_page(token, "partners/- 0", &page), KW_E_PAGE_TOKEN_INVALID));
     call.method = kw_method_by_id(KW_METHOD_LIST_GRANTS);
-    strcpy(call.caller.spiffe_id, "spiffe://test/operator/opr_b");
+    kw_copy(call.caller.spiffe_id, "spiffe://test/operator/opr_b",
+            sizeof("spiffe://test/operator/opr_b"));
     cr_assert(eq(int, read_page(token, "partners/- 0", &page), KW_E_PAGE_TOKEN_INVALID));
 }
 
