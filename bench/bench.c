@@ -40,13 +40,15 @@ double bench_process_cpu_s(pid_t pid)
 
 double bench_machine_cpu_s(void)
 {
-    unsigned long long user = 0;
-    unsigned long long nice = 0;
-    unsigned long long system_time = 0;
-    FILE *file = bench_must(fopen("/proc/stat", "r"));
-    int fields = fscanf(file, "cpu %llu %llu %llu", &user, &nice, &system_time);
+    char line[256] = "";
+    char *at = line + sizeof("cpu") - 1;
+    unsigned long long ticks = 0;
+    FILE *file = bench_must(fopen("/proc/stat", "re"));
 
-    (void)fclose(file);
-    bench_require(fields == 3, "/proc/stat");
-    return (double)(user + nice + system_time) / (double)sysconf(_SC_CLK_TCK);
+    bench_require(fgets(line, sizeof(line), file) != NULL && fclose(file) == 0, "/proc/stat");
+    for (int field = 0; field < 3; field++) { /* user, nice, system */
+        ticks += strtoull(at, &at, 10);
+    }
+    bench_require(ticks > 0, "/proc/stat");
+    return (double)ticks / (double)sysconf(_SC_CLK_TCK);
 }
