@@ -1,18 +1,21 @@
 #!/usr/bin/env bash
-# All benches, or those named: `./run bench [--quick] [hop] [hsm] [edge] [mesh]`. Tables go to stdout, progress to stderr.
-# Everything is bounded in time (about 6 minutes; --quick: 90 s) and ends what it started.
+# All benches, or those named: `./run bench [--quick] [--doc] [hop] [hsm] [edge] [mesh]`. Tables go to stdout, progress to
+# stderr. Everything is bounded in time (about 6 minutes; --quick: 90 s) and ends what it started. --doc also puts the
+# tables into docs/performance.md, below its line "## The run".
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 build=${KW_BENCH_BUILD:-build/release}
 quick=()
+doc=
 parts=()
 for word in "$@"; do
     case "$word" in
     --quick) quick=(--quick) ;;
+    --doc) doc=docs/performance.md ;;
     hop | hsm | edge | mesh) parts+=("$word") ;;
     *)
-        sed -n '2,3s/^# //p' "${BASH_SOURCE[0]}" >&2
+        sed -n '2,4s/^# //p' "${BASH_SOURCE[0]}" >&2
         exit 2
         ;;
     esac
@@ -41,11 +44,24 @@ hop() {
     printf '\n'
 }
 
-machine
-for part in "${parts[@]}"; do
-    printf 'bench: %s\n' "$part" >&2
-    case "$part" in
-    hop) hop ;;
-    *) /usr/bin/python3 "bench/${part}_bench.py" "$build" "${quick[@]}" ;;
-    esac
-done
+all() {
+    local part
+    machine
+    for part in "${parts[@]}"; do
+        printf 'bench: %s\n' "$part" >&2
+        case "$part" in
+        hop) hop ;;
+        *) /usr/bin/python3 "bench/${part}_bench.py" "$build" "${quick[@]}" ;;
+        esac
+    done
+}
+
+if [ -z "$doc" ]; then
+    all
+else
+    tables=$(mktemp)
+    trap 'rm -f "$tables"' EXIT
+    all | tee "$tables"
+    sed -i '/^## The run$/q' "$doc"
+    { printf '\nCommand: %s\n\n' "./run bench $*" && cat "$tables"; } >>"$doc"
+fi
