@@ -111,6 +111,17 @@ Test(authz_admission, a_certificate_registered_for_a_partner_is_no_operators)
     authz_actor_done(&posing);
 }
 
+Test(authz_admission, a_certificate_is_the_one_its_owner_was_registered_with)
+{
+    struct actor posing;
+
+    authz_actor_make(&fx, KW_ROLE_OPERATOR, &posing);
+    posing.id = fx.officer.id; /* what the table would say */
+    authz_certificate_put(&fx, &posing);
+    cr_assert(eq(int, ask_status(&posing), KW_E_IDENTITY_INVALID));
+    authz_actor_done(&posing);
+}
+
 Test(authz_admission, refuses_what_is_no_certificate)
 {
     struct actor nobody = {.role = KW_ROLE_PARTNER, .certificate = kw_bytes_str("nonsense")};

@@ -18,6 +18,9 @@
 #define CELL    "c1"
 #define HOUR_MS UINT64_C(3600000)
 
+/* Longer than anybody waits here: what happens sooner is no deadline's doing. */
+#define NO_DEADLINE_MS 60000U
+
 /* A caller: its key and the certificate the gateway would have seen. */
 struct actor {
     enum kw_role role;

@@ -231,6 +231,7 @@ Test(authz_keys, a_station_that_leaves_begins_no_further_range)
     struct answer answer = {0};
 
     fx.inside.holds = true;
+    question.timeout_ms = NO_DEADLINE_MS;
     authz_ask_start(&fx, &question, &answer);
     EVENTUALLY(&fx, fx.inside.count == 1);
     kw_hop_cancel(answer.call);
@@ -365,6 +366,7 @@ Test(authz_keys, verification_data_ends_as_the_inner_call_does)
     cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_STORE_UNAVAILABLE));
     fx.inside.refusals = 0;
     fx.inside.holds = true;
+    question.timeout_ms = NO_DEADLINE_MS;
     authz_ask_start(&fx, &question, &answer);
     EVENTUALLY(&fx, fx.inside.count == 2);
     kw_hop_cancel(answer.call);
