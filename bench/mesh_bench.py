@@ -207,16 +207,23 @@ def hsm_calls(row):
     return row.of(lambda sample: sample.extra["hsm calls"] / max(1e-9, sample.extra["derivations"]))
 
 
+def of_raw_cpu(rows, row):
+    """CPU of the raw list over CPU of a call, all processes and the client: what the rate is of the raw
+    rate when the cores are busy with nothing else. Others' noise hardly touches it."""
+    return rows.raw.cpu_us("load") / row.cpu_us(*SERVICES, "redis", "load")
+
+
 def print_load(rows):
     groups = [*SERVICES, "redis"]
     print("### Mesh: calls, and CPU µs per call of each process\n")
     measure.table(
-        ["calls", "in flight", "per s", "of raw", "p50 ms", "p99 ms", *groups, "client", "HSM calls",
+        ["calls", "in flight", "per s", "of raw", "of raw by CPU", "p50 ms", "p99 ms", *groups, "client", "HSM calls",
          "per commit", "frames/message", "samples"],
-        [["raw HSM", "-", "%.0f" % rows.raw.per_s, "1.00", "%.2f" % (rows.raw.p50_us / 1e3),
+        [["raw HSM", "-", "%.0f" % rows.raw.per_s, "1.00", "1.00", "%.2f" % (rows.raw.p50_us / 1e3),
           "%.2f" % (rows.raw.p99_us / 1e3), "", "", "", "", "%.0f" % rows.raw.cpu_us("load"), "", "", "", "", "",
           rows.raw.counts]] +
-        [[name, n, "%.0f" % row.per_s, "%.2f" % (row.per_s / rows.raw.per_s), "%.2f" % (row.p50_us / 1e3),
+        [[name, n, "%.0f" % row.per_s, "%.2f" % (row.per_s / rows.raw.per_s), "%.2f" % of_raw_cpu(rows, row),
+          "%.2f" % (row.p50_us / 1e3),
           "%.2f" % (row.p99_us / 1e3), *("%.0f" % row.cpu_us(group) for group in groups),
           "%.0f" % row.cpu_us("load"), "%.2f" % hsm_calls(row), "%.1f" % (1 / max(1e-9, row.extra("commits"))),
           "%.1f" % row.of(lambda sample: sample.extra["frames"] / max(1e-9, sample.extra["messages"])),
@@ -243,8 +250,9 @@ def print_aims(rows, capacity, overload, calls_expected):
     floor_us = 4 * rows.echo_one.p50_us + rows.raw_one.p50_us + rows.fsync.p50_us
     print("### Mesh: aims\n")
     measure.table(["what", "aim", "reached"], [
-        ["partner's unary calls, of the raw HSM rate", "≥ 0.5", "%.2f" % (best(rows.unary).per_s / rows.raw.per_s)],
-        ["partner's batch calls, of the raw HSM rate", "≥ 0.9", "%.2f" % (best(rows.batch).per_s / rows.raw.per_s)],
+        *(["partner's %s calls, of the raw HSM rate" % name, "≥ %.1f" % aim,
+           "%.2f (by CPU %.2f)" % (best(variants).per_s / rows.raw.per_s, of_raw_cpu(rows, best(variants)))]
+          for name, variants, aim in (("unary", rows.unary, 0.5), ("batch", rows.batch, 0.9))),
         ["CPU of four layers without HSM and edge (%.0f µs), of four unary echo hops (4 × %.0f µs)" %
          (layers_us, echo_us), "≤ 0.15", "%.2f" % (layers_us / (4 * echo_us))],
         ["the same with batch calls",
