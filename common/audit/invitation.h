@@ -15,8 +15,8 @@ struct kw_invitation {
     struct kw_bytes certificate; /* the operator's leaf, DER */
 };
 
-/* Appends the record. Fails: ARGUMENT_INVALID (a field is empty, the method no text, or the request id not 16 bytes),
- * MEMORY (or a field over 65,535 bytes). */
+/* Appends the record. Fails: ARGUMENT_INVALID (a field is empty, the method no text, or the request
+ * id not 16 bytes), MEMORY (or a field over 65,535 bytes). */
 struct kw_result kw_invitation_encode(const struct kw_invitation *invitation, struct kw_buf *out,
                                       struct kw_error *err);
 

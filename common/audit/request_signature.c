@@ -11,8 +11,8 @@ static struct kw_result message(const struct kw_signed_request *request, uint64_
 {
     struct kw_writer w = KW_WRITER(out);
 
-    KW_ENSURE(request->request_id.len == KW_ID_LEN, err, SIGNATURE_INVALID, "request id of %zu bytes",
-              request->request_id.len);
+    KW_ENSURE(request->request_id.len == KW_ID_LEN, err, SIGNATURE_INVALID,
+              "request id of %zu bytes", request->request_id.len);
     kw_put_raw(&w, kw_bytes_str(LABEL));
     kw_put_var(&w, request->method);
     kw_put_raw(&w, request->request_id);

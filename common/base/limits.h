@@ -79,7 +79,10 @@
 #define KW_HSM_ENVELOPE_LEN_MAX 1024 /* bytes of an envelope before its wrapped key */
 #define KW_HSM_FRAME_LEN_MAX    (1024U * 1024U) /* one message on a worker's socket */
 #define KW_HSM_QUEUE_ITEMS_MAX  4096            /* requests waiting for a worker */
-#define KW_HSM_WORKER_ITEMS_MAX 512    /* requests handed to one worker and not yet answered */
+#define KW_HSM_WORKER_ITEMS_MAX 512 /* requests handed to one worker and not yet answered */
+#define KW_HSM_WORKER_REQUESTS_MAX                                                                 \
+    131072U /* answered by one worker, then it is replaced: SoftHSM keeps some bytes of every      \
+               object */
 #define KW_HSM_KEK_VERSIONS_MAX 16     /* KEK versions that one worker uses */
 #define KW_HSM_START_MS         15000U /* for a worker to load, log in and test itself */
 #define KW_HSM_DRAIN_MS         1000U  /* for a worker to catch up after a missed deadline */
@@ -124,12 +127,13 @@
 #define KW_DENIALS_PER_CALLER_S 10U   /* written singly; what comes above is counted */
 #define KW_DENIAL_CALLERS       256U  /* callers whose denials are counted apart */
 #define KW_DENIALS_WAITING_MAX  4096U /* not yet written; above, the oldest caller's are counted */
-#define KW_DIARY_DELAY_MS       50U   /* denials, witness and quotas are written together after this */
-#define KW_DIARY_QUOTAS_MAX     256U  /* quotas in one write */
+#define KW_DIARY_DELAY_MS       50U /* denials, witness and quotas are written together after this */
+#define KW_DIARY_QUOTAS_MAX     256U   /* quotas in one write */
 #define KW_CHUNK_FACTS_LEN_MAX  50000U /* disabling facts in the capsule of several items */
-#define KW_CHUNKS_RUNNING_MAX   16U   /* chunks of one stream in progress; more wait */
-#define KW_CREDENTIALS_CHECK_MS 30000U /* a service looks for renewed credentials, and whether it is time to renew */
-#define KW_RENEWAL_FIRST_MS     1000U  /* … the first time after its start */
+#define KW_CHUNKS_RUNNING_MAX   16U    /* chunks of one stream in progress; more wait */
+#define KW_CREDENTIALS_CHECK_MS                                                                    \
+    30000U /* a service looks for renewed credentials, and whether it is time to renew */
+#define KW_RENEWAL_FIRST_MS 1000U /* … the first time after its start */
 
 /* --- edge --- (options of the public listener, services/gateway/edge; times in milliseconds) */
 #define KW_EDGE_STREAMS_MAX                 100U  /* concurrent calls on one connection */
@@ -150,7 +154,8 @@
     (64U * 1024U)                 /* received bytes that moved nothing, before the cut             \
                                    */
 #define KW_EDGE_WASTE_REFUND 512U /* earned by a frame that moved something */
-#define KW_EDGE_WASTE_PENALTY 4096              /* for a stream we had to reset because the peer broke the protocol */
+#define KW_EDGE_WASTE_PENALTY                                                                      \
+    4096 /* for a stream we had to reset because the peer broke the protocol */
 #define KW_EDGE_WASTE_REFILL_PER_S                                                                 \
     1024U /* what keepalive and window updates of a quiet peer may cost */
 #define KW_EDGE_RESET_BURST       200U /* RST_STREAM frames taken at once */
@@ -173,15 +178,17 @@
 #define KW_EDGE_AGE_GRACE_MS       300000U /* from GOAWAY to the cut */
 #define KW_EDGE_GOAWAY_MS          1000U   /* longest wait for the PING between the two GOAWAYs */
 #define KW_EDGE_CLOSE_MS           2000U   /* to write the last bytes of a refused connection */
-#define KW_EDGE_ACCEPT_RETRY_MS 100U /* after a connection could not be taken for want of memory */
-#define KW_EDGE_RELOAD_MS          5000U   /* between looks at the credentials directory */
-#define KW_EDGE_REQUEST_ID_LEN_MAX 64U     /* x-request-id as sent by the client */
-#define KW_EDGE_SIGNATURE_LEN_MAX  1024U   /* keyward-signature-bin, decoded */
+#define KW_EDGE_ACCEPT_RETRY_MS    100U /* after a connection could not be taken for want of memory \
+                                         */
+#define KW_EDGE_RELOAD_MS          5000U /* between looks at the credentials directory */
+#define KW_EDGE_REQUEST_ID_LEN_MAX 64U   /* x-request-id as sent by the client */
+#define KW_EDGE_SIGNATURE_LEN_MAX  1024U /* keyward-signature-bin, decoded */
 
 /* --- gateway --- (between the edge and the hop) */
-#define KW_GATEWAY_CALLERS_MAX       4096U         /* callers whose windows are remembered */
-#define KW_GATEWAY_CALLERS_WAYS      8U            /* of them, those that share one slot of the table */
-#define KW_GATEWAY_PENDING_LEN_MAX   (1024U * 1024U) /* messages of one call that wait for the hop */
+#define KW_GATEWAY_CALLERS_MAX     4096U /* callers whose windows are remembered */
+#define KW_GATEWAY_CALLERS_WAYS    8U    /* of them, those that share one slot of the table */
+#define KW_GATEWAY_PENDING_LEN_MAX (1024U * 1024U) /* messages of one call that wait for the hop   \
+                                                    */
 #define KW_GATEWAY_QUESTIONS_LEN_MAX (64U * 1024U) /* reflection questions that wait for room */
 #define KW_GATEWAY_RETRY_MS          200U          /* RetryInfo where nobody knows better */
 #define KW_GATEWAY_DETAILS_MAX       (16U * 1024U) /* memory to make one google.rpc.Status */
@@ -208,13 +215,14 @@
 #define KW_CREDENTIALS_FILE_LEN_MAX (256U * 1024U) /* one file of a credentials directory */
 
 /* --- orchestrator --- */
-#define KW_LOT_LEN_MAX           64  /* characters of a lot number */
-#define KW_DEVICE_SERIAL_LEN_MAX 64  /* characters of a serial number */
-#define KW_PAGE_BYTES_MAX        (240U * 1024U) /* items of one page, so that it stays below KW_BODY_LEN_MAX */
-#define KW_PAGE_LIFETIME_MS      86400000U      /* a page token is good for a day */
-#define KW_RECEIPT_WINDOW_LEN    KW_LEDGER_UNACKED_MAX /* of one chain, here and not yet durable */
-#define KW_CORE_GAP_MS           2000U /* how long a missing receipt may keep later ones waiting */
-#define KW_CORE_RETRY_MS         500U  /* before the standing call to the core is opened again */
-#define KW_CORE_BOOTS_MAX        4     /* lives of the core whose receipts may still be on their way */
+#define KW_LOT_LEN_MAX           64 /* characters of a lot number */
+#define KW_DEVICE_SERIAL_LEN_MAX 64 /* characters of a serial number */
+#define KW_PAGE_BYTES_MAX                                                                          \
+    (240U * 1024U) /* items of one page, so that it stays below KW_BODY_LEN_MAX */
+#define KW_PAGE_LIFETIME_MS   86400000U             /* a page token is good for a day */
+#define KW_RECEIPT_WINDOW_LEN KW_LEDGER_UNACKED_MAX /* of one chain, here and not yet durable */
+#define KW_CORE_GAP_MS        2000U /* how long a missing receipt may keep later ones waiting */
+#define KW_CORE_RETRY_MS      500U  /* before the standing call to the core is opened again */
+#define KW_CORE_BOOTS_MAX     4     /* lives of the core whose receipts may still be on their way */
 
 #endif

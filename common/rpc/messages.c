@@ -15,16 +15,11 @@
 #include "keyward/v1/status_service.pb-c.h"
 
 static const ProtobufCServiceDescriptor *const services[] = {
-    &keyward__v1__device_access_service__descriptor,
-    &keyward__v1__device_service__descriptor,
-    &keyward__v1__enrollment_service__descriptor,
-    &keyward__v1__grant_service__descriptor,
-    &keyward__v1__key_service__descriptor,
-    &keyward__v1__partner_service__descriptor,
-    &keyward__v1__provisioning_service__descriptor,
-    &keyward__v1__receipt_service__descriptor,
-    &keyward__v1__station_service__descriptor,
-    &keyward__v1__status_service__descriptor,
+    &keyward__v1__device_access_service__descriptor, &keyward__v1__device_service__descriptor,
+    &keyward__v1__enrollment_service__descriptor,    &keyward__v1__grant_service__descriptor,
+    &keyward__v1__key_service__descriptor,           &keyward__v1__partner_service__descriptor,
+    &keyward__v1__provisioning_service__descriptor,  &keyward__v1__receipt_service__descriptor,
+    &keyward__v1__station_service__descriptor,       &keyward__v1__status_service__descriptor,
 };
 
 #define SERVICE_COUNT (sizeof(services) / sizeof(services[0]))
@@ -45,15 +40,16 @@ const ProtobufCMethodDescriptor *kw_method_messages(const struct kw_method *meth
     return NULL;
 }
 
-struct kw_result kw_message_unpack(const ProtobufCMessageDescriptor *descriptor, struct kw_bytes bytes,
-                                   struct kw_arena *arena, ProtobufCMessage **ret_message,
-                                   struct kw_error *err)
+struct kw_result kw_message_unpack(const ProtobufCMessageDescriptor *descriptor,
+                                   struct kw_bytes bytes, struct kw_arena *arena,
+                                   ProtobufCMessage **ret_message, struct kw_error *err)
 {
     KW_TRY(kw_proto_check(descriptor, bytes, err));
     return kw_arena_unpack(arena, descriptor, bytes, ret_message, err);
 }
 
-/* The field's place in the unpacked struct, or NULL when the message has no such field of this type. */
+/* The field's place in the unpacked struct, or NULL when the message has no such field of this
+ * type. */
 static const void *field_of(const ProtobufCMessage *message, const char *name, ProtobufCType type)
 {
     const ProtobufCFieldDescriptor *field =

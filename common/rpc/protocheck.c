@@ -3,7 +3,12 @@
 
 #include "common/base/limits.h"
 
-enum wire_type { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32 = 5 };
+enum wire_type {
+    WIRE_VARINT = 0,
+    WIRE_FIXED64 = 1,
+    WIRE_BYTES = 2,
+    WIRE_FIXED32 = 5
+};
 
 struct walk {
     unsigned unknown;  /* unknown fields seen in the whole message */
@@ -115,7 +120,8 @@ bool kw_utf8_is_text(struct kw_bytes bytes)
     return true;
 }
 
-static struct kw_result message_walk(struct walk *walk, const ProtobufCMessageDescriptor *descriptor,
+static struct kw_result message_walk(struct walk *walk,
+                                     const ProtobufCMessageDescriptor *descriptor,
                                      struct kw_bytes rest, unsigned depth);
 
 /* A packed list of scalars: whole elements only. */
@@ -133,8 +139,8 @@ static struct kw_result packed_walk(struct walk *walk, const ProtobufCFieldDescr
     return KW_OK;
 }
 
-static struct kw_result known_walk(struct walk *walk, const ProtobufCFieldDescriptor *field, unsigned wire,
-                                   struct kw_bytes value, unsigned depth)
+static struct kw_result known_walk(struct walk *walk, const ProtobufCFieldDescriptor *field,
+                                   unsigned wire, struct kw_bytes value, unsigned depth)
 {
     bool packed = wire == WIRE_BYTES && wire_of(field->type) != WIRE_BYTES &&
                   field->label == PROTOBUF_C_LABEL_REPEATED;
@@ -154,7 +160,8 @@ static struct kw_result known_walk(struct walk *walk, const ProtobufCFieldDescri
     return KW_OK;
 }
 
-static struct kw_result message_walk(struct walk *walk, const ProtobufCMessageDescriptor *descriptor,
+static struct kw_result message_walk(struct walk *walk,
+                                     const ProtobufCMessageDescriptor *descriptor,
                                      struct kw_bytes rest, unsigned depth)
 {
     KW_ENSURE(depth <= KW_PROTO_DEPTH_MAX, walk->err, ENCODING_INVALID, "nested deeper than %d",

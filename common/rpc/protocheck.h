@@ -1,9 +1,10 @@
 /* Raw protobuf check: what must hold before anything unpacks a caller's bytes (design.md §8).
  *
- * protobuf-c accepts what the language forbids (any bytes in a string) and keeps unknown fields without bound.
- * So every message from outside is first walked once, field by field, against its descriptor, without
- * allocating: well-formed wire bytes, the wire type each known field declares, valid UTF-8 without NUL in
- * every string, bounded depth, bounded unknown fields and bounded repeated elements.
+ * protobuf-c accepts what the language forbids (any bytes in a string) and keeps unknown fields
+ * without bound. So every message from outside is first walked once, field by field, against its
+ * descriptor, without allocating: well-formed wire bytes, the wire type each known field declares,
+ * valid UTF-8 without NUL in every string, bounded depth, bounded unknown fields and bounded
+ * repeated elements.
  */
 #ifndef KW_COMMON_RPC_PROTOCHECK_H
 #define KW_COMMON_RPC_PROTOCHECK_H

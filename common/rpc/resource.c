@@ -11,11 +11,15 @@ struct part {
 static const struct part patterns[KW_RESOURCE_COUNT_][KW_RESOURCE_IDS_MAX] = {
     [KW_RESOURCE_PARTNER] = {{"partners", KW_ID_PARTNER}},
     [KW_RESOURCE_PARTNER_GRANT] = {{"partners", KW_ID_PARTNER}, {"grants", KW_ID_GRANT}},
-    [KW_RESOURCE_PARTNER_INVITATION] = {{"partners", KW_ID_PARTNER}, {"invitations", KW_ID_INVITATION}},
-    [KW_RESOURCE_PARTNER_CERTIFICATE] = {{"partners", KW_ID_PARTNER}, {"certificates", KW_ID_CERTIFICATE}},
+    [KW_RESOURCE_PARTNER_INVITATION] = {{"partners", KW_ID_PARTNER},
+                                        {"invitations", KW_ID_INVITATION}},
+    [KW_RESOURCE_PARTNER_CERTIFICATE] = {{"partners", KW_ID_PARTNER},
+                                         {"certificates", KW_ID_CERTIFICATE}},
     [KW_RESOURCE_STATION] = {{"stations", KW_ID_STATION}},
-    [KW_RESOURCE_STATION_INVITATION] = {{"stations", KW_ID_STATION}, {"invitations", KW_ID_INVITATION}},
-    [KW_RESOURCE_STATION_CERTIFICATE] = {{"stations", KW_ID_STATION}, {"certificates", KW_ID_CERTIFICATE}},
+    [KW_RESOURCE_STATION_INVITATION] = {{"stations", KW_ID_STATION},
+                                        {"invitations", KW_ID_INVITATION}},
+    [KW_RESOURCE_STATION_CERTIFICATE] = {{"stations", KW_ID_STATION},
+                                         {"certificates", KW_ID_CERTIFICATE}},
     [KW_RESOURCE_OPERATOR] = {{"operators", KW_ID_OPERATOR}},
     [KW_RESOURCE_PRODUCT] = {{"products", KW_ID_PRODUCT}},
     [KW_RESOURCE_BATCH] = {{"batches", KW_ID_BATCH}},
@@ -36,8 +40,8 @@ static struct kw_bytes segment_take(struct kw_bytes *rest)
     return segment;
 }
 
-struct kw_result kw_resource_parse(enum kw_resource kind, const char *name, struct kw_resource_ids *ret_ids,
-                                   struct kw_error *err)
+struct kw_result kw_resource_parse(enum kw_resource kind, const char *name,
+                                   struct kw_resource_ids *ret_ids, struct kw_error *err)
 {
     const struct part *parts = patterns[kind];
     struct kw_resource_ids ids = {0};
@@ -49,7 +53,8 @@ struct kw_result kw_resource_parse(enum kw_resource kind, const char *name, stru
                   ARGUMENT_INVALID, "a name of %s was expected", parts[i].collection);
         KW_TRY(kw_id_parse(parts[i].id, segment_take(&rest), &ids.id[i], err));
     }
-    /* Anything that does not print back the same (a trailing slash, more segments) is another name. */
+    /* Anything that does not print back the same (a trailing slash, more segments) is another name.
+     */
     KW_ENSURE(strcmp(kw_resource_name(kind, &ids, canonical), name) == 0, err, ARGUMENT_INVALID,
               "the resource name is not canonical");
     *ret_ids = ids;
@@ -82,8 +87,8 @@ char *kw_request_id_text(struct kw_id id, char *text)
     char hex[2 * KW_ID_LEN + 1];
 
     kw_hex(kw_id_bytes(&id), hex);
-    (void)snprintf(text, KW_REQUEST_ID_TEXT_SIZE, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12,
-                   hex + 16, hex + 20);
+    (void)snprintf(text, KW_REQUEST_ID_TEXT_SIZE, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8,
+                   hex + 12, hex + 16, hex + 20);
     return text;
 }
 

@@ -1,6 +1,8 @@
-/* Resource names and request ids of the public API (proto/README.md): parsing and making, in one place.
+/* Resource names and request ids of the public API (proto/README.md): parsing and making, in one
+ * place.
  *
- *     partners/prt_…/grants/grt_…      a pattern is a list of collection words, each followed by one id
+ *     partners/prt_…/grants/grt_…      a pattern is a list of collection words, each followed by
+ * one id
  */
 #ifndef KW_COMMON_RPC_RESOURCE_H
 #define KW_COMMON_RPC_RESOURCE_H
@@ -25,7 +27,7 @@ enum kw_resource {
 };
 
 #define KW_RESOURCE_NAME_SIZE 128
-#define KW_RESOURCE_IDS_MAX 2
+#define KW_RESOURCE_IDS_MAX   2
 
 /* The ids in a name, outermost first. */
 struct kw_resource_ids {
@@ -33,8 +35,8 @@ struct kw_resource_ids {
 };
 
 /* Reads `name` as a name of this kind. Fails: ARGUMENT_INVALID; the message names the pattern. */
-struct kw_result kw_resource_parse(enum kw_resource kind, const char *name, struct kw_resource_ids *ret_ids,
-                                   struct kw_error *err);
+struct kw_result kw_resource_parse(enum kw_resource kind, const char *name,
+                                   struct kw_resource_ids *ret_ids, struct kw_error *err);
 
 /* Writes a name; `text` has KW_RESOURCE_NAME_SIZE bytes. Returns `text`. */
 char *kw_resource_name(enum kw_resource kind, const struct kw_resource_ids *ids, char *text);
@@ -42,7 +44,8 @@ char *kw_resource_name(enum kw_resource kind, const struct kw_resource_ids *ids,
 /* The same for kinds with one id. */
 char *kw_resource_name1(enum kw_resource kind, struct kw_id id, char *text);
 
-/* A request_id: UUID of version 4 or 7 in its 36-character lower-case form. Fails: ARGUMENT_INVALID. */
+/* A request_id: UUID of version 4 or 7 in its 36-character lower-case form. Fails:
+ * ARGUMENT_INVALID. */
 struct kw_result kw_request_id_parse(const char *text, struct kw_id *ret_id, struct kw_error *err);
 
 #define KW_REQUEST_ID_TEXT_SIZE 37

@@ -5,7 +5,8 @@
 #include "common/base/clock.h"
 #include "common/rpc/resource.h"
 
-struct kw_result kw_core_caller_ca(enum kw_role role, enum kw_hsm_signer *ret_ca, struct kw_error *err)
+struct kw_result kw_core_caller_ca(enum kw_role role, enum kw_hsm_signer *ret_ca,
+                                   struct kw_error *err)
 {
     switch (role) {
     case KW_ROLE_PARTNER:
@@ -26,8 +27,8 @@ struct kw_result kw_core_caller_ca(enum kw_role role, enum kw_hsm_signer *ret_ca
 }
 
 /* An invitation is issued by the CA of the kind it invites; which one only its chain tells. */
-static struct kw_result invitation_trust(struct kw_core *core, const struct kw_certificate *leaf, uint64_t at_ms,
-                                         struct kw_error *err)
+static struct kw_result invitation_trust(struct kw_core *core, const struct kw_certificate *leaf,
+                                         uint64_t at_ms, struct kw_error *err)
 {
     const struct kw_trust *partners = &core->pki.trust[kw_core_ca_index(KW_HSM_CA_PARTNERS)];
     const struct kw_trust *stations = &core->pki.trust[kw_core_ca_index(KW_HSM_CA_STATIONS)];
@@ -39,8 +40,8 @@ static struct kw_result invitation_trust(struct kw_core *core, const struct kw_c
 }
 
 struct kw_result kw_core_caller_verify(struct kw_core *core, struct kw_bytes der, uint64_t at_ms,
-                                       struct kw_certificate *ret_certificate, struct kw_spiffe *ret_id,
-                                       struct kw_error *err)
+                                       struct kw_certificate *ret_certificate,
+                                       struct kw_spiffe *ret_id, struct kw_error *err)
 {
     KW_SCOPED(kw_certificate_done) struct kw_certificate leaf = {0};
     struct kw_spiffe id;
@@ -52,8 +53,8 @@ struct kw_result kw_core_caller_verify(struct kw_core *core, struct kw_bytes der
         KW_TRY(invitation_trust(core, &leaf, at_ms, err));
     } else {
         KW_TRY(kw_core_caller_ca(id.role, &ca, err));
-        KW_TRY(kw_trust_verify(&core->pki.trust[kw_core_ca_index(ca)], &leaf, NULL, KW_PURPOSE_CLIENT, at_ms,
-                               err));
+        KW_TRY(kw_trust_verify(&core->pki.trust[kw_core_ca_index(ca)], &leaf, NULL,
+                               KW_PURPOSE_CLIENT, at_ms, err));
     }
     *ret_certificate = leaf;
     leaf = (struct kw_certificate){0};
@@ -62,7 +63,8 @@ struct kw_result kw_core_caller_verify(struct kw_core *core, struct kw_bytes der
 }
 
 /* The capsule says who called; the certificate that signed must be that caller's, the very one. */
-static struct kw_result caller_matches(const struct kw_core_call *call, const struct kw_certificate *certificate,
+static struct kw_result caller_matches(const struct kw_core_call *call,
+                                       const struct kw_certificate *certificate,
                                        const struct kw_spiffe *id, struct kw_error *err)
 {
     uint8_t fingerprint[KW_SHA256_LEN];
@@ -80,19 +82,20 @@ static struct kw_result signature_verify(struct kw_core_call *call, struct kw_er
 {
     KW_SCOPED(kw_certificate_done) struct kw_certificate certificate = {0};
     KW_SCOPED(kw_public_key_done) struct kw_public_key key = {0};
-    struct kw_signed_request request = {.method = kw_bytes_str(call->method->path), .body_hash = call->body_hash};
+    struct kw_signed_request request = {.method = kw_bytes_str(call->method->path),
+                                        .body_hash = call->body_hash};
     struct kw_spiffe id;
     struct kw_id request_id;
 
-    KW_TRY(kw_core_caller_verify(call->core, kw_bytes_field(call->authorization->caller_certificate),
+    KW_TRY(kw_core_caller_verify(call->core,
+                                 kw_bytes_field(call->authorization->caller_certificate),
                                  call->now_ms, &certificate, &id, err));
     KW_TRY(caller_matches(call, &certificate, &id, err));
     KW_TRY(kw_certificate_public_key(&certificate, &key, err));
     KW_TRY(kw_request_id_parse(kw_message_request_id(call->body), &request_id, err));
     request.request_id = kw_id_bytes(&request_id);
-    return kw_request_signature_verify_fresh(&key, &request,
-                                             kw_bytes_field(call->authorization->caller_signature),
-                                             call->now_ms, err);
+    return kw_request_signature_verify_fresh(
+        &key, &request, kw_bytes_field(call->authorization->caller_signature), call->now_ms, err);
 }
 
 /* Authz looked at the method table before it signed; a capsule is not believed on that. */
@@ -101,8 +104,8 @@ static struct kw_result role_check(const struct kw_core_call *call, struct kw_er
     struct kw_spiffe caller;
 
     KW_TRY(kw_spiffe_parse(call->capsule.caller, &caller, err));
-    KW_ENSURE(kw_method_admits(call->method, caller.role), err, PERMISSION_DENIED, "a %s may not call %s",
-              kw_role_name(caller.role), call->method->name);
+    KW_ENSURE(kw_method_admits(call->method, caller.role), err, PERMISSION_DENIED,
+              "a %s may not call %s", kw_role_name(caller.role), call->method->name);
     return KW_OK;
 }
 
@@ -121,8 +124,8 @@ struct kw_result kw_core_admit(struct kw_core_call *call, struct kw_error *err)
     };
 
     KW_TRY(kw_capsule_admit(&gate, kw_bytes_field(call->authorization->capsule),
-                            kw_bytes_field(call->authorization->signer_certificate), &expected, &call->capsule,
-                            err));
+                            kw_bytes_field(call->authorization->signer_certificate), &expected,
+                            &call->capsule, err));
     KW_TRY(kw_capsule_actor(&call->capsule, &call->actor, err));
     KW_TRY(role_check(call, err));
     KW_TRY(kw_ledger_admit(core->ledger, call->stream, &call->capsule.witness, err));

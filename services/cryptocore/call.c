@@ -35,15 +35,16 @@ static void refuse(struct kw_core_call *call, const struct kw_error *error)
 {
     KW_LOG(WARN, "call refused", KW_F_STR("method", call->method->path), KW_F_ERR(error));
     if (call->hop != NULL) {
-        kw_hop_finish(call->hop,
-                      &(struct kw_hop_status){.reason = error->reason, .field = "", .description = ""},
-                      KW_BYTES_NONE);
+        kw_hop_finish(
+            call->hop,
+            &(struct kw_hop_status){.reason = error->reason, .field = "", .description = ""},
+            KW_BYTES_NONE);
     }
     call_free(call);
 }
 
-struct kw_result kw_core_field(struct kw_core_call *call, struct kw_bytes bytes, ProtobufCBinaryData *ret_field,
-                               struct kw_error *err)
+struct kw_result kw_core_field(struct kw_core_call *call, struct kw_bytes bytes,
+                               ProtobufCBinaryData *ret_field, struct kw_error *err)
 {
     struct kw_bytes copy;
 
@@ -66,8 +67,8 @@ struct kw_result kw_core_items_make(struct kw_core_call *call, size_t count, str
     call->items = kw_arena_alloc(call->arena, count * sizeof(*call->items));
     call->requests = kw_arena_alloc(call->arena, (count + 1) * sizeof(*call->requests));
     call->request_items = kw_arena_alloc(call->arena, (count + 1) * sizeof(*call->request_items));
-    KW_ENSURE(call->items != NULL && call->requests != NULL && call->request_items != NULL, err, MEMORY,
-              "%zu items", count);
+    KW_ENSURE(call->items != NULL && call->requests != NULL && call->request_items != NULL, err,
+              MEMORY, "%zu items", count);
     for (size_t i = 0; i < count; i++) {
         keyward__internal__v1__core_item__init(&call->items[i].answer);
         call->items[i].reason = KW_E_INTERNAL;
@@ -76,7 +77,8 @@ struct kw_result kw_core_items_make(struct kw_core_call *call, size_t count, str
     return KW_OK;
 }
 
-struct kw_hsm_request *kw_core_request_add(struct kw_core_call *call, size_t item, enum kw_hsm_op op)
+struct kw_hsm_request *kw_core_request_add(struct kw_core_call *call, size_t item,
+                                           enum kw_hsm_op op)
 {
     struct kw_hsm_request *request = &call->requests[call->request_count];
 
@@ -101,7 +103,8 @@ static struct kw_result receipt_items(const struct kw_core_call *call, struct kw
 {
     for (size_t i = 0; i < call->item_count; i++) {
         const struct kw_core_item *item = &call->items[i];
-        struct kw_receipt_item record = {.key = item->key, .device = item->device, .result = item->result};
+        struct kw_receipt_item record = {
+            .key = item->key, .device = item->device, .result = item->result};
 
         if (item->reason != KW_E_NONE) {
             record.outcome = kw_bytes_str(kw_reason_row(item->reason)->name);
@@ -111,7 +114,8 @@ static struct kw_result receipt_items(const struct kw_core_call *call, struct kw
     return KW_OK;
 }
 
-static struct kw_result receipt_make(struct kw_core_call *call, struct kw_receipt *receipt, struct kw_error *err)
+static struct kw_result receipt_make(struct kw_core_call *call, struct kw_receipt *receipt,
+                                     struct kw_error *err)
 {
     const struct kw_core_config *config = call->core->config;
     KW_SCOPED(kw_buf_done) struct kw_buf list = {0};
@@ -130,9 +134,11 @@ static struct kw_result receipt_make(struct kw_core_call *call, struct kw_receip
     return kw_core_field(call, record, &call->reply.receipt, err);
 }
 
-static struct kw_result answer_make(struct kw_core_call *call, struct kw_bytes *ret_answer, struct kw_error *err)
+static struct kw_result answer_make(struct kw_core_call *call, struct kw_bytes *ret_answer,
+                                    struct kw_error *err)
 {
-    Keyward__Internal__V1__CoreItem **items = kw_arena_alloc(call->arena, call->item_count * sizeof(*items));
+    Keyward__Internal__V1__CoreItem **items =
+        kw_arena_alloc(call->arena, call->item_count * sizeof(*items));
 
     KW_ENSURE(items != NULL, err, MEMORY, "answer");
     for (size_t i = 0; i < call->item_count; i++) {
@@ -213,19 +219,20 @@ static void hsm_done(struct kw_hsm_call *hsm, const struct kw_hsm_answer *answer
     proceed(call, call->operation->complete(call, answers, count, &error), &error);
 }
 
-static struct kw_result call_read(struct kw_core_call *call, const struct kw_hop_open *open, struct kw_error *err)
+static struct kw_result call_read(struct kw_core_call *call, const struct kw_hop_open *open,
+                                  struct kw_error *err)
 {
     ProtobufCMessage *message;
 
     KW_ENSURE(open->has_item, err, ENCODING_INVALID, "a call without request");
-    KW_TRY(kw_arena_unpack(call->arena, &keyward__internal__v1__authorization__descriptor, open->item.context,
-                           &message, err));
+    KW_TRY(kw_arena_unpack(call->arena, &keyward__internal__v1__authorization__descriptor,
+                           open->item.context, &message, err));
     call->authorization = (const Keyward__Internal__V1__Authorization *)message;
-    KW_TRY(kw_arena_unpack(call->arena, &keyward__internal__v1__core_request__descriptor, open->item.data,
-                           &message, err));
+    KW_TRY(kw_arena_unpack(call->arena, &keyward__internal__v1__core_request__descriptor,
+                           open->item.data, &message, err));
     call->request = (const Keyward__Internal__V1__CoreRequest *)message;
-    KW_TRY(kw_message_unpack(kw_method_messages(call->method)->input, kw_bytes_field(call->request->body),
-                             call->arena, &message, err));
+    KW_TRY(kw_message_unpack(kw_method_messages(call->method)->input,
+                             kw_bytes_field(call->request->body), call->arena, &message, err));
     call->body = message;
     return kw_sha256(kw_bytes_field(call->request->body), call->body_hash, err);
 }
@@ -276,16 +283,17 @@ static void call_begin(struct kw_core_call *call, const struct kw_hop_open *open
     proceed(call, result, &error);
 }
 
-void kw_core_call_open(struct kw_hop_call *hop, const struct kw_hop_peer *peer, const struct kw_hop_open *open,
-                       struct kw_core *core)
+void kw_core_call_open(struct kw_hop_call *hop, const struct kw_hop_peer *peer,
+                       const struct kw_hop_open *open, struct kw_core *core)
 {
     const struct kw_core_operation *operation = kw_core_operation_find(open->method);
     struct kw_core_call *call;
     struct kw_error error = {.reason = KW_E_METHOD_UNKNOWN};
 
     if (operation == NULL || !kw_ok(call_new(hop, peer, operation, core, &call, &error))) {
-        kw_hop_finish(hop, &(struct kw_hop_status){.reason = error.reason, .field = "", .description = ""},
-                      KW_BYTES_NONE);
+        kw_hop_finish(
+            hop, &(struct kw_hop_status){.reason = error.reason, .field = "", .description = ""},
+            KW_BYTES_NONE);
         return;
     }
     core->in_flight++;

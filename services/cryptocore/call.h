@@ -1,12 +1,12 @@
 /* One call of the crypto core, from the hop's OPEN to its answer.
  *
- *     begin ─▶ admit (capsule, lag, signature) ─▶ prepare ─▶ HSM ─▶ complete ─┬─▶ finish (receipt, answer)
- *                 │ refused: no receipt, no use                 ▲             │
- *                 ▼                                             └── again ◀───┘   (enrolment takes two rounds)
- *              kw_hop_finish
+ *     begin ─▶ admit (capsule, lag, signature) ─▶ prepare ─▶ HSM ─▶ complete ─┬─▶ finish (receipt,
+ * answer) │ refused: no receipt, no use                 ▲             │ ▼ └── again ◀───┘
+ * (enrolment takes two rounds) kw_hop_finish
  *
- * Once a capsule is admitted the call ends with a receipt, whatever happens: what failed is its outcome.
- * A call that is cancelled meanwhile still runs to its receipt, which then goes out on the standing call.
+ * Once a capsule is admitted the call ends with a receipt, whatever happens: what failed is its
+ * outcome. A call that is cancelled meanwhile still runs to its receipt, which then goes out on the
+ * standing call.
  */
 #ifndef KW_SERVICES_CRYPTOCORE_CALL_H
 #define KW_SERVICES_CRYPTOCORE_CALL_H
@@ -31,11 +31,12 @@ struct kw_core_item {
 struct kw_core_operation {
     enum kw_method_id method;
     uint32_t operations; /* KW_OPERATION_BIT of each the capsule may name */
-    /* Reads body and material, makes `items` and `requests`. Fails: then every item has that outcome. */
+    /* Reads body and material, makes `items` and `requests`. Fails: then every item has that
+     * outcome. */
     struct kw_result (*prepare)(struct kw_core_call *call, struct kw_error *err);
     /* Takes the answers (one for each request). May make new `requests` for another round. */
-    struct kw_result (*complete)(struct kw_core_call *call, const struct kw_hsm_answer *answers, size_t count,
-                                 struct kw_error *err);
+    struct kw_result (*complete)(struct kw_core_call *call, const struct kw_hsm_answer *answers,
+                                 size_t count, struct kw_error *err);
 };
 
 struct kw_core_call {
@@ -67,21 +68,22 @@ struct kw_core_call {
 };
 
 /* Takes a new call of the orchestrator's. Loop thread. */
-void kw_core_call_open(struct kw_hop_call *hop, const struct kw_hop_peer *peer, const struct kw_hop_open *open,
-                       struct kw_core *core);
+void kw_core_call_open(struct kw_hop_call *hop, const struct kw_hop_peer *peer,
+                       const struct kw_hop_open *open, struct kw_core *core);
 
-/* Room for `count` items, all failed with INTERNAL until said otherwise, and for one request more than items.
- * Fails: ARGUMENT_INVALID (none, or over KW_CHUNK_ITEMS_MAX), MEMORY. */
+/* Room for `count` items, all failed with INTERNAL until said otherwise, and for one request more
+ * than items. Fails: ARGUMENT_INVALID (none, or over KW_CHUNK_ITEMS_MAX), MEMORY. */
 struct kw_result kw_core_items_make(struct kw_core_call *call, size_t count, struct kw_error *err);
 
 /* Adds a request for item `item`, within that room. */
-struct kw_hsm_request *kw_core_request_add(struct kw_core_call *call, size_t item, enum kw_hsm_op op);
+struct kw_hsm_request *kw_core_request_add(struct kw_core_call *call, size_t item,
+                                           enum kw_hsm_op op);
 
 /* An answer's failure as this call's: for operations that fail as a whole. */
 struct kw_result kw_core_answer_failure(const struct kw_hsm_answer *answer, struct kw_error *err);
 
 /* Copies into the call's arena, as a protobuf field. Fails: MEMORY. */
-struct kw_result kw_core_field(struct kw_core_call *call, struct kw_bytes bytes, ProtobufCBinaryData *ret_field,
-                               struct kw_error *err);
+struct kw_result kw_core_field(struct kw_core_call *call, struct kw_bytes bytes,
+                               ProtobufCBinaryData *ret_field, struct kw_error *err);
 
 #endif

@@ -6,9 +6,11 @@
 #define FIELD(field) .name = #field, .offset = offsetof(struct kw_core_config, field)
 
 static const struct kw_setting settings[] = {
-    {FIELD(region), .type = KW_SETTING_STRING, .required = true, .doc = "Region this instance runs in."},
+    {FIELD(region), .type = KW_SETTING_STRING, .required = true,
+     .doc = "Region this instance runs in."},
     {FIELD(cell), .type = KW_SETTING_STRING, .required = true,
-     .doc = "Cell (failure domain) this instance runs in. Only capsules of this cell's authz are accepted."},
+     .doc = "Cell (failure domain) this instance runs in. Only capsules of this cell's authz are "
+            "accepted."},
     {FIELD(trust_domain), .type = KW_SETTING_STRING, .required = true,
      .doc = "SPIFFE trust domain of the mesh."},
     {FIELD(listen), .type = KW_SETTING_ADDRESS, .fallback = "127.0.0.1:0",
@@ -18,8 +20,10 @@ static const struct kw_setting settings[] = {
     {FIELD(credentials_dir), .type = KW_SETTING_PATH, .required = true,
      .doc = "Directory (a symbolic link that is swapped) with key.pem, cert.pem and ca.pem."},
     {FIELD(pki_dir), .type = KW_SETTING_PATH, .required = true,
-     .doc = "Directory that `keyward-cryptocore init` wrote: CA certificates and the list of services."},
-    {FIELD(log_level), .type = KW_SETTING_STRING, .fallback = "info", .doc = "debug, info, warn or error."},
+     .doc = "Directory that `keyward-cryptocore init` wrote: CA certificates and the list of "
+            "services."},
+    {FIELD(log_level), .type = KW_SETTING_STRING, .fallback = "info",
+     .doc = "debug, info, warn or error."},
     {FIELD(hsm_provider), .type = KW_SETTING_STRING, .fallback = "softhsm",
      .doc = "Row of the provider table: softhsm or cloudhsm. The latter has never been run."},
     {FIELD(hsm_module), .type = KW_SETTING_PATH, .fallback = "/usr/lib/softhsm/libsofthsm2.so",
@@ -29,12 +33,14 @@ static const struct kw_setting settings[] = {
      .doc = "File with the user PIN, mode 0600."},
     {FIELD(hsm_lock_file), .type = KW_SETTING_PATH, .required = true,
      .doc = "Lock by which all workers on this machine log in one after the other."},
-    {FIELD(hsm_worker), .type = KW_SETTING_PATH, .required = true, .doc = "Path of keyward-hsm-worker."},
+    {FIELD(hsm_worker), .type = KW_SETTING_PATH, .required = true,
+     .doc = "Path of keyward-hsm-worker."},
     {FIELD(hsm_workers), .type = KW_SETTING_U32, .fallback = "2", .min = 1, .max = 64,
      .doc = "Worker processes. SoftHSM scales with processes, not threads."},
     {FIELD(kek_version), .type = KW_SETTING_U32, .fallback = "1", .min = 1, .max = UINT32_MAX,
      .doc = "Version of the KEK under which new keys are wrapped."},
-    {FIELD(partner_certificate_days), .type = KW_SETTING_U32, .fallback = "30", .min = 1, .max = 365,
+    {FIELD(partner_certificate_days), .type = KW_SETTING_U32, .fallback = "30", .min = 1,
+     .max = 365,
      .doc = "Validity of partners' and stations' certificates; they renew at half of it."},
     {FIELD(service_certificate_days), .type = KW_SETTING_U32, .fallback = "30", .min = 1, .max = 90,
      .doc = "Validity of the services' certificates."},

@@ -17,15 +17,17 @@ struct kw_result kw_core_confirm_prepare(struct kw_core_call *call, struct kw_er
               "another version than the one confirmed");
     KW_ENSURE(message->nonce.len == KW_HSM_NONCE_LEN, err, BINDING_INVALID, "nonce has %zu bytes",
               message->nonce.len);
-    KW_ENSURE(body->proof.len == KW_HSM_MAC_LEN, err, ARGUMENT_INVALID, "proof has %zu bytes", body->proof.len);
+    KW_ENSURE(body->proof.len == KW_HSM_MAC_LEN, err, ARGUMENT_INVALID, "proof has %zu bytes",
+              body->proof.len);
     kw_copy(confirm.nonce, message->nonce.data, KW_HSM_NONCE_LEN);
     kw_copy(confirm.proof, body->proof.data, KW_HSM_MAC_LEN);
     kw_core_request_add(call, 0, KW_HSM_PTK_CONFIRM)->ptk_confirm = confirm;
     return KW_OK;
 }
 
-struct kw_result kw_core_confirm_complete(struct kw_core_call *call, const struct kw_hsm_answer *answers,
-                                          size_t count, struct kw_error *err)
+struct kw_result kw_core_confirm_complete(struct kw_core_call *call,
+                                          const struct kw_hsm_answer *answers, size_t count,
+                                          struct kw_error *err)
 {
     (void)count;
     (void)err;

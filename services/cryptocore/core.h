@@ -26,7 +26,7 @@ struct kw_core {
     struct kw_core_pki pki;
     struct kw_observe *observe;
     struct kw_service_renewal *renewal; /* of the core's own certificate */
-    _Atomic bool hsm_ready; /* read by the probes' thread */
+    _Atomic bool hsm_ready;             /* read by the probes' thread */
     struct kw_timer farewell; /* at the end: how long the orchestrator may take to leave */
     bool parted;
     struct kw_id boot_id;

@@ -1,5 +1,6 @@
-/* Enabling facts: ActivateKey, ReleaseBatch and LiftKeySuspensions. Two rounds: the facts the decision rests on are
- * verified, then the new ones get their MACs. An enabling fact is made from verified ones only. */
+/* Enabling facts: ActivateKey, ReleaseBatch and LiftKeySuspensions. Two rounds: the facts the
+ * decision rests on are verified, then the new ones get their MACs. An enabling fact is made from
+ * verified ones only. */
 #include "services/cryptocore/operations.h"
 
 #include "common/base/limits.h"
@@ -7,10 +8,14 @@
 #include "keyward/v1/key_service.pb-c.h"
 #include "services/cryptocore/material.h"
 
-enum { ROUND_VERIFIED = 1, ROUND_MADE = 2 };
+enum {
+    ROUND_VERIFIED = 1,
+    ROUND_MADE = 2
+};
 
-static struct kw_result item_prepare(struct kw_core_call *call, size_t index, enum kw_operation operation,
-                                     struct kw_key_state *ret_state, struct kw_error *err)
+static struct kw_result item_prepare(struct kw_core_call *call, size_t index,
+                                     enum kw_operation operation, struct kw_key_state *ret_state,
+                                     struct kw_error *err)
 {
     const Keyward__Internal__V1__WrappedDeviceKey *message = call->request->keys[index];
     struct kw_core_item *item = &call->items[index];
@@ -30,14 +35,17 @@ static struct kw_result item_prepare(struct kw_core_call *call, size_t index, en
     return KW_OK;
 }
 
-/* The name in the body is the key that was sent: an orchestrator can't have another one activated. */
-static struct kw_result named_key_check(const struct kw_core_call *call, const char *name, struct kw_error *err)
+/* The name in the body is the key that was sent: an orchestrator can't have another one activated.
+ */
+static struct kw_result named_key_check(const struct kw_core_call *call, const char *name,
+                                        struct kw_error *err)
 {
     struct kw_resource_ids ids;
 
     KW_TRY(kw_resource_parse(KW_RESOURCE_KEY, name, &ids, err));
-    KW_ENSURE(kw_id_equal(ids.id[0], call->items[0].device) && kw_id_equal(ids.id[1], call->items[0].key), err,
-              CAPSULE_INVALID, "another key than the one named");
+    KW_ENSURE(kw_id_equal(ids.id[0], call->items[0].device) &&
+                  kw_id_equal(ids.id[1], call->items[0].key),
+              err, CAPSULE_INVALID, "another key than the one named");
     return KW_OK;
 }
 
@@ -46,13 +54,14 @@ struct kw_result kw_core_activate_prepare(struct kw_core_call *call, struct kw_e
     struct kw_key_state state;
 
     KW_TRY(kw_core_items_make(call, call->request->n_keys, err));
-    KW_ENSURE(call->method->id == KW_METHOD_RELEASE_BATCH || call->item_count == 1, err, CAPSULE_INVALID,
-              "%zu keys activated at once", call->item_count);
+    KW_ENSURE(call->method->id == KW_METHOD_RELEASE_BATCH || call->item_count == 1, err,
+              CAPSULE_INVALID, "%zu keys activated at once", call->item_count);
     for (size_t i = 0; i < call->item_count; i++) {
         call->items[i].reason = item_prepare(call, i, KW_OPERATION_ACTIVATE, &state, err).reason;
     }
     if (call->method->id == KW_METHOD_ACTIVATE_KEY) {
-        KW_TRY(named_key_check(call, ((const Keyward__V1__ActivateKeyRequest *)call->body)->name, err));
+        KW_TRY(named_key_check(call, ((const Keyward__V1__ActivateKeyRequest *)call->body)->name,
+                               err));
     }
     return KW_OK;
 }
@@ -67,13 +76,14 @@ struct kw_result kw_core_lift_prepare(struct kw_core_call *call, struct kw_error
     KW_ENSURE(call->request->n_keys == 1, err, INTERNAL, "%zu keys", call->request->n_keys);
     KW_TRY(item_prepare(call, 0, KW_OPERATION_LIFT, &state, err));
     KW_TRY(named_key_check(call, body->name, err));
-    KW_ENSURE(body->n_suspensions >= 1 && body->n_suspensions <= KW_KEY_SUSPENSIONS_MAX, err, ARGUMENT_INVALID,
-              "%zu suspensions", body->n_suspensions);
+    KW_ENSURE(body->n_suspensions >= 1 && body->n_suspensions <= KW_KEY_SUSPENSIONS_MAX, err,
+              ARGUMENT_INVALID, "%zu suspensions", body->n_suspensions);
     for (size_t i = 0; i < body->n_suspensions; i++) {
         struct kw_id id;
 
         KW_TRY(kw_id_parse(KW_ID_SUSPENSION, kw_bytes_str(body->suspensions[i]), &id, err));
-        KW_ENSURE(kw_state_has_suspension(&state, id), err, STATE_CONFLICT, "suspension %zu is not known", i);
+        KW_ENSURE(kw_state_has_suspension(&state, id), err, STATE_CONFLICT,
+                  "suspension %zu is not known", i);
     }
     return KW_OK;
 }
@@ -93,18 +103,20 @@ static struct kw_result facts_make(struct kw_core_call *call, const struct kw_co
         struct kw_id suspension = KW_ID_NONE;
 
         if (lifting) {
-            KW_TRY(kw_id_parse(KW_ID_SUSPENSION, kw_bytes_str(lift->suspensions[i]), &suspension, err));
+            KW_TRY(kw_id_parse(KW_ID_SUSPENSION, kw_bytes_str(lift->suspensions[i]), &suspension,
+                               err));
         }
-        KW_TRY(kw_material_fact_make(call, item->key, lifting ? KW_FACT_LIFTED : KW_FACT_ACTIVATED, suspension,
-                                     &facts[i], err));
+        KW_TRY(kw_material_fact_make(call, item->key, lifting ? KW_FACT_LIFTED : KW_FACT_ACTIVATED,
+                                     suspension, &facts[i], err));
     }
     *ret_facts = (struct kw_hsm_mac_facts){.contents = facts, .count = count};
     return KW_OK;
 }
 
-/* What was verified in the first round becomes requests of the second; what was not has its outcome. */
-static struct kw_result verified(struct kw_core_call *call, const struct kw_hsm_answer *answers, size_t count,
-                                 struct kw_error *err)
+/* What was verified in the first round becomes requests of the second; what was not has its
+ * outcome. */
+static struct kw_result verified(struct kw_core_call *call, const struct kw_hsm_answer *answers,
+                                 size_t count, struct kw_error *err)
 {
     for (size_t i = 0; i < count; i++) {
         size_t index = call->request_items[i];
@@ -121,8 +133,9 @@ static struct kw_result verified(struct kw_core_call *call, const struct kw_hsm_
     return KW_OK;
 }
 
-struct kw_result kw_core_enable_complete(struct kw_core_call *call, const struct kw_hsm_answer *answers,
-                                         size_t count, struct kw_error *err)
+struct kw_result kw_core_enable_complete(struct kw_core_call *call,
+                                         const struct kw_hsm_answer *answers, size_t count,
+                                         struct kw_error *err)
 {
     if (call->step == ROUND_VERIFIED) {
         return verified(call, answers, count, err);
@@ -133,8 +146,8 @@ struct kw_result kw_core_enable_complete(struct kw_core_call *call, const struct
 
         item->reason = answers[i].result.reason;
         if (item->reason == KW_E_NONE) {
-            KW_TRY(kw_material_facts_answer(call, item, facts->contents, answers[i].macs.items, facts->count,
-                                            err));
+            KW_TRY(kw_material_facts_answer(call, item, facts->contents, answers[i].macs.items,
+                                            facts->count, err));
         }
     }
     return KW_OK;

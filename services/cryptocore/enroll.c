@@ -1,8 +1,8 @@
-/* Enroll: an invited party becomes a member. The core believes an operator's signature and the invitation's key,
- * and neither authz nor orchestrator (design.md §7).
+/* Enroll: an invited party becomes a member. The core believes an operator's signature and the
+ * invitation's key, and neither authz nor orchestrator (design.md §7).
  *
- *     operator's certificate ──signs──▶ KWI1 {Create…Invitation {parent, csr}} ──csr's key──▶ invitation certificate
- *     invitation's key ──signs──▶ Enroll {tls_csr, transport_csr}
+ *     operator's certificate ──signs──▶ KWI1 {Create…Invitation {parent, csr}} ──csr's key──▶
+ * invitation certificate invitation's key ──signs──▶ Enroll {tls_csr, transport_csr}
  */
 #include "services/cryptocore/operations.h"
 
@@ -18,7 +18,10 @@
 
 #define DAY_MS 86400000ULL
 
-enum { ROUND_CERTIFIED = 1, ROUND_KEYED = 2 };
+enum {
+    ROUND_CERTIFIED = 1,
+    ROUND_KEYED = 2
+};
 
 /* Whom an operator invited. */
 struct invited {
@@ -28,20 +31,24 @@ struct invited {
     struct kw_bytes csr; /* of the invitation's one-time key */
 };
 
-static struct kw_result operator_verify(struct kw_core_call *call, const struct kw_invitation *invitation,
+static struct kw_result operator_verify(struct kw_core_call *call,
+                                        const struct kw_invitation *invitation,
                                         struct kw_error *err)
 {
     KW_SCOPED(kw_certificate_done) struct kw_certificate certificate = {0};
     KW_SCOPED(kw_public_key_done) struct kw_public_key key = {0};
     struct kw_spiffe id;
 
-    KW_TRY(kw_core_caller_verify(call->core, invitation->certificate, call->now_ms, &certificate, &id, err));
-    KW_ENSURE(id.role == KW_ROLE_OPERATOR, err, SIGNATURE_INVALID, "the invitation is not signed by an operator");
+    KW_TRY(kw_core_caller_verify(call->core, invitation->certificate, call->now_ms, &certificate,
+                                 &id, err));
+    KW_ENSURE(id.role == KW_ROLE_OPERATOR, err, SIGNATURE_INVALID,
+              "the invitation is not signed by an operator");
     KW_TRY(kw_certificate_public_key(&certificate, &key, err));
     return kw_invitation_verify(invitation, &key, err);
 }
 
-static struct kw_result invited_read(struct kw_core_call *call, const struct kw_invitation *invitation,
+static struct kw_result invited_read(struct kw_core_call *call,
+                                     const struct kw_invitation *invitation,
                                      struct invited *ret_invited, struct kw_error *err)
 {
     const struct kw_method *method = kw_method_by_path(invitation->method);
@@ -52,31 +59,36 @@ static struct kw_result invited_read(struct kw_core_call *call, const struct kw_
 
     KW_ENSURE(partner || (method != NULL && method->id == KW_METHOD_CREATE_STATION_INVITATION), err,
               SIGNATURE_INVALID, "what the operator signed is no invitation");
-    KW_TRY(kw_message_unpack(kw_method_messages(method)->input, invitation->body, call->arena, &message, err));
+    KW_TRY(kw_message_unpack(kw_method_messages(method)->input, invitation->body, call->arena,
+                             &message, err));
     if (partner) {
         parent = ((const Keyward__V1__CreatePartnerInvitationRequest *)message)->parent;
-        ret_invited->csr = kw_bytes_field(((const Keyward__V1__CreatePartnerInvitationRequest *)message)->csr);
+        ret_invited->csr =
+            kw_bytes_field(((const Keyward__V1__CreatePartnerInvitationRequest *)message)->csr);
     } else {
         parent = ((const Keyward__V1__CreateStationInvitationRequest *)message)->parent;
-        ret_invited->csr = kw_bytes_field(((const Keyward__V1__CreateStationInvitationRequest *)message)->csr);
+        ret_invited->csr =
+            kw_bytes_field(((const Keyward__V1__CreateStationInvitationRequest *)message)->csr);
     }
     ret_invited->role = partner ? KW_ROLE_PARTNER : KW_ROLE_STATION;
     ret_invited->issuer = partner ? KW_HSM_CA_PARTNERS : KW_HSM_CA_STATIONS;
-    KW_TRY(kw_resource_parse(partner ? KW_RESOURCE_PARTNER : KW_RESOURCE_STATION, parent, &ids, err));
+    KW_TRY(
+        kw_resource_parse(partner ? KW_RESOURCE_PARTNER : KW_RESOURCE_STATION, parent, &ids, err));
     ret_invited->id = ids.id[0];
     return KW_OK;
 }
 
-/* The certificate that calls is over the very key the operator invited; its signature over the body was checked at
- * admission. */
-static struct kw_result invitation_matches(const struct kw_core_call *call, const struct invited *invited,
-                                           struct kw_error *err)
+/* The certificate that calls is over the very key the operator invited; its signature over the body
+ * was checked at admission. */
+static struct kw_result invitation_matches(const struct kw_core_call *call,
+                                           const struct invited *invited, struct kw_error *err)
 {
     KW_SCOPED(kw_certificate_done) struct kw_certificate certificate = {0};
     KW_SCOPED(kw_public_key_done) struct kw_public_key certified = {0};
     KW_SCOPED(kw_public_key_done) struct kw_public_key requested = {0};
 
-    KW_TRY(kw_certificate_from_der(&certificate, kw_bytes_field(call->authorization->caller_certificate), err));
+    KW_TRY(kw_certificate_from_der(&certificate,
+                                   kw_bytes_field(call->authorization->caller_certificate), err));
     KW_TRY(kw_certificate_public_key(&certificate, &certified, err));
     KW_TRY(kw_csr_verify(invited->csr, &requested, err));
     KW_ENSURE(kw_public_key_equal(&certified, &requested), err, SIGNATURE_INVALID,
@@ -107,10 +119,11 @@ struct kw_result kw_core_enroll_prepare(struct kw_core_call *call, struct kw_err
 
     KW_TRY(kw_core_items_make(call, 1, err));
     KW_TRY(invitation_verify(call, &invited, err));
-    KW_TRY(kw_issue_plan(call, invited.issuer, invited.role, invited.id, kw_bytes_field(body->tls_csr), life_ms,
-                         KW_USAGE_CLIENT, &tls, err));
-    KW_TRY(kw_issue_plan(call, invited.issuer, invited.role, invited.id, kw_bytes_field(body->transport_csr),
-                         life_ms, KW_USAGE_TRANSPORT, &transport, err));
+    KW_TRY(kw_issue_plan(call, invited.issuer, invited.role, invited.id,
+                         kw_bytes_field(body->tls_csr), life_ms, KW_USAGE_CLIENT, &tls, err));
+    KW_TRY(kw_issue_plan(call, invited.issuer, invited.role, invited.id,
+                         kw_bytes_field(body->transport_csr), life_ms, KW_USAGE_TRANSPORT,
+                         &transport, err));
     kw_core_request_add(call, 0, KW_HSM_ISSUE_CERTIFICATE)->issue = tls;
     kw_core_request_add(call, 0, KW_HSM_ISSUE_CERTIFICATE)->issue = transport;
     return KW_OK;
@@ -144,13 +157,15 @@ static struct kw_result keyed(struct kw_core_call *call, const struct kw_hsm_ptk
     return KW_OK;
 }
 
-struct kw_result kw_core_enroll_complete(struct kw_core_call *call, const struct kw_hsm_answer *answers,
-                                         size_t count, struct kw_error *err)
+struct kw_result kw_core_enroll_complete(struct kw_core_call *call,
+                                         const struct kw_hsm_answer *answers, size_t count,
+                                         struct kw_error *err)
 {
     for (size_t i = 0; i < count; i++) {
         if (!kw_ok(answers[i].result)) {
             return kw_core_answer_failure(&answers[i], err);
         }
     }
-    return call->step == ROUND_CERTIFIED ? certified(call, answers, err) : keyed(call, &answers[0].ptk, err);
+    return call->step == ROUND_CERTIFIED ? certified(call, answers, err)
+                                         : keyed(call, &answers[0].ptk, err);
 }

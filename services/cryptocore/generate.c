@@ -1,4 +1,5 @@
-/* CreateBatch, one range of it: device keys made in the HSM, wrapped for storage and for the station. */
+/* CreateBatch, one range of it: device keys made in the HSM, wrapped for storage and for the
+ * station. */
 #include "services/cryptocore/operations.h"
 
 #include "common/base/limits.h"
@@ -6,12 +7,17 @@
 #include "keyward/v1/provisioning_service.pb-c.h"
 #include "services/cryptocore/material.h"
 
-/* Two rounds: the keys, then the MACs of the facts that say they are protected. The facts come with the keys, and
- * the orchestrator stores them once they are true (design.md §5, protect before release). */
-enum { ROUND_GENERATED = 1, ROUND_PROTECTED = 2 };
+/* Two rounds: the keys, then the MACs of the facts that say they are protected. The facts come with
+ * the keys, and the orchestrator stores them once they are true (design.md §5, protect before
+ * release). */
+enum {
+    ROUND_GENERATED = 1,
+    ROUND_PROTECTED = 2
+};
 
-static struct kw_result new_key_read(const struct kw_core_call *call, size_t index, struct kw_id product,
-                                     struct kw_id batch, struct kw_hsm_new_key *ret_key, struct kw_error *err)
+static struct kw_result new_key_read(const struct kw_core_call *call, size_t index,
+                                     struct kw_id product, struct kw_id batch,
+                                     struct kw_hsm_new_key *ret_key, struct kw_error *err)
 {
     const Keyward__Internal__V1__NewKey *message = call->request->new_keys[index];
 
@@ -21,13 +27,16 @@ static struct kw_result new_key_read(const struct kw_core_call *call, size_t ind
     return kw_id_from_bytes(kw_bytes_field(message->device_id), &ret_key->device, err);
 }
 
-static struct kw_result product_check(const struct kw_core_call *call, struct kw_id product, struct kw_error *err)
+static struct kw_result product_check(const struct kw_core_call *call, struct kw_id product,
+                                      struct kw_error *err)
 {
-    const Keyward__V1__CreateBatchRequest *body = (const Keyward__V1__CreateBatchRequest *)call->body;
+    const Keyward__V1__CreateBatchRequest *body =
+        (const Keyward__V1__CreateBatchRequest *)call->body;
     struct kw_resource_ids ids;
 
     KW_TRY(kw_resource_parse(KW_RESOURCE_PRODUCT, body->product, &ids, err));
-    KW_ENSURE(kw_id_equal(ids.id[0], product), err, CAPSULE_INVALID, "another product than the one asked for");
+    KW_ENSURE(kw_id_equal(ids.id[0], product), err, CAPSULE_INVALID,
+              "another product than the one asked for");
     return KW_OK;
 }
 
@@ -59,42 +68,48 @@ struct kw_result kw_core_generate_prepare(struct kw_core_call *call, struct kw_e
     return KW_OK;
 }
 
-static struct kw_result generated_take(struct kw_core_call *call, const struct kw_hsm_generated *generated,
-                                       size_t count, struct kw_error *err)
+static struct kw_result generated_take(struct kw_core_call *call,
+                                       const struct kw_hsm_generated *generated, size_t count,
+                                       struct kw_error *err)
 {
     struct kw_bytes *facts = kw_arena_alloc(call->arena, count * sizeof(*facts));
     struct kw_hsm_request *request;
 
-    KW_ENSURE(facts != NULL && count == call->item_count, err, INTERNAL, "%zu keys made of %zu", count,
-              call->item_count);
+    KW_ENSURE(facts != NULL && count == call->item_count, err, INTERNAL, "%zu keys made of %zu",
+              count, call->item_count);
     for (size_t i = 0; i < count; i++) {
         struct kw_core_item *item = &call->items[i];
 
         KW_TRY(kw_material_key_message(call, &generated[i].stored, &item->answer.key, err));
-        KW_TRY(kw_core_field(call, KW_BYTES_OF(generated[i].delivered), &item->answer.delivery, err));
+        KW_TRY(
+            kw_core_field(call, KW_BYTES_OF(generated[i].delivered), &item->answer.delivery, err));
         KW_TRY(kw_sha256(KW_BYTES_OF(generated[i].delivered), item->result.bytes, err));
-        KW_TRY(kw_material_fact_make(call, item->key, KW_FACT_PROTECTED, KW_ID_NONE, &facts[i], err));
+        KW_TRY(
+            kw_material_fact_make(call, item->key, KW_FACT_PROTECTED, KW_ID_NONE, &facts[i], err));
     }
     request = kw_core_request_add(call, 0, KW_HSM_MAC_FACTS);
     request->mac_facts = (struct kw_hsm_mac_facts){.contents = facts, .count = count};
     return KW_OK;
 }
 
-static struct kw_result protected_take(struct kw_core_call *call, const struct kw_hsm_answer *answer,
-                                       struct kw_error *err)
+static struct kw_result protected_take(struct kw_core_call *call,
+                                       const struct kw_hsm_answer *answer, struct kw_error *err)
 {
     const struct kw_bytes *facts = call->requests[0].mac_facts.contents;
 
-    KW_ENSURE(answer->macs.count == call->item_count, err, INTERNAL, "%zu MACs", answer->macs.count);
+    KW_ENSURE(answer->macs.count == call->item_count, err, INTERNAL, "%zu MACs",
+              answer->macs.count);
     for (size_t i = 0; i < call->item_count; i++) {
-        KW_TRY(kw_material_facts_answer(call, &call->items[i], &facts[i], &answer->macs.items[i], 1, err));
+        KW_TRY(kw_material_facts_answer(call, &call->items[i], &facts[i], &answer->macs.items[i], 1,
+                                        err));
         call->items[i].reason = KW_E_NONE;
     }
     return KW_OK;
 }
 
-struct kw_result kw_core_generate_complete(struct kw_core_call *call, const struct kw_hsm_answer *answers,
-                                           size_t count, struct kw_error *err)
+struct kw_result kw_core_generate_complete(struct kw_core_call *call,
+                                           const struct kw_hsm_answer *answers, size_t count,
+                                           struct kw_error *err)
 {
     (void)count;
     if (!kw_ok(answers[0].result)) {

@@ -1,14 +1,15 @@
-/* The ceremony's outer half: reads what officers brought, has the HSM make the keys, writes what the services
- * need. Certificates of CAs and leaves are made by hsm/ceremony.c; no private key of a CA is ever here. */
+/* The ceremony's outer half: reads what officers brought, has the HSM make the keys, writes what
+ * the services need. Certificates of CAs and leaves are made by hsm/ceremony.c; no private key of a
+ * CA is ever here. */
 #include "services/cryptocore/init.h"
 
 #include "common/base/clock.h"
 #include "common/base/limits.h"
 #include "common/base/log.h"
+#include "common/crypto/keyfile.h"
 #include "common/crypto/sign.h"
 #include "common/pki/credentials.h"
 #include "common/pki/csr.h"
-#include "common/crypto/keyfile.h"
 #include "services/cryptocore/hsm/ceremony.h"
 #include "services/cryptocore/hsm/fresh_token.h"
 #include "services/cryptocore/pki_files.h"
@@ -33,7 +34,8 @@ static struct kw_validity valid_for(uint32_t days)
 {
     uint64_t now = kw_clock_wall_ms();
 
-    return (struct kw_validity){.not_before_ms = now - KW_CERTIFICATE_BACKDATE_MS, .not_after_ms = now + days * DAY_MS};
+    return (struct kw_validity){.not_before_ms = now - KW_CERTIFICATE_BACKDATE_MS,
+                                .not_after_ms = now + days * DAY_MS};
 }
 
 static struct kw_result path_make(const struct init *init, const char *name, char path[PATH_MAX],
@@ -54,8 +56,8 @@ static struct kw_result file_put(const struct init *init, const char *name, stru
     return kw_keyfile_write(AT_FDCWD, path, content, KW_KEYFILE_MODE_PUBLIC, err);
 }
 
-static struct kw_result certificate_put(const struct init *init, const char *name, struct kw_bytes der,
-                                        struct kw_error *err)
+static struct kw_result certificate_put(const struct init *init, const char *name,
+                                        struct kw_bytes der, struct kw_error *err)
 {
     KW_SCOPED(kw_buf_done) struct kw_buf pem = {0};
 
@@ -77,19 +79,23 @@ static struct kw_result directories_make(const struct init *init, struct kw_erro
     return KW_OK;
 }
 
-/* The list of services counts only with the first officer's signature: whoever runs init can't add a service. */
-static struct kw_result list_load(const struct init *init, struct kw_buf *ret_list, struct kw_error *err)
+/* The list of services counts only with the first officer's signature: whoever runs init can't add
+ * a service. */
+static struct kw_result list_load(const struct init *init, struct kw_buf *ret_list,
+                                  struct kw_error *err)
 {
     const struct kw_init_config *config = init->config;
     KW_SCOPED(kw_buf_done) struct kw_buf csr = {0};
     KW_SCOPED(kw_buf_done) struct kw_buf signature = {0};
     KW_SCOPED(kw_public_key_done) struct kw_public_key officer = {0};
 
-    KW_TRY(kw_keyfile_read(AT_FDCWD, config->officer_csr_files.items[0], KW_CSR_LEN_MAX, false, &csr, err));
+    KW_TRY(kw_keyfile_read(AT_FDCWD, config->officer_csr_files.items[0], KW_CSR_LEN_MAX, false,
+                           &csr, err));
     KW_TRY(kw_csr_verify(kw_buf_bytes(&csr), &officer, err));
-    KW_TRY(kw_keyfile_read(AT_FDCWD, config->services_file, KW_CORE_LIST_LEN_MAX, false, ret_list, err));
-    KW_TRY(kw_keyfile_read(AT_FDCWD, config->services_signature_file, KW_SIGNATURE_LEN_MAX, false, &signature,
-                        err));
+    KW_TRY(kw_keyfile_read(AT_FDCWD, config->services_file, KW_CORE_LIST_LEN_MAX, false, ret_list,
+                           err));
+    KW_TRY(kw_keyfile_read(AT_FDCWD, config->services_signature_file, KW_SIGNATURE_LEN_MAX, false,
+                           &signature, err));
     KW_TRY(kw_core_list_verify(&officer, kw_buf_bytes(ret_list), kw_buf_bytes(&signature), err));
     KW_TRY(file_put(init, "pki/services.list", kw_buf_bytes(ret_list), err));
     return file_put(init, "pki/services.list.sig", kw_buf_bytes(&signature), err);
@@ -101,13 +107,15 @@ static struct kw_result keys_make(const struct init *init, struct kw_error *err)
     KW_SCOPED(kw_hsm_keys_made_done) struct kw_hsm_keys_made made = {0};
     KW_SCOPED(kw_buf_done) struct kw_buf checkpoint = {0};
 
-    KW_TRY(kw_keyfile_read(AT_FDCWD, init->config->recovery_key_file, KW_SPKI_LEN_MAX, false, &recovery, err));
+    KW_TRY(kw_keyfile_read(AT_FDCWD, init->config->recovery_key_file, KW_SPKI_LEN_MAX, false,
+                           &recovery, err));
     KW_TRY(kw_hsm_ceremony_make(init->ceremony, kw_buf_bytes(&recovery), &made, err));
     KW_TRY(file_put(init, "ceremony.kwb", kw_buf_bytes(&made.blob), err));
     KW_TRY(kw_hsm_ceremony_public_key(init->ceremony, KW_HSM_CHECKPOINT, &checkpoint, err));
     KW_TRY(file_put(init, "pki/checkpoint.pub", kw_buf_bytes(&checkpoint), err));
     KW_LOG(INFO, "keys made: compare these check values in every region",
-           KW_F_HEX("kek_check", KW_BYTES_OF(made.kek_check)), KW_F_HEX("mac_check", KW_BYTES_OF(made.mac_check)));
+           KW_F_HEX("kek_check", KW_BYTES_OF(made.kek_check)),
+           KW_F_HEX("mac_check", KW_BYTES_OF(made.mac_check)));
     return KW_OK;
 }
 
@@ -147,8 +155,8 @@ static struct kw_bytes ca_certificate(const struct init *init, enum kw_hsm_signe
     return kw_buf_bytes(&init->cas[kw_core_ca_index(signer)]);
 }
 
-static struct kw_result leaf_issue(const struct init *init, struct kw_hsm_issue *issue, struct kw_bytes *ret_der,
-                                   struct kw_error *err)
+static struct kw_result leaf_issue(const struct init *init, struct kw_hsm_issue *issue,
+                                   struct kw_bytes *ret_der, struct kw_error *err)
 {
     struct kw_hsm_request request = {.op = KW_HSM_ISSUE_CERTIFICATE};
     struct kw_hsm_answer answer;
@@ -160,7 +168,8 @@ static struct kw_result leaf_issue(const struct init *init, struct kw_hsm_issue 
     return KW_OK;
 }
 
-/* A service's first key is made here and written with its certificate; renewals make theirs in the service. */
+/* A service's first key is made here and written with its certificate; renewals make theirs in the
+ * service. */
 static struct kw_result service_make(const struct init *init, const struct kw_spiffe *service,
                                      const char *spiffe_id, struct kw_error *err)
 {
@@ -198,7 +207,8 @@ static struct kw_result service_make(const struct init *init, const struct kw_sp
                                 err);
 }
 
-static struct kw_result services_make(const struct init *init, struct kw_buf *list, struct kw_error *err)
+static struct kw_result services_make(const struct init *init, struct kw_buf *list,
+                                      struct kw_error *err)
 {
     char *rest;
     char *line;
@@ -212,8 +222,10 @@ static struct kw_result services_make(const struct init *init, struct kw_buf *li
             continue;
         }
         KW_TRY(kw_spiffe_parse(kw_bytes_str(line), &service, err));
-        KW_ENSURE(service.role == KW_ROLE_SERVICE && strcmp(service.trust_domain, init->config->trust_domain) == 0,
-                  err, CONFIG_INVALID, "%s is not a service of %s", line, init->config->trust_domain);
+        KW_ENSURE(service.role == KW_ROLE_SERVICE &&
+                      strcmp(service.trust_domain, init->config->trust_domain) == 0,
+                  err, CONFIG_INVALID, "%s is not a service of %s", line,
+                  init->config->trust_domain);
         KW_TRY(service_make(init, &service, line, err));
     }
     return KW_OK;
@@ -234,7 +246,8 @@ static struct kw_result officer_make(const struct init *init, size_t index, stru
     char id_text[KW_ID_TEXT_SIZE];
     char name[64];
 
-    KW_TRY(kw_keyfile_read(AT_FDCWD, init->config->officer_csr_files.items[index], KW_CSR_LEN_MAX, false, &csr, err));
+    KW_TRY(kw_keyfile_read(AT_FDCWD, init->config->officer_csr_files.items[index], KW_CSR_LEN_MAX,
+                           false, &csr, err));
     KW_TRY(kw_csr_verify(kw_buf_bytes(&csr), &key, err));
     KW_TRY(kw_public_key_spki(&key, &spki, err));
     KW_TRY(kw_id_random(&id, err));

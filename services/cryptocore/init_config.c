@@ -17,18 +17,23 @@ static const struct kw_setting settings[] = {
     {FIELD(officer_csr_files), .type = KW_SETTING_LIST, .required = true, .min = 1, .max = 16,
      .doc = "PKCS#10 requests (DER) of the first officers."},
     {FIELD(recovery_key_file), .type = KW_SETTING_PATH, .required = true,
-     .doc = "P-384 public key (DER) for which the KEK is wrapped for keeping. Its private half is kept offline."},
+     .doc = "P-384 public key (DER) for which the KEK is wrapped for keeping. Its private half is "
+            "kept offline."},
     {FIELD(edge_hosts), .type = KW_SETTING_LIST, .max = 16, .fallback = "localhost,127.0.0.1",
      .doc = "DNS names and addresses by which partners reach the gateway."},
-    {FIELD(hsm_provider), .type = KW_SETTING_STRING, .fallback = "softhsm", .doc = "Row of the provider table."},
+    {FIELD(hsm_provider), .type = KW_SETTING_STRING, .fallback = "softhsm",
+     .doc = "Row of the provider table."},
     {FIELD(hsm_module), .type = KW_SETTING_PATH, .fallback = "/usr/lib/softhsm/libsofthsm2.so",
      .doc = "PKCS#11 module."},
-    {FIELD(hsm_token), .type = KW_SETTING_STRING, .required = true, .doc = "Label of the fresh token."},
+    {FIELD(hsm_token), .type = KW_SETTING_STRING, .required = true,
+     .doc = "Label of the fresh token."},
     {FIELD(hsm_pin_file), .type = KW_SETTING_SECRET_FILE, .required = true,
      .doc = "File with the user PIN, mode 0600."},
     {FIELD(hsm_so_pin_file), .type = KW_SETTING_SECRET_FILE,
-     .doc = "With it, the token is initialised first: for SoftHSM. File with the security officer's PIN, mode 0600."},
-    {FIELD(hsm_lock_file), .type = KW_SETTING_PATH, .required = true, .doc = "Lock for logins to the token."},
+     .doc = "With it, the token is initialised first: for SoftHSM. File with the security "
+            "officer's PIN, mode 0600."},
+    {FIELD(hsm_lock_file), .type = KW_SETTING_PATH, .required = true,
+     .doc = "Lock for logins to the token."},
     {FIELD(root_days), .type = KW_SETTING_U32, .fallback = "7300", .min = 1, .max = 10950,
      .doc = "Validity of the root."},
     {FIELD(ca_days), .type = KW_SETTING_U32, .fallback = "1825", .min = 1, .max = 3650,
@@ -41,7 +46,8 @@ static const struct kw_setting settings[] = {
 
 const struct kw_settings_spec kw_init_settings = {
     .program = "keyward-cryptocore init",
-    .summary = "Makes the keys of a fresh HSM token, the CAs, and the first certificates. Offline, once a region.",
+    .summary = "Makes the keys of a fresh HSM token, the CAs, and the first certificates. Offline, "
+               "once a region.",
     .settings = settings,
     .count = sizeof(settings) / sizeof(settings[0]),
 };

@@ -28,15 +28,16 @@ static struct invite invite_read(const struct kw_core_call *call)
         (const Keyward__V1__CreateStationInvitationRequest *)call->body;
 
     if (call->method->id == KW_METHOD_CREATE_PARTNER_INVITATION) {
-        return (struct invite){KW_RESOURCE_PARTNER, partner->parent, partner->csr, partner->expire_time,
-                               KW_HSM_CA_PARTNERS};
+        return (struct invite){KW_RESOURCE_PARTNER, partner->parent, partner->csr,
+                               partner->expire_time, KW_HSM_CA_PARTNERS};
     }
     return (struct invite){KW_RESOURCE_STATION, station->parent, station->csr, station->expire_time,
                            KW_HSM_CA_STATIONS};
 }
 
-static struct kw_result life_of(const struct kw_core_call *call, const Google__Protobuf__Timestamp *expire,
-                                uint64_t *ret_life_ms, struct kw_error *err)
+static struct kw_result life_of(const struct kw_core_call *call,
+                                const Google__Protobuf__Timestamp *expire, uint64_t *ret_life_ms,
+                                struct kw_error *err)
 {
     uint64_t expire_ms;
 
@@ -68,15 +69,16 @@ struct kw_result kw_core_invite_prepare(struct kw_core_call *call, struct kw_err
               "the capsule is for another member");
     KW_TRY(life_of(call, invite.expire, &life_ms, err));
     KW_TRY(kw_id_v7(&id, err));
-    KW_TRY(kw_issue_plan(call, invite.issuer, KW_ROLE_INVITATION, id, kw_bytes_field(invite.csr), life_ms,
-                         KW_USAGE_CLIENT, &issue, err));
+    KW_TRY(kw_issue_plan(call, invite.issuer, KW_ROLE_INVITATION, id, kw_bytes_field(invite.csr),
+                         life_ms, KW_USAGE_CLIENT, &issue, err));
     kw_core_request_add(call, 0, KW_HSM_ISSUE_CERTIFICATE)->issue = issue;
     return KW_OK;
 }
 
 struct kw_result kw_core_renew_prepare(struct kw_core_call *call, struct kw_error *err)
 {
-    const Keyward__V1__RenewCertificateRequest *body = (const Keyward__V1__RenewCertificateRequest *)call->body;
+    const Keyward__V1__RenewCertificateRequest *body =
+        (const Keyward__V1__RenewCertificateRequest *)call->body;
     uint64_t life_ms = call->core->config->partner_certificate_days * DAY_MS;
     enum kw_hsm_signer issuer = KW_HSM_CA_PARTNERS;
     struct kw_spiffe caller;
@@ -84,7 +86,8 @@ struct kw_result kw_core_renew_prepare(struct kw_core_call *call, struct kw_erro
 
     KW_TRY(kw_core_items_make(call, 1, err));
     KW_TRY(kw_spiffe_parse(call->capsule.caller, &caller, err));
-    KW_ENSURE(kw_id_equal(caller.id, call->capsule.owner), err, CAPSULE_INVALID, "the capsule is for another member");
+    KW_ENSURE(kw_id_equal(caller.id, call->capsule.owner), err, CAPSULE_INVALID,
+              "the capsule is for another member");
     KW_TRY(kw_core_caller_ca(caller.role, &issuer, err));
     KW_TRY(kw_issue_plan(call, issuer, caller.role, caller.id, kw_bytes_field(body->csr), life_ms,
                          KW_USAGE_CLIENT, &issue, err));
@@ -92,8 +95,9 @@ struct kw_result kw_core_renew_prepare(struct kw_core_call *call, struct kw_erro
     return KW_OK;
 }
 
-struct kw_result kw_core_invite_complete(struct kw_core_call *call, const struct kw_hsm_answer *answers,
-                                         size_t count, struct kw_error *err)
+struct kw_result kw_core_invite_complete(struct kw_core_call *call,
+                                         const struct kw_hsm_answer *answers, size_t count,
+                                         struct kw_error *err)
 {
     (void)count;
     if (!kw_ok(answers[0].result)) {

@@ -25,8 +25,8 @@ static struct kw_result chain_get(struct kw_ledger *ledger, struct kw_id stream,
     struct kw_ledger_chain *chain = kw_ledger_find(ledger, stream);
 
     if (chain == NULL) {
-        KW_ENSURE(ledger->chain_count < KW_LEDGER_CHAINS_MAX, err, LIMIT_REACHED, "%d receipt chains",
-                  KW_LEDGER_CHAINS_MAX);
+        KW_ENSURE(ledger->chain_count < KW_LEDGER_CHAINS_MAX, err, LIMIT_REACHED,
+                  "%d receipt chains", KW_LEDGER_CHAINS_MAX);
         chain = calloc(1, sizeof(*chain));
         KW_ENSURE(chain != NULL, err, MEMORY, "receipt chain");
         chain->ledger = ledger;
@@ -44,7 +44,8 @@ static struct kw_result chain_get(struct kw_ledger *ledger, struct kw_id stream,
 /* A witness of another boot or stream knows nothing of this chain: it stands at zero. */
 static uint64_t witnessed_seq(const struct kw_ledger_chain *chain, const struct kw_witness *witness)
 {
-    bool ours = kw_id_equal(witness->core, chain->chain.core) && kw_id_equal(witness->stream, chain->chain.stream);
+    bool ours = kw_id_equal(witness->core, chain->chain.core) &&
+                kw_id_equal(witness->stream, chain->chain.stream);
 
     return ours ? witness->seq : 0;
 }
@@ -58,9 +59,10 @@ struct kw_result kw_ledger_admit(struct kw_ledger *ledger, struct kw_id stream,
 
     KW_TRY(chain_get(ledger, stream, &chain, err));
     seen = witnessed_seq(chain, witness);
-    KW_ENSURE(chain->unacked_count < KW_LEDGER_UNACKED_MAX, err, RECEIPT_LAG, "%zu receipts unacknowledged",
-              chain->unacked_count);
-    KW_ENSURE(seen <= chain->chain.seq, err, CAPSULE_INVALID, "a witness of receipts that were never issued");
+    KW_ENSURE(chain->unacked_count < KW_LEDGER_UNACKED_MAX, err, RECEIPT_LAG,
+              "%zu receipts unacknowledged", chain->unacked_count);
+    KW_ENSURE(seen <= chain->chain.seq, err, CAPSULE_INVALID,
+              "a witness of receipts that were never issued");
     KW_ENSURE(chain->chain.seq - seen <= KW_WITNESS_LAG_RECEIPTS_MAX, err, RECEIPT_LAG,
               "witness lags %llu receipts", (unsigned long long)(chain->chain.seq - seen));
     if (seen < chain->chain.seq) {
@@ -73,8 +75,9 @@ struct kw_result kw_ledger_admit(struct kw_ledger *ledger, struct kw_id stream,
     return KW_OK;
 }
 
-struct kw_result kw_ledger_issue(struct kw_ledger *ledger, struct kw_id stream, struct kw_receipt *receipt,
-                                 struct kw_bytes *ret_record, struct kw_error *err)
+struct kw_result kw_ledger_issue(struct kw_ledger *ledger, struct kw_id stream,
+                                 struct kw_receipt *receipt, struct kw_bytes *ret_record,
+                                 struct kw_error *err)
 {
     struct kw_ledger_chain *chain;
     struct kw_ledger_entry *entry = calloc(1, sizeof(*entry));
@@ -158,7 +161,8 @@ static void standing_data(struct kw_hop_call *call, struct kw_hop_item item, voi
 
     kw_hop_consume(call, item.data.len);
     if (ack == NULL || ack->seq > chain->chain.seq) {
-        KW_LOG(ERROR, "receipt acknowledgement makes no sense", KW_F_U64("issued", chain->chain.seq));
+        KW_LOG(ERROR, "receipt acknowledgement makes no sense",
+               KW_F_U64("issued", chain->chain.seq));
     } else {
         acknowledge(chain, ack->seq);
     }
@@ -182,7 +186,8 @@ void kw_ledger_dismiss(struct kw_ledger_chain *chain)
 
     chain->standing = NULL;
     if (call != NULL) {
-        kw_hop_finish(call, &(struct kw_hop_status){.reason = KW_E_NONE, .field = "", .description = ""},
+        kw_hop_finish(call,
+                      &(struct kw_hop_status){.reason = KW_E_NONE, .field = "", .description = ""},
                       KW_BYTES_NONE);
     }
 }
@@ -204,9 +209,10 @@ void kw_ledger_serve(struct kw_ledger *ledger, struct kw_id stream, struct kw_ho
     struct kw_ledger_chain *chain;
 
     if (!kw_ok(chain_get(ledger, stream, &chain, NULL))) {
-        kw_hop_finish(call,
-                      &(struct kw_hop_status){.reason = KW_E_LIMIT_REACHED, .field = "", .description = ""},
-                      KW_BYTES_NONE);
+        kw_hop_finish(
+            call,
+            &(struct kw_hop_status){.reason = KW_E_LIMIT_REACHED, .field = "", .description = ""},
+            KW_BYTES_NONE);
         return;
     }
     kw_ledger_dismiss(chain);

@@ -1,11 +1,14 @@
-/* Ledger: the receipt chains of this boot, one per orchestrator stream, until each receipt is durable outside.
+/* Ledger: the receipt chains of this boot, one per orchestrator stream, until each receipt is
+ * durable outside.
  *
  *     issue ──▶ [1][2][3][4][5]        kept until acknowledged
  *                   ▲     ▲
- *                 acked   sent again on the standing call, when 500 ms went by or the answer found nobody
+ *                 acked   sent again on the standing call, when 500 ms went by or the answer found
+ * nobody
  *
- * A checkpoint is signed by the HSM each KW_CHECKPOINT_INTERVAL_MS in which there was news, or after
- * KW_CHECKPOINT_RECEIPTS, and a closed one when the process stops in good order. Loop thread only.
+ * A checkpoint is signed by the HSM each KW_CHECKPOINT_INTERVAL_MS in which there was news, or
+ * after KW_CHECKPOINT_RECEIPTS, and a closed one when the process stops in good order. Loop thread
+ * only.
  */
 #ifndef KW_SERVICES_CRYPTOCORE_LEDGER_H
 #define KW_SERVICES_CRYPTOCORE_LEDGER_H
@@ -21,24 +24,28 @@ struct kw_result kw_ledger_new(struct kw_loop *loop, struct kw_id boot_id, struc
                                struct kw_ledger **ret_ledger, struct kw_error *err);
 
 /* May this chain take another use? `witness` is what the capsule says authz has stored.
- * Fails: RECEIPT_LAG (the witness lags KW_WITNESS_LAG_RECEIPTS_MAX receipts or KW_WITNESS_LAG_MS_MAX, or
- * KW_LEDGER_UNACKED_MAX receipts are not acknowledged), LIMIT_REACHED (too many streams). */
+ * Fails: RECEIPT_LAG (the witness lags KW_WITNESS_LAG_RECEIPTS_MAX receipts or
+ * KW_WITNESS_LAG_MS_MAX, or KW_LEDGER_UNACKED_MAX receipts are not acknowledged), LIMIT_REACHED
+ * (too many streams). */
 struct kw_result kw_ledger_admit(struct kw_ledger *ledger, struct kw_id stream,
                                  const struct kw_witness *witness, struct kw_error *err);
 
-/* Numbers and chains `receipt`. `ret_record` is the ledger's: valid until acknowledged, at least until the next
- * turn of the loop. Fails: MEMORY, CRYPTO; then the chain is as before. */
-struct kw_result kw_ledger_issue(struct kw_ledger *ledger, struct kw_id stream, struct kw_receipt *receipt,
-                                 struct kw_bytes *ret_record, struct kw_error *err);
+/* Numbers and chains `receipt`. `ret_record` is the ledger's: valid until acknowledged, at least
+ * until the next turn of the loop. Fails: MEMORY, CRYPTO; then the chain is as before. */
+struct kw_result kw_ledger_issue(struct kw_ledger *ledger, struct kw_id stream,
+                                 struct kw_receipt *receipt, struct kw_bytes *ret_record,
+                                 struct kw_error *err);
 
-/* The answer that would carry the newest receipt has nobody waiting: it goes out on the standing call now. */
+/* The answer that would carry the newest receipt has nobody waiting: it goes out on the standing
+ * call now. */
 void kw_ledger_resend(struct kw_ledger *ledger, struct kw_id stream, uint64_t seq);
 
-/* The orchestrator's standing call RECEIPTS came in; the ledger owns it from here. A second one replaces it. */
+/* The orchestrator's standing call RECEIPTS came in; the ledger owns it from here. A second one
+ * replaces it. */
 void kw_ledger_serve(struct kw_ledger *ledger, struct kw_id stream, struct kw_hop_call *call);
 
-/* Signs and sends a closed checkpoint on every chain with receipts, waits (bounded by the HSM's deadline) and
- * calls `closed`. Nothing may be issued after this. */
+/* Signs and sends a closed checkpoint on every chain with receipts, waits (bounded by the HSM's
+ * deadline) and calls `closed`. Nothing may be issued after this. */
 void kw_ledger_close(struct kw_ledger *ledger, void (*closed)(void *context), void *context);
 
 /* After `closed` and when the loop has turned. Accepts NULL. */

@@ -9,7 +9,8 @@
 
 #define NS_PER_MS 1000000ULL
 
-bool kw_ledger_notify(struct kw_ledger_chain *chain, const Keyward__Internal__V1__CheckpointNotice *notice)
+bool kw_ledger_notify(struct kw_ledger_chain *chain,
+                      const Keyward__Internal__V1__CheckpointNotice *notice)
 {
     size_t len = protobuf_c_message_get_packed_size(&notice->base);
     uint8_t *packed;
@@ -56,7 +57,8 @@ static struct kw_result checkpoint_send(struct kw_ledger_chain *chain, struct kw
     chain->checkpoint.signature = signature;
     KW_TRY(kw_checkpoint_encode(&chain->checkpoint, &record, err));
     notice.checkpoint = kw_field_bytes(kw_buf_bytes(&record));
-    KW_ENSURE(kw_ledger_notify(chain, &notice), err, PEER_UNAVAILABLE, "no standing call for a checkpoint");
+    KW_ENSURE(kw_ledger_notify(chain, &notice), err, PEER_UNAVAILABLE,
+              "no standing call for a checkpoint");
     chain->checkpoint_seq = chain->checkpoint.seq;
     return KW_OK;
 }
@@ -86,7 +88,8 @@ static void signed_done(struct kw_hsm_call *call, const struct kw_hsm_answer *an
         result = checkpoint_send(chain, answers[0].signature, &error);
     }
     if (!kw_ok(result)) {
-        KW_LOG(WARN, "checkpoint not issued", KW_F_U64("seq", chain->checkpoint.seq), KW_F_ERR(&error));
+        KW_LOG(WARN, "checkpoint not issued", KW_F_U64("seq", chain->checkpoint.seq),
+               KW_F_ERR(&error));
     }
     if (chain->ledger->closing && !chain->checkpoint.closed) {
         close_chain(chain);
@@ -123,7 +126,8 @@ void kw_ledger_checkpoint_if_due(struct kw_ledger_chain *chain)
     bool old = kw_clock_mono_ns() - chain->checkpoint_ns >= KW_CHECKPOINT_INTERVAL_MS * NS_PER_MS;
     struct kw_error error;
 
-    if (news == 0 || chain->signing || chain->standing == NULL || !(old || news >= KW_CHECKPOINT_RECEIPTS)) {
+    if (news == 0 || chain->signing || chain->standing == NULL ||
+        !(old || news >= KW_CHECKPOINT_RECEIPTS)) {
         return;
     }
     if (!kw_ok(checkpoint_start(chain, &error))) {

@@ -50,7 +50,8 @@ struct kw_ledger_chain *kw_ledger_find(struct kw_ledger *ledger, struct kw_id st
 void kw_ledger_resend_old(struct kw_ledger_chain *chain);
 
 /* Sends a notice on the standing call. False: none is open, or it has no credit. */
-bool kw_ledger_notify(struct kw_ledger_chain *chain, const Keyward__Internal__V1__CheckpointNotice *notice);
+bool kw_ledger_notify(struct kw_ledger_chain *chain,
+                      const Keyward__Internal__V1__CheckpointNotice *notice);
 
 /* Ends the standing call, if there is one. */
 void kw_ledger_dismiss(struct kw_ledger_chain *chain);

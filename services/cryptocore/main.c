@@ -1,4 +1,5 @@
-/* keyward-cryptocore: the crypto core (`--config FILE`) and its offline ceremony (`init --config FILE`). */
+/* keyward-cryptocore: the crypto core (`--config FILE`) and its offline ceremony (`init --config
+ * FILE`). */
 #include "common/base/failpoint.h"
 #include "common/base/log.h"
 #include "services/cryptocore/init.h"
@@ -13,7 +14,8 @@ static int report(const struct kw_error *error)
     return EXIT_FAILURE;
 }
 
-static struct kw_result serve(const struct kw_core_config *config, int *ret_exit_code, struct kw_error *err)
+static struct kw_result serve(const struct kw_core_config *config, int *ret_exit_code,
+                              struct kw_error *err)
 {
     static struct kw_core core; /* one a process; outlives every callback */
     enum kw_log_level level = KW_LOG_INFO;
@@ -33,7 +35,8 @@ static struct kw_result serve_main(int argc, char **argv, int *ret_exit_code, st
 {
     struct kw_core_config config = {0};
     enum kw_settings_outcome outcome = KW_SETTINGS_PRINTED;
-    struct kw_result result = kw_settings_load(&kw_core_settings, argc, argv, &config, &outcome, err);
+    struct kw_result result =
+        kw_settings_load(&kw_core_settings, argc, argv, &config, &outcome, err);
 
     if (kw_ok(result) && outcome == KW_SETTINGS_RUN) {
         result = serve(&config, ret_exit_code, err);
@@ -46,7 +49,8 @@ static struct kw_result init_main(int argc, char **argv, struct kw_error *err)
 {
     struct kw_init_config config = {0};
     enum kw_settings_outcome outcome = KW_SETTINGS_PRINTED;
-    struct kw_result result = kw_settings_load(&kw_init_settings, argc, argv, &config, &outcome, err);
+    struct kw_result result =
+        kw_settings_load(&kw_init_settings, argc, argv, &config, &outcome, err);
 
     if (kw_ok(result) && outcome == KW_SETTINGS_RUN) {
         kw_log_setup("cryptocore-init", "", KW_LOG_INFO);
@@ -61,8 +65,8 @@ int main(int argc, char **argv)
     struct kw_error error = {0};
     int exit_code = EXIT_SUCCESS;
     bool is_init = argc > 1 && strcmp(argv[1], "init") == 0;
-    struct kw_result result =
-        is_init ? init_main(argc - 1, argv + 1, &error) : serve_main(argc, argv, &exit_code, &error);
+    struct kw_result result = is_init ? init_main(argc - 1, argv + 1, &error)
+                                      : serve_main(argc, argv, &exit_code, &error);
 
     return kw_ok(result) ? exit_code : report(&error);
 }

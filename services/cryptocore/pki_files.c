@@ -12,8 +12,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define LIST "services.list"
-#define DENY "services.deny"
+#define LIST       "services.list"
+#define DENY       "services.deny"
 #define LIST_LABEL "KEYWARD-LIST-v1"
 
 const struct kw_core_ca kw_core_cas[KW_CORE_CA_COUNT] = {
@@ -42,8 +42,8 @@ struct kw_result kw_core_pem_append(struct kw_buf *pem, struct kw_bytes der, str
     return kw_certificate_to_pem(&certificate, pem, err);
 }
 
-static struct kw_result read_file(const char *dir, const char *name, size_t len_max, struct kw_buf *ret_text,
-                                  struct kw_error *err)
+static struct kw_result read_file(const char *dir, const char *name, size_t len_max,
+                                  struct kw_buf *ret_text, struct kw_error *err)
 {
     char path[PATH_MAX];
 
@@ -52,7 +52,8 @@ static struct kw_result read_file(const char *dir, const char *name, size_t len_
     return kw_keyfile_read(AT_FDCWD, path, len_max, false, ret_text, err);
 }
 
-static struct kw_result ca_load(struct kw_core_pki *pki, size_t index, const char *dir, struct kw_error *err)
+static struct kw_result ca_load(struct kw_core_pki *pki, size_t index, const char *dir,
+                                struct kw_error *err)
 {
     KW_SCOPED(kw_buf_done) struct kw_buf pem = {0};
     KW_SCOPED(kw_certificate_done) struct kw_certificate certificate = {0};
@@ -74,8 +75,9 @@ struct kw_result kw_core_list_verify(const struct kw_public_key *officer, struct
 }
 
 /* An operator of ours at the time its certificate began. */
-static struct kw_result officer_load(const struct kw_core_pki *pki, const char *dir, const char *trust_domain,
-                                     struct kw_public_key *ret_key, struct kw_error *err)
+static struct kw_result officer_load(const struct kw_core_pki *pki, const char *dir,
+                                     const char *trust_domain, struct kw_public_key *ret_key,
+                                     struct kw_error *err)
 {
     KW_SCOPED(kw_buf_done) struct kw_buf pem = {0};
     KW_SCOPED(kw_certificate_done) struct kw_certificate certificate = {0};
@@ -88,12 +90,13 @@ static struct kw_result officer_load(const struct kw_core_pki *pki, const char *
     KW_TRY(kw_trust_verify(&pki->trust[kw_core_ca_index(KW_HSM_CA_OPERATORS)], &certificate, NULL,
                            KW_PURPOSE_CLIENT, validity.not_before_ms, err));
     KW_TRY(kw_certificate_identity(&certificate, trust_domain, &id, err));
-    KW_ENSURE(id.role == KW_ROLE_OPERATOR, err, IDENTITY_INVALID, "the list is signed by no operator");
+    KW_ENSURE(id.role == KW_ROLE_OPERATOR, err, IDENTITY_INVALID,
+              "the list is signed by no operator");
     return kw_certificate_public_key(&certificate, ret_key, err);
 }
 
-static struct kw_result list_load(struct kw_core_pki *pki, const char *dir, const char *trust_domain,
-                                  struct kw_error *err)
+static struct kw_result list_load(struct kw_core_pki *pki, const char *dir,
+                                  const char *trust_domain, struct kw_error *err)
 {
     KW_SCOPED(kw_buf_done) struct kw_buf signature = {0};
     KW_SCOPED(kw_public_key_done) struct kw_public_key officer = {0};
@@ -101,12 +104,13 @@ static struct kw_result list_load(struct kw_core_pki *pki, const char *dir, cons
     KW_TRY(read_file(dir, LIST, KW_CORE_LIST_LEN_MAX, &pki->services, err));
     KW_TRY(read_file(dir, LIST ".sig", KW_SIGNATURE_LEN_MAX, &signature, err));
     KW_TRY(officer_load(pki, dir, trust_domain, &officer, err));
-    KW_TRY(kw_core_list_verify(&officer, kw_buf_bytes(&pki->services), kw_buf_bytes(&signature), err));
+    KW_TRY(
+        kw_core_list_verify(&officer, kw_buf_bytes(&pki->services), kw_buf_bytes(&signature), err));
     return kw_buf_append(&pki->services, KW_BYTES("", 1), err);
 }
 
-struct kw_result kw_core_pki_load(struct kw_core_pki *pki, const char *dir, const char *trust_domain,
-                                  struct kw_error *err)
+struct kw_result kw_core_pki_load(struct kw_core_pki *pki, const char *dir,
+                                  const char *trust_domain, struct kw_error *err)
 {
     for (size_t i = 0; i < KW_CORE_CA_COUNT; i++) {
         KW_TRY(ca_load(pki, i, dir, err));
@@ -144,7 +148,8 @@ bool kw_core_pki_lists(const struct kw_core_pki *pki, const char *spiffe_id)
     return has_line((const char *)pki->services.data, spiffe_id);
 }
 
-struct kw_result kw_core_pki_denies(const char *dir, const char *spiffe_id, bool *ret_denied, struct kw_error *err)
+struct kw_result kw_core_pki_denies(const char *dir, const char *spiffe_id, bool *ret_denied,
+                                    struct kw_error *err)
 {
     KW_SCOPED(kw_buf_done) struct kw_buf entries = {0};
     char path[PATH_MAX];

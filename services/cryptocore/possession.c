@@ -5,14 +5,18 @@
 #include "keyward/v1/provisioning_service.pb-c.h"
 #include "services/cryptocore/material.h"
 
-enum { ROUND_PROVED = 1, ROUND_CONFIRMED = 2 };
+enum {
+    ROUND_PROVED = 1,
+    ROUND_CONFIRMED = 2
+};
 
 static struct kw_result proof_read(const Keyward__V1__ConfirmDeviceRequest *body,
                                    struct kw_hsm_possession *ret_possession, struct kw_error *err)
 {
-    KW_ENSURE(body->challenge.len == KW_HSM_NONCE_LEN, err, ARGUMENT_INVALID, "challenge has %zu bytes",
-              body->challenge.len);
-    KW_ENSURE(body->tag.len == KW_HSM_MAC_LEN, err, ARGUMENT_INVALID, "tag has %zu bytes", body->tag.len);
+    KW_ENSURE(body->challenge.len == KW_HSM_NONCE_LEN, err, ARGUMENT_INVALID,
+              "challenge has %zu bytes", body->challenge.len);
+    KW_ENSURE(body->tag.len == KW_HSM_MAC_LEN, err, ARGUMENT_INVALID, "tag has %zu bytes",
+              body->tag.len);
     kw_copy(ret_possession->challenge, body->challenge.data, KW_HSM_NONCE_LEN);
     kw_copy(ret_possession->tag, body->tag.data, KW_HSM_MAC_LEN);
     return KW_OK;
@@ -20,7 +24,8 @@ static struct kw_result proof_read(const Keyward__V1__ConfirmDeviceRequest *body
 
 struct kw_result kw_core_possession_prepare(struct kw_core_call *call, struct kw_error *err)
 {
-    const Keyward__V1__ConfirmDeviceRequest *body = (const Keyward__V1__ConfirmDeviceRequest *)call->body;
+    const Keyward__V1__ConfirmDeviceRequest *body =
+        (const Keyward__V1__ConfirmDeviceRequest *)call->body;
     struct kw_hsm_possession possession;
     struct kw_resource_ids ids;
     struct kw_key_state state;
@@ -34,8 +39,8 @@ struct kw_result kw_core_possession_prepare(struct kw_core_call *call, struct kw
     call->items[0].key = possession.device.key;
     call->items[0].device = ids.id[0];
     KW_TRY(kw_material_scope(call, &possession.device, ids.id[0], err));
-    KW_TRY(kw_material_facts(call, call->request->keys[0], possession.device.key, &state, &facts, &fact_count,
-                             err));
+    KW_TRY(kw_material_facts(call, call->request->keys[0], possession.device.key, &state, &facts,
+                             &fact_count, err));
     KW_TRY(kw_state_require(&state, KW_OPERATION_CONFIRM, call->actor, err));
     KW_TRY(proof_read(body, &possession, err));
     if (fact_count > 0) {
@@ -51,14 +56,16 @@ static struct kw_result proved(struct kw_core_call *call, struct kw_error *err)
     struct kw_bytes *fact = kw_arena_alloc(call->arena, sizeof(*fact));
 
     KW_ENSURE(fact != NULL, err, MEMORY, "fact");
-    KW_TRY(kw_material_fact_make(call, call->items[0].key, KW_FACT_CONFIRMED, KW_ID_NONE, fact, err));
+    KW_TRY(
+        kw_material_fact_make(call, call->items[0].key, KW_FACT_CONFIRMED, KW_ID_NONE, fact, err));
     kw_core_request_add(call, 0, KW_HSM_MAC_FACTS)->mac_facts =
         (struct kw_hsm_mac_facts){.contents = fact, .count = 1};
     return KW_OK;
 }
 
-struct kw_result kw_core_possession_complete(struct kw_core_call *call, const struct kw_hsm_answer *answers,
-                                             size_t count, struct kw_error *err)
+struct kw_result kw_core_possession_complete(struct kw_core_call *call,
+                                             const struct kw_hsm_answer *answers, size_t count,
+                                             struct kw_error *err)
 {
     const struct kw_bytes *fact;
 

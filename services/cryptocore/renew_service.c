@@ -13,7 +13,7 @@
 
 #include <stdlib.h>
 
-#define DAY_MS 86400000ULL
+#define DAY_MS    86400000ULL
 #define CHAIN_LEN 2 /* leaf and issuing CA */
 
 struct renewal {
@@ -34,7 +34,8 @@ static void renewal_free(struct renewal *renewal)
     kw_core_call_ended(core);
 }
 
-static struct kw_result renewal_new(struct kw_core *core, struct renewal **ret_renewal, struct kw_error *err)
+static struct kw_result renewal_new(struct kw_core *core, struct renewal **ret_renewal,
+                                    struct kw_error *err)
 {
     struct renewal *renewal = calloc(1, sizeof(*renewal));
 
@@ -55,7 +56,8 @@ static struct kw_result renewal_new(struct kw_core *core, struct renewal **ret_r
 static struct kw_result answer_make(const struct renewal *renewal, struct kw_bytes certificate,
                                     struct kw_bytes *ret_answer, struct kw_error *err)
 {
-    Keyward__Internal__V1__RenewServiceResponse response = KEYWARD__INTERNAL__V1__RENEW_SERVICE_RESPONSE__INIT;
+    Keyward__Internal__V1__RenewServiceResponse response =
+        KEYWARD__INTERNAL__V1__RENEW_SERVICE_RESPONSE__INIT;
     Keyward__Internal__V1__CertificateChain chain = KEYWARD__INTERNAL__V1__CERTIFICATE_CHAIN__INIT;
     ProtobufCBinaryData certificates[CHAIN_LEN] = {
         kw_field_bytes(certificate),
@@ -76,9 +78,10 @@ static void answer(struct renewal *renewal, struct kw_result result, const struc
     } else if (renewal->hop != NULL && kw_ok(result)) {
         kw_hop_reply(renewal->hop, (struct kw_hop_item){.data = response});
     } else if (renewal->hop != NULL) {
-        kw_hop_finish(renewal->hop,
-                      &(struct kw_hop_status){.reason = error->reason, .field = "", .description = ""},
-                      KW_BYTES_NONE);
+        kw_hop_finish(
+            renewal->hop,
+            &(struct kw_hop_status){.reason = error->reason, .field = "", .description = ""},
+            KW_BYTES_NONE);
     }
 }
 
@@ -94,10 +97,11 @@ static void hsm_done(struct kw_hsm_call *hsm, const struct kw_hsm_answer *answer
         result = answer_make(renewal, answers[0].certificate, &response, &error);
     }
     if (kw_ok(result)) {
-        KW_LOG(INFO, "service certificate issued", KW_F_STR("service", renewal->request.issue.spiffe_id));
+        KW_LOG(INFO, "service certificate issued",
+               KW_F_STR("service", renewal->request.issue.spiffe_id));
     } else {
-        KW_LOG(WARN, "service certificate not issued", KW_F_STR("service", renewal->request.issue.spiffe_id),
-               KW_F_ERR(&error));
+        KW_LOG(WARN, "service certificate not issued",
+               KW_F_STR("service", renewal->request.issue.spiffe_id), KW_F_ERR(&error));
     }
     answer(renewal, result, &error, response);
     renewal_free(renewal);
@@ -115,7 +119,8 @@ static struct kw_result service_check(const struct kw_core *core, const struct k
     KW_ENSURE(id->role == KW_ROLE_SERVICE && strcmp(id->region, core->config->region) == 0 &&
                   strcmp(id->cell, core->config->cell) == 0,
               err, IDENTITY_INVALID, "not a service of this cell");
-    KW_ENSURE(kw_core_pki_lists(&core->pki, text), err, PERMISSION_DENIED, "%s is not on the list", text);
+    KW_ENSURE(kw_core_pki_lists(&core->pki, text), err, PERMISSION_DENIED, "%s is not on the list",
+              text);
     KW_TRY(kw_core_pki_denies(core->config->pki_dir, text, &denied, err));
     KW_ENSURE(!denied, err, PERMISSION_DENIED, "%s is denied", text);
     return KW_OK;
@@ -124,8 +129,8 @@ static struct kw_result service_check(const struct kw_core *core, const struct k
 /* Who asks, by the certificate in the request: in force, and its key signed this request. */
 static struct kw_result asker_verify(const struct kw_core *core,
                                      const Keyward__Internal__V1__RenewServiceRequest *request,
-                                     struct kw_certificate *ret_present, char spiffe_id[KW_SPIFFE_TEXT_SIZE],
-                                     struct kw_error *err)
+                                     struct kw_certificate *ret_present,
+                                     char spiffe_id[KW_SPIFFE_TEXT_SIZE], struct kw_error *err)
 {
     const struct kw_trust *trust = &core->pki.trust[kw_core_ca_index(KW_HSM_CA_SERVICES)];
     KW_SCOPED(kw_public_key_done) struct kw_public_key key = {0};
@@ -136,11 +141,13 @@ static struct kw_result asker_verify(const struct kw_core *core,
     KW_TRY(kw_certificate_identity(ret_present, core->config->trust_domain, &id, err));
     KW_TRY(service_check(core, &id, spiffe_id, err));
     KW_TRY(kw_certificate_public_key(ret_present, &key, err));
-    return kw_renewal_verify(&key, kw_bytes_field(request->csr), kw_bytes_field(request->signature), err);
+    return kw_renewal_verify(&key, kw_bytes_field(request->csr), kw_bytes_field(request->signature),
+                             err);
 }
 
-static struct kw_result next_key(const Keyward__Internal__V1__RenewServiceRequest *request, struct kw_arena *arena,
-                                 struct kw_bytes *ret_spki, struct kw_error *err)
+static struct kw_result next_key(const Keyward__Internal__V1__RenewServiceRequest *request,
+                                 struct kw_arena *arena, struct kw_bytes *ret_spki,
+                                 struct kw_error *err)
 {
     KW_SCOPED(kw_public_key_done) struct kw_public_key key = {0};
     struct kw_spki spki;
@@ -152,7 +159,8 @@ static struct kw_result next_key(const Keyward__Internal__V1__RenewServiceReques
 }
 
 /* Everything but key and time is as in the present certificate, which was made here. */
-static struct kw_result plan(struct renewal *renewal, const Keyward__Internal__V1__RenewServiceRequest *request,
+static struct kw_result plan(struct renewal *renewal,
+                             const Keyward__Internal__V1__RenewServiceRequest *request,
                              struct kw_error *err)
 {
     struct kw_core *core = renewal->core;
@@ -164,7 +172,8 @@ static struct kw_result plan(struct renewal *renewal, const Keyward__Internal__V
     KW_TRY(asker_verify(core, request, &present, spiffe_id, err));
     renewal->request.op = KW_HSM_ISSUE_CERTIFICATE;
     issue->issuer = KW_HSM_CA_SERVICES;
-    issue->issuer_certificate = kw_buf_bytes(&core->pki.ca_der[kw_core_ca_index(KW_HSM_CA_SERVICES)]);
+    issue->issuer_certificate =
+        kw_buf_bytes(&core->pki.ca_der[kw_core_ca_index(KW_HSM_CA_SERVICES)]);
     issue->usage = KW_USAGE_CLIENT | KW_USAGE_SERVER;
     issue->validity = (struct kw_validity){
         .not_before_ms = now_ms - KW_CERTIFICATE_BACKDATE_MS,
@@ -181,8 +190,8 @@ static struct kw_result start(struct renewal *renewal, struct kw_bytes bytes, ui
 {
     ProtobufCMessage *message;
 
-    KW_TRY(kw_message_unpack(&keyward__internal__v1__renew_service_request__descriptor, bytes, renewal->arena,
-                             &message, err));
+    KW_TRY(kw_message_unpack(&keyward__internal__v1__renew_service_request__descriptor, bytes,
+                             renewal->arena, &message, err));
     KW_TRY(plan(renewal, (const Keyward__Internal__V1__RenewServiceRequest *)message, err));
     renewal->hsm.deadline_ns = deadline_ns;
     renewal->hsm.done = hsm_done;
@@ -197,7 +206,8 @@ static void on_cancel(struct kw_hop_call *hop, void *user)
     renewal->hop = NULL;
 }
 
-void kw_core_renew_open(struct kw_hop_call *hop, const struct kw_hop_open *open, struct kw_core *core)
+void kw_core_renew_open(struct kw_hop_call *hop, const struct kw_hop_open *open,
+                        struct kw_core *core)
 {
     static const struct kw_hop_events events = {.cancel = on_cancel};
     struct kw_error error = {.reason = KW_E_NONE};
@@ -211,16 +221,17 @@ void kw_core_renew_open(struct kw_hop_call *hop, const struct kw_hop_open *open,
     }
     if (!kw_ok(result)) {
         KW_LOG(WARN, "service certificate not issued", KW_F_ERR(&error));
-        kw_hop_finish(hop, &(struct kw_hop_status){.reason = error.reason, .field = "", .description = ""},
-                      KW_BYTES_NONE);
+        kw_hop_finish(
+            hop, &(struct kw_hop_status){.reason = error.reason, .field = "", .description = ""},
+            KW_BYTES_NONE);
     }
     if (!kw_ok(result) && renewal != NULL) {
         renewal_free(renewal);
     }
 }
 
-struct kw_result kw_core_renew_own(struct kw_service_renewal *own, struct kw_bytes request, void *context,
-                                   struct kw_error *err)
+struct kw_result kw_core_renew_own(struct kw_service_renewal *own, struct kw_bytes request,
+                                   void *context, struct kw_error *err)
 {
     const struct kw_method *method = kw_method_by_id(KW_METHOD_RENEW_SERVICE);
     struct renewal *renewal;
@@ -228,7 +239,8 @@ struct kw_result kw_core_renew_own(struct kw_service_renewal *own, struct kw_byt
 
     KW_TRY(renewal_new(context, &renewal, err));
     renewal->own = own;
-    result = start(renewal, request, kw_clock_mono_ns() + method->deadline_ms_max * 1000000ULL, err);
+    result =
+        start(renewal, request, kw_clock_mono_ns() + method->deadline_ms_max * 1000000ULL, err);
     if (!kw_ok(result)) {
         renewal_free(renewal);
     }

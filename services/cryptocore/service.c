@@ -1,6 +1,7 @@
 /* Building, running and taking apart.
  *
- *     SIGTERM ─▶ no new calls ─▶ calls in flight end ─▶ chains closed ─▶ hop closed ─▶ workers ended ─▶ loop ends
+ *     SIGTERM ─▶ no new calls ─▶ calls in flight end ─▶ chains closed ─▶ hop closed ─▶ workers
+ * ended ─▶ loop ends
  */
 #include "services/cryptocore/service.h"
 
@@ -18,8 +19,8 @@
 
 /* --- calls --- */
 
-static void on_open(struct kw_hop_call *hop, const struct kw_hop_peer *peer, const struct kw_hop_open *open,
-                    void *context)
+static void on_open(struct kw_hop_call *hop, const struct kw_hop_peer *peer,
+                    const struct kw_hop_open *open, void *context)
 {
     struct kw_core *core = context;
 
@@ -28,8 +29,9 @@ static void on_open(struct kw_hop_call *hop, const struct kw_hop_peer *peer, con
     } else if (open->method == KW_METHOD_GET_STATUS) {
         kw_core_status_answer(hop, core);
     } else if (kw_process_draining(core->process)) {
-        kw_hop_finish(hop, &(struct kw_hop_status){.reason = KW_E_DRAINING, .field = "", .description = ""},
-                      KW_BYTES_NONE);
+        kw_hop_finish(
+            hop, &(struct kw_hop_status){.reason = KW_E_DRAINING, .field = "", .description = ""},
+            KW_BYTES_NONE);
     } else if (open->method == KW_METHOD_RENEW_SERVICE) {
         kw_core_renew_open(hop, open, core);
     } else {
@@ -52,10 +54,12 @@ static void on_hsm_state(void *context, enum kw_hsm_state state)
     struct kw_core *core = context;
 
     core->hsm_ready = state == KW_HSM_READY;
-    KW_LOG(INFO, "hsm state", KW_F_BOOL("ready", state == KW_HSM_READY), KW_F_U64("state", (uint64_t)state));
+    KW_LOG(INFO, "hsm state", KW_F_BOOL("ready", state == KW_HSM_READY),
+           KW_F_U64("state", (uint64_t)state));
     if (state == KW_HSM_READY && !core->announced) {
         core->announced = true;
-        kw_process_ready(core->process, "port=%d metrics=%d", core->port, kw_observe_port(core->observe));
+        kw_process_ready(core->process, "port=%d metrics=%d", core->port,
+                         kw_observe_port(core->observe));
     }
 }
 
@@ -132,7 +136,8 @@ static void farewell_over(struct kw_timer *timer)
     orchestrator_left(KW_CONTAINER_OF(timer, struct kw_core, farewell));
 }
 
-/* The signed close of the chains is on its way: a hop that is closed would drop it, so the orchestrator leaves first. */
+/* The signed close of the chains is on its way: a hop that is closed would drop it, so the
+ * orchestrator leaves first. */
 static void ledger_closed(void *context)
 {
     struct kw_core *core = context;
@@ -156,9 +161,10 @@ static struct kw_result verifier_make(struct kw_core *core, struct kw_error *err
     const struct kw_core_config *config = core->config;
     struct kw_spiffe authz;
 
-    KW_TRY(kw_spiffe_service(config->trust_domain, config->region, config->cell, "authz", &authz, err));
-    KW_TRY(kw_seal_verifier_new(&core->pki.trust[kw_core_ca_index(KW_HSM_CA_SERVICES)], &authz, &core->seals,
-                                err));
+    KW_TRY(kw_spiffe_service(config->trust_domain, config->region, config->cell, "authz", &authz,
+                             err));
+    KW_TRY(kw_seal_verifier_new(&core->pki.trust[kw_core_ca_index(KW_HSM_CA_SERVICES)], &authz,
+                                &core->seals, err));
     return kw_replay_new(KW_REPLAY_IDS_MAX, &core->replay, err);
 }
 
@@ -195,8 +201,8 @@ static struct kw_result server_make(struct kw_core *core, struct kw_error *err)
         .handler = {.open = on_open, .context = core},
     };
 
-    KW_TRY(kw_spiffe_service(config->trust_domain, config->region, config->cell, "orchestrator", &orchestrator,
-                             err));
+    KW_TRY(kw_spiffe_service(config->trust_domain, config->region, config->cell, "orchestrator",
+                             &orchestrator, err));
     (void)kw_spiffe_text(&orchestrator, text);
     return kw_hop_server_new(core->rpc, &options, &core->server, &core->port, err);
 }
@@ -214,7 +220,8 @@ static struct kw_result renewal_start(struct kw_core *core, struct kw_error *err
     return kw_service_renewal_start(&options, &core->renewal, err);
 }
 
-struct kw_result kw_core_start(struct kw_core *core, const struct kw_core_config *config, struct kw_error *err)
+struct kw_result kw_core_start(struct kw_core *core, const struct kw_core_config *config,
+                               struct kw_error *err)
 {
     const struct kw_process_hooks hooks = {
         .drain = on_drain, .stop = on_stop, .context = core, .grace_ms = config->drain_ms};

@@ -31,7 +31,7 @@ static struct kw_result answer_make(const struct kw_core *core, struct kw_arena 
     start.seconds = (int64_t)(core->start_ms / 1000);
     degradation.reason = (char *)(uintptr_t)kw_reason_row(KW_E_HSM_UNAVAILABLE)->name;
     degradation.description = (char *)(uintptr_t)kw_reason_row(KW_E_HSM_UNAVAILABLE)->text;
-    layer.layer = (char *)(uintptr_t)"cryptocore";
+    layer.layer = (char *)(uintptr_t) "cryptocore";
     layer.instance = instance;
     layer.region = core->config->region;
     layer.cell = core->config->cell;
@@ -60,8 +60,9 @@ void kw_core_status_answer(struct kw_hop_call *hop, const struct kw_core *core)
     if (arena != NULL && kw_ok(answer_make(core, arena, &answer, &error))) {
         kw_hop_reply(hop, (struct kw_hop_item){.data = answer});
     } else {
-        kw_hop_finish(hop, &(struct kw_hop_status){.reason = error.reason, .field = "", .description = ""},
-                      KW_BYTES_NONE);
+        kw_hop_finish(
+            hop, &(struct kw_hop_status){.reason = error.reason, .field = "", .description = ""},
+            KW_BYTES_NONE);
     }
     kw_arena_free(arena);
 }

@@ -1,4 +1,5 @@
-/* GetDeviceAccess, DeriveSession and their batch: a partner's key for a pen, wrapped for that partner. */
+/* GetDeviceAccess, DeriveSession and their batch: a partner's key for a pen, wrapped for that
+ * partner. */
 #include "services/cryptocore/operations.h"
 
 #include "common/audit/envelope.h"
@@ -17,8 +18,8 @@ struct use {
     uint32_t counter;
 };
 
-static struct kw_result device_read(bool by_name, const char *name, ProtobufCBinaryData id, struct kw_id *ret_device,
-                                    struct kw_error *err)
+static struct kw_result device_read(bool by_name, const char *name, ProtobufCBinaryData id,
+                                    struct kw_id *ret_device, struct kw_error *err)
 {
     struct kw_resource_ids ids;
 
@@ -30,8 +31,8 @@ static struct kw_result device_read(bool by_name, const char *name, ProtobufCBin
     return KW_OK;
 }
 
-static struct kw_result get_read(const Keyward__V1__GetDeviceAccessRequest *get, struct use *ret_use,
-                                 struct kw_error *err)
+static struct kw_result get_read(const Keyward__V1__GetDeviceAccessRequest *get,
+                                 struct use *ret_use, struct kw_error *err)
 {
     bool by_name = get->selector_case == KEYWARD__V1__GET_DEVICE_ACCESS_REQUEST__SELECTOR_DEVICE;
 
@@ -42,8 +43,8 @@ static struct kw_result get_read(const Keyward__V1__GetDeviceAccessRequest *get,
                        by_name ? (ProtobufCBinaryData){0} : get->device_id, &ret_use->device, err);
 }
 
-static struct kw_result derive_read(const Keyward__V1__DeriveSessionRequest *derive, struct use *ret_use,
-                                    struct kw_error *err)
+static struct kw_result derive_read(const Keyward__V1__DeriveSessionRequest *derive,
+                                    struct use *ret_use, struct kw_error *err)
 {
     bool by_name = derive->selector_case == KEYWARD__V1__DERIVE_SESSION_REQUEST__SELECTOR_DEVICE;
 
@@ -54,7 +55,8 @@ static struct kw_result derive_read(const Keyward__V1__DeriveSessionRequest *der
     KW_TRY(kw_id_from_bytes(kw_bytes_field(derive->nonce_app), &ret_use->nonce_app, err));
     KW_TRY(kw_id_from_bytes(kw_bytes_field(derive->nonce_pen), &ret_use->nonce_pen, err));
     return device_read(by_name, by_name ? derive->device : "",
-                       by_name ? (ProtobufCBinaryData){0} : derive->device_id, &ret_use->device, err);
+                       by_name ? (ProtobufCBinaryData){0} : derive->device_id, &ret_use->device,
+                       err);
 }
 
 static size_t body_count(const struct kw_core_call *call)
@@ -65,8 +67,8 @@ static size_t body_count(const struct kw_core_call *call)
     return ((const Keyward__V1__BatchGetDeviceAccessRequest *)call->body)->n_items;
 }
 
-static struct kw_result body_item(const struct kw_core_call *call, size_t index, struct use *ret_use,
-                                  struct kw_error *err)
+static struct kw_result body_item(const struct kw_core_call *call, size_t index,
+                                  struct use *ret_use, struct kw_error *err)
 {
     const Keyward__V1__BatchAccessItem *item;
 
@@ -80,8 +82,8 @@ static struct kw_result body_item(const struct kw_core_call *call, size_t index,
     if (item->request_case == KEYWARD__V1__BATCH_ACCESS_ITEM__REQUEST_GET) {
         return get_read(item->get, ret_use, err);
     }
-    KW_ENSURE(item->request_case == KEYWARD__V1__BATCH_ACCESS_ITEM__REQUEST_DERIVE, err, ARGUMENT_INVALID,
-              "an item without request");
+    KW_ENSURE(item->request_case == KEYWARD__V1__BATCH_ACCESS_ITEM__REQUEST_DERIVE, err,
+              ARGUMENT_INVALID, "an item without request");
     return derive_read(item->derive, ret_use, err);
 }
 
@@ -95,8 +97,8 @@ static enum kw_operation operation_of(const struct kw_core_call *call, const str
 }
 
 static struct kw_result prefix_make(struct kw_core_call *call, const struct use *use,
-                                    const struct kw_key_binding *binding, struct kw_bytes *ret_prefix,
-                                    struct kw_error *err)
+                                    const struct kw_key_binding *binding,
+                                    struct kw_bytes *ret_prefix, struct kw_error *err)
 {
     KW_SCOPED(kw_buf_done) struct kw_buf prefix = {0};
     const struct kw_envelope envelope = {
@@ -121,13 +123,13 @@ static struct kw_result prefix_make(struct kw_core_call *call, const struct use 
 }
 
 /* All that must hold before the HSM is asked: epoch, device, scope, state. */
-static struct kw_result item_prepare(struct kw_core_call *call, size_t index, const struct kw_ptk_binding *transport,
-                                     struct kw_error *err)
+static struct kw_result item_prepare(struct kw_core_call *call, size_t index,
+                                     const struct kw_ptk_binding *transport, struct kw_error *err)
 {
     const Keyward__Internal__V1__WrappedDeviceKey *message = call->request->keys[index];
     struct kw_core_item *item = &call->items[index];
-    struct kw_hsm_derive derive = {.transport = *transport, .partner = call->capsule.owner,
-                                   .suite = KW_SUITE_AES256};
+    struct kw_hsm_derive derive = {
+        .transport = *transport, .partner = call->capsule.owner, .suite = KW_SUITE_AES256};
     struct kw_key_state state;
     struct kw_hsm_fact *facts;
     struct use use;
@@ -137,8 +139,9 @@ static struct kw_result item_prepare(struct kw_core_call *call, size_t index, co
     KW_TRY(kw_material_key(message, &derive.device, err));
     item->key = derive.device.key;
     KW_TRY(kw_material_scope(call, &derive.device, use.device, err));
-    KW_ENSURE((use.kind == KW_ENVELOPE_SESSION) == (call->capsule.operation == KW_OPERATION_DERIVE_SESSION), err,
-              CAPSULE_INVALID, "the capsule is for another operation than item %zu", index);
+    KW_ENSURE((use.kind == KW_ENVELOPE_SESSION) ==
+                  (call->capsule.operation == KW_OPERATION_DERIVE_SESSION),
+              err, CAPSULE_INVALID, "the capsule is for another operation than item %zu", index);
     KW_ENSURE(use.epoch >= 1 && use.epoch <= call->capsule.epoch, err, ARGUMENT_INVALID,
               "epoch %u is not between 1 and %u", use.epoch, call->capsule.epoch);
     KW_TRY(kw_material_facts(call, message, item->key, &state, &facts, &derive.fact_count, err));
@@ -161,8 +164,8 @@ struct kw_result kw_core_use_prepare(struct kw_core_call *call, struct kw_error 
     struct kw_ptk_binding transport;
 
     KW_TRY(kw_core_items_make(call, count, err));
-    KW_ENSURE(call->request->n_keys == count, err, INTERNAL, "%zu keys for %zu items", call->request->n_keys,
-              count);
+    KW_ENSURE(call->request->n_keys == count, err, INTERNAL, "%zu keys for %zu items",
+              call->request->n_keys, count);
     KW_TRY(kw_material_transport(call, &transport, err));
     for (size_t i = 0; i < count; i++) {
         call->items[i].reason = item_prepare(call, i, &transport, err).reason;
@@ -170,18 +173,21 @@ struct kw_result kw_core_use_prepare(struct kw_core_call *call, struct kw_error 
     return KW_OK;
 }
 
-static struct kw_result item_complete(struct kw_core_call *call, struct kw_core_item *item, struct kw_bytes prefix,
-                                      const struct kw_hsm_derived *derived, struct kw_error *err)
+static struct kw_result item_complete(struct kw_core_call *call, struct kw_core_item *item,
+                                      struct kw_bytes prefix, const struct kw_hsm_derived *derived,
+                                      struct kw_error *err)
 {
     KW_SCOPED(kw_buf_done) struct kw_buf envelope = {0};
 
     KW_TRY(kw_buf_append(&envelope, prefix, err));
-    KW_TRY(kw_envelope_finish(&envelope, KW_BYTES(derived->wrapped, derived->wrapped_len), derived->mac, err));
+    KW_TRY(kw_envelope_finish(&envelope, KW_BYTES(derived->wrapped, derived->wrapped_len),
+                              derived->mac, err));
     KW_TRY(kw_sha256(kw_buf_bytes(&envelope), item->result.bytes, err));
     return kw_core_field(call, kw_buf_bytes(&envelope), &item->answer.envelope, err);
 }
 
-struct kw_result kw_core_use_complete(struct kw_core_call *call, const struct kw_hsm_answer *answers, size_t count,
+struct kw_result kw_core_use_complete(struct kw_core_call *call,
+                                      const struct kw_hsm_answer *answers, size_t count,
                                       struct kw_error *err)
 {
     for (size_t i = 0; i < count; i++) {
@@ -189,7 +195,8 @@ struct kw_result kw_core_use_complete(struct kw_core_call *call, const struct kw
 
         item->reason = answers[i].result.reason;
         if (kw_ok(answers[i].result)) {
-            KW_TRY(item_complete(call, item, call->requests[i].derive.envelope, &answers[i].derived, err));
+            KW_TRY(item_complete(call, item, call->requests[i].derive.envelope, &answers[i].derived,
+                                 err));
         }
     }
     return KW_OK;

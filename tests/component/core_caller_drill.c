@@ -1,8 +1,9 @@
 /* Callers: signatures of mutations, invitations, roles. */
+#include "common/audit/invitation.h"
 #include "common/base/clock.h"
 #include "common/base/limits.h"
+#include "common/rpc/resource.h"
 #include "keyward/v1/enrollment_service.pb-c.h"
-#include "keyward/v1/partner_service.pb-c.h"
 #include "tests/component/core_drill.h"
 
 TestSuite(core_caller, .init = drill_up, .fini = drill_down, .timeout = 120);
@@ -135,16 +136,57 @@ Test(core_caller, each_method_is_for_the_roles_of_its_row)
 
 /* --- invitations --- */
 
+/* What an authz could make up: an invitation of its own choice, signed by `host`, for the key of a
+ * guest who was invited elsewhere. */
+static void forge(struct kw_id member, const struct core_caller *guest,
+                  const struct core_caller *host, struct kw_buf *ret_record)
+{
+    struct kw_invitation invitation;
+    struct core_ask ask;
+    struct kw_id request_id;
+
+    core_invite_ask_for(&drill.fx, KW_ROLE_PARTNER, member, &guest->key, &ask);
+    ask.caller = host;
+    core_ask_authorize(&drill.fx, &ask);
+    MUST(kw_request_id_parse(kw_message_request_id(ask.body), &request_id, err));
+    invitation =
+        (struct kw_invitation){.method = kw_bytes_str(ask.method->path),
+                               .body = ask.body_bytes,
+                               .request_id = kw_id_bytes(&request_id),
+                               .signature = kw_bytes_field(ask.authorization.caller_signature),
+                               .certificate = kw_buf_bytes(&host->certificate)};
+    MUST(kw_invitation_encode(&invitation, ret_record, err));
+}
+
 Test(core_caller, an_invitation_nobody_signed_enrols_nobody)
 {
-    KW_SCOPED(core_caller_done) struct core_caller invitation = {0};
+    KW_SCOPED(core_caller_done) struct core_caller guest = {0};
     KW_SCOPED(kw_buf_done) struct kw_buf record = {0};
+    KW_SCOPED(kw_buf_done) struct kw_buf forged = {0};
+    struct core_caller forger = {.certificate = drill.fx.officer.certificate};
     struct core_ask ask;
-    struct kw_id id = {{3}};
+    struct kw_id id = {{4}};
 
-    core_invite(&drill.fx, KW_ROLE_PARTNER, id, &invitation, &record);
-    record.data[40] ^= 1; /* in the body the operator signed */
-    core_enroll_ask(&drill.fx, &ask, id, &invitation, kw_buf_bytes(&record));
+    core_invite(&drill.fx, KW_ROLE_PARTNER, (struct kw_id){{3}}, &guest, &record);
+    MUST(kw_private_key_generate(&forger.key, KW_CURVE_P256, err));
+    forge(id, &guest, &forger, &forged);
+    core_enroll_ask(&drill.fx, &ask, id, &guest, kw_buf_bytes(&forged));
+    drill_refused(&ask, KW_E_SIGNATURE_INVALID);
+    kw_private_key_done(&forger.key);
+}
+
+/* Signed by somebody, and that is a member and no operator. */
+Test(core_caller, an_invitation_by_a_partner_enrols_nobody)
+{
+    KW_SCOPED(core_caller_done) struct core_caller guest = {0};
+    KW_SCOPED(kw_buf_done) struct kw_buf record = {0};
+    KW_SCOPED(kw_buf_done) struct kw_buf forged = {0};
+    struct core_ask ask;
+    struct kw_id id = {{4}};
+
+    core_invite(&drill.fx, KW_ROLE_PARTNER, (struct kw_id){{3}}, &guest, &record);
+    forge(id, &guest, &drill.partner, &forged);
+    core_enroll_ask(&drill.fx, &ask, id, &guest, kw_buf_bytes(&forged));
     drill_refused(&ask, KW_E_SIGNATURE_INVALID);
 }
 

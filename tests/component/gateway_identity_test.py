@@ -77,7 +77,10 @@ class Handshake(GatewayCase):
                               self.world.caller(CALLERS["partner"], usage=ExtendedKeyUsageOID.SERVER_AUTH))
 
     def test_two_uri_sans(self):
-        self.assertTurnedAway("certificate_identity", self.world.caller(CALLERS["partner"], CALLERS["operator"]))
+        for uris in ((CALLERS["partner"], CALLERS["operator"]), (CALLER_URI + "other", CALLERS["partner"]),
+                     (CALLERS["partner"], CALLER_URI + "other")):
+            with self.subTest(uris=uris):
+                self.assertTurnedAway("certificate_identity", self.world.caller(*uris))
 
     def test_the_same_uri_san_twice(self):
         self.assertTurnedAway("certificate_identity", self.world.caller(CALLERS["partner"], CALLERS["partner"]))

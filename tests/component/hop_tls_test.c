@@ -23,26 +23,29 @@ static void assert_refused(struct hop_fixture *fx)
     cr_assert(eq(uint, fx->opened, 0));
 }
 
+/* The right name and another, whichever comes first. */
+static void assert_two_names_refused(bool is_outer, const char *right)
+{
+    const char *const orders[][3] = {{right, OTHER_ID, NULL}, {OTHER_ID, right, NULL}};
+
+    for (size_t i = 0; i < 2; i++) {
+        struct hop_fixture fx;
+
+        hop_fixture_init(&fx);
+        test_credentials(is_outer ? fx.outer_dir : fx.inner_dir, &fx.ca, &fx.ca, orders[i]);
+        assert_refused(&fx);
+        hop_fixture_done(&fx);
+    }
+}
+
 Test(hop_tls, outer_side_with_two_uri_sans_is_refused)
 {
-    static const char *const uris[] = {OUTER_ID, OTHER_ID, NULL};
-    struct hop_fixture fx;
-
-    hop_fixture_init(&fx);
-    test_credentials(fx.outer_dir, &fx.ca, &fx.ca, uris);
-    assert_refused(&fx);
-    hop_fixture_done(&fx);
+    assert_two_names_refused(true, OUTER_ID);
 }
 
 Test(hop_tls, inner_side_with_two_uri_sans_is_refused)
 {
-    static const char *const uris[] = {INNER_ID, OTHER_ID, NULL};
-    struct hop_fixture fx;
-
-    hop_fixture_init(&fx);
-    test_credentials(fx.inner_dir, &fx.ca, &fx.ca, uris);
-    assert_refused(&fx);
-    hop_fixture_done(&fx);
+    assert_two_names_refused(false, INNER_ID);
 }
 
 Test(hop_tls, outer_side_without_a_name_is_refused)

@@ -187,6 +187,46 @@ Test(hsm_pool, pkcs11_calls_are_counted_by_function)
     cr_assert(eq(i64, kw_metric_value(KW_M_HSM_OPERATIONS, "derive"), 2));
 }
 
+Test(hsm_pool, a_worker_that_served_enough_is_replaced_and_nothing_is_lost)
+{
+    static struct test_call calls[40];
+    struct kw_hsm_stats stats;
+
+    pool_start(2);
+    RUN_UNTIL(ready_count() == 2);
+    pool->requests_max = 4;
+    for (size_t i = 0; i < 40; i++) {
+        calls[i] = test_call(10);
+        submit(&calls[i], releases(1), 1);
+    }
+    for (size_t i = 0; i < 40; i++) {
+        RUN_UNTIL(calls[i].done == 1);
+        cr_assert(eq(int, calls[i].first, KW_E_NONE));
+    }
+    RUN_UNTIL(pool->stats.workers_started >= 3 && ready_count() == 2);
+    kw_hsm_pool_stats(pool, &stats);
+    cr_assert(eq(u64, stats.workers_lost, 0));
+    cr_assert(eq(u64, stats.retried, 0));
+}
+
+Test(hsm_pool, the_only_worker_is_not_replaced)
+{
+    struct kw_hsm_stats stats;
+    struct test_call call;
+
+    pool_start(1);
+    RUN_UNTIL(ready_count() == 1);
+    pool->requests_max = 1;
+    for (int i = 0; i < 3; i++) {
+        call = test_call(10);
+        submit(&call, releases(1), 1);
+        RUN_UNTIL(call.done);
+    }
+    kw_hsm_pool_stats(pool, &stats);
+    cr_assert(eq(u64, stats.workers_started, 1));
+    cr_assert(eq(int, kw_hsm_pool_state(pool), KW_HSM_READY));
+}
+
 /* Kills the worker that has something in flight. */
 static void kill_busy(void)
 {

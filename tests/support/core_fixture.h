@@ -111,6 +111,10 @@ void core_caller_done(struct core_caller *caller);
 void core_invite_ask(struct core_fixture *fx, enum kw_role role, struct kw_id member,
                      struct kw_private_key *ret_key, struct core_ask *ret_ask);
 
+/* The same for a key that is there. */
+void core_invite_ask_for(struct core_fixture *fx, enum kw_role role, struct kw_id member,
+                         const struct kw_private_key *key, struct core_ask *ret_ask);
+
 /* The two halves of that, for drills. `invitation` is the holder of the invitation's key, `record`
  * KWI1. */
 void core_invite(struct core_fixture *fx, enum kw_role role, struct kw_id member,

@@ -59,16 +59,22 @@ static const ProtobufCMessage *invite_body(struct core_fixture *fx, enum kw_role
     return role == KW_ROLE_PARTNER ? &partner->base : &station->base;
 }
 
-void core_invite_ask(struct core_fixture *fx, enum kw_role role, struct kw_id member,
-                     struct kw_private_key *ret_key, struct core_ask *ret_ask)
+void core_invite_ask_for(struct core_fixture *fx, enum kw_role role, struct kw_id member,
+                         const struct kw_private_key *key, struct core_ask *ret_ask)
 {
     enum kw_method_id method = role == KW_ROLE_PARTNER ? KW_METHOD_CREATE_PARTNER_INVITATION
                                                        : KW_METHOD_CREATE_STATION_INVITATION;
 
-    MUST(kw_private_key_generate(ret_key, KW_CURVE_P256, err));
-    core_ask_init(fx, ret_ask, method, invite_body(fx, role, member, csr_field(fx, ret_key)),
+    core_ask_init(fx, ret_ask, method, invite_body(fx, role, member, csr_field(fx, key)),
                   &fx->officer);
     ret_ask->capsule.owner = member;
+}
+
+void core_invite_ask(struct core_fixture *fx, enum kw_role role, struct kw_id member,
+                     struct kw_private_key *ret_key, struct core_ask *ret_ask)
+{
+    MUST(kw_private_key_generate(ret_key, KW_CURVE_P256, err));
+    core_invite_ask_for(fx, role, member, ret_key, ret_ask);
 }
 
 void core_invite(struct core_fixture *fx, enum kw_role role, struct kw_id member,

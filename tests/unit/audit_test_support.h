@@ -8,8 +8,9 @@
 
 #include <jansson.h>
 
-#define VECTOR_TIME UINT64_C(1767225600000) /* 2026-01-01, when the vectors' capsules were issued  \
-                                             */
+#define VECTOR_TIME                                                                                \
+    UINT64_C(1767225600000) /* 2026-01-01, when the vectors' capsules were issued                  \
+                             */
 
 /* formats.json, and one of its members, which must be there. */
 const json_t *vectors(const char *name);

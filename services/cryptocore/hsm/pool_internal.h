@@ -36,6 +36,7 @@ struct kw_hsm_queue {
 };
 
 /*   IDLE ──start──▶ STARTING ──hello──▶ READY ──deadline missed──▶ DRAINING ──caught up──▶ READY
+ *   READY ──served enough──▶ RETIRING ──all answered, process gone──▶ STARTING
  *   STARTING, READY, DRAINING ──process gone──▶ LOST ──backoff over──▶ STARTING (IDLE: PIN refused)
  */
 enum kw_hsm_worker_state {
@@ -43,6 +44,7 @@ enum kw_hsm_worker_state {
     KW_HSM_WORKER_STARTING, /* timer: must say hello */
     KW_HSM_WORKER_READY,    /* timer: next health probe */
     KW_HSM_WORKER_DRAINING, /* timer: must catch up */
+    KW_HSM_WORKER_RETIRING, /* takes nothing new; timer: must have answered */
     KW_HSM_WORKER_LOST,     /* timer: is started again */
 };
 
@@ -54,6 +56,7 @@ struct kw_hsm_worker {
     struct kw_timer timer;
     struct kw_hsm_queue in_flight;
     uint64_t backoff_ms;
+    uint64_t served;          /* requests answered by this process */
     struct kw_hsm_call probe; /* health, once a second */
     bool probing;
 };
@@ -69,6 +72,7 @@ struct kw_hsm_pool {
     struct kw_hsm_queue queue;
     struct kw_hsm_worker workers[KW_HSM_WORKERS_MAX];
     unsigned worker_count;
+    uint64_t requests_max; /* of one process; KW_HSM_WORKER_REQUESTS_MAX but in tests */
     uint64_t next_number;
     struct kw_hsm_stats stats;
     enum kw_hsm_state state;

@@ -80,6 +80,7 @@ static void on_timer(struct kw_timer *timer)
         break;
     case KW_HSM_WORKER_STARTING:
     case KW_HSM_WORKER_DRAINING:
+    case KW_HSM_WORKER_RETIRING:
         KW_LOG(WARN, "hsm worker killed: it does not answer", KW_F_U64("worker", worker->index));
         kw_hsm_child_kill(worker->child);
         break;
@@ -156,6 +157,32 @@ static uint32_t stats_add(struct kw_hsm_stats *stats, const struct kw_hsm_end *e
     return sum;
 }
 
+/* --- replacing --- */
+
+/* Only while all others work: one is away at a time, and the last one never. */
+static bool can_be_spared(const struct kw_hsm_worker *worker)
+{
+    const struct kw_hsm_pool *pool = worker->pool;
+    unsigned ready = 0;
+
+    for (unsigned i = 0; i < pool->worker_count; i++) {
+        ready += pool->workers[i].state == KW_HSM_WORKER_READY ? 1 : 0;
+    }
+    return ready == pool->worker_count && ready > 1;
+}
+
+/* A worker that has served enough gets nothing new, and ends when it has answered everything. */
+static void retire_if_due(struct kw_hsm_worker *worker)
+{
+    if (worker->state == KW_HSM_WORKER_READY && worker->served >= worker->pool->requests_max &&
+        can_be_spared(worker)) {
+        become(worker, KW_HSM_WORKER_RETIRING, KW_HSM_DRAIN_MS);
+    }
+    if (worker->state == KW_HSM_WORKER_RETIRING && worker->in_flight.items == 0) {
+        kw_hsm_child_kill(worker->child);
+    }
+}
+
 static void operations_count(const struct kw_hsm_pending *pending)
 {
     for (size_t i = 0; i < pending->count; i++) {
@@ -178,6 +205,7 @@ static struct kw_result on_end(struct kw_hsm_worker *worker, struct kw_reader fi
               err, ENCODING_INVALID, "end of a call that is not answered");
     calls = stats_add(&pool->stats, &end);
     pool->stats.requests += pending->count;
+    worker->served += pending->count;
     operations_count(pending);
     kw_hsm_queue_remove(&worker->in_flight, pending);
     worker->backoff_ms = KW_HSM_RESTART_MIN_MS;
@@ -189,6 +217,7 @@ static struct kw_result on_end(struct kw_hsm_worker *worker, struct kw_reader fi
     }
     kw_hsm_pending_complete(pending);
     kw_hsm_pending_free(pending);
+    retire_if_due(worker);
     kw_hsm_pool_dispatch(pool);
     return KW_OK;
 }
@@ -233,6 +262,11 @@ static void on_gone(void *context, int64_t exit_status, int signal)
 
     worker->child = NULL;
     if (worker->pool->closing) {
+        return;
+    }
+    if (worker->state == KW_HSM_WORKER_RETIRING && worker->in_flight.items == 0) {
+        KW_LOG(INFO, "hsm worker replaced", KW_F_U64("worker", worker->index));
+        kw_hsm_worker_start(worker);
         return;
     }
     KW_LOG(WARN, "hsm worker lost", KW_F_U64("worker", worker->index),
@@ -286,6 +320,7 @@ void kw_hsm_worker_start(struct kw_hsm_worker *worker)
     struct kw_error err;
 
     worker->pool->stats.workers_started++;
+    worker->served = 0;
     become(worker, KW_HSM_WORKER_STARTING, KW_HSM_START_MS);
     if (kw_ok(start_process(worker, &err))) {
         return;

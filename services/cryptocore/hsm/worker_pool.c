@@ -18,7 +18,8 @@ static bool any_working(const struct kw_hsm_pool *pool)
 {
     for (unsigned i = 0; i < pool->worker_count; i++) {
         if (pool->workers[i].state == KW_HSM_WORKER_READY ||
-            pool->workers[i].state == KW_HSM_WORKER_DRAINING) {
+            pool->workers[i].state == KW_HSM_WORKER_DRAINING ||
+            pool->workers[i].state == KW_HSM_WORKER_RETIRING) {
             return true;
         }
     }
@@ -161,6 +162,7 @@ static void deadline_rearm(struct kw_hsm_pool *pool)
         at_ns = earliest(&pool->workers[i].in_flight, at_ns);
     }
     pool->deadline_ns = UINT64_MAX;
+    pool->requests_max = KW_HSM_WORKER_REQUESTS_MAX;
     kw_hsm_pool_deadline(pool, at_ns);
 }
 
