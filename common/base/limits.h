@@ -178,16 +178,18 @@
 #define KW_EDGE_AGE_GRACE_MS       300000U /* from GOAWAY to the cut */
 #define KW_EDGE_GOAWAY_MS          1000U   /* longest wait for the PING between the two GOAWAYs */
 #define KW_EDGE_CLOSE_MS           2000U   /* to write the last bytes of a refused connection */
-#define KW_EDGE_ACCEPT_RETRY_MS    100U /* after a connection could not be taken for want of memory \
-                                         */
+#define KW_EDGE_ACCEPT_RETRY_MS                                                                    \
+    100U /* after a connection could not be taken for want of memory                               \
+          */
 #define KW_EDGE_RELOAD_MS          5000U /* between looks at the credentials directory */
 #define KW_EDGE_REQUEST_ID_LEN_MAX 64U   /* x-request-id as sent by the client */
 #define KW_EDGE_SIGNATURE_LEN_MAX  1024U /* keyward-signature-bin, decoded */
 
 /* --- gateway --- (between the edge and the hop) */
-#define KW_GATEWAY_CALLERS_MAX     4096U /* callers whose windows are remembered */
-#define KW_GATEWAY_CALLERS_WAYS    8U    /* of them, those that share one slot of the table */
-#define KW_GATEWAY_PENDING_LEN_MAX (1024U * 1024U) /* messages of one call that wait for the hop   \
+#define KW_GATEWAY_CALLERS_MAX  4096U /* callers whose windows are remembered */
+#define KW_GATEWAY_CALLERS_WAYS 8U    /* of them, those that share one slot of the table */
+#define KW_GATEWAY_PENDING_LEN_MAX                                                                 \
+    (1024U * 1024U)                                /* messages of one call that wait for the hop   \
                                                     */
 #define KW_GATEWAY_QUESTIONS_LEN_MAX (64U * 1024U) /* reflection questions that wait for room */
 #define KW_GATEWAY_RETRY_MS          200U          /* RetryInfo where nobody knows better */
