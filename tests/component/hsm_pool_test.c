@@ -194,6 +194,7 @@ Test(hsm_pool, a_worker_that_served_enough_is_replaced_and_nothing_is_lost)
 
     pool_start(2);
     RUN_UNTIL(ready_count() == 2);
+    cr_assert(eq(u64, pool->requests_max, KW_HSM_WORKER_REQUESTS_MAX));
     pool->requests_max = 4;
     for (size_t i = 0; i < 40; i++) {
         calls[i] = test_call(10);

@@ -162,7 +162,6 @@ static void deadline_rearm(struct kw_hsm_pool *pool)
         at_ns = earliest(&pool->workers[i].in_flight, at_ns);
     }
     pool->deadline_ns = UINT64_MAX;
-    pool->requests_max = KW_HSM_WORKER_REQUESTS_MAX;
     kw_hsm_pool_deadline(pool, at_ns);
 }
 
@@ -297,6 +296,7 @@ struct kw_result kw_hsm_pool_new(struct kw_loop *loop, const struct kw_hsm_setti
     pool->loop = loop;
     pool->events = *events;
     pool->flush.run = on_flush;
+    pool->requests_max = KW_HSM_WORKER_REQUESTS_MAX;
     pool->deadline_ns = UINT64_MAX;
     kw_timer_init(&pool->deadline, loop, on_deadline);
     pool->open_parts = 1;
