@@ -13,10 +13,15 @@ import sys
 import time
 
 NOISE_MAX = 0.2  # of a core
+ATTEMPTS = 3  # to make a sample
 LINE_S = 60  # longest wait for anything a process says
 TICKS = os.sysconf("SC_CLK_TCK")
 
 Sample = collections.namedtuple("Sample", "per_s failed p50_us p99_us cpu_us noisy extra")
+
+
+class Replaced(Exception):
+    """A process under measurement has ended: its clock went with it."""
 
 
 class Process:
@@ -73,7 +78,10 @@ class Process:
 
 def process_cpu_s(pid):
     """CPU that a process has used, all threads."""
-    return time.clock_gettime((~pid << 3) | 2)  # clock_getcpuclockid(3)
+    try:
+        return time.clock_gettime((~pid << 3) | 2)  # clock_getcpuclockid(3)
+    except OSError as error:
+        raise Replaced("process %d" % pid) from error
 
 
 def machine_cpu_s():
@@ -182,7 +190,13 @@ class Row:
         self._samples = []
 
     def sample(self):
-        sample = self._run()
+        for attempt in range(ATTEMPTS):
+            try:
+                sample = self._run()
+                break
+            except Replaced:  # the core replaces a worker now and then
+                if attempt + 1 == ATTEMPTS:
+                    raise
         if sample.failed > 0 and not self._failures_allowed:
             raise RuntimeError("%s: %.1f %% of the calls failed" % (self.name, 100 * sample.failed))
         self._samples.append(sample)

@@ -119,21 +119,27 @@ class Target:
     """The mesh as something to be loaded."""
 
     def __init__(self, mesh, customer, binaries):
-        tree = measure.descendants(mesh.pid)
-        self.groups = {name: tree[program] for name, program in SERVICES.items()}
-        self.groups["redis"] = [pid for name, pids in tree.items() if name.startswith("redis") for pid in pids]
-        for name, pids in self.groups.items():
-            if not pids:
-                raise RuntimeError("no process of %s" % name)
-        self.workers = len(self.groups["hsm"])
-        self._core = Metrics(self.groups["core"][0])
-        self._orchestrator = Metrics(self.groups["orchestrator"][0])
+        self._mesh = mesh
+        groups = self.groups()
+        self.workers = len(groups["hsm"])
+        self._core = Metrics(groups["core"][0])
+        self._orchestrator = Metrics(groups["orchestrator"][0])
         directory = customer.directory
         self._argv = [binaries / "grpc_load", "target=" + mesh.target, "peer=" + GATEWAY,
                       "key=%s" % (directory / "tls-key.pem"), "cert=%s" % (directory / "tls-cert.pem"),
                       "ca=%s" % (directory / "root.pem"), "seconds=%s" % ROUND_S]
         self._customer = customer
         self._unary = ["path=%sGetDeviceAccess" % PATH, "messages=%s" % customer.unary_messages()]
+
+    def groups(self):
+        """The mesh's processes now: name → pids."""
+        tree = measure.descendants(self._mesh.pid)
+        groups = {name: tree[program] for name, program in SERVICES.items()}
+        groups["redis"] = [pid for name, pids in tree.items() if name.startswith("redis") for pid in pids]
+        for name, pids in groups.items():
+            if not pids:
+                raise measure.Replaced(name)
+        return groups
 
     def unary(self, in_flight):
         return self._sample([*self._unary, "mode=closed", "in_flight=%d" % in_flight,
@@ -149,8 +155,9 @@ class Target:
                              "items=%d" % items, "messages=%s" % self._customer.batch_messages(items)])
 
     def _sample(self, argv):
+        groups = self.groups()
         with measure.Process([*self._argv, *argv]) as load:
-            return measure.measure([load], self.groups, self._counts)
+            return measure.measure([load], groups, self._counts)
 
     def _counts(self):
         core, orchestrator = self._core.read(), self._orchestrator.read()
