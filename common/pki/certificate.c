@@ -42,12 +42,6 @@ struct kw_result kw_certificate_from_pem(struct kw_certificate *certificate, str
     return KW_OK;
 }
 
-void kw_certificate_from_x509(struct kw_certificate *certificate, X509 *x509)
-{
-    (void)X509_up_ref(x509);
-    certificate->x509 = x509;
-}
-
 void kw_certificate_done(struct kw_certificate *certificate)
 {
     if (certificate != NULL) {
@@ -82,25 +76,6 @@ struct kw_result kw_certificate_to_pem(const struct kw_certificate *certificate,
     return kw_openssl_take(bio, ret_pem, err);
 }
 
-/* The one URI among the names, or NULL when there is none or more than one. */
-static const ASN1_IA5STRING *only_uri(const GENERAL_NAMES *names)
-{
-    const ASN1_IA5STRING *found = NULL;
-
-    for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
-        const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
-
-        if (name->type != GEN_URI) {
-            continue;
-        }
-        if (found != NULL) {
-            return NULL;
-        }
-        found = name->d.uniformResourceIdentifier;
-    }
-    return found;
-}
-
 struct kw_result kw_certificate_identity(const struct kw_certificate *certificate,
                                          const char *trust_domain, struct kw_spiffe *ret_id,
                                          struct kw_error *err)
@@ -112,7 +87,7 @@ struct kw_result kw_certificate_identity(const struct kw_certificate *certificat
     /* NULL also when the extension is there twice, so that no reader may choose between them. */
     names = X509_get_ext_d2i(certificate->x509, NID_subject_alt_name, NULL, NULL);
     KW_ENSURE(names != NULL, err, IDENTITY_INVALID, "certificate: not one readable SAN extension");
-    uri = only_uri(names);
+    uri = kw_x509_only_uri(names);
     KW_ENSURE(uri != NULL, err, IDENTITY_INVALID, "certificate: not exactly one URI SAN");
     KW_TRY(kw_spiffe_parse(KW_BYTES(ASN1_STRING_get0_data(uri), (size_t)ASN1_STRING_length(uri)),
                            &id, err));

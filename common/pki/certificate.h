@@ -34,9 +34,6 @@ struct kw_result kw_certificate_from_der(struct kw_certificate *certificate, str
 struct kw_result kw_certificate_from_pem(struct kw_certificate *certificate, struct kw_bytes pem,
                                          struct kw_error *err);
 
-/* Takes another reference to a certificate that OpenSSL holds, e.g. of a TLS peer. */
-void kw_certificate_from_x509(struct kw_certificate *certificate, X509 *x509);
-
 /* Accepts NULL and zeroed. */
 void kw_certificate_done(struct kw_certificate *certificate);
 

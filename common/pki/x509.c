@@ -13,3 +13,21 @@ struct kw_result kw_x509_pubkey_read(X509_PUBKEY *spki, struct kw_public_key *re
     key.len = (size_t)i2d_X509_PUBKEY(spki, &at);
     return kw_public_key_from_spki(ret_key, kw_spki_bytes(&key), err);
 }
+
+const ASN1_IA5STRING *kw_x509_only_uri(const GENERAL_NAMES *names)
+{
+    const ASN1_IA5STRING *found = NULL;
+
+    for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+        const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+
+        if (name->type != GEN_URI) {
+            continue;
+        }
+        if (found != NULL) {
+            return NULL;
+        }
+        found = name->d.uniformResourceIdentifier;
+    }
+    return found;
+}

@@ -1,5 +1,5 @@
-/* Shared by the files of this folder: OpenSSL's certificate objects in scopes, and the profile's
- * algorithms. */
+/* Shared by the files of this folder, and by the verifier of common/rpc: OpenSSL's certificate
+ * objects in scopes, and the profile's algorithms. */
 #ifndef KW_COMMON_PKI_X509_H
 #define KW_COMMON_PKI_X509_H
 
@@ -27,5 +27,8 @@ static inline bool kw_signature_nid_allowed(int nid)
  * passes. Fails: ARGUMENT_INVALID. */
 struct kw_result kw_x509_pubkey_read(X509_PUBKEY *spki, struct kw_public_key *ret_key,
                                      struct kw_error *err);
+
+/* The one URI among the names, or NULL when there is none or more than one. */
+const ASN1_IA5STRING *kw_x509_only_uri(const GENERAL_NAMES *names);
 
 #endif

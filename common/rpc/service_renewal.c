@@ -1,4 +1,4 @@
-/* One renewal at a time; the disk is written by libuv's pool. */
+/* One renewal at a time; the disk is written by a thread of its own. */
 #include "common/rpc/service_renewal.h"
 
 #include "common/base/clock.h"
@@ -8,6 +8,7 @@
 #include "common/base/limits.h"
 #include "common/base/log.h"
 #include "common/base/metrics.h"
+#include "common/loop/pool.h"
 #include "common/pki/csr.h"
 #include "common/pki/renewal.h"
 #include "common/rpc/arena_proto.h"
@@ -26,11 +27,10 @@ struct kw_service_renewal {
     struct kw_private_key next;
     bool under_way;
     struct kw_buf response; /* from the hop */
-    uv_work_t work;
+    struct kw_pool *disk;
+    struct kw_job write;
     struct kw_buf key_pem; /* the next generation */
     struct kw_buf cert_pem;
-    struct kw_result written;
-    struct kw_error write_error;
     bool writing;
     bool closing;
     void (*closed)(void *context);
@@ -54,11 +54,11 @@ static void end(struct kw_service_renewal *renewal)
     renewal->under_way = false;
 }
 
-static void note(const char *what, struct kw_result result, const struct kw_error *error)
+static void note(struct kw_result result, const struct kw_error *error)
 {
     kw_metric_add(KW_M_CERTIFICATE_RENEWALS, kw_ok(result) ? "ok" : "failed", 1);
     if (kw_ok(result)) {
-        KW_LOG(INFO, what);
+        KW_LOG(INFO, "certificate renewed");
     } else {
         KW_LOG(WARN, "certificate not renewed", KW_F_ERR(error));
     }
@@ -73,28 +73,27 @@ static void free_closed(struct kw_timer *timer)
     void *context = renewal->closed_context;
 
     end(renewal);
+    kw_pool_free(renewal->disk);
     free(renewal);
     closed(context);
 }
 
-static void write_run(uv_work_t *work)
+static struct kw_result write_run(struct kw_job *job, struct kw_error *err)
 {
-    struct kw_service_renewal *renewal = KW_CONTAINER_OF(work, struct kw_service_renewal, work);
+    struct kw_service_renewal *renewal = KW_CONTAINER_OF(job, struct kw_service_renewal, write);
     const struct kw_credentials_pem pem = {.key = kw_buf_bytes(&renewal->key_pem),
                                            .cert = kw_buf_bytes(&renewal->cert_pem),
                                            .ca = kw_buf_bytes(&renewal->present.ca_pem)};
 
-    renewal->written =
-        kw_credentials_write(renewal->options.credentials_dir, &pem, &renewal->write_error);
+    return kw_credentials_write(renewal->options.credentials_dir, &pem, err);
 }
 
-static void write_done(uv_work_t *work, int status)
+static void write_done(struct kw_job *job)
 {
-    struct kw_service_renewal *renewal = KW_CONTAINER_OF(work, struct kw_service_renewal, work);
+    struct kw_service_renewal *renewal = KW_CONTAINER_OF(job, struct kw_service_renewal, write);
 
-    (void)status; /* never cancelled */
     renewal->writing = false;
-    note("certificate renewed", renewal->written, &renewal->write_error);
+    note(job->result, &job->error);
     end(renewal);
     if (renewal->closing) {
         kw_timer_close(&renewal->timer, free_closed);
@@ -158,13 +157,15 @@ void kw_service_renewal_answer(struct kw_service_renewal *renewal, struct kw_res
     if (kw_ok(result)) {
         result = answer_read(renewal, response, &own);
     }
-    if (!kw_ok(result)) {
-        note("", result, &own);
-        end(renewal);
-        return;
+    if (kw_ok(result)) {
+        renewal->write = (struct kw_job){.run = write_run, .done = write_done};
+        result = kw_pool_submit(renewal->disk, &renewal->write, &own);
     }
-    renewal->writing = true;
-    (void)uv_queue_work(kw_loop_uv(renewal->options.loop), &renewal->work, write_run, write_done);
+    renewal->writing = kw_ok(result);
+    if (!renewal->writing) {
+        note(result, &own);
+        end(renewal);
+    }
 }
 
 /* --- the question, over a hop --- */
@@ -193,9 +194,8 @@ static void on_status(struct kw_hop_call *call, const struct kw_hop_status *stat
     kw_service_renewal_answer(renewal, result, &error, kw_buf_bytes(&renewal->response));
 }
 
-struct kw_result kw_service_renewal_ask_hop(struct kw_service_renewal *renewal,
-                                            struct kw_hop_client *client, struct kw_bytes request,
-                                            struct kw_error *err)
+static struct kw_result ask_hop(struct kw_service_renewal *renewal, struct kw_bytes request,
+                                struct kw_error *err)
 {
     static const struct kw_hop_events events = {.data = on_data, .status = on_status};
     const struct kw_method *method = kw_method_by_id(KW_METHOD_RENEW_SERVICE);
@@ -206,10 +206,11 @@ struct kw_result kw_service_renewal_ask_hop(struct kw_service_renewal *renewal,
         .has_item = true,
         .end = true,
     };
+    struct kw_hop_client *inner = *renewal->options.inner;
     struct kw_hop_call *call;
 
-    KW_ENSURE(client != NULL, err, PEER_UNAVAILABLE, "the hop is closed");
-    return kw_hop_open(client, &open, &events, renewal, &call, err);
+    KW_ENSURE(inner != NULL, err, PEER_UNAVAILABLE, "the hop is closed");
+    return kw_hop_open(inner, &open, &events, renewal, &call, err);
 }
 
 /* --- the question --- */
@@ -241,7 +242,9 @@ static struct kw_result ask(struct kw_service_renewal *renewal, struct kw_error 
     KW_ENSURE(arena != NULL, err, MEMORY, "renewal");
     KW_TRY(kw_private_key_generate(&renewal->next, KW_CURVE_P256, err));
     KW_TRY(request_pack(renewal, arena, &request, err));
-    return renewal->options.ask(renewal, request, renewal->options.context, err);
+    return renewal->options.ask != NULL
+               ? renewal->options.ask(renewal, request, renewal->options.context, err)
+               : ask_hop(renewal, request, err);
 }
 
 static struct kw_result is_due(const struct kw_certificate *leaf, bool *ret_due,
@@ -283,7 +286,7 @@ static void on_timer(struct kw_timer *timer)
     renewal->under_way = true;
     result = check(renewal, &error);
     if (!kw_ok(result)) {
-        note("", result, &error);
+        note(result, &error);
         end(renewal);
     }
 }
@@ -296,8 +299,15 @@ struct kw_result kw_service_renewal_start(const struct kw_service_renewal_option
 {
     struct kw_service_renewal *renewal = calloc(1, sizeof(*renewal));
 
+    struct kw_result result;
+
     KW_ENSURE(renewal != NULL, err, MEMORY, "renewal");
     renewal->options = *options;
+    result = kw_pool_new(options->loop, "renewal", 1, 1, &renewal->disk, err);
+    if (!kw_ok(result)) {
+        free(renewal);
+        return result;
+    }
     kw_timer_init(&renewal->timer, options->loop, on_timer);
     kw_timer_start(&renewal->timer, KW_RENEWAL_FIRST_MS, KW_CREDENTIALS_CHECK_MS);
     *ret_renewal = renewal;

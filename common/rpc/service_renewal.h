@@ -22,8 +22,10 @@ struct kw_service_renewal_options {
     struct kw_loop *loop;
     const char *credentials_dir; /* a link that kw_credentials_write made; borrowed */
     const char *trust_domain;    /* borrowed */
-    /* Sends a RenewServiceRequest inward; kw_service_renewal_answer comes once, not from inside.
-     * On failure it does not come. Most services pass it to kw_service_renewal_ask_hop. */
+    /* Where the request goes: the hop to the inner neighbour, NULL while there is none … */
+    struct kw_hop_client *const *inner;
+    /* … or, at the core, which has no inner neighbour, whom it asks instead.
+     * kw_service_renewal_answer comes once, not from inside; on failure it does not come. */
     struct kw_result (*ask)(struct kw_service_renewal *renewal, struct kw_bytes request,
                             void *context, struct kw_error *err);
     void *context;
@@ -34,13 +36,7 @@ struct kw_result kw_service_renewal_start(const struct kw_service_renewal_option
                                           struct kw_service_renewal **ret_renewal,
                                           struct kw_error *err);
 
-/* Sends the request to the inner neighbour; `client` NULL: there is none any more. Fails: as
- * kw_hop_open. */
-struct kw_result kw_service_renewal_ask_hop(struct kw_service_renewal *renewal,
-                                            struct kw_hop_client *client, struct kw_bytes request,
-                                            struct kw_error *err);
-
-/* How the question ended; with a success, a RenewServiceResponse. */
+/* How `ask` ended; with a success, a RenewServiceResponse. */
 void kw_service_renewal_answer(struct kw_service_renewal *renewal, struct kw_result result,
                                const struct kw_error *error, struct kw_bytes response);
 

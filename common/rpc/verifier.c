@@ -3,10 +3,11 @@
  * data only. */
 #include "common/rpc/verifier.h"
 
+#include "common/pki/x509.h"
+
 #include <grpc/support/alloc.h>
 #include <grpc/support/string_util.h>
 #include <openssl/pem.h>
-#include <openssl/x509v3.h>
 #include <stdlib.h>
 
 struct verifier {
@@ -27,32 +28,13 @@ static bool is_one_of(const ASN1_IA5STRING *uri, const char *const *ids, size_t 
     return false;
 }
 
-/* The URI among the names if there is exactly one, else NULL. */
-static const ASN1_IA5STRING *only_uri(const GENERAL_NAMES *names)
-{
-    const ASN1_IA5STRING *uri = NULL;
-
-    for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
-        const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
-
-        if (name->type != GEN_URI) {
-            continue;
-        }
-        if (uri != NULL) {
-            return NULL;
-        }
-        uri = name->d.uniformResourceIdentifier;
-    }
-    return uri;
-}
-
 bool kw_verifier_accepts(struct kw_bytes pem, const char *const *ids, size_t count)
 {
     BIO *bio = BIO_new_mem_buf(pem.data, (int)pem.len);
     X509 *cert = bio != NULL ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
     GENERAL_NAMES *names =
         cert != NULL ? X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL) : NULL;
-    const ASN1_IA5STRING *uri = names != NULL ? only_uri(names) : NULL;
+    const ASN1_IA5STRING *uri = names != NULL ? kw_x509_only_uri(names) : NULL;
     bool accepted = uri != NULL && is_one_of(uri, ids, count);
 
     GENERAL_NAMES_free(names);

@@ -219,22 +219,13 @@ static struct kw_result listen_start(struct kw_authz_service *service, int *ret_
     return kw_hop_server_new(service->rpc, &options, &service->server, ret_port, err);
 }
 
-static struct kw_result renewal_ask(struct kw_service_renewal *renewal, struct kw_bytes request,
-                                    void *context, struct kw_error *err)
-{
-    const struct kw_authz_service *service = context;
-
-    return kw_service_renewal_ask_hop(renewal, service->authz.inner, request, err);
-}
-
 static struct kw_result renewal_start(struct kw_authz_service *service, struct kw_error *err)
 {
     const struct kw_service_renewal_options options = {
         .loop = service->authz.loop,
         .credentials_dir = service->authz.config->credentials_dir,
         .trust_domain = service->authz.config->trust_domain,
-        .ask = renewal_ask,
-        .context = service,
+        .inner = &service->authz.inner,
     };
 
     kw_timer_start(&service->reload, KW_CREDENTIALS_CHECK_MS, KW_CREDENTIALS_CHECK_MS);

@@ -1,6 +1,8 @@
 /* The gateway's settings. */
 #include "services/gateway/config.h"
 
+#include "common/base/limits.h"
+
 #include <stddef.h>
 
 #define FIELD(field) .name = #field, .offset = offsetof(struct kw_gateway_config, field)
@@ -25,7 +27,7 @@ static const struct kw_setting settings[] = {
      .doc = "The same for the public listener. Not given: credentials_dir."},
     {FIELD(client_ca_file), .type = KW_SETTING_PATH, .required = true,
      .doc = "PEM bundle of the CAs of partners, stations and operators."},
-    {FIELD(targets), .type = KW_SETTING_LIST, .required = true, .min = 1,
+    {FIELD(targets), .type = KW_SETTING_LIST, .required = true, .min = 1, .max = KW_HOP_TARGETS_MAX,
      .doc = "Where authz listens: host:port; a name stands for all its addresses."},
     {FIELD(redis), .type = KW_SETTING_STRING,
      .doc = "Request cache: host:port, or the path of a Unix socket. Not given: none; everything "

@@ -132,22 +132,13 @@ static struct kw_result hop_make(struct kw_gateway *gateway, struct kw_error *er
     return kw_hop_client_new(gateway->rpc, &options, &gateway->authz, err);
 }
 
-static struct kw_result renewal_ask(struct kw_service_renewal *renewal, struct kw_bytes request,
-                                    void *context, struct kw_error *err)
-{
-    const struct kw_gateway *gateway = context;
-
-    return kw_service_renewal_ask_hop(renewal, gateway->authz, request, err);
-}
-
 static struct kw_result renewal_start(struct kw_gateway *gateway, struct kw_error *err)
 {
     const struct kw_service_renewal_options options = {
         .loop = gateway->loop,
         .credentials_dir = gateway->config->credentials_dir,
         .trust_domain = gateway->config->trust_domain,
-        .ask = renewal_ask,
-        .context = gateway,
+        .inner = &gateway->authz,
     };
 
     return kw_service_renewal_start(&options, &gateway->renewal, err);

@@ -130,9 +130,9 @@ void kw_core_link_publish(struct kw_core_link *link)
     *link->ready = kw_core_link_ready(link);
 }
 
-struct kw_hop_client *kw_core_link_hop(const struct kw_core_link *link)
+struct kw_hop_client *const *kw_core_link_hop(const struct kw_core_link *link)
 {
-    return link->client;
+    return &link->client;
 }
 
 bool kw_core_link_ready(const struct kw_core_link *link)

@@ -45,8 +45,8 @@ void kw_core_link_close(struct kw_core_link *link, void (*closed)(void *context)
 /* After `closed`, when no call uses it. Accepts NULL. */
 void kw_core_link_free(struct kw_core_link *link);
 
-/* The hop itself, for what needs no receipt; NULL once it is closed. */
-struct kw_hop_client *kw_core_link_hop(const struct kw_core_link *link);
+/* The hop itself, for what needs no receipt; what it points at is NULL once the hop is closed. */
+struct kw_hop_client *const *kw_core_link_hop(const struct kw_core_link *link);
 
 /* Connected, and the chain is whole. */
 bool kw_core_link_ready(const struct kw_core_link *link);

@@ -175,22 +175,13 @@ static struct kw_result link_make(struct kw_orch *orch, struct kw_error *err)
     return kw_core_link_new(&options, &orch->link, err);
 }
 
-static struct kw_result renewal_ask(struct kw_service_renewal *renewal, struct kw_bytes request,
-                                    void *context, struct kw_error *err)
-{
-    const struct kw_orch *orch = context;
-
-    return kw_service_renewal_ask_hop(renewal, kw_core_link_hop(orch->link), request, err);
-}
-
 static struct kw_result renewal_start(struct kw_orch *orch, struct kw_error *err)
 {
     const struct kw_service_renewal_options options = {
         .loop = orch->loop,
         .credentials_dir = orch->config->credentials_dir,
         .trust_domain = orch->config->trust_domain,
-        .ask = renewal_ask,
-        .context = orch,
+        .inner = kw_core_link_hop(orch->link),
     };
 
     return kw_service_renewal_start(&options, &orch->renewal, err);
@@ -203,7 +194,7 @@ static void on_open(struct kw_hop_call *outer, const struct kw_hop_peer *peer,
     struct kw_orch *orch = context;
 
     if (open->method == KW_METHOD_RENEW_SERVICE) {
-        kw_relay_open(outer, open, kw_core_link_hop(orch->link));
+        kw_relay_open(outer, open, *kw_core_link_hop(orch->link));
     } else {
         kw_call_open(outer, peer, open, orch);
     }
