@@ -93,6 +93,7 @@ static struct kw_result open_files(struct kw_store *store, const struct kw_store
     KW_TRY(kw_store_lock(options->path, &store->lock_fd, err));
     KW_TRY(kw_conn_open(&store->writer, options->path, KW_CONN_WRITER, err));
     KW_TRY(kw_store_migrate(&store->writer, options->migrations, options->migration_count, err));
+    KW_TRY(kw_store_identity(&store->writer, &store->id, err));
     for (int i = 0; i < KW_STORE_READERS; i++) {
         KW_TRY(kw_conn_open(&store->readers[i], options->path, KW_CONN_READER, err));
     }
@@ -118,6 +119,11 @@ struct kw_result kw_store_open(struct kw_loop *loop, const struct kw_store_optio
     }
     *ret_store = store;
     return KW_OK;
+}
+
+struct kw_id kw_store_id(const struct kw_store *store)
+{
+    return store->id;
 }
 
 static void free_store(struct kw_flush *flush)

@@ -56,6 +56,9 @@ struct kw_store_job {
 struct kw_result kw_store_open(struct kw_loop *loop, const struct kw_store_options *options,
                                struct kw_store **ret_store, struct kw_error *err);
 
+/* Which store this is: an id drawn when the database was made, the same for its life. */
+struct kw_id kw_store_id(const struct kw_store *store);
+
 /* Finishes what is queued, checkpoints, closes and joins; blocks. The `done` of what was queued
  * runs afterwards, when the loop turns, and must not use the store. Loop thread, before
  * kw_loop_stop. Accepts NULL. */

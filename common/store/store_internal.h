@@ -106,6 +106,13 @@ struct kw_result kw_store_lock(const char *path, int *ret_fd, struct kw_error *e
 struct kw_result kw_store_migrate(struct kw_conn *conn, const struct kw_migration *migrations,
                                   size_t count, struct kw_error *err);
 
+/* --- identity.c --- */
+
+/* The id of this database, drawn at its first opening. Fails: STORE_UNAVAILABLE, INTERNAL (what is
+ * stored is no id), SYSTEM. */
+struct kw_result kw_store_identity(struct kw_conn *conn, struct kw_id *ret_id,
+                                   struct kw_error *err);
+
 /* --- queue.c: jobs on their way to a thread --- */
 
 struct kw_job_queue {
@@ -160,6 +167,7 @@ struct kw_store {
     struct kw_store_failure *failure;
     atomic_bool failed;
     int lock_fd;
+    struct kw_id id;
     struct kw_store_counters counters;
     struct kw_job_queue writes;
     struct kw_job_queue reads;

@@ -5,7 +5,7 @@
 
 #include "common/crypto/digest.h"
 #include "common/rpc/methods.h"
-#include "services/authz/row.h"
+#include "common/store/row.h"
 
 struct kw_certificate_row {
     uint8_t fingerprint[KW_SHA256_LEN];

@@ -4,8 +4,8 @@
 #define KW_SERVICES_AUTHZ_DISABLED_TABLE_H
 
 #include "common/audit/capsule.h"
-#include "services/authz/row.h"
-#include "services/authz/stamp.h"
+#include "common/store/row.h"
+#include "common/sync/stamp.h"
 
 /* One that is known stays as it is. `record` is a KWF1 of a disabling kind about a key of `device`.
  * Fails: ENCODING_INVALID (no fact), ARGUMENT_INVALID (an enabling one), STORE_UNAVAILABLE. */

@@ -4,8 +4,8 @@
 #define KW_SERVICES_AUTHZ_GRANT_TABLE_H
 
 #include "common/audit/capsule.h"
-#include "services/authz/row.h"
-#include "services/authz/stamp.h"
+#include "common/store/row.h"
+#include "common/sync/stamp.h"
 
 /* Bits of a grant's operations, by the number of the public enum KeyOperation. */
 enum kw_grant_operation {

@@ -4,7 +4,7 @@
 #define KW_SERVICES_AUTHZ_INVITATION_TABLE_H
 
 #include "common/crypto/digest.h"
-#include "services/authz/row.h"
+#include "common/store/row.h"
 
 struct kw_invitation_row {
     struct kw_id id;

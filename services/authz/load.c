@@ -1,4 +1,4 @@
-/* One write job: the officers' rows and this store's id may be new. */
+/* One write job: the officers' rows may be new. */
 #include "services/authz/load.h"
 
 #include "common/base/clock.h"
@@ -28,10 +28,7 @@ static struct kw_result run(struct kw_store_job *job, struct kw_tx *tx, struct k
 {
     struct kw_authz_load *load = KW_CONTAINER_OF(job, struct kw_authz_load, job);
     struct kw_authz *authz = load->authz;
-    struct kw_id fresh;
 
-    KW_TRY(kw_id_random(&fresh, err));
-    KW_TRY(kw_identity_load(tx, fresh, &authz->stamps.store, err));
     KW_TRY(kw_officers_register(&load->officers, load->now_ms, tx, err));
     KW_TRY(kw_witness_load(tx, &authz->diary.witness, err));
     return quotas_restore(&authz->diary.quotas, tx, err);

@@ -16,7 +16,7 @@ struct kw_authz_load {
     void *context;
 };
 
-/* Registers the officers; fills the store's id, the witness and the quotas of load->authz, whose
+/* Registers the officers; fills the witness and the quotas of load->authz, whose
  * store is open and whom nobody else uses yet. `loaded` comes once, on the loop thread: its result
  * may be CONFIG_INVALID (officers), STORE_UNAVAILABLE, INTERNAL, MEMORY. Fails: CONFIG_INVALID
  * (officers), STORE_UNAVAILABLE, LIMIT_REACHED, MEMORY; then `loaded` does not come. */

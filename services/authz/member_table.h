@@ -3,8 +3,8 @@
 #ifndef KW_SERVICES_AUTHZ_MEMBER_TABLE_H
 #define KW_SERVICES_AUTHZ_MEMBER_TABLE_H
 
-#include "services/authz/row.h"
-#include "services/authz/stamp.h"
+#include "common/store/row.h"
+#include "common/sync/stamp.h"
 
 enum kw_member_kind {
     KW_MEMBER_PARTNER = 1,

@@ -4,7 +4,7 @@
 #define KW_SERVICES_AUTHZ_REQUEST_TABLE_H
 
 #include "common/crypto/digest.h"
-#include "services/authz/row.h"
+#include "common/store/row.h"
 
 struct kw_request_key {
     struct kw_id caller;

@@ -7,11 +7,6 @@
 #include "services/authz/schema.h"
 
 static const char initial[] =
-    /* Which store this is: one row, made once. */
-    "CREATE TABLE identity ("
-    " only INTEGER NOT NULL PRIMARY KEY CHECK (only = 1),"
-    " store BLOB NOT NULL CHECK (length(store) = 16));"
-
     /* Partners (kind 1) and stations (kind 2). Field groups: standing (suspended), keys (the rest
      * that changes). `regions` is a comma-separated list, `products` ids one after the other. */
     "CREATE TABLE members ("

@@ -283,7 +283,9 @@ static struct kw_result store_open(struct kw_authz_service *service, struct kw_e
         .context = service,
     };
 
-    return kw_store_open(authz->loop, &options, &authz->store, err);
+    KW_TRY(kw_store_open(authz->loop, &options, &authz->store, err));
+    authz->stamps.store = kw_store_id(authz->store);
+    return KW_OK;
 }
 
 static struct kw_result page_key_make(struct kw_secret *key, struct kw_error *err)

@@ -1,7 +1,7 @@
-/* SQL of tables witness and identity. */
+/* SQL of table witness. */
 #include "services/authz/witness_table.h"
 
-#include "services/authz/row.h"
+#include "common/store/row.h"
 
 static const char upsert_witness[] =
     "INSERT INTO witness (core, stream, seq, head, time_ms) VALUES ($1, $2, $3, $4, $5)"
@@ -10,9 +10,6 @@ static const char upsert_witness[] =
     " WHERE excluded.seq > witness.seq";
 static const char select_witness[] =
     "SELECT core, stream, seq, head FROM witness ORDER BY time_ms DESC LIMIT 1";
-static const char insert_identity[] =
-    "INSERT INTO identity (only, store) VALUES (1, $1) ON CONFLICT (only) DO NOTHING";
-static const char select_identity[] = "SELECT store FROM identity";
 
 struct kw_result kw_witness_store(struct kw_tx *tx, const struct kw_witness *witness,
                                   uint64_t now_ms, struct kw_error *err)
@@ -45,19 +42,4 @@ struct kw_result kw_witness_load(struct kw_tx *tx, struct kw_witness *ret_witnes
     }
     *ret_witness = witness;
     return KW_OK;
-}
-
-struct kw_result kw_identity_load(struct kw_tx *tx, struct kw_id fresh, struct kw_id *ret_store,
-                                  struct kw_error *err)
-{
-    struct kw_stmt *stmt;
-    bool found;
-
-    KW_TRY(kw_sql(tx, insert_identity, &stmt, err));
-    kw_bind_id(stmt, 1, &fresh);
-    KW_TRY(kw_exec(stmt, NULL, err));
-    KW_TRY(kw_sql(tx, select_identity, &stmt, err));
-    KW_TRY(kw_step(stmt, &found, err));
-    KW_ENSURE(found, err, INTERNAL, "the store has no identity");
-    return kw_col_id(stmt, 0, ret_store, err);
 }

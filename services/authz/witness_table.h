@@ -1,5 +1,4 @@
-/* Table witness: the last receipt head seen of each chain, and table identity beside it: which
- * store this is. Store's threads. */
+/* Table witness: the last receipt head seen of each chain. Store's threads. */
 #ifndef KW_SERVICES_AUTHZ_WITNESS_TABLE_H
 #define KW_SERVICES_AUTHZ_WITNESS_TABLE_H
 
@@ -13,9 +12,5 @@ struct kw_result kw_witness_store(struct kw_tx *tx, const struct kw_witness *wit
 /* The one stored last; all zero when there is none. Fails: STORE_UNAVAILABLE, INTERNAL. */
 struct kw_result kw_witness_load(struct kw_tx *tx, struct kw_witness *ret_witness,
                                  struct kw_error *err);
-
-/* This store's id; `fresh` becomes it when it has none yet. Fails: STORE_UNAVAILABLE, INTERNAL. */
-struct kw_result kw_identity_load(struct kw_tx *tx, struct kw_id fresh, struct kw_id *ret_store,
-                                  struct kw_error *err);
 
 #endif

@@ -3,7 +3,7 @@
 #ifndef KW_SERVICES_ORCHESTRATOR_BATCH_TABLE_H
 #define KW_SERVICES_ORCHESTRATOR_BATCH_TABLE_H
 
-#include "services/orchestrator/row.h"
+#include "common/store/row.h"
 
 struct kw_batch_row {
     struct kw_id id;

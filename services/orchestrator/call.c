@@ -337,6 +337,7 @@ static void write_start(struct kw_call *call)
     struct kw_result started;
 
     call->now_ms = kw_clock_wall_ms();
+    call->stamp = kw_stamp_next(&call->orch->stamps, call->now_ms);
     call->job = (struct kw_store_job){.run = write_run, .done = write_settled};
     started = kw_store_write(call->orch->store, &call->job, &call->error);
     if (!kw_ok(started)) {
@@ -425,10 +426,4 @@ struct kw_result kw_call_only_item(const struct kw_call *call,
     KW_TRY(kw_core_item_result(call->core.reply->items[0], err));
     *ret_item = call->core.reply->items[0];
     return KW_OK;
-}
-
-struct kw_stamp kw_call_stamp(const struct kw_call *call)
-{
-    return (struct kw_stamp){.hlc = call->now_ms << KW_HLC_COUNTER_BITS,
-                             .store = call->orch->boot_id};
 }

@@ -27,8 +27,7 @@
 
 #include <keyward/internal/v1/context.pb-c.h>
 
-#define KW_CALL_MESSAGES_MAX 3  /* batch, chunk, totals */
-#define KW_HLC_COUNTER_BITS  16 /* a stamp is milliseconds, and a count within one */
+#define KW_CALL_MESSAGES_MAX 3 /* batch, chunk, totals */
 
 struct kw_call;
 
@@ -78,8 +77,9 @@ struct kw_call {
 
     /* on the way */
     struct kw_store_job job;
-    uint64_t now_ms; /* wall time of the effect */
-    bool ask_core;   /* the handler's read filled `question` */
+    uint64_t now_ms;       /* wall time of the effect */
+    struct kw_stamp stamp; /* of the field groups it writes */
+    bool ask_core;         /* the handler's read filled `question` */
     Keyward__Internal__V1__CoreRequest question;
     struct kw_core_call core;
     bool has_receipt;              /* core.receipt is in turn */
@@ -133,8 +133,5 @@ struct kw_result kw_call_only_item(const struct kw_call *call,
 /* An item's reason as a result. Fails: the reason; INTERNAL when there is no such reason. */
 struct kw_result kw_core_item_result(const Keyward__Internal__V1__CoreItem *item,
                                      struct kw_error *err);
-
-/* The stamp of a field group written now. */
-struct kw_stamp kw_call_stamp(const struct kw_call *call);
 
 #endif

@@ -4,7 +4,7 @@
 #define KW_SERVICES_ORCHESTRATOR_CHAIN_TABLE_H
 
 #include "common/audit/checkpoint.h"
-#include "services/orchestrator/row.h"
+#include "common/store/row.h"
 
 /* Stores a checkpoint; a repeated one changes nothing.
  * Fails: STORE_CONFLICT (the receipt with its number has another head), STORE_UNAVAILABLE,

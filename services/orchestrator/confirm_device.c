@@ -77,14 +77,13 @@ struct kw_result kw_confirm_device_write(struct kw_call *call, struct kw_tx *tx,
                                          struct kw_error *err)
 {
     const char *serial = request_of(call)->serial_number;
-    const struct kw_stamp stamp = kw_call_stamp(call);
     struct kw_device_row *device = call->state;
     const Keyward__Internal__V1__CoreItem *item;
 
     KW_TRY(kw_call_only_item(call, &item, err));
     KW_TRY(find_device(call, tx, device->id, device, err));
     KW_TRY(kw_material_store_facts(call, tx, item, device->key, KW_FACT_CONFIRMED, "", err));
-    KW_TRY(kw_device_confirm(tx, device->id, serial, call->now_ms, &stamp, err));
+    KW_TRY(kw_device_confirm(tx, device->id, serial, call->now_ms, &call->stamp, err));
     KW_TRY(find_device(call, tx, device->id, device, err));
     return answer_device(call, device, err);
 }

@@ -2,7 +2,8 @@
 #ifndef KW_SERVICES_ORCHESTRATOR_DEVICE_TABLE_H
 #define KW_SERVICES_ORCHESTRATOR_DEVICE_TABLE_H
 
-#include "services/orchestrator/row.h"
+#include "common/store/row.h"
+#include "common/sync/stamp.h"
 
 struct kw_device_row {
     struct kw_id id;
@@ -34,12 +35,6 @@ struct kw_device_filter {
     struct kw_id product;
     enum kw_device_state state;
     const char *serial;
-};
-
-/* When and where a field group was written (design.md §6). */
-struct kw_stamp {
-    uint64_t hlc;
-    struct kw_id store;
 };
 
 /* `*ret_found` false: there is none, and `ret_row` is untouched. Fails: STORE_UNAVAILABLE,

@@ -5,7 +5,7 @@
 
 #include "common/crypto/digest.h"
 #include "common/lifecycle/state.h"
-#include "services/orchestrator/row.h"
+#include "common/store/row.h"
 
 /* Everything borrowed is in the arena the row was read into, or belongs to whoever filled the
  * struct. */

@@ -4,7 +4,7 @@
 #define KW_SERVICES_ORCHESTRATOR_RECEIPT_TABLE_H
 
 #include "common/audit/receipt.h"
-#include "services/orchestrator/row.h"
+#include "common/store/row.h"
 
 /* What is stored beside the record. */
 struct kw_receipt_row {

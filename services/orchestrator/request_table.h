@@ -4,7 +4,7 @@
 #define KW_SERVICES_ORCHESTRATOR_REQUEST_TABLE_H
 
 #include "common/crypto/digest.h"
-#include "services/orchestrator/row.h"
+#include "common/store/row.h"
 
 struct kw_request_key {
     const char *caller; /* SPIFFE id */

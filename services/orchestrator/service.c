@@ -150,7 +150,9 @@ static struct kw_result store_make(struct kw_orch *orch, struct kw_error *err)
         .context = orch->context,
     };
 
-    return kw_store_open(orch->loop, &options, &orch->store, err);
+    KW_TRY(kw_store_open(orch->loop, &options, &orch->store, err));
+    orch->stamps.store = kw_store_id(orch->store);
+    return KW_OK;
 }
 
 static struct kw_result link_make(struct kw_orch *orch, struct kw_error *err)

@@ -10,6 +10,7 @@
 #include "common/rpc/rpc.h"
 #include "common/rpc/service_renewal.h"
 #include "common/store/store.h"
+#include "common/sync/stamp.h"
 #include "services/orchestrator/config.h"
 
 struct kw_core_link;
@@ -28,7 +29,8 @@ struct kw_orch {
     struct kw_seal_verifier *seals;
     struct kw_replay *replay;
     struct kw_secret page_key;
-    struct kw_id boot_id; /* names this life: the stream of its receipts, the store in its stamps */
+    struct kw_id boot_id; /* names this life: the stream of its receipts */
+    struct kw_stamp_clock stamps;
     uint64_t start_ms;
     _Atomic bool core_ready; /* read by the probes' thread */
 

@@ -3,7 +3,7 @@
 #ifndef KW_SERVICES_ORCHESTRATOR_TRANSPORT_KEY_TABLE_H
 #define KW_SERVICES_ORCHESTRATOR_TRANSPORT_KEY_TABLE_H
 
-#include "services/orchestrator/row.h"
+#include "common/store/row.h"
 
 /* Every kw_bytes is in the arena it was read into, or borrowed from whoever filled the struct. */
 struct kw_transport_key_row {

@@ -4,7 +4,7 @@
 #include "services/authz/operations.h"
 #include "services/authz/policy.h"
 #include "services/authz/quota_book.h"
-#include "services/authz/stamp.h"
+#include "common/sync/stamp.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

@@ -71,7 +71,7 @@ Test(authz_tables, a_migration_that_was_changed_is_refused)
 
     cr_assert(le(sz, kw_authz_migration_count, 8));
     memcpy(changed, kw_authz_migrations, kw_authz_migration_count * sizeof(changed[0]));
-    changed[0].sql = "CREATE TABLE identity (only INTEGER)";
+    changed[0].sql = "CREATE TABLE members (only INTEGER)";
     store_fixture_close(&store);
     cr_assert(eq(int, store_fixture_open(&store, changed, kw_authz_migration_count, &error).reason,
                  KW_E_CONFIG_INVALID));
@@ -676,7 +676,7 @@ Test(authz_tables, an_enabling_fact_is_nothing_for_this_table)
     in_tx(enabling_facts_are_refused);
 }
 
-/* --- quotas, witness, identity --- */
+/* --- quotas, witness --- */
 
 static STORE_TEST_RUN(quotas_are_replaced)
 {
@@ -731,21 +731,4 @@ static STORE_TEST_RUN(witness_grows)
 Test(authz_tables, the_witness_of_a_chain_only_grows)
 {
     in_tx(witness_grows);
-}
-
-static STORE_TEST_RUN(identity_stays)
-{
-    struct kw_id first;
-    struct kw_id second;
-
-    (void)job;
-    KW_TRY(kw_identity_load(tx, id_of(1), &first, err));
-    KW_TRY(kw_identity_load(tx, id_of(2), &second, err));
-    cr_assert(kw_id_equal(first, id_of(1)) && kw_id_equal(second, first));
-    return KW_OK;
-}
-
-Test(authz_tables, a_store_has_one_identity_for_ever)
-{
-    in_tx(identity_stays);
 }

@@ -54,6 +54,22 @@ Test(store_open, a_new_migration_is_applied_to_an_old_database)
     cr_assert(eq(i64, store_test_rows(&f), 1));
 }
 
+Test(store_open, a_database_is_the_same_store_for_ever_and_another_is_another)
+{
+    struct store_fixture other;
+    struct kw_id first;
+
+    cr_assert(eq(int, open_with(two, 2), KW_E_NONE));
+    first = kw_store_id(f.store);
+    store_fixture_close(&f);
+    cr_assert(eq(int, open_with(two, 2), KW_E_NONE));
+    cr_assert(eq(int, kw_id_equal(kw_store_id(f.store), first), 1));
+    store_fixture_init(&other);
+    cr_assert(eq(int, store_fixture_open(&other, two, 2, &err).reason, KW_E_NONE));
+    cr_assert(eq(int, kw_id_equal(kw_store_id(other.store), first), 0));
+    store_fixture_done(&other);
+}
+
 Test(store_open, a_changed_migration_is_refused)
 {
     const struct kw_migration changed[] = {{"0001_initial", "CREATE TABLE t (id INTEGER)"}};

@@ -1,7 +1,6 @@
-/* Small helpers that every table file uses: columns copied into a call's arena, flags for "no such
- * row". */
-#ifndef KW_SERVICES_ORCHESTRATOR_ROW_H
-#define KW_SERVICES_ORCHESTRATOR_ROW_H
+/* What every table file uses: columns copied into a call's arena. */
+#ifndef KW_COMMON_STORE_ROW_H
+#define KW_COMMON_STORE_ROW_H
 
 #include "common/base/arena.h"
 #include "common/store/store.h"

@@ -1,5 +1,5 @@
 /* Columns, copied out of a statement. */
-#include "services/orchestrator/row.h"
+#include "common/store/row.h"
 
 struct kw_result kw_row_bytes(struct kw_stmt *stmt, int column, struct kw_arena *arena,
                               struct kw_bytes *ret_bytes, struct kw_error *err)

@@ -1,5 +1,5 @@
 /* The hybrid clock. */
-#include "services/authz/stamp.h"
+#include "common/sync/stamp.h"
 
 #define COUNT_BITS 16
 

@@ -1,8 +1,8 @@
 /* Stamps: when, by the hybrid clock, and in which store a field group was last changed. Merging
  * (design.md §6) lets the higher stamp win; here they are only written.
  */
-#ifndef KW_SERVICES_AUTHZ_STAMP_H
-#define KW_SERVICES_AUTHZ_STAMP_H
+#ifndef KW_COMMON_SYNC_STAMP_H
+#define KW_COMMON_SYNC_STAMP_H
 
 #include "common/base/id.h"
 
