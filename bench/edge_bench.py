@@ -63,7 +63,7 @@ class Echo:
 
 
 def ratio(pair):
-    return pair["edge"].cpu_us("server") / pair["libgrpc"].cpu_us("server")
+    return measure.ratio(pair["edge"], pair["libgrpc"], lambda sample: sample.cpu_us["server"])
 
 
 def print_rows(rows):

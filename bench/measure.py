@@ -187,7 +187,7 @@ class Row:
 
     def __init__(self, name, run, failures_allowed=False):
         self.name, self._run, self._failures_allowed = name, run, failures_allowed
-        self._samples = []
+        self.samples = []
 
     def sample(self):
         for attempt in range(ATTEMPTS):
@@ -199,11 +199,11 @@ class Row:
                     raise
         if sample.failed > 0 and not self._failures_allowed:
             raise RuntimeError("%s: %.1f %% of the calls failed" % (self.name, 100 * sample.failed))
-        self._samples.append(sample)
+        self.samples.append(sample)
 
     def _shown(self):
-        clean = [sample for sample in self._samples if not sample.noisy]
-        return clean or self._samples
+        clean = [sample for sample in self.samples if not sample.noisy]
+        return clean or self.samples
 
     def of(self, figure):
         """The median of `figure(sample)`."""
@@ -229,8 +229,17 @@ class Row:
 
     @property
     def counts(self):
-        clean = sum(not sample.noisy for sample in self._samples)
-        return "%s%d/%d" % ("" if clean else "~", clean, len(self._samples))
+        clean = sum(not sample.noisy for sample in self.samples)
+        return "%s%d/%d" % ("" if clean else "~", clean, len(self.samples))
+
+
+def ratio(a, b, figure_a, figure_b=None):
+    """The median of what two rows' samples of one round are to each other: a slow phase of the machine,
+    which both were in, is in neither. From rounds in which both were clean, if there are any."""
+    pairs = list(zip(a.samples, b.samples))
+    clean = [pair for pair in pairs if not pair[0].noisy and not pair[1].noisy]
+    figure_b = figure_b or figure_a
+    return median([figure_a(one) / figure_b(other) for one, other in clean or pairs])
 
 
 def run_rounds(rows, rounds, budget_s):
