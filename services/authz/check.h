@@ -6,9 +6,6 @@
 
 #include <google/protobuf/timestamp.pb-c.h>
 
-/* Characters of well-formed UTF-8. */
-size_t kw_check_characters(const char *text);
-
 /* 1 to `max` characters. Fails: ARGUMENT_INVALID. */
 struct kw_result kw_check_text(struct kw_authz_call *call, const char *field, const char *text,
                                size_t max, struct kw_error *err);

@@ -2,6 +2,7 @@
  * messages let them. */
 #include "services/authz/operations.h"
 
+#include "common/rpc/field.h"
 #include "services/authz/check.h"
 #include "services/authz/view.h"
 
@@ -128,7 +129,7 @@ struct kw_result kw_authz_station_create(struct kw_authz_call *call, struct kw_t
                     "station", err, "an output-only field is set");
     KW_TRY(
         kw_check_text(call, "station.display_name", station->display_name, DISPLAY_NAME_MAX, err));
-    KW_FIELD_ENSURE(call, kw_check_characters(station->location) <= LOCATION_MAX,
+    KW_FIELD_ENSURE(call, kw_field_characters(station->location) <= LOCATION_MAX,
                     "station.location", err, "too long");
     KW_TRY(products_read(call, station, &row.products, err));
     row.display_name = station->display_name;

@@ -1,14 +1,9 @@
-/* Pages of lists: how many items, where to go on, and tokens that nobody else can make.
- *
- * A token is the last id shown and a MAC over it, the caller, the method and everything else the
- * request asked for. Its key lives as long as the process: after a restart a list starts anew.
- */
+/* Pages of authz's lists: how many items, and where to go on (common/rpc/page_token.h). The key of
+ * the tokens lives as long as the process: after a restart a list starts anew. */
 #ifndef KW_SERVICES_AUTHZ_PAGE_H
 #define KW_SERVICES_AUTHZ_PAGE_H
 
 #include "services/authz/call.h"
-
-#define KW_PAGE_TOKEN_SIZE 65 /* 16 and 16 bytes in hex, and a NUL */
 
 /* What the request asked for. */
 struct kw_page {

@@ -1,7 +1,7 @@
 /* ConfirmDevice: a pen proves that it took its key. */
+#include "common/rpc/field.h"
 #include "services/orchestrator/handlers.h"
 #include "services/orchestrator/material.h"
-#include "services/orchestrator/text.h"
 
 #include "common/base/limits.h"
 
@@ -20,7 +20,7 @@ static struct kw_result check_fields(struct kw_call *call, struct kw_id *ret_dev
     KW_ENSURE_FIELD(request->challenge.len == KW_ID_LEN, call, "challenge", err,
                     "a challenge has 16 bytes");
     KW_ENSURE_FIELD(request->tag.len == KW_CMAC_LEN, call, "tag", err, "a tag has 16 bytes");
-    KW_ENSURE_FIELD(kw_text_printable(request->serial_number, KW_DEVICE_SERIAL_LEN_MAX), call,
+    KW_ENSURE_FIELD(kw_field_printable(request->serial_number, KW_DEVICE_SERIAL_LEN_MAX), call,
                     "serial_number", err, "a serial number has 1 to %d printable ASCII characters",
                     KW_DEVICE_SERIAL_LEN_MAX);
     *ret_device = ids.id[0];

@@ -5,9 +5,9 @@
  * the method repeatable, so it needs no requests row. A range that exists is answered from the
  * store; of one that exists in part, the rest is made. Whatever is answered is durable.
  */
+#include "common/rpc/field.h"
 #include "services/orchestrator/handlers.h"
 #include "services/orchestrator/material.h"
-#include "services/orchestrator/text.h"
 
 #include "common/base/limits.h"
 #include "common/rpc/messages.h"
@@ -33,7 +33,7 @@ static struct kw_result read_fields(struct kw_call *call, struct kw_batch_row *r
     struct kw_resource_ids product;
 
     KW_TRY(kw_call_name(call, "product", KW_RESOURCE_PRODUCT, request->product, &product, err));
-    KW_ENSURE_FIELD(kw_text_printable(request->lot, KW_LOT_LEN_MAX), call, "lot", err,
+    KW_ENSURE_FIELD(kw_field_printable(request->lot, KW_LOT_LEN_MAX), call, "lot", err,
                     "a lot number has 1 to %d printable ASCII characters", KW_LOT_LEN_MAX);
     KW_ENSURE_FIELD(request->count >= 1 && request->count <= KW_BATCH_DEVICES_MAX, call, "count",
                     err, "a batch has 1 to %d devices", KW_BATCH_DEVICES_MAX);

@@ -111,7 +111,7 @@ static struct kw_result list_rows(struct kw_call *call, struct kw_tx *tx,
     KW_ENSURE(rows != NULL, err, MEMORY, "%zu devices", page->size);
     KW_TRY(read_filter(call, &filter, err));
     KW_TRY(
-        kw_device_list(tx, &filter, page->id, page->size + 1, call->arena, rows, ret_count, err));
+        kw_device_list(tx, &filter, page->place.id, page->size + 1, call->arena, rows, ret_count, err));
     *ret_rows = rows;
     return KW_OK;
 }
@@ -134,8 +134,8 @@ struct kw_result kw_list_devices_read(struct kw_call *call, struct kw_tx *tx, st
         response.n_devices++;
     }
     if (response.n_devices < count) {
-        KW_TRY(kw_page_token(call, 0, rows[response.n_devices - 1].id, &response.next_page_token,
-                             err));
+        KW_TRY(kw_page_token(call, (struct kw_page_place){.id = rows[response.n_devices - 1].id},
+                             &response.next_page_token, err));
     }
     return kw_call_answer(call, &response.base, err);
 }

@@ -1,8 +1,8 @@
 /* The common part of the key mutations. */
 #include "services/orchestrator/key_change.h"
 
+#include "common/rpc/field.h"
 #include "common/rpc/messages.h"
-#include "services/orchestrator/text.h"
 
 #include <assert.h>
 
@@ -36,7 +36,7 @@ struct kw_result kw_key_change_load(struct kw_call *call, struct kw_tx *tx,
 {
     const Keyward__V1__ActivateKeyRequest *request =
         (const Keyward__V1__ActivateKeyRequest *)call->request;
-    size_t characters = kw_text_characters(request->justification);
+    size_t characters = kw_field_characters(request->justification);
 
     ret_change->name = request->name;
     ret_change->etag = request->etag;

@@ -30,7 +30,7 @@ static struct kw_result list_rows(struct kw_call *call, struct kw_tx *tx,
         KW_TRY(kw_call_name(call, "parent", KW_RESOURCE_DEVICE, request->parent, &parent, err));
     }
     KW_TRY(
-        kw_key_list(tx, parent.id[0], page->id, page->size + 1, call->arena, rows, ret_count, err));
+        kw_key_list(tx, parent.id[0], page->place.id, page->size + 1, call->arena, rows, ret_count, err));
     *ret_rows = rows;
     return KW_OK;
 }
@@ -63,8 +63,8 @@ struct kw_result kw_list_keys_read(struct kw_call *call, struct kw_tx *tx, struc
         response.n_keys++;
     }
     if (response.n_keys < count) {
-        KW_TRY(
-            kw_page_token(call, 0, rows[response.n_keys - 1].id, &response.next_page_token, err));
+        KW_TRY(kw_page_token(call, (struct kw_page_place){.id = rows[response.n_keys - 1].id},
+                             &response.next_page_token, err));
     }
     return kw_call_answer(call, &response.base, err);
 }

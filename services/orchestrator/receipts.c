@@ -106,11 +106,11 @@ struct kw_result kw_list_receipts_read(struct kw_call *call, struct kw_tx *tx, s
     listing.max = page.size;
     listing.response.receipts = kw_view_pointers(&call->view, page.size);
     KW_ENSURE(listing.response.receipts != NULL, err, MEMORY, "%zu receipts", page.size);
-    KW_TRY(kw_receipt_list(tx, &filter,
-                           (struct kw_receipt_place){.time_ms = page.time_ms, .id = page.id},
-                           call->arena, take_receipt, &listing, err));
+    KW_TRY(kw_receipt_list(
+        tx, &filter, (struct kw_receipt_place){.time_ms = page.place.time_ms, .id = page.place.id},
+        call->arena, take_receipt, &listing, err));
     if (listing.more) {
-        KW_TRY(kw_page_token(call, listing.last.time_ms, listing.last.id,
+        KW_TRY(kw_page_token(call, (struct kw_page_place){listing.last.time_ms, listing.last.id},
                              &listing.response.next_page_token, err));
     }
     return kw_call_answer(call, &listing.response.base, err);

@@ -4,8 +4,8 @@
 
 #include "services/orchestrator/call.h"
 
-/* Milliseconds since 1970 of an optional timestamp; a time before counts as 1970. Fails:
- * ARGUMENT_INVALID, blaming the field. */
+/* Milliseconds since 1970 of an optional timestamp. Fails: ARGUMENT_INVALID (not from 1970 to
+ * 9999), blaming the field. */
 struct kw_result kw_time_field(struct kw_call *call, const char *field,
                                const Google__Protobuf__Timestamp *time, uint64_t absent_ms,
                                uint64_t *ret_ms, struct kw_error *err);
