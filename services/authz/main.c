@@ -10,7 +10,7 @@
 
 /* One a process; outlives every callback. */
 struct program {
-    const struct kw_authz_config *config;
+    struct kw_authz_config config;
     struct kw_authz_service *authz;
     struct kw_loop *loop;
     struct kw_process *process;
@@ -31,7 +31,7 @@ static void on_started(int port, void *context)
     struct kw_error error;
 
     if (!kw_ok(
-            kw_observe_start(program->config->metrics_listen, &hooks, &program->observe, &error))) {
+            kw_observe_start(program->config.metrics_listen, &hooks, &program->observe, &error))) {
         KW_LOG(ERROR, "cannot go on", KW_F_ERR(&error));
         kw_process_fail(program->process, EXIT_FAILURE);
         return;
@@ -82,7 +82,7 @@ static struct kw_result start(struct program *program, struct kw_error *err)
     const struct kw_process_hooks hooks = {.drain = on_drain,
                                            .stop = on_stop,
                                            .context = program,
-                                           .grace_ms = program->config->drain_ms};
+                                           .grace_ms = program->config.drain_ms};
     const struct kw_authz_events events = {.started = on_started,
                                            .failed = on_failed,
                                            .drained = on_drained,
@@ -94,39 +94,36 @@ static struct kw_result start(struct program *program, struct kw_error *err)
     KW_TRY(kw_secret_region_lock(err));
     KW_TRY(kw_loop_new(&program->loop, err));
     KW_TRY(kw_process_new(program->loop, &hooks, &program->process, err));
-    return kw_authz_service_new(program->loop, program->config, &events, &program->authz, err);
+    return kw_authz_service_new(program->loop, &program->config, &events, &program->authz, err);
 }
 
-static struct kw_result serve(const struct kw_authz_config *config, int *ret_exit_code,
-                              struct kw_error *err)
+static struct kw_result serve(struct program *program, int *ret_exit_code, struct kw_error *err)
 {
-    static struct program program;
     enum kw_log_level level = KW_LOG_INFO;
 
-    program.config = config;
-    KW_TRY(kw_log_level_parse(config->log_level, &level, err));
-    kw_log_setup("authz", config->region, level);
-    KW_TRY(start(&program, err));
-    kw_loop_run(program.loop);
-    *ret_exit_code = kw_process_end(program.process);
-    kw_authz_service_free(program.authz);
-    kw_loop_free(program.loop);
+    KW_TRY(kw_log_level_parse(program->config.log_level, &level, err));
+    kw_log_setup("authz", program->config.region, level);
+    KW_TRY(start(program, err));
+    kw_loop_run(program->loop);
+    *ret_exit_code = kw_process_end(program->process);
+    kw_authz_service_free(program->authz);
+    kw_loop_free(program->loop);
     return KW_OK;
 }
 
 int main(int argc, char **argv)
 {
-    struct kw_authz_config config = {0};
+    static struct program program;
     enum kw_settings_outcome outcome = KW_SETTINGS_PRINTED;
     struct kw_error error = {0};
     int exit_code = EXIT_SUCCESS;
     struct kw_result result =
-        kw_settings_load(&kw_authz_settings, argc, argv, &config, &outcome, &error);
+        kw_settings_load(&kw_authz_settings, argc, argv, &program.config, &outcome, &error);
 
     if (kw_ok(result) && outcome == KW_SETTINGS_RUN) {
-        result = serve(&config, &exit_code, &error);
+        result = serve(&program, &exit_code, &error);
     }
-    kw_settings_done(&kw_authz_settings, &config);
+    kw_settings_done(&kw_authz_settings, &program.config);
     if (!kw_ok(result)) {
         KW_LOG(ERROR, "cannot go on", KW_F_ERR(&error));
         return EXIT_FAILURE;

@@ -99,7 +99,7 @@ static void inner_done(struct kw_inner *inner)
 {
     struct kw_authz_call *call = inner->user;
     struct kw_error error;
-    struct kw_result result = KW_OK;
+    struct kw_result result;
 
     if (inner->reason == KW_E_NONE) {
         result = joined(call, &error);
