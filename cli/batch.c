@@ -1,5 +1,6 @@
 /* CreateBatch and programming. */
 #include "cli/batch.h"
+#include "cli/json.h"
 
 #include "cli/member_files.h"
 
@@ -14,7 +15,7 @@ struct collecting {
 static struct kw_result line_out(const struct collecting *c, const ProtobufCMessage *message,
                                  struct kw_error *err)
 {
-    return c->file != NULL ? kw_delivery_line(message, c->file, err) : KW_OK;
+    return c->file != NULL ? kw_json_line(kw_json_from_message(message), c->file, err) : KW_OK;
 }
 
 static struct kw_result take_chunk(const struct collecting *c, const Keyward__V1__BatchChunk *chunk,

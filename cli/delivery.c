@@ -64,18 +64,6 @@ void kw_deliveries_done(struct kw_deliveries *deliveries)
     }
 }
 
-struct kw_result kw_delivery_line(const ProtobufCMessage *message, FILE *out, struct kw_error *err)
-{
-    json_t *json = kw_json_from_message(message);
-    int rc;
-
-    KW_ENSURE(json != NULL, err, MEMORY, "JSON");
-    rc = json_dumpf(json, out, JSON_COMPACT);
-    json_decref(json);
-    KW_ENSURE(rc == 0 && fputc('\n', out) == '\n', err, SYSTEM, "a delivery cannot be written");
-    return KW_OK;
-}
-
 /* A field of exactly `len` bytes in base64. */
 static struct kw_result base64_take(const json_t *line, const char *name, void *to, size_t len,
                                     struct kw_error *err)

@@ -40,9 +40,6 @@ struct kw_result kw_deliveries_add(struct kw_deliveries *deliveries,
 /* Accepts NULL and zeroed. */
 void kw_deliveries_done(struct kw_deliveries *deliveries);
 
-/* Writes one line. Fails: SYSTEM, MEMORY. */
-struct kw_result kw_delivery_line(const ProtobufCMessage *message, FILE *out, struct kw_error *err);
-
 /* Reads a file of such lines. Fails: CONFIG_INVALID (missing, or not such lines), MEMORY. */
 struct kw_result kw_deliveries_read(const char *path, struct kw_deliveries *deliveries,
                                     struct kw_error *err);

@@ -11,17 +11,6 @@
 #include <openssl/evp.h>
 #include <stdlib.h>
 
-static struct kw_result line_write(json_t *json, FILE *out, struct kw_error *err)
-{
-    int rc;
-
-    KW_ENSURE(json != NULL, err, MEMORY, "JSON");
-    rc = json_dumpf(json, out, JSON_COMPACT);
-    json_decref(json);
-    KW_ENSURE(rc == 0 && fputc('\n', out) == '\n', err, SYSTEM, "evidence cannot be written");
-    return KW_OK;
-}
-
 struct exporting {
     FILE *out;
     uint64_t records;
@@ -34,7 +23,8 @@ static struct kw_result take(const ProtobufCMessage *message, void *context, str
     struct exporting *exporting = context;
 
     for (size_t i = 0; i < response->n_records; i++) {
-        KW_TRY(line_write(kw_json_from_message(&response->records[i]->base), exporting->out, err));
+        KW_TRY(
+            kw_json_line(kw_json_from_message(&response->records[i]->base), exporting->out, err));
         exporting->records++;
     }
     return KW_OK;
@@ -52,10 +42,10 @@ struct kw_result kw_evidence_export(struct kw_connection *connection,
     KW_ENSURE(head != NULL, err, MEMORY, "JSON");
     (void)json_object_set_new(head, "exportTime",
                               json_string(kw_time_text(kw_time_from_ms(kw_clock_wall_ms()), now)));
-    KW_TRY(line_write(head, out, err));
+    KW_TRY(kw_json_line(head, out, err));
     KW_TRY(kw_connection_stream(connection, KW_METHOD_GET_VERIFICATION_DATA, &request->base, arena,
                                 take, &exporting, err));
-    KW_TRY(line_write(json_pack("{s:I}", "records", (json_int_t)exporting.records), out, err));
+    KW_TRY(kw_json_line(json_pack("{s:I}", "records", (json_int_t)exporting.records), out, err));
     *ret_records = exporting.records;
     return KW_OK;
 }

@@ -171,3 +171,14 @@ json_t *kw_json_from_message(const ProtobufCMessage *message)
     }
     return object;
 }
+
+struct kw_result kw_json_line(json_t *json, FILE *out, struct kw_error *err)
+{
+    int rc;
+
+    KW_ENSURE(json != NULL, err, MEMORY, "JSON");
+    rc = json_dumpf(json, out, JSON_COMPACT);
+    json_decref(json);
+    KW_ENSURE(rc == 0 && fputc('\n', out) == '\n', err, SYSTEM, "a line cannot be written");
+    return KW_OK;
+}

@@ -89,9 +89,9 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
     return remove(path);
 }
 
-void kw_mesh_dir_remove(const struct kw_mesh_dir *dir)
+void kw_mesh_dir_remove(const char *path)
 {
-    (void)nftw(dir->path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    (void)nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 static struct kw_result put(const struct kw_mesh_dir *dir, const char *name,

@@ -38,7 +38,7 @@ struct kw_result kw_mesh_service_files(const struct kw_mesh_dir *dir, const char
  * SYSTEM. */
 struct kw_result kw_mesh_cli_file(const struct kw_mesh_dir *dir, int port, struct kw_error *err);
 
-/* Removes the directory and all that is in it. Only one that kw_mesh_dir_make made. */
-void kw_mesh_dir_remove(const struct kw_mesh_dir *dir);
+/* Removes a directory of ours and all that is in it. */
+void kw_mesh_dir_remove(const char *path);
 
 #endif

@@ -1,13 +1,13 @@
 /* Where the tour takes place: a directory, and a mesh of its own if nobody named one. */
 #include "cli/tour_run.h"
 
+#include "cli/mesh_files.h"
 #include "cli/settings.h"
 #include "common/base/clock.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -150,14 +150,6 @@ struct kw_result kw_tour_begin(struct kw_tour *tour, const char *dir, struct kw_
     return KW_OK;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
 static struct kw_result mesh_stop(struct kw_tour *tour, struct kw_error *err)
 {
     int status = 0;
@@ -181,7 +173,7 @@ struct kw_result kw_tour_end(struct kw_tour *tour, bool good, struct kw_error *e
     }
     KW_TRY(mesh_stop(tour, err));
     if (good && tour->dir_made) {
-        (void)nftw(tour->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+        kw_mesh_dir_remove(tour->dir);
     }
     return KW_OK;
 }

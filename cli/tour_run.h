@@ -24,7 +24,7 @@ struct kw_tour_step {
     const char *remark; /* printed behind it; NULL: nothing */
 };
 
-/* Zero-initialise; release with kw_tour_done. */
+/* Zero-initialise; release with kw_tour_end. */
 struct kw_tour {
     struct kw_arena *arena;
     char keyward[PATH_MAX]; /* this program */

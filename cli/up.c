@@ -179,7 +179,7 @@ enum kw_exit kw_up(const char *dir, bool with_parent)
         return KW_EXIT_USAGE;
     }
     if (!up.keep && up.exit_code == 0) {
-        kw_mesh_dir_remove(&up.dir);
+        kw_mesh_dir_remove(up.dir.path);
     }
     return up.exit_code == 0 ? KW_EXIT_OK : KW_EXIT_UNHEALTHY;
 }

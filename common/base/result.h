@@ -6,7 +6,7 @@
  * read it.
  *
  *     KW_ENSURE(len <= KW_BODY_LEN_MAX, err, BODY_TOO_LARGE, "%zu bytes", len);   makes an error
- *     KW_TRY(kw_store_begin(tx, err));                                            passes it on
+ *     KW_TRY(kw_exec(stmt, NULL, err));                                           passes it on
  *
  * Errors are made by KW_FAIL and KW_ENSURE and by nothing else (a lint checks it), with a reason
  * from errors.def. The message is for our own log; what a caller is told is the reason's fixed

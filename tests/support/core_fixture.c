@@ -194,6 +194,6 @@ void core_fixture_done(struct core_fixture *fx)
     kw_credentials_done(&fx->authz);
     kw_buf_done(&fx->authz_der);
     kw_arena_free(fx->arena);
-    kw_mesh_dir_remove(&fx->dir);
+    kw_mesh_dir_remove(fx->dir.path);
     test_no_leaks();
 }

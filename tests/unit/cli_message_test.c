@@ -258,8 +258,8 @@ Test(message, deliveries_survive_their_file)
     item.wrapped_key = (ProtobufCBinaryData){sizeof(bytes), bytes};
     item.check_value = (ProtobufCBinaryData){KW_DELIVERY_CHECK_LEN, bytes};
     item.transport_key_version = 4;
-    cr_assert(kw_ok(kw_delivery_line(&batch.base, file, NULL)));
-    cr_assert(kw_ok(kw_delivery_line(&item.base, file, NULL)));
+    cr_assert(kw_ok(kw_json_line(kw_json_from_message(&batch.base), file, NULL)));
+    cr_assert(kw_ok(kw_json_line(kw_json_from_message(&item.base), file, NULL)));
     (void)fclose(file);
     cr_assert(kw_ok(kw_deliveries_read(path, &read, NULL)));
     cr_expect_str_eq(read.batch, name);
