@@ -31,9 +31,10 @@ static const struct kw_setting settings[] = {
     {FIELD(pki_dir), .type = KW_SETTING_PATH, .required = true,
      .doc = "Directory `keyward-cryptocore init` wrote: ca-operators.pem says which officers are "
             "ours."},
-    {FIELD(officers_dir), .type = KW_SETTING_PATH,
+    {FIELD(officers_dir), .type = KW_SETTING_PATH, .required = true,
      .doc = "Directory with the operators' certificates, *.pem, leaf first. It is the list: at "
-            "start the ones in it are registered and operators no longer in it are revoked."},
+            "start the ones in it are registered and operators no longer in it are revoked, for "
+            "good. An empty one is refused."},
     {FIELD(auditors_dir), .type = KW_SETTING_PATH,
      .doc = "The same for auditors, who may read and nothing else."},
     {FIELD(drain_ms), .type = KW_SETTING_U32, .fallback = "10000", .min = 100, .max = 300000,

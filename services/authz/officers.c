@@ -20,6 +20,7 @@ struct reading {
     struct kw_trust trust;
     enum kw_caller_role role;
     uint64_t now_ms;
+    size_t files; /* read so far */
 };
 
 void kw_officers_done(struct kw_officers *officers)
@@ -62,7 +63,7 @@ static struct kw_result leaf_check(const struct reading *reading, const struct k
     return KW_OK;
 }
 
-static struct kw_result file_read(const struct reading *reading, const char *path,
+static struct kw_result file_read(struct reading *reading, const char *path,
                                   struct kw_officers *officers, struct kw_error *err)
 {
     KW_SCOPED(kw_buf_done) struct kw_buf pem = {0};
@@ -78,6 +79,7 @@ static struct kw_result file_read(const struct reading *reading, const char *pat
         result = leaf_check(reading, &leaf, &row, &inner);
     }
     KW_ENSURE(kw_ok(result), err, CONFIG_INVALID, "%s: %s", path, inner.message);
+    reading->files++;
     if (row.expire_ms <= reading->now_ms) {
         KW_LOG(WARN, "officer's certificate has expired", KW_F_STR("file", path));
         return KW_OK;
@@ -93,7 +95,7 @@ static bool is_pem(const char *name)
     return len > suffix && strcmp(name + len - suffix, ".pem") == 0;
 }
 
-static struct kw_result entries_read(DIR *dir, const struct reading *reading, const char *path,
+static struct kw_result entries_read(DIR *dir, struct reading *reading, const char *path,
                                      struct kw_officers *officers, struct kw_error *err)
 {
     struct dirent *entry;
@@ -110,7 +112,7 @@ static struct kw_result entries_read(DIR *dir, const struct reading *reading, co
     return KW_OK;
 }
 
-static struct kw_result directory_read(const struct reading *reading, const char *path,
+static struct kw_result directory_read(struct reading *reading, const char *path,
                                        struct kw_officers *officers, struct kw_error *err)
 {
     struct kw_result result;
@@ -126,6 +128,19 @@ static struct kw_result directory_read(const struct reading *reading, const char
     return result;
 }
 
+/* An empty list is a volume that is not there rather than a house without operators: whoever is not
+ * listed is revoked, for good. */
+static struct kw_result lists_read(struct reading *reading, struct kw_officers *officers,
+                                   struct kw_error *err)
+{
+    reading->role = KW_CALLER_OPERATOR;
+    KW_TRY(directory_read(reading, reading->config->officers_dir, officers, err));
+    KW_ENSURE(reading->files > 0, err, CONFIG_INVALID, "no operator's certificate in %s",
+              reading->config->officers_dir);
+    reading->role = KW_CALLER_AUDITOR;
+    return directory_read(reading, reading->config->auditors_dir, officers, err);
+}
+
 struct kw_result kw_officers_load(const struct kw_authz_config *config, uint64_t now_ms,
                                   struct kw_officers *officers, struct kw_error *err)
 {
@@ -137,12 +152,7 @@ struct kw_result kw_officers_load(const struct kw_authz_config *config, uint64_t
     (void)snprintf(path, sizeof(path), "%s/%s", config->pki_dir, CA_FILE);
     KW_TRY(kw_file_read(path, FILE_LEN_MAX, &pem, err));
     KW_TRY(kw_trust_from_pem(&reading.trust, kw_buf_bytes(&pem), err));
-    reading.role = KW_CALLER_OPERATOR;
-    result = directory_read(&reading, config->officers_dir, officers, err);
-    reading.role = KW_CALLER_AUDITOR;
-    if (kw_ok(result)) {
-        result = directory_read(&reading, config->auditors_dir, officers, err);
-    }
+    result = lists_read(&reading, officers, err);
     kw_trust_done(&reading.trust);
     return result;
 }

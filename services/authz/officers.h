@@ -16,7 +16,7 @@ struct kw_officers {
 /* Reads *.pem of both directories (leaf first); each leaf must be an operator's of ours, below
  * pki_dir/ca-operators.pem. One that has expired is left out and logged. Blocks; at start-up.
  * Fails: CONFIG_INVALID (a directory or file that can't be read, a certificate that is not an
- * operator's), MEMORY. */
+ * operator's, no operator at all), MEMORY. */
 struct kw_result kw_officers_load(const struct kw_authz_config *config, uint64_t now_ms,
                                   struct kw_officers *officers, struct kw_error *err);
 

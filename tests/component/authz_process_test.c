@@ -142,6 +142,25 @@ Test(authz_process, does_not_start_without_its_list_of_officers)
     cr_assert(eq(int, authz_fixture_start_fails(&fx), KW_E_CONFIG_INVALID));
 }
 
+static enum kw_reason ask_status(const struct actor *caller)
+{
+    Keyward__V1__GetStatusRequest body = KEYWARD__V1__GET_STATUS_REQUEST__INIT;
+    const struct question question = {
+        .method = KW_METHOD_GET_STATUS, .body = &body.base, .caller = caller};
+
+    return authz_ask(&fx, &question).reason;
+}
+
+/* A volume that is not mounted must not revoke everybody. */
+Test(authz_process, does_not_start_with_an_empty_list_of_officers)
+{
+    REQUIRE(unlink(in_dir("officers/one.pem")) == 0, "unlink");
+    cr_assert(eq(int, authz_fixture_start_fails(&fx), KW_E_CONFIG_INVALID));
+    authz_officer_file(&fx, "officers/one.pem", &fx.officer);
+    authz_fixture_start(&fx);
+    cr_assert(eq(int, ask_status(&fx.officer), KW_E_NONE));
+}
+
 Test(authz_process, does_not_start_with_a_file_among_the_officers_that_is_none)
 {
     write_text(in_dir("officers/two.pem"), "nonsense");
@@ -165,15 +184,6 @@ Test(authz_process, does_not_start_when_an_officer_is_of_another_ca)
     cr_assert(eq(int, authz_fixture_start_fails(&fx), KW_E_CONFIG_INVALID));
     authz_actor_done(&stranger);
     authz_root_done(&foreign);
-}
-
-static enum kw_reason ask_status(const struct actor *caller)
-{
-    Keyward__V1__GetStatusRequest body = KEYWARD__V1__GET_STATUS_REQUEST__INIT;
-    const struct question question = {
-        .method = KW_METHOD_GET_STATUS, .body = &body.base, .caller = caller};
-
-    return authz_ask(&fx, &question).reason;
 }
 
 Test(authz_process, officers_come_and_go_by_the_list)
