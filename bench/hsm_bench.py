@@ -80,11 +80,11 @@ def main():
         measure.run_rounds([row[0] for row in rows], 1 if options.quick else ROUNDS, BUDGET_S)
         print("### HSM: one GetDeviceAccess\n")
         print("%d calls: %s.\n" % (sum(token.calls.values()), list_text(token.calls)))
-        base = rows[1][0].per_s
+        base = rows[1][0]  # the list, by as many processes as there are workers
         measure.table(["what", "processes", "allocator", "per s", "of the list", "CPU µs", "p50 µs", "p99 µs",
                        "samples"],
                       [[what, count, "jemalloc" if preload else "libc", "%.0f" % row.per_s,
-                        "%.2f" % (row.per_s / base), "%.1f" % row.cpu_us("load"), "%.0f" % row.p50_us,
+                        "%.2f" % measure.ratio(row, base, lambda sample: sample.per_s), "%.1f" % row.cpu_us("load"), "%.0f" % row.p50_us,
                         "%.0f" % row.p99_us, row.counts] for row, what, count, preload in rows])
 
 
