@@ -243,22 +243,34 @@ static size_t plan(struct row *rows, const char *credentials_dir, const char *co
     return count;
 }
 
+static char credentials_dir[] = "/tmp/kw-bench-XXXXXX";
+static pid_t parent;
+
+/* However the bench ends; its processes share this. */
+static void remove_credentials(void)
+{
+    if (getpid() == parent) {
+        test_credentials_remove(credentials_dir);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const char *const in_flight_default[] = {"1", "64", "256"};
     static const char *const uris[] = {BENCH_ID, NULL};
     static struct row rows[VARIANTS_MAX];
-    char dir[] = "/tmp/kw-bench-XXXXXX";
     unsigned long rounds = argc > 1 ? strtoul(argv[1], NULL, 10) : ROUNDS_DEFAULT;
     struct test_ca ca;
     size_t count;
 
     bench_require(rounds > 0 && rounds <= ROUNDS_MAX, "1 to 50 rounds");
-    bench_must(mkdtemp(dir));
+    parent = getpid();
+    bench_must(mkdtemp(credentials_dir));
+    (void)atexit(remove_credentials);
     test_ca_init(&ca, "bench");
-    test_credentials(dir, &ca, &ca, uris);
-    count = argc > 2 ? plan(rows, dir, (const char *const *)argv + 2, argc - 2)
-                     : plan(rows, dir, in_flight_default, 3);
+    test_credentials(credentials_dir, &ca, &ca, uris);
+    count = argc > 2 ? plan(rows, credentials_dir, (const char *const *)argv + 2, argc - 2)
+                     : plan(rows, credentials_dir, in_flight_default, 3);
     for (unsigned long round = 0; round < rounds; round++) {
         for (size_t i = 0; i < count; i++) {
             run_once(&rows[i]);
@@ -267,6 +279,5 @@ int main(int argc, char **argv)
     print_table(rows, count);
     print_aim(rows, count);
     test_ca_done(&ca);
-    test_credentials_remove(dir);
     return EXIT_SUCCESS;
 }
