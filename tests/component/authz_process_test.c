@@ -4,6 +4,7 @@
 #include "tests/component/authz_fixture.h"
 
 #include <keyward/v1/status_service.pb-c.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -118,6 +119,69 @@ Test(authz_process, what_was_not_acknowledged_may_be_asked_again_after_a_restart
     authz_fixture_restart(&fx);
     cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_NONE));
     cr_assert(eq(i64, authz_number(&fx, "SELECT count(*) FROM grants"), 1));
+}
+
+/* Keeps the store's writer busy until it is let go. */
+static sem_t gate;
+static sem_t reached;
+
+static struct kw_result wait_at_gate(struct kw_store_job *job, struct kw_tx *tx,
+                                     struct kw_error *err)
+{
+    (void)job;
+    (void)tx;
+    KW_ENSURE(sem_post(&reached) == 0 && sem_wait(&gate) == 0, err, SYSTEM, "gate");
+    return KW_OK;
+}
+
+static struct kw_result do_nothing(struct kw_store_job *job, struct kw_tx *tx, struct kw_error *err)
+{
+    (void)job;
+    (void)tx;
+    (void)err;
+    return KW_OK;
+}
+
+static size_t jobs_done;
+
+static void count_job(struct kw_store_job *job)
+{
+    (void)job;
+    jobs_done++;
+}
+
+/* As many jobs as the store takes, behind one that waits at the gate. */
+static size_t fill_queue(void)
+{
+    struct kw_store_job *jobs = kw_arena_alloc(fx.arena, (KW_STORE_JOBS_MAX + 2) * sizeof(*jobs));
+    size_t count = 0;
+
+    jobs[0] = (struct kw_store_job){.run = wait_at_gate, .done = count_job};
+    MUST(kw_store_write(fx.authz->store, &jobs[count++], err));
+    while (sem_trywait(&reached) != 0) {
+        authz_turn(&fx); /* the store is told at the end of a turn */
+    }
+    jobs[count] = (struct kw_store_job){.run = do_nothing, .done = count_job};
+    while (kw_ok(kw_store_write(fx.authz->store, &jobs[count], NULL))) {
+        count++;
+        jobs[count] = (struct kw_store_job){.run = do_nothing, .done = count_job};
+    }
+    return count;
+}
+
+Test(authz_process, a_full_store_makes_the_diary_wait_and_loses_no_denial)
+{
+    size_t jobs;
+
+    REQUIRE(sem_init(&gate, 0, 0) == 0 && sem_init(&reached, 0, 0) == 0, "sem_init");
+    jobs = fill_queue();
+    cr_assert(eq(int, authz_access(&fx, device).reason, KW_E_NOT_FOUND));
+    EVENTUALLY(&fx, fx.authz->diary.page_full && !fx.authz->diary.writing); /* it was refused */
+    cr_assert(eq(int, authz_access(&fx, device).reason, KW_E_NOT_FOUND));
+    REQUIRE(sem_post(&gate) == 0, "sem_post");
+    EVENTUALLY(&fx, jobs_done == jobs);
+    authz_denials_await(&fx, 2);
+    cr_assert(eq(i64, authz_number(&fx, "SELECT max(seq) FROM denials"), 2));
 }
 
 /* --- starting --- */
