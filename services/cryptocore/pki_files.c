@@ -30,7 +30,7 @@ size_t kw_core_ca_index(enum kw_hsm_signer signer)
             return i;
         }
     }
-    assert(!"not an issuing CA");
+    assert(false && "not an issuing CA");
     return 0;
 }
 
