@@ -1,8 +1,9 @@
-/* Capsule, lag and caller's signature. */
+/* Capsule, dry runs, lag and caller's signature. */
 #include "services/cryptocore/admit.h"
 
 #include "common/audit/request_signature.h"
 #include "common/base/clock.h"
+#include "common/rpc/messages.h"
 #include "common/rpc/resource.h"
 
 struct kw_result kw_core_caller_ca(enum kw_role role, enum kw_hsm_signer *ret_ca,
@@ -109,6 +110,15 @@ static struct kw_result role_check(const struct kw_core_call *call, struct kw_er
     return KW_OK;
 }
 
+/* A dry run ends at the orchestrator. One that comes here is somebody's attempt to have done what
+ * the caller signed not to be done. */
+static struct kw_result dry_run_check(const struct kw_core_call *call, struct kw_error *err)
+{
+    KW_ENSURE(!kw_message_validate_only(call->body), err, CAPSULE_INVALID,
+              "the caller asked to have nothing done");
+    return KW_OK;
+}
+
 struct kw_result kw_core_admit(struct kw_core_call *call, struct kw_error *err)
 {
     struct kw_core *core = call->core;
@@ -128,6 +138,7 @@ struct kw_result kw_core_admit(struct kw_core_call *call, struct kw_error *err)
                             &call->capsule, err));
     KW_TRY(kw_capsule_actor(&call->capsule, &call->actor, err));
     KW_TRY(role_check(call, err));
+    KW_TRY(dry_run_check(call, err));
     KW_TRY(kw_ledger_admit(core->ledger, call->stream, &call->capsule.witness, err));
     if (kw_method_has(call->method, KW_METHOD_SIGNED)) {
         KW_TRY(signature_verify(call, err));

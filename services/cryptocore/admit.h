@@ -6,7 +6,7 @@
 #include "services/cryptocore/call.h"
 
 /* Verifies the capsule against the request (signature by the own cell's authz, freshness, body,
- * method, operation, not used before), the receipts' lag, and, where the method row says so, the
+ * method, operation, not used before), that it is no dry run, the receipts' lag, and, where the method row says so, the
  * caller's own signature. Fills the call's capsule, actor and receipt id. Fails: CAPSULE_INVALID,
  * CAPSULE_EXPIRED, CAPSULE_REPLAYED, RECEIPT_LAG, SIGNATURE_INVALID, IDENTITY_INVALID,
  * LIMIT_REACHED, MEMORY, CRYPTO, SYSTEM. */

@@ -1,11 +1,12 @@
-/* Enabling facts: ActivateKey, ReleaseBatch and LiftKeySuspensions. Two rounds: the facts the
- * decision rests on are verified, then the new ones get their MACs. An enabling fact is made from
- * verified ones only. */
+/* Enabling facts: ActivateKey, ReleaseBatch and LiftKeySuspensions. Two rounds: the key's binding
+ * and the facts the decision rests on are verified, then the new ones get their MACs. An enabling
+ * fact is made from verified ones only, about the key that the caller named. */
 #include "services/cryptocore/operations.h"
 
 #include "common/base/limits.h"
 #include "common/rpc/resource.h"
 #include "keyward/v1/key_service.pb-c.h"
+#include "keyward/v1/provisioning_service.pb-c.h"
 #include "services/cryptocore/material.h"
 
 enum {
@@ -31,7 +32,7 @@ static struct kw_result item_prepare(struct kw_core_call *call, size_t index,
     KW_TRY(kw_state_require(ret_state, operation, call->actor, err));
     KW_ENSURE(count > 0, err, KEY_STATE, "a key without any enabling fact");
     kw_core_request_add(call, index, KW_HSM_VERIFY_FACTS)->verify_facts =
-        (struct kw_hsm_verify_facts){.facts = facts, .count = count};
+        (struct kw_hsm_verify_facts){.device = binding, .facts = facts, .count = count};
     return KW_OK;
 }
 
@@ -49,6 +50,19 @@ static struct kw_result named_key_check(const struct kw_core_call *call, const c
     return KW_OK;
 }
 
+/* What a release reaches is the batch that the station signed for, whatever authz says. */
+static struct kw_result released_batch_check(const struct kw_core_call *call, const char *name,
+                                             struct kw_error *err)
+{
+    struct kw_resource_ids ids;
+
+    KW_TRY(kw_resource_parse(KW_RESOURCE_BATCH, name, &ids, err));
+    KW_ENSURE(call->capsule.scope == KW_SCOPE_BATCH &&
+                  kw_id_equal(call->capsule.scope_id, ids.id[0]),
+              err, CAPSULE_INVALID, "the capsule is not about the batch named");
+    return KW_OK;
+}
+
 struct kw_result kw_core_activate_prepare(struct kw_core_call *call, struct kw_error *err)
 {
     struct kw_key_state state;
@@ -56,6 +70,10 @@ struct kw_result kw_core_activate_prepare(struct kw_core_call *call, struct kw_e
     KW_TRY(kw_core_items_make(call, call->request->n_keys, err));
     KW_ENSURE(call->method->id == KW_METHOD_RELEASE_BATCH || call->item_count == 1, err,
               CAPSULE_INVALID, "%zu keys activated at once", call->item_count);
+    if (call->method->id == KW_METHOD_RELEASE_BATCH) {
+        KW_TRY(released_batch_check(
+            call, ((const Keyward__V1__ReleaseBatchRequest *)call->body)->name, err));
+    }
     for (size_t i = 0; i < call->item_count; i++) {
         call->items[i].reason = item_prepare(call, i, KW_OPERATION_ACTIVATE, &state, err).reason;
     }

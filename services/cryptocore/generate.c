@@ -27,6 +27,25 @@ static struct kw_result new_key_read(const struct kw_core_call *call, size_t ind
     return kw_id_from_bytes(kw_bytes_field(message->device_id), &ret_key->device, err);
 }
 
+/* The keys are of the range that the capsule is for, and that range lies within what the station
+ * signed. In 64 bits, where nothing wraps. */
+static struct kw_result range_check(const struct kw_core_call *call, struct kw_error *err)
+{
+    const Keyward__V1__CreateBatchRequest *body =
+        (const Keyward__V1__CreateBatchRequest *)call->body;
+    uint64_t first = call->capsule.first;
+    uint64_t count = call->request->n_new_keys;
+
+    KW_ENSURE(count <= call->capsule.count, err, CAPSULE_INVALID,
+              "%llu keys where the capsule allows %u", (unsigned long long)count,
+              call->capsule.count);
+    KW_ENSURE(first >= body->start_index && first + count <= body->count, err, CAPSULE_INVALID,
+              "%llu keys from %llu where %u to %u were asked for", (unsigned long long)count,
+              (unsigned long long)first, body->start_index, body->count);
+    return KW_OK;
+}
+
+/* Station, authz and orchestrator mean the same product. */
 static struct kw_result product_check(const struct kw_core_call *call, struct kw_id product,
                                       struct kw_error *err)
 {
@@ -37,6 +56,9 @@ static struct kw_result product_check(const struct kw_core_call *call, struct kw
     KW_TRY(kw_resource_parse(KW_RESOURCE_PRODUCT, body->product, &ids, err));
     KW_ENSURE(kw_id_equal(ids.id[0], product), err, CAPSULE_INVALID,
               "another product than the one asked for");
+    KW_ENSURE(call->capsule.scope == KW_SCOPE_PRODUCT &&
+                  kw_id_equal(call->capsule.scope_id, product),
+              err, CAPSULE_INVALID, "the capsule is not about the product asked for");
     return KW_OK;
 }
 
@@ -50,8 +72,7 @@ struct kw_result kw_core_generate_prepare(struct kw_core_call *call, struct kw_e
     struct kw_id batch;
 
     KW_TRY(kw_core_items_make(call, request->n_new_keys, err));
-    KW_ENSURE(request->n_new_keys <= call->capsule.count, err, CAPSULE_INVALID,
-              "%zu keys where the capsule allows %u", request->n_new_keys, call->capsule.count);
+    KW_TRY(range_check(call, err));
     KW_TRY(kw_material_transport(call, &generate.station, err));
     KW_TRY(kw_id_from_bytes(kw_bytes_field(request->product_id), &product, err));
     KW_TRY(kw_id_from_bytes(kw_bytes_field(request->batch_id), &batch, err));

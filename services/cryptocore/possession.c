@@ -45,7 +45,8 @@ struct kw_result kw_core_possession_prepare(struct kw_core_call *call, struct kw
     KW_TRY(proof_read(body, &possession, err));
     if (fact_count > 0) {
         kw_core_request_add(call, 0, KW_HSM_VERIFY_FACTS)->verify_facts =
-            (struct kw_hsm_verify_facts){.facts = facts, .count = fact_count};
+            (struct kw_hsm_verify_facts){
+                .device = possession.device, .facts = facts, .count = fact_count};
     }
     kw_core_request_add(call, 0, KW_HSM_VERIFY_POSSESSION)->possession = possession;
     return KW_OK;

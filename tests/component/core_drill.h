@@ -25,6 +25,16 @@ struct core_ask drill_access_ask(void);
 /* ActivateKey of the device's key by `caller`, as if it had not been activated. */
 struct core_ask drill_activate_ask(const struct core_caller *caller);
 
+/* ReleaseBatch of the device's batch by the station, as if it had not been released. */
+struct core_ask drill_release_ask(void);
+
+/* LiftKeySuspensions by the officer of the one suspension that the device's key has from now on. */
+struct core_ask drill_lift_ask(void);
+
+/* A suspension of the device's key, as a record, and among what the orchestrator knows. */
+struct kw_bytes drill_suspension(struct kw_id suspension);
+void drill_suspend(struct kw_id suspension);
+
 void drill_allowed(struct core_ask *ask);
 void drill_refused(struct core_ask *ask, enum kw_reason expected);
 

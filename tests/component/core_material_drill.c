@@ -141,29 +141,13 @@ Test(core_material, without_its_activation_a_key_is_not_released)
 }
 
 /* A disabling fact that one side deleted is still known to the other. */
-static struct kw_bytes suspension(void)
-{
-    struct kw_fact fact = {.kind = KW_FACT_SUSPENDED,
-                           .time_ms = 1,
-                           .actor = kw_bytes_str("spiffe://keyward.test/operator/x"),
-                           .ref = {{9}}};
-    struct kw_buf record = {0};
-    struct kw_bytes copy = KW_BYTES_NONE;
-
-    cr_assert(kw_ok(kw_id_from_bytes(kw_bytes_field(drill.device.key->key_id), &fact.key, NULL)));
-    cr_assert(kw_ok(kw_fact_encode(&fact, &record, NULL)));
-    cr_assert(kw_ok(kw_arena_copy(drill.fx.arena, kw_buf_bytes(&record), &copy, NULL)));
-    kw_buf_done(&record);
-    return copy;
-}
-
 Test(core_material, a_suspension_that_the_orchestrator_hides_is_in_the_capsule)
 {
     struct core_ask ask = drill_access_ask();
     KW_SCOPED(kw_buf_done) struct kw_buf list = {0};
     struct kw_fact fact;
 
-    cr_assert(kw_ok(kw_fact_decode(suspension(), &fact, NULL)));
+    cr_assert(kw_ok(kw_fact_decode(drill_suspension((struct kw_id){{9}}), &fact, NULL)));
     cr_assert(kw_ok(kw_capsule_disabled_add(&ask.capsule, &list, &fact, NULL)));
     drill_refused(&ask, KW_E_KEY_STATE);
 }
@@ -171,13 +155,8 @@ Test(core_material, a_suspension_that_the_orchestrator_hides_is_in_the_capsule)
 Test(core_material, a_suspension_that_authz_hides_is_in_the_orchestrator_s_facts)
 {
     struct core_ask ask = drill_access_ask();
-    Keyward__Internal__V1__Fact hidden = KEYWARD__INTERNAL__V1__FACT__INIT;
-    Keyward__Internal__V1__Fact *list[8];
 
-    hidden.fact = kw_field_bytes(suspension());
-    kw_copy(list, drill.device.key->facts, drill.device.key->n_facts * sizeof(list[0]));
-    list[drill.device.key->n_facts++] = &hidden;
-    drill.device.key->facts = list;
+    drill_suspend((struct kw_id){{9}});
     drill_refused(&ask, KW_E_KEY_STATE);
 }
 

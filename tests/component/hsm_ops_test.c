@@ -182,8 +182,10 @@ Test(hsm_ops, fact_macs_verify)
     struct kw_hsm_fact facts[2] = {{.content = contents[0]}, {.content = contents[1]}};
     struct kw_hsm_request verify = {.op = KW_HSM_VERIFY_FACTS,
                                     .verify_facts = {.facts = facts, .count = 2}};
+    KW_SCOPED(kw_secret_done) struct kw_secret value = {0};
     struct kw_hsm_answer answer;
 
+    hsm_device(&f, &verify.verify_facts.device, &value);
     cr_assert(eq(int, hsm_run(&f, &make, &answer), KW_E_NONE));
     cr_assert(eq(sz, answer.macs.count, 2));
     for (size_t i = 0; i < 2; i++) {

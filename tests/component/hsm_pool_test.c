@@ -423,7 +423,8 @@ static size_t every_kind(struct kw_hsm_request requests[8])
         .generate = {.kek_version = 1, .station = f.ptk, .keys = &key, .count = 1}};
     requests[n++] = releases(1)[0];
     requests[n++] = (struct kw_hsm_request){.op = KW_HSM_MAC_FACTS, .mac_facts = {&content, 1}};
-    requests[n++] = (struct kw_hsm_request){.op = KW_HSM_VERIFY_FACTS, .verify_facts = {&fact, 1}};
+    requests[n++] =
+        (struct kw_hsm_request){.op = KW_HSM_VERIFY_FACTS, .verify_facts = {device, &fact, 1}};
     requests[n++] = (struct kw_hsm_request){
         .op = KW_HSM_PTK_CREATE, .ptk_create = {f.partner, 2, 1, kw_buf_bytes(&f.transport_cert)}};
     requests[n++] =

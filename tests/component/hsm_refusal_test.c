@@ -114,12 +114,31 @@ Test(hsm_refusal, one_wrong_fact_among_right_ones)
 {
     struct kw_hsm_request release = hsm_release(&f, &device, &fact);
     struct kw_hsm_fact facts[2] = {fact, fact};
-    struct kw_hsm_request request = {.op = KW_HSM_VERIFY_FACTS,
-                                     .verify_facts = {.facts = facts, .count = 2}};
+    struct kw_hsm_request request = {
+        .op = KW_HSM_VERIFY_FACTS, .verify_facts = {.device = device, .facts = facts, .count = 2}};
 
     cr_assert(eq(int, hsm_run(&f, &release, NULL), KW_E_NONE));
+    cr_assert(eq(int, hsm_run(&f, &request, NULL), KW_E_NONE));
     facts[1].mac[7] ^= 1;
     cr_assert(eq(int, hsm_run(&f, &request, NULL), KW_E_BINDING_INVALID));
+}
+
+Test(hsm_refusal, right_facts_of_a_key_that_is_described_as_another)
+{
+    struct kw_hsm_request release = hsm_release(&f, &device, &fact);
+    struct kw_hsm_request request = {
+        .op = KW_HSM_VERIFY_FACTS,
+        .verify_facts = {.device = release.derive.device, .facts = &fact, .count = 1}};
+    struct kw_key_binding *said = &request.verify_facts.device;
+    uint8_t *fields[] = {said->key.bytes,   said->device.bytes, said->product.bytes,
+                         said->batch.bytes, said->wrapped,      said->check};
+
+    cr_assert(eq(int, hsm_run(&f, &request, NULL), KW_E_NONE));
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        fields[i][0] ^= 1;
+        cr_assert(eq(int, hsm_run(&f, &request, NULL), KW_E_BINDING_INVALID), "field %zu", i);
+        fields[i][0] ^= 1;
+    }
 }
 
 Test(hsm_refusal, wrong_possession_tag)

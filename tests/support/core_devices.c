@@ -26,25 +26,35 @@ static void new_keys(struct core_fixture *fx, struct core_ask *ask, struct core_
     ask->request.batch_id = kw_field_bytes(kw_id_bytes(&device->batch));
 }
 
+void core_batch_ask(struct core_fixture *fx, struct core_ask *ask,
+                    const struct core_caller *station, struct core_device *device)
+{
+    Keyward__V1__CreateBatchRequest *body = kw_arena_alloc(fx->arena, sizeof(*body));
+    char *product = kw_arena_alloc(fx->arena, KW_RESOURCE_NAME_SIZE);
+
+    MUST(kw_id_random(&device->product, err));
+    keyward__v1__create_batch_request__init(body);
+    body->request_id = core_request_id(fx);
+    body->product = kw_resource_name1(KW_RESOURCE_PRODUCT, device->product, product);
+    body->lot = (char *)(uintptr_t) "LOT";
+    body->count = 1;
+    core_ask_init(fx, ask, KW_METHOD_CREATE_BATCH, &body->base, station);
+    ask->capsule.owner = station->id;
+    ask->capsule.ptk_version = station->ptk_version;
+    ask->capsule.count = 1;
+    ask->capsule.scope = KW_SCOPE_PRODUCT;
+    ask->capsule.scope_id = device->product;
+    ask->request.transport_key = station->ptk;
+    new_keys(fx, ask, device);
+}
+
 static void generate(struct core_fixture *fx, const struct core_caller *station,
                      struct core_device *device)
 {
-    Keyward__V1__CreateBatchRequest body = KEYWARD__V1__CREATE_BATCH_REQUEST__INIT;
-    char product[KW_RESOURCE_NAME_SIZE];
     struct core_answer answer;
     struct core_ask ask;
 
-    MUST(kw_id_random(&device->product, err));
-    body.request_id = core_request_id(fx);
-    body.product = kw_resource_name1(KW_RESOURCE_PRODUCT, device->product, product);
-    body.lot = (char *)(uintptr_t) "LOT";
-    body.count = 1;
-    core_ask_init(fx, &ask, KW_METHOD_CREATE_BATCH, &body.base, station);
-    ask.capsule.owner = station->id;
-    ask.capsule.ptk_version = station->ptk_version;
-    ask.capsule.count = 1;
-    ask.request.transport_key = station->ptk;
-    new_keys(fx, &ask, device);
+    core_batch_ask(fx, &ask, station, device);
     answer = core_ask(fx, &ask);
     REQUIRE(answer.reason == KW_E_NONE, "%s", kw_reason_row(answer.reason)->name);
     device->key = answer.reply->items[0]->key;
@@ -101,20 +111,28 @@ static void confirm(struct core_fixture *fx, const struct core_caller *station,
     facts_add(fx, device, answer.reply);
 }
 
+void core_release_ask(struct core_fixture *fx, struct core_ask *ask,
+                      const struct core_caller *station, const struct core_device *device)
+{
+    Keyward__V1__ReleaseBatchRequest *body = kw_arena_alloc(fx->arena, sizeof(*body));
+    char *name = kw_arena_alloc(fx->arena, KW_RESOURCE_NAME_SIZE);
+
+    keyward__v1__release_batch_request__init(body);
+    body->request_id = core_request_id(fx);
+    body->name = kw_resource_name1(KW_RESOURCE_BATCH, device->batch, name);
+    core_ask_init(fx, ask, KW_METHOD_RELEASE_BATCH, &body->base, station);
+    one_key(fx, ask, device);
+    ask->capsule.scope = KW_SCOPE_BATCH;
+    ask->capsule.scope_id = device->batch;
+}
+
 static void release(struct core_fixture *fx, const struct core_caller *station,
                     struct core_device *device)
 {
-    Keyward__V1__ReleaseBatchRequest body = KEYWARD__V1__RELEASE_BATCH_REQUEST__INIT;
-    char name[KW_RESOURCE_NAME_SIZE];
     struct core_answer answer;
     struct core_ask ask;
 
-    body.request_id = core_request_id(fx);
-    body.name = kw_resource_name1(KW_RESOURCE_BATCH, device->batch, name);
-    core_ask_init(fx, &ask, KW_METHOD_RELEASE_BATCH, &body.base, station);
-    one_key(fx, &ask, device);
-    ask.capsule.scope = KW_SCOPE_BATCH;
-    ask.capsule.scope_id = device->batch;
+    core_release_ask(fx, &ask, station, device);
     answer = core_ask(fx, &ask);
     REQUIRE(answer.reason == KW_E_NONE, "%s", kw_reason_row(answer.reason)->name);
     facts_add(fx, device, answer.reply);

@@ -135,6 +135,13 @@ void core_device(struct core_fixture *fx, const struct core_caller *station,
                  struct core_device *ret_device);
 void core_device_done(struct core_device *device);
 
+/* CreateBatch of one device, whose ids and product are chosen here, and ReleaseBatch of the batch
+ * of a device: all right. */
+void core_batch_ask(struct core_fixture *fx, struct core_ask *ask,
+                    const struct core_caller *station, struct core_device *device);
+void core_release_ask(struct core_fixture *fx, struct core_ask *ask,
+                      const struct core_caller *station, const struct core_device *device);
+
 /* A question for the device's key by `partner`: GetDeviceAccess, all right. */
 void core_access_ask(struct core_fixture *fx, struct core_ask *ask,
                      const struct core_device *device, const struct core_caller *partner);

@@ -39,6 +39,12 @@ struct kw_result kw_hsm_key_binding_seal(struct kw_hsm_session *session,
 struct kw_result kw_hsm_ptk_binding_seal(struct kw_hsm_session *session,
                                          struct kw_ptk_binding *binding, struct kw_error *err);
 
+/* Checks a stored device key's MAC, and leaves the key wrapped. Fails: BINDING_INVALID, HSM_*,
+ * CRYPTO. */
+struct kw_result kw_hsm_key_binding_verify(struct kw_hsm_session *session,
+                                           const struct kw_key_binding *binding,
+                                           struct kw_error *err);
+
 /* Checks a stored key's MAC and unwraps it for the given uses. Fails: BINDING_INVALID,
  * HSM_KEY_MISSING (KEK), HSM_*. */
 struct kw_result kw_hsm_device_open(struct kw_hsm_session *session,

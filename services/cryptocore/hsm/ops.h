@@ -109,8 +109,11 @@ struct kw_hsm_mac_facts {
     size_t count; /* 1 … KW_HSM_FACTS_MAX */
 };
 
-/* VERIFY_FACTS. Fails: BINDING_INVALID (any of them), HSM_*. */
+/* VERIFY_FACTS: of a key whose binding is verified first, so that what is decided from the facts is
+ * decided about this batch, product and device. Nothing is unwrapped. Fails: BINDING_INVALID (any
+ * of them), HSM_*. */
 struct kw_hsm_verify_facts {
+    struct kw_key_binding device;
     const struct kw_hsm_fact *facts;
     size_t count; /* 1 … KW_HSM_FACTS_MAX */
 };

@@ -1,5 +1,5 @@
-/* MAC_FACTS and VERIFY_FACTS: the MACs of enabling facts. The label keeps them apart from all other
- * MACs. */
+/* MAC_FACTS and VERIFY_FACTS: the MACs of enabling facts, and of the key they are about. The label
+ * keeps them apart from all other MACs. */
 #include "services/cryptocore/hsm/operations.h"
 
 static const char fact_label[] = "KEYWARD-FACT-v1";
@@ -32,6 +32,7 @@ struct kw_result kw_hsm_op_verify_facts(struct kw_hsm_session *session, struct k
 {
     (void)arena;
     (void)answer;
+    KW_TRY(kw_hsm_key_binding_verify(session, &request->verify_facts.device, err));
     return kw_hsm_facts_verify(session, request->verify_facts.facts, request->verify_facts.count,
                                err);
 }

@@ -38,15 +38,23 @@ struct kw_result kw_hsm_ptk_binding_seal(struct kw_hsm_session *session,
     return binding_mac(session, KW_BYTES_OF(input), binding->mac, err);
 }
 
+struct kw_result kw_hsm_key_binding_verify(struct kw_hsm_session *session,
+                                           const struct kw_key_binding *binding,
+                                           struct kw_error *err)
+{
+    uint8_t input[KW_KEY_BINDING_INPUT_LEN];
+
+    KW_TRY(kw_key_binding_input(binding, input, err));
+    return binding_check(session, KW_BYTES_OF(input), binding->mac, "device", err);
+}
+
 struct kw_result kw_hsm_device_open(struct kw_hsm_session *session,
                                     const struct kw_key_binding *binding,
                                     struct kw_hsm_object *ret_key, struct kw_error *err)
 {
-    uint8_t input[KW_KEY_BINDING_INPUT_LEN];
     CK_OBJECT_HANDLE kek;
 
-    KW_TRY(kw_key_binding_input(binding, input, err));
-    KW_TRY(binding_check(session, KW_BYTES_OF(input), binding->mac, "device", err));
+    KW_TRY(kw_hsm_key_binding_verify(session, binding, err));
     KW_TRY(kw_hsm_session_kek(session, binding->kek_version, &kek, err));
     return kw_hsm_key_unwrap(session, kek, KW_BYTES_OF(binding->wrapped), KW_HSM_USE_SIGN, ret_key,
                              err);

@@ -92,12 +92,14 @@ static const struct kw_hsm_fact *facts_get(struct kw_reader *r, struct kw_arena 
 
 static void verify_facts_put(struct kw_writer *w, const struct kw_hsm_request *request)
 {
+    kw_key_binding_put(w, &request->verify_facts.device);
     facts_put(w, request->verify_facts.facts, request->verify_facts.count);
 }
 
 static void verify_facts_get(struct kw_reader *r, struct kw_arena *arena,
                              struct kw_hsm_request *request)
 {
+    kw_key_binding_get(r, &request->verify_facts.device);
     request->verify_facts.facts = facts_get(r, arena, &request->verify_facts.count);
 }
 
