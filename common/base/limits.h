@@ -55,7 +55,7 @@
 #define KW_HOP_RESOLVE_INTERVAL_MS        5000U /* a name is looked up again */
 
 /* --- key states --- */
-#define KW_KEY_SUSPENSIONS_MAX 64U  /* suspensions one key version may ever have */
+#define KW_KEY_SUSPENSIONS_MAX 64U  /* suspensions of one key version; the last is for good */
 #define KW_FACT_ACTOR_LEN_MAX  511U /* a SPIFFE id of ours, KW_SPIFFE_TEXT_SIZE without its NUL */
 
 /* --- capsules and receipts --- */

@@ -1,5 +1,6 @@
-/* The fold: booleans that only ever become true, and a sorted set of suspensions that only grows.
- * Both are joins of semilattices, which is why order and repetition do not matter. */
+/* The fold: booleans that only ever become true, and a sorted set of suspensions that only grows,
+ * until it is full; then it is the lowest ids of all that were heard. All are joins of
+ * semilattices, which is why order and repetition do not matter. */
 #include "common/lifecycle/state.h"
 
 /* The place of `id`, or where it belongs. */
@@ -25,22 +26,32 @@ static bool suspension_at(const struct kw_key_state *state, size_t place, struct
     return place < state->suspension_count && kw_id_equal(state->suspensions[place].id, id);
 }
 
-static struct kw_result add_suspension(struct kw_key_state *state,
-                                       const struct kw_suspension *added, struct kw_error *err)
+/* Makes room at `place`. In a full state the last one, by id, gives way: whatever the order in
+ * which they came, the lowest ids are kept, and of each that is kept everything that was heard. */
+static void insert_suspension(struct kw_key_state *state, size_t place, struct kw_id id)
+{
+    struct kw_suspension *at = &state->suspensions[place];
+
+    if (!kw_state_full(state)) {
+        state->suspension_count++;
+    }
+    memmove(at + 1, at, (state->suspension_count - 1 - place) * sizeof(*at));
+    *at = (struct kw_suspension){.id = id};
+}
+
+static void add_suspension(struct kw_key_state *state, const struct kw_suspension *added)
 {
     size_t place = suspension_place(state, added->id);
     struct kw_suspension *at = &state->suspensions[place];
 
+    if (place == KW_KEY_SUSPENSIONS_MAX) {
+        return; /* behind all of a full state, which is suspended for good */
+    }
     if (!suspension_at(state, place, added->id)) {
-        KW_ENSURE(state->suspension_count < KW_KEY_SUSPENSIONS_MAX, err, LIMIT_REACHED,
-                  "more than %u suspensions of one key", KW_KEY_SUSPENSIONS_MAX);
-        memmove(at + 1, at, (state->suspension_count - place) * sizeof(*at));
-        *at = (struct kw_suspension){.id = added->id};
-        state->suspension_count++;
+        insert_suspension(state, place, added->id);
     }
     at->suspended |= added->suspended;
     at->lifted |= added->lifted;
-    return KW_OK;
 }
 
 static struct kw_result check_key(const struct kw_key_state *state, struct kw_id key,
@@ -71,7 +82,7 @@ struct kw_result kw_state_add(struct kw_key_state *state, const struct kw_fact *
         break;
     case KW_FACT_SUSPENDED:
     case KW_FACT_LIFTED:
-        KW_TRY(add_suspension(state, &suspension, err));
+        add_suspension(state, &suspension);
         break;
     case KW_FACT_DEACTIVATED:
         state->deactivated = true;
@@ -118,14 +129,22 @@ struct kw_result kw_state_join(const struct kw_key_state *a, const struct kw_key
     joined.compromised |= b->compromised;
     joined.destroyed |= b->destroyed;
     for (size_t i = 0; i < b->suspension_count; i++) {
-        KW_TRY(add_suspension(&joined, &b->suspensions[i], err));
+        add_suspension(&joined, &b->suspensions[i]);
     }
     *ret_state = joined;
     return KW_OK;
 }
 
+bool kw_state_full(const struct kw_key_state *state)
+{
+    return state->suspension_count == KW_KEY_SUSPENSIONS_MAX;
+}
+
 bool kw_state_suspended(const struct kw_key_state *state)
 {
+    if (kw_state_full(state)) {
+        return true;
+    }
     for (size_t i = 0; i < state->suspension_count; i++) {
         if (state->suspensions[i].suspended && !state->suspensions[i].lifted) {
             return true;

@@ -5,6 +5,10 @@
  * state byte for byte. A suspension and its lifting may be heard in either order; lifting one
  * leaves every other in force.
  *
+ * Which suspensions are over can't be forgotten, or one that is heard late would stand up again; so
+ * there is room for KW_KEY_SUSPENSIONS_MAX. The one that takes the last place stays: a full state
+ * is suspended, whatever is lifted, and takes further suspensions as part of that.
+ *
  * Whoever adds an enabling fact has verified its MAC before: a state believes what it is given.
  */
 #ifndef KW_COMMON_LIFECYCLE_STATE_H
@@ -40,9 +44,7 @@ struct kw_key_state {
 };
 
 /* Adds one fact. On failure `state` is as before.
- * Fails: ARGUMENT_INVALID (a fact about another key, or of no known kind), LIMIT_REACHED (more than
- * KW_KEY_SUSPENSIONS_MAX suspensions; whoever suspends or folds refuses then, so the key is not
- * used). */
+ * Fails: ARGUMENT_INVALID (a fact about another key, or of no known kind). */
 struct kw_result kw_state_add(struct kw_key_state *state, const struct kw_fact *fact,
                               struct kw_error *err);
 
@@ -56,8 +58,12 @@ struct kw_result kw_state_fold(const struct kw_fact *facts, size_t count,
 struct kw_result kw_state_join(const struct kw_key_state *a, const struct kw_key_state *b,
                                struct kw_key_state *ret_state, struct kw_error *err);
 
-/* Has it a suspension that is not lifted? A lifting that is known alone suspends nothing. */
+/* Has it a suspension that is not lifted, or as many as there is room for? A lifting that is known
+ * alone suspends nothing. */
 bool kw_state_suspended(const struct kw_key_state *state);
+
+/* Has it as many suspensions as there is room for? Then it is suspended for good. */
+bool kw_state_full(const struct kw_key_state *state);
 
 /* Is this suspension known, lifted or not? What a request to lift must name. */
 bool kw_state_has_suspension(const struct kw_key_state *state, struct kw_id suspension);

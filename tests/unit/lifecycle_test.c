@@ -298,39 +298,72 @@ static struct kw_fact suspension_number(unsigned i)
     return fact_of(KW_FACT_SUSPENDED, id);
 }
 
-Test(fold, too_many_suspensions_are_an_error_and_change_nothing)
+/* The state of suspensions `first` … `end` - 1, each of them lifted. */
+static struct kw_key_state lifted_suspensions(unsigned first, unsigned end)
 {
     struct kw_key_state state = {0};
-    struct kw_key_state before;
-    struct kw_fact last = suspension_number(KW_KEY_SUSPENSIONS_MAX);
-    struct kw_fact known = suspension_number(0);
 
-    for (unsigned i = 0; i < KW_KEY_SUSPENSIONS_MAX; i++) {
+    for (unsigned i = first; i < end; i++) {
         struct kw_fact fact = suspension_number(i);
 
         cr_assert(kw_ok(kw_state_add(&state, &fact, NULL)));
+        fact.kind = KW_FACT_LIFTED;
+        cr_assert(kw_ok(kw_state_add(&state, &fact, NULL)));
     }
-    before = state;
-    cr_assert_eq(kw_state_add(&state, &last, NULL).reason, KW_E_LIMIT_REACHED);
-    cr_assert(kw_state_equal(&state, &before));
-    cr_assert(kw_ok(kw_state_add(&state, &known, NULL)));
-    cr_assert(kw_state_suspended(&state));
+    return state;
 }
 
-Test(fold, joining_too_many_suspensions_is_an_error)
+Test(fold, the_last_suspension_there_is_room_for_stays)
 {
-    struct kw_key_state state = {0};
-    struct kw_key_state other = {0};
-    struct kw_fact last = suspension_number(KW_KEY_SUSPENSIONS_MAX);
-    struct kw_key_state joined;
+    struct kw_key_state state = lifted_suspensions(0, KW_KEY_SUSPENSIONS_MAX - 1);
 
-    for (unsigned i = 0; i < KW_KEY_SUSPENSIONS_MAX; i++) {
-        struct kw_fact fact = suspension_number(i);
+    cr_assert_not(kw_state_suspended(&state));
+    cr_assert_not(kw_state_full(&state));
+    state = lifted_suspensions(0, KW_KEY_SUSPENSIONS_MAX);
+    cr_assert(kw_state_suspended(&state));
+    cr_assert(kw_state_full(&state));
+    cr_assert_not(kw_state_allows(&state, KW_OPERATION_RELEASE, KW_ACTOR_PARTNER, NULL));
+}
 
-        cr_assert(kw_ok(kw_state_add(&state, &fact, NULL)));
+/* However many there are, and in whatever order: which are kept is a matter of their ids. */
+Test(fold, suspensions_beyond_the_last_are_taken_and_change_nothing_that_counts)
+{
+    enum {
+        MANY = KW_KEY_SUSPENSIONS_MAX + 20
+    };
+    struct kw_key_state upwards = {0};
+    struct kw_key_state downwards = {0};
+
+    for (unsigned i = 0; i < MANY; i++) {
+        struct kw_fact up = suspension_number(i);
+        struct kw_fact down = suspension_number(MANY - 1 - i);
+
+        cr_assert(kw_ok(kw_state_add(&upwards, &up, NULL)));
+        cr_assert(kw_ok(kw_state_add(&downwards, &down, NULL)));
     }
-    cr_assert(kw_ok(kw_state_add(&other, &last, NULL)));
-    cr_assert_eq(kw_state_join(&state, &other, &joined, NULL).reason, KW_E_LIMIT_REACHED);
+    cr_assert(kw_state_equal(&upwards, &downwards));
+    cr_assert(kw_state_suspended(&upwards));
+    for (unsigned i = 0; i < MANY; i++) {
+        struct kw_fact again = suspension_number(i);
+
+        cr_assert(kw_ok(kw_state_add(&upwards, &again, NULL)));
+    }
+    cr_assert(kw_state_equal(&upwards, &downwards));
+}
+
+Test(fold, joining_too_many_suspensions_is_folding_both_sides_facts)
+{
+    for (unsigned cut = 0; cut <= KW_KEY_SUSPENSIONS_MAX + 1; cut++) {
+        struct kw_key_state one = lifted_suspensions(0, cut);
+        struct kw_key_state other = lifted_suspensions(cut / 2, KW_KEY_SUSPENSIONS_MAX + 1);
+        struct kw_key_state all = lifted_suspensions(0, KW_KEY_SUSPENSIONS_MAX + 1);
+        struct kw_key_state joined;
+
+        cr_assert(kw_ok(kw_state_join(&one, &other, &joined, NULL)));
+        cr_assert(kw_state_equal(&joined, &all), "%u", cut);
+        cr_assert(kw_ok(kw_state_join(&other, &one, &joined, NULL)));
+        cr_assert(kw_state_equal(&joined, &all), "%u", cut);
+    }
 }
 
 Test(fold, facts_of_another_key_or_kind_are_refused)
