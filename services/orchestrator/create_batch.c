@@ -1,15 +1,19 @@
-/* CreateBatch, one range of it: keys for pens, made once and delivered as often as asked for until
- * release.
+/* CreateBatch, one range of it: keys for pens, made once and delivered as often as asked for, while
+ * nothing has stopped them, until release.
  *
  * The batch is found by station and request id, its devices by their positions: that is what makes
  * the method repeatable, so it needs no requests row. A range that exists is answered from the
- * store; of one that exists in part, the rest is made. Whatever is answered is durable.
+ * store; of one that exists in part, the rest is made. Whatever is answered is durable. What is
+ * delivered again has its receipt from the first time; that it was given again is counted and
+ * logged.
  */
 #include "common/rpc/field.h"
 #include "services/orchestrator/handlers.h"
 #include "services/orchestrator/material.h"
 
 #include "common/base/limits.h"
+#include "common/base/log.h"
+#include "common/base/metrics.h"
 #include "common/rpc/messages.h"
 
 /* The range of this call. */
@@ -88,6 +92,20 @@ static struct kw_result find_batch(struct kw_call *call, struct kw_tx *tx, struc
     return KW_OK;
 }
 
+/* May the station have this device's key (again)? Asked of all that exist before anything is made,
+ * so that a range is refused without effect. */
+static struct kw_result check_deliverable(struct kw_call *call, struct kw_tx *tx,
+                                          const struct kw_device_row *device, struct kw_error *err)
+{
+    struct kw_fact_list facts;
+
+    KW_ENSURE(device->released_ms == 0, err, STATE_CONFLICT,
+              "keys of released devices are not delivered any more");
+    KW_TRY(kw_fact_list(tx, device->key, call->arena, &facts, err));
+    KW_TRY(kw_capsule_disabled_fold(&call->capsule, device->key, &facts.state, err));
+    return kw_state_require(&facts.state, KW_OPERATION_DELIVER_TO_STATION, call->actor, err);
+}
+
 static struct kw_result find_devices(struct kw_call *call, struct kw_tx *tx, struct range *range,
                                      struct kw_error *err)
 {
@@ -96,6 +114,9 @@ static struct kw_result find_devices(struct kw_call *call, struct kw_tx *tx, str
     if (range->batch_exists && range->count > 0) {
         KW_TRY(kw_device_range(tx, range->batch.id, range->first, range->count, call->arena,
                                range->devices, &count, err));
+    }
+    for (size_t i = 0; i < count; i++) {
+        KW_TRY(check_deliverable(call, tx, &range->devices[i], err));
     }
     range->existing = (uint32_t)count;
     return KW_OK;
@@ -153,8 +174,8 @@ static struct kw_result batch_item(struct kw_call *call, struct kw_tx *tx,
 
     KW_TRY(kw_key_find(tx, device->key, call->arena, &key, &found, err));
     KW_ENSURE(found, err, INTERNAL, "a device without its key");
-    KW_ENSURE(key.delivery.len > 0, err, STATE_CONFLICT,
-              "keys of released or destroyed devices are not delivered any more");
+    KW_ENSURE(key.delivery.len > 0, err, INTERNAL,
+              "a key that may be delivered, and nothing to deliver");
     item->device = kw_view_name(view, KW_RESOURCE_DEVICE, device->id);
     item->device_id = kw_view_id_bytes(view, device->id);
     item->key = kw_view_name2(view, KW_RESOURCE_KEY, device->id, key.id);
@@ -205,6 +226,18 @@ static struct kw_result answer_totals(struct kw_call *call, const struct range *
     return kw_call_answer(call, &response.base, err);
 }
 
+/* The receipt of a delivery is made with the key; of giving it again this is the trace. */
+static void note_delivered_again(const struct kw_call *call, const struct range *range)
+{
+    if (range->existing == 0) {
+        return;
+    }
+    kw_metric_add(KW_M_KEYS_DELIVERED_AGAIN, NULL, range->existing);
+    KW_LOG(INFO, "keys delivered again", KW_F_STR("caller", call->caller_id),
+           KW_F_ID("batch", KW_ID_BATCH, range->batch.id), KW_F_U64("first", range->first),
+           KW_F_U64("count", range->existing), KW_F_ID("request", KW_ID_REQUEST, call->request_id));
+}
+
 /* All from the store, so that a repeated answer is the same. */
 static struct kw_result answer_range(struct kw_call *call, struct kw_tx *tx, struct range *range,
                                      struct kw_error *err)
@@ -216,7 +249,9 @@ static struct kw_result answer_range(struct kw_call *call, struct kw_tx *tx, str
         KW_TRY(answer_batch(call, &range->batch, err));
     }
     KW_TRY(answer_chunk(call, tx, range, err));
-    return answer_totals(call, range, err);
+    KW_TRY(answer_totals(call, range, err));
+    note_delivered_again(call, range);
+    return KW_OK;
 }
 
 /* --- the steps --- */

@@ -1,6 +1,7 @@
 /* SuspendKey, DeactivateKey, ReportKeyCompromise, DestroyKey: disabling facts, made here under the
  * capsule and without the core, so that they work when the HSM does not. Authz gets each for its
- * own copy. */
+ * own copy: the one that is stored here, also when it was stored before, or the evidence of the two
+ * would not agree. */
 #include "services/orchestrator/handlers.h"
 #include "services/orchestrator/key_change.h"
 
@@ -56,14 +57,46 @@ static struct kw_result make_fact(struct kw_call *call, const struct kw_key_chan
     return KW_OK;
 }
 
-/* A state that can't be folded any more would lock the key in whatever it is; so it is tried first.
- */
-static struct kw_result check_folds(const struct kw_key_change *change, const struct kw_fact *fact,
-                                    struct kw_error *err)
+/* Is there a fact that already says this? One that is said once in a key's life, or the newest
+ * suspension of a key that has its last. */
+static bool find_said(const struct kw_key_change *change, enum kw_fact_kind kind,
+                      struct kw_fact_row *ret_row)
 {
-    struct kw_key_state state = change->material.facts.state;
+    const struct kw_fact_list *facts = &change->material.facts;
 
-    return kw_state_add(&state, fact, err);
+    if (kind == KW_FACT_SUSPENDED && !kw_state_full(&facts->state)) {
+        return false;
+    }
+    for (size_t i = facts->count; i > 0; i--) {
+        if (facts->rows[i - 1].fact.kind == kind) {
+            *ret_row = facts->rows[i - 1];
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What there is of a stopped key for its station goes with it; a suspension may be lifted. */
+static struct kw_result erase(struct kw_tx *tx, const struct kw_fact *fact, struct kw_error *err)
+{
+    switch ((int)fact->kind) {
+    case KW_FACT_DESTROYED:
+        return kw_key_destroy(tx, fact->key, err);
+    case KW_FACT_DEACTIVATED:
+    case KW_FACT_COMPROMISED:
+        return kw_key_erase_delivery(tx, fact->key, err);
+    default:
+        return KW_OK;
+    }
+}
+
+static struct kw_result add(struct kw_call *call, struct kw_tx *tx,
+                            const struct kw_key_change *change, struct kw_fact_row *ret_row,
+                            struct kw_error *err)
+{
+    KW_TRY(make_fact(call, change, ret_row, err));
+    KW_TRY(kw_fact_insert(tx, ret_row, call->orch->boot_id, err));
+    return erase(tx, &ret_row->fact, err);
 }
 
 struct kw_result kw_key_disable_write(struct kw_call *call, struct kw_tx *tx, struct kw_error *err)
@@ -72,11 +105,8 @@ struct kw_result kw_key_disable_write(struct kw_call *call, struct kw_tx *tx, st
     struct kw_fact_row row;
 
     KW_TRY(check(call, tx, &change, err));
-    KW_TRY(make_fact(call, &change, &row, err));
-    KW_TRY(check_folds(&change, &row.fact, err));
-    KW_TRY(kw_fact_insert(tx, &row, call->orch->boot_id, err));
-    if (row.fact.kind == KW_FACT_DESTROYED) {
-        KW_TRY(kw_key_destroy(tx, row.fact.key, err));
+    if (!find_said(&change, kind_of(call), &row)) {
+        KW_TRY(add(call, tx, &change, &row, err));
     }
     call->disabled = row.record;
     return kw_key_change_answer(call, tx, row.fact.key, row.fact.ref, err);

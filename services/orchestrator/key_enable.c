@@ -8,7 +8,8 @@ static bool is_lift(const struct kw_call *call)
     return call->method->id == KW_METHOD_LIFT_KEY_SUSPENSIONS;
 }
 
-/* Every suspension that is named is one of the key's; one that is lifted may be named again. */
+/* Every suspension that is named is one of the key's; one that is lifted may be named again. A key
+ * whose last suspension is for good has none that could be lifted with effect. */
 static struct kw_result check_suspensions(struct kw_call *call, const struct kw_key_state *state,
                                           struct kw_error *err)
 {
@@ -18,6 +19,8 @@ static struct kw_result check_suspensions(struct kw_call *call, const struct kw_
     KW_ENSURE_FIELD(request->n_suspensions >= 1 && request->n_suspensions <= KW_KEY_SUSPENSIONS_MAX,
                     call, "suspensions", err, "1 to %u suspensions are lifted at once",
                     KW_KEY_SUSPENSIONS_MAX);
+    KW_ENSURE(!kw_state_full(state), err, KEY_STATE,
+              "after %u suspensions the key is suspended for good", KW_KEY_SUSPENSIONS_MAX);
     for (size_t i = 0; i < request->n_suspensions; i++) {
         struct kw_id id;
 
