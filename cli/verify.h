@@ -5,7 +5,8 @@
  * What it holds against what:
  *
  *     receipt     its number, the head before it; the seal of its capsule, by authz below the root
- *     checkpoint  the signature of the HSM's key; the head of the chain at its number
+ *     checkpoint  the signature of the HSM's key; the head of the chain at its number; all receipts
+ *                 up to it are here, or from before the stretch
  *     head        what authz once saw, in a later capsule or told by itself, is still there
  *     fact        an enabling one: a receipt of the capsule it was made under;
  *                 a disabling one that a capsule names: it is there;
@@ -69,7 +70,7 @@ struct kw_verify_chain {
     uint64_t receipts;
     uint64_t checkpoints;
     uint64_t newest_ms;
-    uint64_t base;         /* number that heads[0] is of */
+    uint64_t base;         /* number that heads[0] is of; 0, but for a stretch that began later */
     struct kw_hash *heads; /* for witnesses */
     size_t head_count;
     size_t head_cap;

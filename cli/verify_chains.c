@@ -113,18 +113,30 @@ struct kw_result kw_verify_receipt(struct kw_verify *v, struct kw_bytes record,
     return kw_verify_capsule(v, &receipt, err);
 }
 
+/* A stretch may begin behind a checkpoint from before its time, which vouches for what it leaves
+ * out. Any other chain is here from its beginning: a checkpoint does not stand for receipts that
+ * should be here. */
+static struct kw_chain chain_start(const struct kw_verify *v,
+                                   const struct kw_checkpoint *checkpoint)
+{
+    struct kw_chain start = {.core = checkpoint->core, .stream = checkpoint->stream};
+
+    if (checkpoint->time_ms < v->span.start_ms) {
+        start.seq = checkpoint->seq;
+        start.head = checkpoint->head;
+    }
+    return start;
+}
+
 static struct kw_result
 checkpoint_place(struct kw_verify *v, const struct kw_checkpoint *checkpoint, struct kw_error *err)
 {
-    const struct kw_chain place = {.core = checkpoint->core,
-                                   .stream = checkpoint->stream,
-                                   .seq = checkpoint->seq,
-                                   .head = checkpoint->head};
+    const struct kw_chain start = chain_start(v, checkpoint);
     struct kw_verify_chain *chain = chain_find(v, checkpoint->core, checkpoint->stream);
     enum kw_chain_verdict before;
 
     if (chain == NULL) {
-        KW_TRY(chain_begin(v, &place, &chain, err));
+        KW_TRY(chain_begin(v, &start, &chain, err));
     }
     before = chain->verifier.verdict;
     chain->checkpoints++;
@@ -182,7 +194,7 @@ static struct kw_result witness_judge(struct kw_verify *v, const struct kw_verif
                    : KW_OK;
     }
     if (chain->verifier.verdict != KW_CHAIN_OK || witness->seq < chain->base) {
-        return KW_OK; /* reported already, or before the stretch */
+        return KW_OK; /* reported already; or before a stretch, which alone has a base */
     }
     if (witness->seq > chain->verifier.at.seq) {
         return v->span.end_ms == 0 && settled

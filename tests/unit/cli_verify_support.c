@@ -131,7 +131,7 @@ void evidence_checkpoint(struct evidence *e, const struct kw_chain *chain, bool 
                                        .stream = chain->stream,
                                        .seq = chain->seq,
                                        .head = chain->head,
-                                       .time_ms = EVIDENCE_TIME,
+                                       .time_ms = EVIDENCE_TIME + 1000 * chain->seq + 20,
                                        .closed = closed};
 
     cr_assert(kw_ok(kw_checkpoint_content(&checkpoint, &content, NULL)));

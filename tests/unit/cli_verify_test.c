@@ -88,6 +88,43 @@ Test(verify, stretch_that_starts_at_a_checkpoint)
     cr_expect_eq(verdict(), KW_CHAIN_OK);
 }
 
+/* With the checkpoint over it left in place, and everything behind it whole. */
+static void remove_front(void)
+{
+    evidence_whole(&e, true);
+    for (int i = 0; i < 3; i++) {
+        evidence_remove(&e, place(RECEIPT, 0));
+        evidence_remove(&e, place(FACT, 0));
+    }
+}
+
+Test(verify, front_missing)
+{
+    remove_front();
+    expect(KW_FINDING_RECEIPT_MISSING);
+}
+
+/* The stretch begins before the checkpoint: what it vouches for should be here. */
+Test(verify, front_missing_of_a_stretch)
+{
+    remove_front();
+    span.start_ms = EVIDENCE_TIME + 2500;
+    expect(KW_FINDING_RECEIPT_MISSING);
+}
+
+Test(verify, front_missing_that_authz_saw)
+{
+    struct kw_chain seen;
+
+    evidence_receipt(&e, 1);
+    seen = e.chain;
+    evidence_done(&e);
+    evidence_init(&e);
+    remove_front();
+    evidence_head(&e, &seen);
+    expect(KW_FINDING_RECEIPT_MISSING);
+}
+
 Test(verify, receipt_missing_in_the_middle)
 {
     evidence_whole(&e, true);
@@ -201,6 +238,28 @@ Test(verify, tail_missing_of_the_last_chain)
     expect_none();
     evidence_remove(&e, place(CHECKPOINT, 1));
     evidence_remove(&e, place(RECEIPT, 5));
+    expect(KW_FINDING_TAIL_MISSING);
+}
+
+/* However many chains authz has seen, and in whatever order it tells of them. */
+Test(verify, heads_of_many_chains)
+{
+    struct kw_chain chains[3] = {{.core = {{21}}, .stream = {{2}}},
+                                 {.core = {{22}}, .stream = {{2}}},
+                                 {.core = {{23}}, .stream = {{2}}}};
+
+    evidence_whole(&e, true);
+    for (uint8_t i = 0; i < 3; i++) {
+        struct kw_capsule capsule = evidence_capsule((uint8_t)(10 + i));
+
+        evidence_receipt_of(&e, &capsule, &e.authz, &chains[i]);
+    }
+    evidence_head(&e, &chains[2]);
+    evidence_head(&e, &e.chain);
+    evidence_head(&e, &chains[0]);
+    evidence_head(&e, &chains[1]);
+    expect_none();
+    evidence_remove(&e, place(RECEIPT, 7));
     expect(KW_FINDING_TAIL_MISSING);
 }
 
