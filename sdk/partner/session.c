@@ -66,13 +66,17 @@ static enum kw_partner_result m2_check(const struct kw_partner_session *session,
                                                                         : KW_PARTNER_E_REPLAY;
 }
 
-/* Only a handshake that succeeded leaves something in the session. */
-static void keep_if_open(struct kw_partner_session *session, struct kw_partner_session *tried)
+/* Only a handshake that succeeded leaves something in the session. The one that was tried is wiped
+ * either way, and there is none before M2 is worth a try. */
+static enum kw_partner_result keep_if_open(struct kw_partner_session *session,
+                                           struct kw_partner_session *tried,
+                                           enum kw_partner_result result)
 {
     if (tried->open) {
         *session = *tried;
     }
     kw_partner_wipe(tried, sizeof(*tried));
+    return result;
 }
 
 enum kw_partner_result kw_partner_handshake(struct kw_partner_session *session,
@@ -82,18 +86,18 @@ enum kw_partner_result kw_partner_handshake(struct kw_partner_session *session,
                                             uint8_t ret_m3[KW_PARTNER_M3_SIZE])
 {
     enum kw_partner_result result = m2_check(session, m2, m2_size, counter_last);
-    struct kw_partner_session tried = *session;
+    struct kw_partner_session tried;
 
     if (result != KW_PARTNER_OK) {
         return result;
     }
+    tried = *session;
     tried.counter = kw_partner_load32(m2 + KW_PARTNER_NONCE_SIZE);
     result = kw_partner_session_derive(partner_key, tried.m1 + M1_NONCE_AT, m2, tried.counter,
                                        &tried.keys)
                  ? finish(&tried, m2, ret_m3)
                  : KW_PARTNER_E_CRYPTO;
-    keep_if_open(session, &tried);
-    return result;
+    return keep_if_open(session, &tried, result);
 }
 
 /* Were these keys derived for this M1 and this M2? */
@@ -115,7 +119,7 @@ enum kw_partner_result kw_partner_handshake_derived(struct kw_partner_session *s
                                                     uint8_t ret_m3[KW_PARTNER_M3_SIZE])
 {
     enum kw_partner_result result = m2_check(session, m2, m2_size, counter_last);
-    struct kw_partner_session tried = *session;
+    struct kw_partner_session tried;
 
     if (result != KW_PARTNER_OK) {
         return result;
@@ -123,11 +127,10 @@ enum kw_partner_result kw_partner_handshake_derived(struct kw_partner_session *s
     if (!envelope_fits(envelope, session->m1, m2)) {
         return KW_PARTNER_E_OWNER;
     }
+    tried = *session;
     tried.counter = envelope->counter;
     tried.keys = envelope->session_keys;
-    result = finish(&tried, m2, ret_m3);
-    keep_if_open(session, &tried);
-    return result;
+    return keep_if_open(session, &tried, finish(&tried, m2, ret_m3));
 }
 
 static void nonce_make(const struct kw_partner_session *session, const uint8_t header[HEADER_SIZE],
