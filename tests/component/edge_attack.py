@@ -227,6 +227,29 @@ class Slow(EdgeCase):
             self.assertIsNotNone(connection.wait_closed())
         self.assertGreaterEqual(self.server.limit("headers_late"), 1)
 
+    def test_half_a_header_block_while_another_call_ends(self):
+        with Connection(self.server) as connection:
+            connection.send(frame(HEADERS, END_HEADERS | END_STREAM, 1,
+                                  request("/test.Echo/Hold", grpc_timeout="50m")))
+            connection.send(frame(HEADERS, 0, 3, request()))
+            self.assertIsNotNone(connection.wait_closed())
+            self.assertEqual(len(of_stream(connection.frames(), HEADERS, 1)), 1)
+
+    def test_malformed_header_block_is_over(self):
+        """It is answered with RST_STREAM; nothing of it is waited for any more."""
+        for block in (request() + field("Upper", "x"), field(":method", "POST")):
+            with Connection(self.server) as connection:
+                connection.send(frame(HEADERS, END_HEADERS, 1, block))
+                self.assertTrue(connection.read_until(
+                    lambda frames: of_stream(frames, RST_STREAM, 1)))
+                self.test_half_a_header_block()  # one that began later is late
+                connection.send(frame(HEADERS, END_HEADERS, 3, request()) +
+                                frame(DATA, END_STREAM, 3, message(b"x")))
+                frames = connection.read_until(lambda frames: any(
+                    f[1] & END_STREAM for f in of_stream(frames, HEADERS, 3)))
+                self.assertIsNone(connection.closed)
+                self.assertEqual(len(of_stream(frames, HEADERS, 3)), 2)
+
     def test_100_half_sent_messages_are_answered(self):
         with Connection(self.server) as connection:
             connection.send(b"".join(
@@ -255,6 +278,33 @@ class Slow(EdgeCase):
             connection.send(frame(HEADERS, END_HEADERS, 1, request("/test.Echo/Flood")) + frame(
                 DATA, END_STREAM, 1, message(bytes(1000))), reading=False)
             eventually(lambda: self.server.limit("stall") >= 1, "cut")
+
+
+class Finished(EdgeCase):
+    """A call that the handler finished while it was told of a message, with more behind it."""
+    LIMITS = ("message_ms=300",)
+
+    def ended_here(self):
+        return self.server.stats().get('keyward_edge_calls_total{outcome="ended_here"}', 0)
+
+    def test_half_a_message_after_the_end_is_not_late(self):
+        before = self.ended_here()
+        with Connection(self.server) as connection:
+            connection.send(frame(SETTINGS, 0, 0, struct.pack(">HI", 4, 0)))  # the answer waits
+            connection.send(frame(HEADERS, END_HEADERS, 1,
+                                  request("/test.Echo/First", grpc_timeout="200m")) +
+                            frame(DATA, 0, 1, message(b"hello") + message(bytes(100))[:50]))
+            connection.send(frame(HEADERS, END_HEADERS, 3, request()) +
+                            frame(DATA, 0, 3, message(bytes(100))[:50]))
+            connection.read_until(lambda frames: of_stream(frames, HEADERS, 3))  # late, and later
+            self.assertEqual(self.ended_here(), before + 1)
+            connection.send(frame(WINDOW_UPDATE, 0, 1, struct.pack(">I", 65535)))
+            frames = connection.read_until(lambda frames: any(
+                f[1] & END_STREAM for f in of_stream(frames, HEADERS, 1)))
+            inflater = Inflater()
+            blocks = [inflater.decode(f[3]) for f in frames if f[0] == HEADERS]
+            self.assertEqual(blocks[-1]["grpc-status"], "0")
+            self.assertEqual(sum("grpc-status" in block for block in blocks), 2)
 
 
 class Descriptors(EdgeCase):

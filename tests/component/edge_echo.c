@@ -1,13 +1,15 @@
 /* A server for the edge's component tests: the edge with a handler that has one method for each
  * thing a test wants to see.
  *
- *   /test.Echo/Unary     answers the one message with itself; trailers echo-signature-bin,
- * echo-request-id /test.Echo/Stream    answers each message with itself, with back-pressure in both
- * directions /test.Echo/Hold      never answers: for deadlines and cancellation /test.Echo/Release
- * answers, and with it every call that is held /test.Echo/Flood     answers with as many messages
- * of 64 KiB as the request is bytes long /test.Echo/Early     answers PERMISSION_DENIED with
- * details at once, whatever is still being sent /test.Echo/Stats     answers with the edge's
- * counters as "label value" lines anything else        UNIMPLEMENTED
+ *   /test.Echo/Unary    the one message; trailers echo-signature-bin, echo-request-id
+ *   /test.Echo/Stream   each message, with back-pressure in both directions
+ *   /test.Echo/Hold     never answers: for deadlines and cancellation
+ *   /test.Echo/Release  answers, and with it every call that is held
+ *   /test.Echo/Flood    as many messages of 64 KiB as the request is bytes long
+ *   /test.Echo/Early    PERMISSION_DENIED with details at once, whatever is still being sent
+ *   /test.Echo/First    the first message, and the end, while it is being told of that message
+ *   /test.Echo/Stats    the edge's counters as "label value" lines
+ *   anything else       UNIMPLEMENTED
  *
  *   edge_echo DIR CA_FILE [limit=value …]
  *
@@ -32,13 +34,14 @@ enum method {
     RELEASE,
     FLOOD,
     EARLY,
+    FIRST,
     STATS,
     METHOD_COUNT
 };
 
 static const char *const paths[METHOD_COUNT] = {
-    "/test.Echo/Unary", "/test.Echo/Stream", "/test.Echo/Hold", "/test.Echo/Release",
-    "/test.Echo/Flood", "/test.Echo/Early",  "/test.Echo/Stats"};
+    "/test.Echo/Unary", "/test.Echo/Stream", "/test.Echo/Hold",  "/test.Echo/Release",
+    "/test.Echo/Flood", "/test.Echo/Early",  "/test.Echo/First", "/test.Echo/Stats"};
 
 struct echo_call {
     struct echo_call *prev;
@@ -190,7 +193,6 @@ static void on_message(struct kw_edge_call *call, struct kw_bytes message, void 
     struct echo_call *echo = user;
 
     echo->messages++;
-    (void)call;
     if (echo->method == UNARY) {
         kw_buf_clear(&echo->waiting);
         KW_IGNORE(kw_buf_append(&echo->waiting, message, NULL));
@@ -198,6 +200,9 @@ static void on_message(struct kw_edge_call *call, struct kw_bytes message, void 
         echo_stream(echo, message);
     } else if (echo->method == FLOOD) {
         echo->flood_left = message.len;
+    } else if (echo->method == FIRST) {
+        (void)kw_edge_send(call, message);
+        finish(echo, KW_GRPC_OK, NULL);
     }
 }
 
@@ -327,7 +332,12 @@ int main(int argc, char **argv)
         .listen = "127.0.0.1:0",
         .version = "0.1.0",
         .region = "test-1",
-        .handler = {on_open, on_message, on_end, on_writable, on_cancel, describe, NULL},
+        .handler = {.open = on_open,
+                    .message = on_message,
+                    .end = on_end,
+                    .writable = on_writable,
+                    .cancel = on_cancel,
+                    .describe = describe},
     };
 
     if (argc < 3) {

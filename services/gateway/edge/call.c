@@ -224,7 +224,7 @@ static bool deliver_messages(struct kw_edge_call *call)
         call->in_owed += message.len;
         edge->handler.message(call, message, call->user);
     }
-    if (any || held_before == 0) {
+    if (call->phase == KW_EDGE_CALL_SERVED && (any || held_before == 0)) {
         call->in_since_ns = kw_edge_inbox_held(&call->in) > 0 ? kw_clock_mono_ns() : 0;
     }
     return true;

@@ -81,7 +81,7 @@ struct kw_edge_call {
     struct kw_edge_inbox in;
     size_t in_counted;    /* bytes of `in` that the buffer limits know of */
     size_t in_owed;       /* bytes the handler has not consumed yet */
-    uint64_t in_since_ns; /* since when a message is unfinished; 0: none is */
+    uint64_t in_since_ns; /* since when a message is unfinished; 0: none is, or nobody waits */
     struct kw_buf out;
     size_t out_taken;
     uint64_t out_since_ns; /* since when the peer has taken nothing of it; 0: it is empty */
@@ -141,6 +141,7 @@ struct kw_edge_connection {
     uint64_t phase_since_ns;
     uint64_t active_ns;       /* when the last call ended, or the connection opened */
     uint64_t header_since_ns; /* since when a header block is unfinished; 0: none is */
+    int32_t header_stream;    /* whose it is */
     uint64_t write_since_ns;  /* since when a write is pending; 0: none is */
     uint64_t age_due_ns;
 };

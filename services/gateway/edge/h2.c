@@ -19,12 +19,26 @@ static struct kw_edge_call *call_of(nghttp2_session *session, int32_t stream)
 
 /* --- what comes in --- */
 
+static void header_begun(struct kw_edge_connection *conn, int32_t stream)
+{
+    conn->header_since_ns = kw_clock_mono_ns();
+    conn->header_stream = stream;
+}
+
+/* However it ended; that of another stream goes on. */
+static void header_over(struct kw_edge_connection *conn, int32_t stream)
+{
+    if (conn->header_stream == stream) {
+        conn->header_since_ns = 0;
+    }
+}
+
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
     struct kw_edge_connection *conn = user;
     struct kw_edge_call *call;
 
-    conn->header_since_ns = kw_clock_mono_ns();
+    header_begun(conn, frame->hd.stream_id);
     if (frame->headers.cat != NGHTTP2_HCAT_REQUEST) {
         return 0; /* trailers of a request: ignored */
     }
@@ -83,7 +97,7 @@ static void on_end(struct kw_edge_call *call, const nghttp2_frame *frame)
 static void on_headers_frame(struct kw_edge_connection *conn, struct kw_edge_call *call,
                              const nghttp2_frame *frame)
 {
-    conn->header_since_ns = 0;
+    header_over(conn, frame->hd.stream_id);
     if (call == NULL) {
         return;
     }
@@ -142,13 +156,25 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
     return 0;
 }
 
+/* A header block that nghttp2 refuses: it resets the stream and says nothing more of the frame. */
+static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame, int error,
+                            void *user)
+{
+    (void)session;
+    (void)error;
+    if (frame->hd.type == NGHTTP2_HEADERS) {
+        header_over(user, frame->hd.stream_id);
+    }
+    return 0;
+}
+
 static int on_stream_close(nghttp2_session *session, int32_t stream, uint32_t error_code,
                            void *user)
 {
     struct kw_edge_call *call = call_of(session, stream);
 
     (void)error_code;
-    (void)user;
+    header_over(user, stream);
     if (call != NULL) {
         call->stream_closed = true;
         kw_edge_call_ready(call);
@@ -251,6 +277,7 @@ struct kw_result kw_edge_h2_setup(struct kw_edge *edge, struct kw_error *err)
     nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data_chunk);
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame_recv);
+    nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
     nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_sent);
 
