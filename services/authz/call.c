@@ -242,7 +242,8 @@ struct kw_result kw_authz_call_admit(struct kw_authz_call *call, struct kw_tx *t
     return KW_OK;
 }
 
-static struct kw_result audit(struct kw_authz_call *call, struct kw_tx *tx, struct kw_error *err)
+struct kw_result kw_authz_call_audit(struct kw_authz_call *call, struct kw_tx *tx,
+                                     struct kw_error *err)
 {
     const struct kw_audit_entry entry = {
         .time_ms = call->now_ms,
@@ -282,7 +283,7 @@ static struct kw_result mutate(struct kw_authz_call *call, struct kw_tx *tx, str
     kw_copy(row.body_hash, call->body_hash, sizeof(row.body_hash));
     row.response = call->response;
     KW_TRY(kw_request_insert(tx, &key, &row, err));
-    return audit(call, tx, err);
+    return kw_authz_call_audit(call, tx, err);
 }
 
 static struct kw_result first_run(struct kw_authz_call *call, struct kw_tx *tx,
@@ -295,11 +296,17 @@ static struct kw_result first_run(struct kw_authz_call *call, struct kw_tx *tx,
     return call->operation->run != NULL ? call->operation->run(call, tx, err) : KW_OK;
 }
 
+void kw_authz_call_disabled(struct kw_authz_call *call)
+{
+    if (call->disabled) {
+        call->authz->epoch++;
+        call->disabled = false;
+    }
+}
+
 static void first_done(struct kw_authz_call *call)
 {
-    if (call->operation->disables && !call->validate_only) {
-        call->authz->epoch++;
-    }
+    kw_authz_call_disabled(call);
     if (call->operation->proceed != NULL) {
         call->operation->proceed(call);
     } else if (kw_method_has(call->method, KW_METHOD_MUTATES)) {

@@ -22,8 +22,7 @@ struct kw_authz_call;
 /* What a method does. */
 struct kw_authz_operation {
     enum kw_method_id method;
-    bool writes;   /* the first job is a write job */
-    bool disables; /* its effect disables something: the epoch moves before the answer leaves */
+    bool writes; /* the first job is a write job */
     /* In the first job, after admission. A method that ends here makes call->response. NULL:
      * nothing to look up. */
     struct kw_result (*run)(struct kw_authz_call *call, struct kw_tx *tx, struct kw_error *err);
@@ -63,7 +62,8 @@ struct kw_authz_call {
                                  struct kw_error *err);
     void (*step_done)(struct kw_authz_call *call);
 
-    uint64_t epoch;           /* the process's when this was decided */
+    uint64_t epoch; /* the process's when this was decided */
+    bool disabled;  /* a write job disabled something: the epoch moves before any answer */
     struct kw_bytes response; /* in the arena */
     bool replayed;
     const char *subject; /* resource name for the audit entry; "" */
@@ -84,6 +84,9 @@ void kw_authz_call_step(struct kw_authz_call *call, bool write,
                                                 struct kw_error *err),
                         void (*done)(struct kw_authz_call *call));
 
+/* After a write job: the epoch moves if it disabled something. */
+void kw_authz_call_disabled(struct kw_authz_call *call);
+
 /* Admission alone: known, role, signature. Store's thread. Fails: IDENTITY_INVALID,
  * PERMISSION_DENIED, SIGNATURE_INVALID, and as the tables. */
 struct kw_result kw_authz_call_admit(struct kw_authz_call *call, struct kw_tx *tx,
@@ -94,6 +97,11 @@ void kw_authz_call_answer(struct kw_authz_call *call); /* with call->response */
 void kw_authz_call_fail(struct kw_authz_call *call, const struct kw_error *error);
 void kw_authz_call_fail_inner(struct kw_authz_call *call); /* as call->inner ended */
 void kw_authz_call_end_stream(struct kw_authz_call *call); /* success, messages were sent before */
+
+/* Writes the audit entry of a change, about call->subject, in its transaction. What ends here has
+ * one anyway. Fails: STORE_UNAVAILABLE. */
+struct kw_result kw_authz_call_audit(struct kw_authz_call *call, struct kw_tx *tx,
+                                     struct kw_error *err);
 
 /* Records a denial that does not end the call: an item of a batch. */
 void kw_authz_call_denied(struct kw_authz_call *call, const struct kw_error *error);

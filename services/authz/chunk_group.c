@@ -195,9 +195,9 @@ static void not_done(struct kw_chunk_group *group, const struct kw_chunk_item *i
 }
 
 /* Until it is answered an item has failed as the inner call has; INTERNAL if that says nothing. */
-static void inner_done(struct kw_inner *inner)
+static void items_judge(struct kw_chunk_group *group)
 {
-    struct kw_chunk_group *group = inner->user;
+    const struct kw_inner *inner = &group->inner;
     enum kw_reason reason = inner->reason != KW_E_NONE ? inner->reason : KW_E_INTERNAL;
 
     for (size_t i = 0; i < group->count; i++) {
@@ -207,6 +207,32 @@ static void inner_done(struct kw_inner *inner)
         KW_IGNORE(
             results_read(group, inner->messages[i], NULL)); /* what is unread stays INTERNAL */
     }
+}
+
+/* Where all were refused before a key was used there is no receipt; with one envelope there is. */
+static void receipt_judge(struct kw_chunk_group *group)
+{
+    size_t used = 0;
+
+    for (size_t i = 0; i < group->count; i++) {
+        used += item_of(group, i)->reason == KW_E_NONE ? 1 : 0;
+    }
+    if (used == 0 || kw_ok(kw_inner_receipt_require(&group->inner, NULL))) {
+        return;
+    }
+    for (size_t i = 0; i < group->count; i++) {
+        if (item_of(group, i)->reason == KW_E_NONE) {
+            item_of(group, i)->reason = KW_E_INTERNAL;
+        }
+    }
+}
+
+static void inner_done(struct kw_inner *inner)
+{
+    struct kw_chunk_group *group = inner->user;
+
+    items_judge(group);
+    receipt_judge(group);
     for (size_t i = 0; i < group->count; i++) {
         if (item_of(group, i)->reason != KW_E_NONE) {
             not_done(group, item_of(group, i));
@@ -315,6 +341,7 @@ static struct kw_result group_start(struct kw_chunk_group *group, struct kw_erro
     inner->arena = chunk->arena;
     inner->user = group;
     inner->done = inner_done;
+    inner->receipt_optional = true; /* receipt_judge */
     group->next = chunk->groups;
     chunk->groups = group;
     kw_inner_start(inner);

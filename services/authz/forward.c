@@ -32,6 +32,7 @@ void kw_forward_prepare(struct kw_authz_call *call, struct kw_inner *inner)
     inner->body = call->body;
     inner->trace = call->trace;
     inner->deadline_ns = call->deadline_ns;
+    inner->receipt_optional = call->validate_only; /* no key is used */
     inner->user = call;
     if (kw_caller_must_sign(&call->caller, call->method)) {
         inner->caller_certificate = call->caller.certificate;
@@ -96,6 +97,7 @@ static struct kw_result effect_run(struct kw_authz_call *call, struct kw_tx *tx,
     }
     for (size_t i = 0; i < outcome->disabled_count; i++) {
         KW_TRY(fact_keep(call, tx, device, outcome->disabled[i], err));
+        call->disabled = true;
     }
     if (call->operation->effect != NULL && !call->validate_only) {
         KW_TRY(call->operation->effect(call, tx, err));
@@ -139,9 +141,7 @@ void kw_forward_go_on(struct kw_authz_call *call, void (*next)(struct kw_authz_c
 
 static void effect_done(struct kw_authz_call *call)
 {
-    if (call->inner.outcome.disabled_count > 0) {
-        call->authz->epoch++;
-    }
+    kw_authz_call_disabled(call);
     go_on(call);
 }
 

@@ -65,6 +65,7 @@ struct kw_result kw_authz_grant_revoke(struct kw_authz_call *call, struct kw_tx 
     KW_TRY(kw_check_etag(request->etag, etag, err));
     if (!call->validate_only && row.revoked_ms == 0) {
         KW_TRY(kw_grant_revoke(tx, row.id, call->now_ms, request->justification, err));
+        call->disabled = true;
         row.revoked_ms = call->now_ms;
         row.revoke_justification = request->justification;
     }

@@ -2,6 +2,7 @@
 #include "services/authz/inner.h"
 
 #include "common/base/container.h"
+#include "common/base/log.h"
 #include "common/rpc/arena_proto.h"
 #include "common/rpc/messages.h"
 #include "keyward/internal/v1/context.pb-c.h"
@@ -39,17 +40,34 @@ static struct kw_result disabled_read(struct kw_inner *inner,
     return KW_OK;
 }
 
-static void witness_read(struct kw_inner *inner, const Keyward__Internal__V1__Outcome *outcome)
+static bool head_read(const Keyward__Internal__V1__Outcome *outcome, struct kw_witness *ret_head)
 {
-    struct kw_witness witness = {.seq = outcome->seq};
+    struct kw_witness head = {.seq = outcome->seq};
 
-    if (outcome->head.len != sizeof(witness.head) || outcome->seq == 0 ||
-        !kw_ok(kw_id_from_bytes(kw_bytes_field(outcome->core_boot), &witness.core, NULL)) ||
-        !kw_ok(kw_id_from_bytes(kw_bytes_field(outcome->stream_boot), &witness.stream, NULL))) {
-        return; /* no receipt in it */
+    if (outcome->head.len != sizeof(head.head) || outcome->seq == 0 ||
+        !kw_ok(kw_id_from_bytes(kw_bytes_field(outcome->core_boot), &head.core, NULL)) ||
+        !kw_ok(kw_id_from_bytes(kw_bytes_field(outcome->stream_boot), &head.stream, NULL))) {
+        return false;
     }
-    kw_copy(witness.head, outcome->head.data, sizeof(witness.head));
-    kw_diary_witness(&inner->authz->diary, &witness);
+    kw_copy(head.head, outcome->head.data, sizeof(head.head));
+    *ret_head = head;
+    return true;
+}
+
+/* The head of a replay is that of the first time, of a chain that may be over: no witness. */
+static void receipt_read(struct kw_inner *inner, const Keyward__Internal__V1__Outcome *outcome)
+{
+    struct kw_witness head;
+
+    inner->outcome.receipt_id = kw_bytes_field(outcome->receipt_id);
+    inner->outcome.has_receipt = false;
+    if (!head_read(outcome, &head)) {
+        return;
+    }
+    inner->outcome.has_receipt = outcome->receipt_id.len == KW_ID_LEN;
+    if (!outcome->replayed) {
+        kw_diary_witness(&inner->authz->diary, &head);
+    }
 }
 
 static struct kw_result outcome_read(struct kw_inner *inner, struct kw_bytes context,
@@ -64,10 +82,9 @@ static struct kw_result outcome_read(struct kw_inner *inner, struct kw_bytes con
     KW_TRY(kw_message_unpack(&keyward__internal__v1__outcome__descriptor, context, inner->arena,
                              &message, err));
     outcome = (const Keyward__Internal__V1__Outcome *)message;
-    inner->outcome.receipt_id = kw_bytes_field(outcome->receipt_id);
     inner->outcome.replayed = outcome->replayed;
     inner->outcome.local_only = outcome->local_only;
-    witness_read(inner, outcome);
+    receipt_read(inner, outcome);
     return disabled_read(inner, outcome, err);
 }
 
@@ -103,6 +120,23 @@ static void on_data(struct kw_hop_call *call, struct kw_hop_item item, void *use
     }
 }
 
+struct kw_result kw_inner_receipt_require(const struct kw_inner *inner, struct kw_error *err)
+{
+    if (!inner->outcome.has_receipt) {
+        KW_LOG(ERROR, "alarm: an answer without receipt is withheld",
+               KW_F_STR("method", inner->method->path));
+        KW_FAIL(err, INTERNAL, "an answer without receipt");
+    }
+    return KW_OK;
+}
+
+static struct kw_result answer_check(const struct kw_inner *inner, struct kw_error *err)
+{
+    bool uses_keys = inner->method->ends == KW_LAYER_CORE && inner->method->audit == KW_AUDIT_KEY;
+
+    return uses_keys && !inner->receipt_optional ? kw_inner_receipt_require(inner, err) : KW_OK;
+}
+
 /* --- the end, or another try --- */
 
 static bool may_retry(const struct kw_inner *inner, enum kw_reason reason)
@@ -132,7 +166,14 @@ static void on_status(struct kw_hop_call *call, const struct kw_hop_status *stat
     (void)snprintf(inner->field, sizeof(inner->field), "%s", status->field);
     (void)snprintf(inner->description, sizeof(inner->description), "%s", status->description);
     inner->retry_after_ms = status->retry_after_ms;
-    end(inner, reason == KW_E_NONE ? result.reason : reason);
+    if (reason == KW_E_NONE) {
+        result = kw_ok(result) ? answer_check(inner, &error) : result;
+        if (!kw_ok(result)) {
+            detail_keep(inner, &error);
+        }
+        reason = result.reason;
+    }
+    end(inner, reason);
 }
 
 /* --- the way in --- */

@@ -18,6 +18,7 @@
 /* What the answer says beside its messages. Bytes are in the arena. */
 struct kw_inner_outcome {
     struct kw_bytes receipt_id;
+    bool has_receipt; /* its id and the head after it are both there */
     bool replayed;
     bool local_only;
     struct kw_bytes *disabled; /* KWF1 each */
@@ -36,6 +37,7 @@ struct kw_inner {
     struct kw_bytes caller_certificate; /* these two only where the caller signs */
     struct kw_bytes caller_signature;
     struct kw_bytes invitation; /* KWI1, for Enroll */
+    bool receipt_optional;      /* whoever starts it asks for the receipt when there must be one */
     /* Messages as they come, NULL: collected. The callee returns credit by kw_hop_consume on
      * `hop`. */
     void (*message)(struct kw_inner *inner, struct kw_bytes data);
@@ -57,7 +59,13 @@ struct kw_inner {
     uint32_t retry_after_ms;
 };
 
+/* Without `receipt_optional` a success of a method that uses keys must bring its receipt, or it
+ * ends with INTERNAL and nothing of the answer is to be used: a core's use that the orchestrator
+ * keeps to itself is of no use to anybody. */
 void kw_inner_start(struct kw_inner *inner);
+
+/* The same, for an answer of which only now is known that a key was used. Fails: INTERNAL. */
+struct kw_result kw_inner_receipt_require(const struct kw_inner *inner, struct kw_error *err);
 
 /* Gives it up; `done` comes with CANCELLED at the end of this turn. Harmless when it is over
  * already. */

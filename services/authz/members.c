@@ -185,6 +185,7 @@ static struct kw_result set_suspended(struct kw_authz_call *call, struct kw_tx *
     KW_ENSURE(suspended || row.suspended, err, STATE_CONFLICT, "not suspended");
     if (!call->validate_only && row.suspended != suspended) {
         KW_TRY(kw_member_set_suspended(tx, row.id, suspended, call->now_ms, &call->stamp, err));
+        call->disabled = suspended;
         KW_TRY(kw_member_find(tx, row.id, call->arena, &row, &found, err));
     }
     return respond(call, &row, err);

@@ -74,6 +74,7 @@ static struct kw_result range_start(struct kw_authz_call *call, struct kw_error 
     kw_forward_prepare(call, inner);
     inner->arena = creation->arena;
     inner->done = range_done;
+    inner->receipt_optional = true; /* range_check */
     inner->slot.capsule.authz_epoch = call->epoch;
     inner->slot.capsule.first = creation->next;
     inner->slot.capsule.count = (uint16_t)(left < KW_CHUNK_ITEMS_MAX ? left : KW_CHUNK_ITEMS_MAX);
@@ -126,12 +127,25 @@ static void range_send(struct kw_authz_call *call)
     }
 }
 
+/* Keys that are made come with a receipt. Those that are there already may be asked for again until
+ * they are released: that is no use of a key, and the core is not asked. An orchestrator that says
+ * so of new ones hides nothing for long: the chain has a gap before the core's next receipt. */
+static struct kw_result range_check(const struct kw_authz_call *call, struct kw_error *err)
+{
+    return call->validate_only || call->inner.outcome.replayed
+               ? KW_OK
+               : kw_inner_receipt_require(&call->inner, err);
+}
+
 static void range_done(struct kw_inner *inner)
 {
     struct kw_authz_call *call = inner->user;
+    struct kw_error error;
 
     if (inner->reason != KW_E_NONE) {
         kw_authz_call_fail_inner(call);
+    } else if (!kw_ok(range_check(call, &error))) {
+        kw_authz_call_fail(call, &error);
     } else {
         kw_forward_returned(call, range_send);
     }

@@ -46,6 +46,11 @@ static struct kw_result range_add(struct kw_authz_call *call, struct kw_error *e
                              call->inner.messages[0], call->arena, &message, err));
     range = (const Keyward__V1__ReleaseBatchResponse *)message;
     KW_ENSURE(range->batch != NULL, err, INTERNAL, "a range without batch");
+    KW_ENSURE(range->batch->count <= KW_BATCH_DEVICES_MAX, err, INTERNAL, "a batch of %u devices",
+              range->batch->count); /* each 256 are another capsule */
+    if (range->activated_count > 0 && !call->validate_only) {
+        KW_TRY(kw_inner_receipt_require(&call->inner, err)); /* else no key was used */
+    }
     release->sum.batch = range->batch;
     release->sum.activated_count += range->activated_count;
     release->sum.already_active_count += range->already_active_count;
@@ -77,6 +82,7 @@ static void range_start(struct kw_authz_call *call)
     kw_inner_reset(inner);
     kw_forward_prepare(call, inner);
     inner->done = range_done;
+    inner->receipt_optional = true; /* range_add */
     inner->slot.capsule.authz_epoch = call->epoch;
     inner->slot.capsule.first = release->next;
     inner->slot.capsule.count = KW_CHUNK_ITEMS_MAX;

@@ -117,6 +117,19 @@ Test(authz_access, the_answer_tells_the_receipt_and_nothing_of_the_chain)
               answer.outcome->core_boot.len == 0);
 }
 
+Test(authz_access, a_key_without_its_receipt_is_withheld)
+{
+    struct answer answer;
+
+    (void)authz_grant(&fx, device);
+    fx.inside.hides_receipts = true;
+    answer = authz_access(&fx, device);
+    cr_assert(eq(int, answer.reason, KW_E_INTERNAL));
+    cr_assert(eq(sz, answer.message_count, 0));
+    fx.inside.claims_replay = true; /* a read is never one */
+    cr_assert(eq(int, authz_access(&fx, device).reason, KW_E_INTERNAL));
+}
+
 /* --- refusals --- */
 
 static struct answer refused(void)
@@ -416,6 +429,23 @@ Test(authz_access, the_head_of_the_last_receipt_is_stored_and_carried)
     cr_assert(eq(int, authz_access(&fx, device).reason, KW_E_NONE));
     capsule = &inside_last(&fx.inside)->capsule;
     cr_assert(eq(u64, capsule->witness.seq, fx.inside.head.seq - 1));
+}
+
+/* What was made before says what the chain's head was then: perhaps of a core that is gone. */
+Test(authz_access, an_old_head_is_no_witness)
+{
+    struct kw_witness before;
+    struct answer answer;
+
+    (void)authz_grant(&fx, device);
+    (void)authz_access(&fx, device);
+    before = fx.inside.head;
+    MUST(kw_id_random(&fx.inside.head.core, err));
+    fx.inside.claims_replay = true;
+    answer = authz_access(&fx, device);
+    cr_assert(eq(int, answer.reason, KW_E_NONE));
+    (void)authz_access(&fx, device);
+    cr_assert(kw_id_equal(inside_last(&fx.inside)->capsule.witness.core, before.core));
 }
 
 Test(authz_access, a_lagging_witness_is_cured_by_the_refusal_itself)

@@ -147,6 +147,25 @@ Test(authz_batch, each_item_has_its_own_status)
     authz_denials_await(&fx, 1);
 }
 
+Test(authz_batch, items_without_a_receipt_are_withheld_and_refusals_are_not)
+{
+    struct chunk chunk;
+    struct question question = batch_question(&chunk, false);
+    struct answer answer;
+
+    (void)authz_grant(&fx, device_of(1));
+    (void)authz_grant(&fx, device_of(2));
+    chunk_add(&chunk, 100, device_of(1));
+    chunk_add(&chunk, 200, device_of(2));
+    fx.inside.hides_receipts = true;
+    fx.inside.odd_device = odd(2);
+    fx.inside.odd_reason = KW_E_KEY_STATE;
+    answer = authz_ask(&fx, &question);
+    cr_assert(eq(int, answer.reason, KW_E_NONE));
+    cr_assert(eq(int, reason_of(&answer, 100), KW_E_INTERNAL));
+    cr_assert(eq(int, reason_of(&answer, 200), KW_E_KEY_STATE)); /* nothing was used: no receipt */
+}
+
 Test(authz_batch, the_capsules_of_a_turn_hang_on_one_root)
 {
     struct chunk chunk;

@@ -250,11 +250,12 @@ static void create_batch(struct inside_call *call)
 /* A batch of 600: three ranges. */
 static void release_batch(struct inside_call *call)
 {
-    Keyward__V1__Batch batch = batch_of(call, call->capsule.scope_id, 600);
+    uint32_t count = call->inside->batch_count != 0 ? call->inside->batch_count : 600;
+    Keyward__V1__Batch batch = batch_of(call, call->capsule.scope_id, count);
     Keyward__V1__ReleaseBatchResponse response = KEYWARD__V1__RELEASE_BATCH_RESPONSE__INIT;
 
     response.batch = &batch;
-    response.activated_count = 200;
+    response.activated_count = call->inside->activates_none ? 0 : 200;
     say(call, &response.base);
 }
 
@@ -339,12 +340,10 @@ static void act(struct inside_call *call)
 
 /* --- the way out --- */
 
-static struct kw_bytes outcome_of(struct inside_call *call)
+static void receipt_tell(struct inside_call *call)
 {
     struct kw_witness *head = &call->inside->head;
     Keyward__Internal__V1__Outcome *outcome = &call->outcome;
-    ProtobufCBinaryData disabled = kw_field_bytes(call->inside->disabled);
-    struct kw_bytes packed;
 
     head->seq++;
     head->head[0]++;
@@ -353,6 +352,18 @@ static struct kw_bytes outcome_of(struct inside_call *call)
     outcome->stream_boot = kw_field_bytes(kw_id_bytes(&head->stream));
     outcome->seq = head->seq;
     outcome->head = kw_field_bytes(KW_BYTES_OF(head->head));
+}
+
+static struct kw_bytes outcome_of(struct inside_call *call)
+{
+    Keyward__Internal__V1__Outcome *outcome = &call->outcome;
+    ProtobufCBinaryData disabled = kw_field_bytes(call->inside->disabled);
+    struct kw_bytes packed;
+
+    outcome->replayed = call->inside->claims_replay;
+    if (!call->inside->hides_receipts) {
+        receipt_tell(call);
+    }
     if (call->inside->disabled.len > 0) {
         outcome->disabled = &disabled;
         outcome->n_disabled = 1;

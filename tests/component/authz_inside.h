@@ -56,6 +56,10 @@ struct inside {
         *stranger;            /* Enroll and Renew certify this one instead; NULL: the right one */
     struct kw_bytes disabled; /* the fact that key methods made; empty: none */
     size_t chunk_len;         /* bytes that each chunk of CreateBatch is filled up with */
+    bool hides_receipts;      /* answers say nothing of them */
+    bool claims_replay;       /* answers say that they were made before */
+    bool activates_none;      /* a release finds nothing to activate */
+    uint32_t batch_count;     /* pens in a batch that is released; 0: 600 */
 };
 
 /* Listens, for `authz` (a SPIFFE id) alone. `inside` has arena, region, cell, issuer. */
