@@ -9,6 +9,8 @@ static const char insert_one[] =
     " VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (fingerprint) DO NOTHING";
 static const char revoke_one[] =
     "UPDATE certificates SET revoked_ms = $2 WHERE fingerprint = $1 AND revoked_ms IS NULL";
+static const char revoke_owner[] =
+    "UPDATE certificates SET revoked_ms = $2 WHERE owner = $1 AND revoked_ms IS NULL";
 static const char select_role[] =
     "SELECT fingerprint FROM certificates WHERE role = $1 AND fingerprint > $2"
     " AND revoked_ms IS NULL ORDER BY fingerprint LIMIT $3";
@@ -63,6 +65,17 @@ struct kw_result kw_certificate_revoke(struct kw_tx *tx, const uint8_t fingerpri
     kw_bind_blob(stmt, 1, KW_BYTES(fingerprint, KW_SHA256_LEN));
     kw_bind_i64(stmt, 2, (int64_t)now_ms);
     return kw_exec(stmt, NULL, err);
+}
+
+struct kw_result kw_certificate_revoke_all(struct kw_tx *tx, struct kw_id owner, uint64_t now_ms,
+                                           int64_t *ret_count, struct kw_error *err)
+{
+    struct kw_stmt *stmt;
+
+    KW_TRY(kw_sql(tx, revoke_owner, &stmt, err));
+    kw_bind_id(stmt, 1, &owner);
+    kw_bind_i64(stmt, 2, (int64_t)now_ms);
+    return kw_exec(stmt, ret_count, err);
 }
 
 struct kw_result kw_certificate_list(struct kw_tx *tx, enum kw_caller_role role,

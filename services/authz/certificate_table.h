@@ -32,6 +32,11 @@ struct kw_result kw_certificate_insert(struct kw_tx *tx, const struct kw_certifi
 struct kw_result kw_certificate_revoke(struct kw_tx *tx, const uint8_t fingerprint[KW_SHA256_LEN],
                                        uint64_t now_ms, struct kw_error *err);
 
+/* All there are of an owner, for good; how many were not revoked before. Fails: STORE_UNAVAILABLE.
+ */
+struct kw_result kw_certificate_revoke_all(struct kw_tx *tx, struct kw_id owner, uint64_t now_ms,
+                                           int64_t *ret_count, struct kw_error *err);
+
 /* The fingerprints of all unrevoked certificates of a role behind `after`, at most `max`. Fails:
  * STORE_UNAVAILABLE, INTERNAL. */
 struct kw_result kw_certificate_list(struct kw_tx *tx, enum kw_caller_role role,

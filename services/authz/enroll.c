@@ -1,9 +1,19 @@
 /* Enroll: an invitation is used up by one enrolment, which is a pair of keys.
  *
- *     open ──first enrolment──▶ claimed ──the core has issued──▶ answered: repeated, the same
- * answer └────────────────────────┴──── another enrolment ──────▶ held: nobody gets anything
+ *     open ──▶ claimed by the first enrolment ──▶ answered: repeated, the same answer
+ *                        │                           │
+ *                        └────── another one ────────┴──▶ held: nobody gets anything
  *
  * The claim is durable before anything goes inward, so that two enrolments can't pass one another.
+ *
+ * An enrolment replaces: with it all earlier certificates of the member are revoked, whoever holds
+ * them, and the invitations before its own are over. That is how a member whose key was stolen gets
+ * rid of the thief. A suspended member enrols too and stays suspended.
+ *
+ * When a second enrolment comes after the first was answered, one of the two is not the member, and
+ * nobody here can know which. The member is suspended and not revoked: what was issued does nothing
+ * from that moment either way, and an operator who finds that the member itself tried twice can
+ * take a suspension back, but not a revocation.
  */
 #include "services/authz/operations.h"
 
@@ -55,6 +65,20 @@ static struct kw_result keys_read(struct kw_authz_call *call, uint8_t *ret_diges
     return kw_sha256_list(parts, 2, ret_digest, err);
 }
 
+/* The audit entries of an enrolment are about the member. */
+static struct kw_result subject_make(struct kw_authz_call *call, const struct kw_member_row *member,
+                                     struct kw_error *err)
+{
+    char name[KW_RESOURCE_NAME_SIZE];
+
+    (void)kw_resource_name1(member->kind == KW_MEMBER_PARTNER ? KW_RESOURCE_PARTNER
+                                                              : KW_RESOURCE_STATION,
+                            member->id, name);
+    call->subject = kw_arena_text(call->arena, name, strlen(name));
+    KW_ENSURE(call->subject != NULL, err, MEMORY, "a name");
+    return KW_OK;
+}
+
 static struct kw_result invitation_read(struct kw_authz_call *call, struct kw_tx *tx,
                                         struct enrolment *enrolment, struct kw_error *err)
 {
@@ -66,11 +90,12 @@ static struct kw_result invitation_read(struct kw_authz_call *call, struct kw_tx
     KW_ENSURE(found, err, IDENTITY_INVALID, "unknown invitation");
     KW_ENSURE(call->now_ms < enrolment->invitation.expire_ms, err, IDENTITY_INVALID,
               "expired invitation");
+    KW_ENSURE(!enrolment->invitation.ended, err, IDENTITY_INVALID,
+              "enrolled under a later invitation");
     KW_TRY(kw_member_find(tx, enrolment->invitation.member, call->arena, &member, &found, err));
     KW_ENSURE(found, err, INTERNAL, "an invitation without member");
-    KW_ENSURE(!member.suspended, err, STATE_CONFLICT, "the member is suspended");
     call->caller.member = member;
-    return KW_OK;
+    return subject_make(call, &member, err);
 }
 
 static enum fate fate_of(const struct enrolment *enrolment)
@@ -89,6 +114,28 @@ static enum fate fate_of(const struct enrolment *enrolment)
     return invitation->response.len > 0 ? FATE_ANSWERED : FATE_FORWARD;
 }
 
+/* Somebody else came first, and has what the invitation gives: see above. */
+static struct kw_result member_stop(struct kw_authz_call *call, struct kw_tx *tx,
+                                    struct kw_error *err)
+{
+    const struct kw_member_row *member = &call->caller.member;
+
+    KW_TRY(kw_member_set_suspended(tx, member->id, true, call->now_ms, &call->stamp, err));
+    call->disabled = true;
+    return kw_authz_call_audit(call, tx, err);
+}
+
+static struct kw_result hold(struct kw_authz_call *call, struct kw_tx *tx,
+                             struct enrolment *enrolment, struct kw_error *err)
+{
+    if (enrolment->invitation.held) {
+        return KW_OK;
+    }
+    enrolment->newly_held = true;
+    KW_TRY(kw_invitation_hold(tx, enrolment->invitation.id, call->now_ms, err));
+    return enrolment->invitation.response.len > 0 ? member_stop(call, tx, err) : KW_OK;
+}
+
 struct kw_result kw_authz_enroll(struct kw_authz_call *call, struct kw_tx *tx, struct kw_error *err)
 {
     struct enrolment *enrolment = kw_arena_alloc(call->arena, sizeof(*enrolment));
@@ -101,9 +148,8 @@ struct kw_result kw_authz_enroll(struct kw_authz_call *call, struct kw_tx *tx, s
     if (call->validate_only) {
         return KW_OK;
     }
-    if (enrolment->fate == FATE_HELD && !enrolment->invitation.held) {
-        enrolment->newly_held = true;
-        return kw_invitation_hold(tx, enrolment->invitation.id, call->now_ms, err);
+    if (enrolment->fate == FATE_HELD) {
+        return hold(call, tx, enrolment, err);
     }
     return kw_invitation_claim(tx, enrolment->invitation.id, enrolment->digest, err);
 }
@@ -118,8 +164,8 @@ static void alarm_held(const struct kw_authz_call *call, const struct enrolment 
     kw_metric_add(KW_M_ENROLLMENTS_HELD, NULL, 1);
     KW_LOG(ERROR, "alarm: invitation held, two different enrolments were tried",
            KW_F_ID("invitation", KW_ID_INVITATION, enrolment->invitation.id),
-           KW_F_ID("member", KW_ID_PARTNER, enrolment->invitation.member),
-           KW_F_STR("peer", call->caller.peer));
+           KW_F_STR("member", call->subject), KW_F_STR("peer", call->caller.peer),
+           KW_F_STR("suspended", enrolment->invitation.response.len > 0 ? "yes" : "no"));
 }
 
 void kw_authz_enroll_proceed(struct kw_authz_call *call)
@@ -170,33 +216,70 @@ static struct kw_result certificate_register(struct kw_authz_call *call, struct 
     return kw_member_raise_keys(tx, member->id, keys, call->now_ms, &call->stamp, err);
 }
 
-struct kw_result kw_authz_enroll_effect(struct kw_authz_call *call, struct kw_tx *tx,
-                                        struct kw_error *err)
+/* What the member had before is over, and so are the ways to get more of it. */
+static struct kw_result earlier_end(struct kw_authz_call *call, struct kw_tx *tx,
+                                    const struct enrolment *enrolment, struct kw_error *err)
 {
-    struct enrolment *enrolment = call->state;
+    int64_t revoked;
+
+    KW_TRY(kw_invitation_end_earlier(tx, &enrolment->invitation, call->now_ms, err));
+    KW_TRY(
+        kw_certificate_revoke_all(tx, enrolment->invitation.member, call->now_ms, &revoked, err));
+    if (revoked > 0) {
+        call->disabled = true;
+        KW_TRY(kw_authz_call_audit(call, tx, err));
+    }
+    return KW_OK;
+}
+
+static struct kw_result enrolment_register(struct kw_authz_call *call, struct kw_tx *tx,
+                                           const struct enrolment *enrolment, struct kw_error *err)
+{
     const Keyward__V1__EnrollResponse *response;
     struct kw_member_keys keys = {0};
     ProtobufCMessage *message;
 
-    KW_TRY(invitation_read(call, tx, enrolment, err)); /* held meanwhile: it registers nobody */
-    if (fate_of(enrolment) == FATE_HELD) {
-        return held(err);
-    }
     KW_TRY(kw_message_unpack(&keyward__v1__enroll_response__descriptor, call->response, call->arena,
                              &message, err));
     response = (const Keyward__V1__EnrollResponse *)message;
     KW_ENSURE(response->transport_key_version > 0, err, INTERNAL, "an enrolment without version");
     keys.transport_version = response->transport_key_version;
+    KW_TRY(earlier_end(call, tx, enrolment, err));
     KW_TRY(certificate_register(call, tx, response->tls_certificate, &keys, err));
     return kw_invitation_answer(tx, enrolment->invitation.id, call->response, err);
 }
 
+/* It may have been held or ended while the core issued: then it registers nobody. Or the same
+ * enrolment was answered twice at once: then the first answer is the answer, and its certificate
+ * must not be taken for an earlier one. */
+struct kw_result kw_authz_enroll_effect(struct kw_authz_call *call, struct kw_tx *tx,
+                                        struct kw_error *err)
+{
+    struct enrolment *enrolment = call->state;
+
+    KW_TRY(invitation_read(call, tx, enrolment, err));
+    switch (fate_of(enrolment)) {
+    case FATE_HELD:
+        return held(err);
+    case FATE_ANSWERED:
+        call->response = enrolment->invitation.response;
+        call->replayed = true;
+        return KW_OK;
+    case FATE_FORWARD:
+        break;
+    }
+    return enrolment_register(call, tx, enrolment, err);
+}
+
+/* The certificate that asks must be good in this very transaction: one that is revoked would leave
+ * another behind it. */
 struct kw_result kw_authz_renew_effect(struct kw_authz_call *call, struct kw_tx *tx,
                                        struct kw_error *err)
 {
     struct kw_member_keys keys = {0};
     ProtobufCMessage *message;
 
+    KW_TRY(kw_authz_call_admit(call, tx, err));
     KW_TRY(kw_message_unpack(&keyward__v1__renew_certificate_response__descriptor, call->response,
                              call->arena, &message, err));
     return certificate_register(

@@ -1,9 +1,9 @@
 /* SQL of table invitations. */
 #include "services/authz/invitation_table.h"
 
-static const char select_one[] =
-    "SELECT member, record, created_ms, expire_ms, enrolment, response, held_ms FROM invitations"
-    " WHERE id = $1";
+static const char select_one[] = "SELECT member, record, created_ms, expire_ms, enrolment, "
+                                 "response, held_ms, ended_ms FROM invitations"
+                                 " WHERE id = $1";
 static const char insert_one[] =
     "INSERT INTO invitations (id, member, record, created_ms, expire_ms)"
     " VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO NOTHING";
@@ -11,6 +11,9 @@ static const char claim_one[] =
     "UPDATE invitations SET enrolment = $2 WHERE id = $1 AND enrolment IS NULL";
 static const char hold_one[] =
     "UPDATE invitations SET held_ms = $2 WHERE id = $1 AND held_ms IS NULL";
+static const char end_others[] =
+    "UPDATE invitations SET ended_ms = $4 WHERE member = $1 AND id <> $2 AND created_ms <= $3"
+    " AND ended_ms IS NULL";
 static const char answer_one[] =
     "UPDATE invitations SET response = $2 WHERE id = $1 AND response IS NULL";
 
@@ -27,6 +30,7 @@ static struct kw_result read_row(struct kw_stmt *stmt, struct kw_arena *arena,
     }
     KW_TRY(kw_row_bytes(stmt, 5, arena, &row->response, err));
     row->held = !kw_col_is_null(stmt, 6);
+    row->ended = !kw_col_is_null(stmt, 7);
     return KW_OK;
 }
 
@@ -82,6 +86,19 @@ struct kw_result kw_invitation_hold(struct kw_tx *tx, struct kw_id id, uint64_t 
     KW_TRY(kw_sql(tx, hold_one, &stmt, err));
     kw_bind_id(stmt, 1, &id);
     kw_bind_i64(stmt, 2, (int64_t)now_ms);
+    return kw_exec(stmt, NULL, err);
+}
+
+struct kw_result kw_invitation_end_earlier(struct kw_tx *tx, const struct kw_invitation_row *than,
+                                           uint64_t now_ms, struct kw_error *err)
+{
+    struct kw_stmt *stmt;
+
+    KW_TRY(kw_sql(tx, end_others, &stmt, err));
+    kw_bind_id(stmt, 1, &than->member);
+    kw_bind_id(stmt, 2, &than->id);
+    kw_bind_i64(stmt, 3, (int64_t)than->created_ms);
+    kw_bind_i64(stmt, 4, (int64_t)now_ms);
     return kw_exec(stmt, NULL, err);
 }
 

@@ -16,6 +16,7 @@ struct kw_invitation_row {
     uint8_t enrolment[KW_SHA256_LEN];
     struct kw_bytes response; /* of that enrolment; empty: it has not succeeded yet */
     bool held;
+    bool ended; /* the member enrolled under a later one */
 };
 
 /* `*ret_found` false: there is none, and `ret_row` is untouched. Fails: STORE_UNAVAILABLE,
@@ -35,6 +36,11 @@ struct kw_result kw_invitation_claim(struct kw_tx *tx, struct kw_id id,
 /* Two different enrolments: nobody gets anything by it any more. Fails: STORE_UNAVAILABLE. */
 struct kw_result kw_invitation_hold(struct kw_tx *tx, struct kw_id id, uint64_t now_ms,
                                     struct kw_error *err);
+
+/* Ends the member's invitations that were made before this one, or in the same millisecond. Fails:
+ * STORE_UNAVAILABLE. */
+struct kw_result kw_invitation_end_earlier(struct kw_tx *tx, const struct kw_invitation_row *than,
+                                           uint64_t now_ms, struct kw_error *err);
 
 /* Keeps what the enrolment was answered: the first answer stays. Fails: STORE_UNAVAILABLE. */
 struct kw_result kw_invitation_answer(struct kw_tx *tx, struct kw_id id, struct kw_bytes response,

@@ -66,7 +66,7 @@ struct kw_result kw_authz_invite(struct kw_authz_call *call, struct kw_tx *tx, s
     KW_TRY(request_read(call, &invite, err));
     KW_TRY(kw_member_find(tx, invite.member, call->arena, &member, &found, err));
     KW_ENSURE(found && member.kind == invite.kind, err, NOT_FOUND, "no such member");
-    KW_ENSURE(!member.suspended, err, STATE_CONFLICT, "the member is suspended");
+    /* A suspended one too: it enrols again with new keys, and only then is it reinstated. */
     KW_TRY(fields_check(call, &invite, err));
     call->inner.slot.capsule = kw_forward_capsule(call);
     call->inner.slot.capsule.owner = invite.member;

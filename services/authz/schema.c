@@ -143,8 +143,12 @@ static const char initial[] =
     " time_ms INTEGER NOT NULL,"
     " PRIMARY KEY (core, stream));";
 
+/* An invitation is over when its member has enrolled under a later one. */
+static const char invitations_end[] = "ALTER TABLE invitations ADD COLUMN ended_ms INTEGER;";
+
 const struct kw_migration kw_authz_migrations[] = {
     {.name = "0001_initial", .sql = initial},
+    {.name = "0002_invitations_end", .sql = invitations_end},
 };
 
 const size_t kw_authz_migration_count =

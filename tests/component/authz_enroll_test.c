@@ -5,6 +5,7 @@
 #include "common/pki/csr.h"
 #include "tests/component/authz_fixture.h"
 
+#include <keyward/v1/receipt_service.pb-c.h>
 #include <keyward/v1/status_service.pb-c.h>
 
 static struct authz_fixture fx;
@@ -103,17 +104,13 @@ Test(authz_enroll, an_invitation_is_kept_as_the_operator_signed_it)
     kw_public_key_done(&key);
 }
 
-Test(authz_enroll, an_invitation_is_for_a_member_that_is_there_and_active)
+Test(authz_enroll, an_invitation_is_for_a_member_that_is_there)
 {
     struct question question = invite_question();
 
     invite_body.csr = new_csr(KW_CURVE_P256);
     invite_body.parent = authz_name(&fx, KW_RESOURCE_PARTNER, fx.station.id);
     cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_NOT_FOUND));
-    question = invite_question();
-    invite_body.csr = new_csr(KW_CURVE_P256);
-    (void)authz_partner_suspend(&fx, &fx.partner);
-    cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_STATE_CONFLICT));
     cr_assert(eq(sz, fx.inside.count, 0));
 }
 
@@ -304,6 +301,79 @@ Test(authz_enroll, a_second_enrolment_holds_the_invitation)
                  1));
 }
 
+static bool somebody_is_suspended(void)
+{
+    return authz_number(&fx, "SELECT count(*) FROM members WHERE suspended = 1") == 1;
+}
+
+/* Who came first has keys already, and may be the wrong one. */
+Test(authz_enroll, a_second_enrolment_stops_the_one_who_came_first)
+{
+    struct question question;
+    struct answer answer;
+    struct kw_bytes first;
+    uint64_t epoch;
+
+    (void)invite();
+    question = enroll_question();
+    answer = authz_ask(&fx, &question);
+    first = enrolled_certificate(&answer);
+    cr_assert(eq(int, status_with(first), KW_E_NONE));
+    epoch = fx.authz->epoch;
+    question = enroll_question();
+    cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_ENROLLMENT_HELD));
+    cr_assert(eq(int, status_with(first), KW_E_IDENTITY_INVALID));
+    cr_assert(somebody_is_suspended());
+    cr_assert(gt(u64, fx.authz->epoch, epoch)); /* what is under way is asked again */
+    cr_assert(kw_bytes_equal(authz_blob(&fx, "SELECT body FROM audit ORDER BY seq DESC"),
+                             authz_packed(&fx, &enroll_body.base)));
+    cr_assert(eq(str, authz_text_of(&fx, "SELECT subject FROM audit ORDER BY seq DESC"),
+                 fx.partner.name));
+}
+
+Test(authz_enroll, an_answer_of_the_one_who_came_first_is_dropped_when_the_second_comes)
+{
+    Keyward__V1__ListReceiptsRequest body = KEYWARD__V1__LIST_RECEIPTS_REQUEST__INIT;
+    struct actor member = {.role = KW_ROLE_PARTNER};
+    const struct question receipts = {.method = KW_METHOD_LIST_RECEIPTS,
+                                      .body = &body.base,
+                                      .caller = &member,
+                                      .timeout_ms = NO_DEADLINE_MS};
+    struct question question;
+    struct answer answer;
+    size_t before;
+
+    (void)invite();
+    question = enroll_question();
+    answer = authz_ask(&fx, &question);
+    member.certificate = enrolled_certificate(&answer);
+    before = fx.inside.count;
+    fx.inside.holds = true;
+    authz_ask_start(&fx, &receipts, &answer);
+    EVENTUALLY(&fx, fx.inside.count > before);
+    question = enroll_question();
+    cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_ENROLLMENT_HELD));
+    inside_answer(inside_last(&fx.inside));
+    authz_wait(&answer);
+    cr_assert(eq(int, answer.reason, KW_E_IDENTITY_INVALID));
+    cr_assert(eq(sz, answer.message_count, 0));
+}
+
+Test(authz_enroll, a_hold_before_anybody_enrolled_stops_nobody)
+{
+    struct question question;
+
+    (void)invite();
+    question = enroll_question();
+    fx.inside.refusals = 1;
+    fx.inside.refusal = KW_E_HSM_UNAVAILABLE;
+    cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_HSM_UNAVAILABLE));
+    question = enroll_question();
+    cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_ENROLLMENT_HELD));
+    cr_assert(eq(int, status_with(fx.partner.certificate), KW_E_NONE)); /* as it was before */
+    cr_assert(not(somebody_is_suspended()));
+}
+
 Test(authz_enroll, two_enrolments_at_once_hold_one_another)
 {
     struct question question;
@@ -335,16 +405,6 @@ Test(authz_enroll, an_expired_invitation_is_over)
     question = enroll_question();
     cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_IDENTITY_INVALID));
     cr_assert(eq(sz, fx.inside.count, 1));
-}
-
-Test(authz_enroll, a_suspended_member_cannot_enrol)
-{
-    struct question question;
-
-    (void)invite();
-    (void)authz_partner_suspend(&fx, &fx.partner);
-    question = enroll_question();
-    cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_STATE_CONFLICT));
 }
 
 Test(authz_enroll, keys_are_checked_before_anything_is_claimed)
@@ -422,4 +482,151 @@ Test(authz_enroll, a_renewed_certificate_may_call_beside_the_old_one)
     response = authz_message(&answer, &keyward__v1__renew_certificate_response__descriptor);
     cr_assert(eq(int, status_with(kw_bytes_field(response->certificate->chain[0])), KW_E_NONE));
     cr_assert(eq(int, status_with(fx.partner.certificate), KW_E_NONE));
+}
+
+/* --- enrolling again --- */
+
+/* The certificate somebody with the member's key and certificate gets. */
+static struct kw_bytes renewed(const struct actor *holder)
+{
+    Keyward__V1__RenewCertificateRequest body = KEYWARD__V1__RENEW_CERTIFICATE_REQUEST__INIT;
+    const struct question question = {
+        .method = KW_METHOD_RENEW_CERTIFICATE, .body = &body.base, .caller = holder};
+    const Keyward__V1__RenewCertificateResponse *response;
+    struct answer answer;
+
+    body.request_id = authz_request_id(&fx);
+    body.csr = new_csr(KW_CURVE_P256);
+    answer = authz_ask(&fx, &question);
+    response = authz_message(&answer, &keyward__v1__renew_certificate_response__descriptor);
+    return kw_bytes_field(response->certificate->chain[0]);
+}
+
+static void reinstate(void)
+{
+    Keyward__V1__ReinstatePartnerRequest body = KEYWARD__V1__REINSTATE_PARTNER_REQUEST__INIT;
+    const struct question question = {
+        .method = KW_METHOD_REINSTATE_PARTNER, .body = &body.base, .caller = &fx.officer};
+
+    body.request_id = authz_request_id(&fx);
+    body.name = fx.partner.name;
+    body.justification = (char *)(uintptr_t) "has new keys";
+    cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_NONE));
+}
+
+/* An invitation, and an enrolment under it. */
+static struct kw_bytes enrolled_again(void)
+{
+    struct question question;
+    struct answer answer;
+
+    (void)invite();
+    question = enroll_question();
+    answer = authz_ask(&fx, &question);
+    return enrolled_certificate(&answer);
+}
+
+Test(authz_enroll, a_stolen_key_is_shut_out_by_enrolling_again)
+{
+    struct kw_bytes thiefs = renewed(&fx.partner);
+    struct kw_bytes members;
+
+    (void)authz_partner_suspend(&fx, &fx.partner);
+    members = enrolled_again();
+    cr_assert(eq(int, status_with(members), KW_E_IDENTITY_INVALID)); /* suspended as before */
+    reinstate();
+    cr_assert(eq(int, status_with(members), KW_E_NONE));
+    cr_assert(eq(int, status_with(fx.partner.certificate), KW_E_IDENTITY_INVALID));
+    cr_assert(eq(int, status_with(thiefs), KW_E_IDENTITY_INVALID));
+    cr_assert(eq(int, status_with(fx.other.certificate), KW_E_NONE)); /* nobody else's */
+    authz_fixture_restart(&fx);
+    cr_assert(eq(int, status_with(thiefs), KW_E_IDENTITY_INVALID));
+    cr_assert(eq(int, status_with(members), KW_E_NONE));
+}
+
+Test(authz_enroll, enrolling_again_needs_no_suspension_and_is_in_force_at_once)
+{
+    uint64_t epoch = fx.authz->epoch;
+    struct kw_bytes first = enrolled_again();
+    struct kw_bytes second;
+
+    cr_assert(gt(u64, fx.authz->epoch, epoch)); /* what is under way is asked again */
+    cr_assert(eq(int, status_with(fx.partner.certificate), KW_E_IDENTITY_INVALID));
+    cr_assert(eq(int, status_with(first), KW_E_NONE));
+    authz_actor_done(&invited);
+    second = enrolled_again();
+    cr_assert(eq(int, status_with(first), KW_E_IDENTITY_INVALID));
+    cr_assert(eq(int, status_with(second), KW_E_NONE));
+}
+
+Test(authz_enroll, an_enrolment_that_is_repeated_revokes_nothing)
+{
+    struct question question;
+    struct answer answer;
+    struct answer again = {0};
+
+    (void)invite();
+    question = enroll_question();
+    fx.inside.holds = true;
+    authz_ask_start(&fx, &question, &again);
+    EVENTUALLY(&fx, fx.inside.count == 2);
+    fx.inside.holds = false;
+    answer = authz_ask(&fx, &question); /* overtakes the first */
+    cr_assert(eq(int, answer.reason, KW_E_NONE));
+    inside_answer(fx.inside.calls[1]);
+    authz_wait(&again);
+    cr_assert(eq(int, again.reason, KW_E_NONE));
+    cr_assert(kw_bytes_equal(again.messages[0], answer.messages[0]));
+    cr_assert(eq(int, status_with(enrolled_certificate(&answer)), KW_E_NONE));
+}
+
+/* The thief asks for another certificate and is still waiting when the member enrols again. */
+Test(authz_enroll, a_renewal_under_way_is_not_registered_when_the_member_has_enrolled_again)
+{
+    Keyward__V1__RenewCertificateRequest body = KEYWARD__V1__RENEW_CERTIFICATE_REQUEST__INIT;
+    const struct question question = {.method = KW_METHOD_RENEW_CERTIFICATE,
+                                      .body = &body.base,
+                                      .caller = &fx.partner,
+                                      .timeout_ms = NO_DEADLINE_MS};
+    struct inside_call *waiting;
+    struct answer answer = {0};
+
+    body.request_id = authz_request_id(&fx);
+    body.csr = new_csr(KW_CURVE_P256);
+    fx.inside.holds = true;
+    authz_ask_start(&fx, &question, &answer);
+    EVENTUALLY(&fx, fx.inside.count == 1);
+    waiting = inside_last(&fx.inside);
+    fx.inside.holds = false;
+    (void)enrolled_again();
+    inside_answer(waiting);
+    authz_wait(&answer);
+    cr_assert(eq(int, answer.reason, KW_E_IDENTITY_INVALID));
+    cr_assert(eq(sz, answer.message_count, 0));
+    cr_assert(eq(i64,
+                 authz_number(&fx, "SELECT count(*) FROM certificates WHERE revoked_ms IS NULL"
+                                   " AND owner = (SELECT member FROM invitations)"),
+                 1)); /* the member's alone */
+}
+
+/* Whoever holds an older invitation has no use of it any more: not to enrol, not to have the member
+ * stopped. */
+Test(authz_enroll, an_enrolment_ends_the_invitations_before_it)
+{
+    struct question question;
+    struct actor older;
+    struct kw_bytes members;
+
+    (void)invite();
+    older = invited;
+    invited = (struct actor){0};
+    members = enrolled_again();
+    question = enroll_question();
+    question.caller = &older;
+    cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_IDENTITY_INVALID));
+    cr_assert(eq(int, status_with(members), KW_E_NONE));
+    authz_actor_done(&invited);
+    (void)enrolled_again(); /* one that came later */
+    cr_assert(eq(int, status_with(members), KW_E_IDENTITY_INVALID));
+    authz_actor_done(&older);
 }
