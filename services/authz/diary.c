@@ -27,8 +27,8 @@ static struct kw_result page_write(struct kw_store_job *job, struct kw_tx *tx, s
     for (size_t i = 0; i < page->denial_count; i++) {
         KW_TRY(kw_denial_insert(tx, &diary->boot, &page->denials[i], err));
     }
-    if (page->has_witness) {
-        KW_TRY(kw_witness_store(tx, &page->witness, page->now_ms, err));
+    for (size_t i = 0; i < page->head_count; i++) {
+        KW_TRY(kw_witness_store(tx, &page->heads[i], page->now_ms, err));
     }
     for (size_t i = 0; i < page->quota_count; i++) {
         KW_TRY(kw_quota_store(tx, &page->quotas[i], err));
@@ -47,12 +47,12 @@ static bool page_take(struct kw_diary *diary)
     page->denial_count = diary->waiting_count;
     diary->waiting = empty;
     diary->waiting_count = 0;
-    page->has_witness = diary->witness_changed;
-    page->witness = diary->witness;
-    diary->witness_changed = false;
+    kw_copy(page->heads, diary->heads, diary->head_count * sizeof(diary->heads[0]));
+    page->head_count = diary->head_count;
+    diary->head_count = 0;
     page->quota_count = kw_quota_book_changes(&diary->quotas, page->quotas, KW_DIARY_QUOTAS_MAX);
     page->now_ms = kw_clock_wall_ms();
-    return page->denial_count > 0 || page->has_witness || page->quota_count > 0;
+    return page->denial_count > 0 || page->head_count > 0 || page->quota_count > 0;
 }
 
 static void write_next(struct kw_diary *diary);
@@ -69,8 +69,7 @@ static void page_written(struct kw_store_job *job)
     }
     if (diary->idle != NULL) {
         write_next(diary);
-    } else if (diary->waiting_count > 0 || diary->witness_changed ||
-               diary->quotas.changed != NULL) {
+    } else if (diary->waiting_count > 0 || diary->head_count > 0 || diary->quotas.changed != NULL) {
         arm(diary);
     }
 }
@@ -171,17 +170,53 @@ void kw_diary_deny(struct kw_diary *diary, const struct kw_denial *denial)
     }
 }
 
+static bool same_chain(const struct kw_witness *a, const struct kw_witness *b)
+{
+    return kw_id_equal(a->core, b->core) && kw_id_equal(a->stream, b->stream);
+}
+
+/* Of its chain, or else a free place. NULL: there is none. */
+static struct kw_witness *head_place(struct kw_diary *diary, const struct kw_witness *head)
+{
+    for (size_t i = 0; i < diary->head_count; i++) {
+        if (same_chain(&diary->heads[i], head)) {
+            return &diary->heads[i];
+        }
+    }
+    if (diary->head_count == KW_DIARY_HEADS_MAX) {
+        return NULL;
+    }
+    return memset(&diary->heads[diary->head_count++], 0, sizeof(diary->heads[0]));
+}
+
+static void head_keep(struct kw_diary *diary, const struct kw_witness *head)
+{
+    struct kw_witness *place = head_place(diary, head);
+
+    if (place == NULL) {
+        kw_metric_add(KW_M_LIMITS_REACHED, "diary_heads", 1);
+        KW_LOG(WARN, "head not recorded", KW_F_U64("seq", head->seq));
+    } else if (place->seq < head->seq) {
+        *place = *head;
+        arm(diary);
+    }
+}
+
 void kw_diary_witness(struct kw_diary *diary, const struct kw_witness *witness)
 {
-    bool same_chain = kw_id_equal(witness->core, diary->witness.core) &&
-                      kw_id_equal(witness->stream, diary->witness.stream);
-
-    if (same_chain && witness->seq <= diary->witness.seq) {
-        return;
+    head_keep(diary, witness);
+    if (!same_chain(witness, &diary->witness) || witness->seq > diary->witness.seq) {
+        diary->witness = *witness;
     }
-    diary->witness = *witness;
-    diary->witness_changed = true;
-    arm(diary);
+}
+
+size_t kw_diary_unwritten_heads(const struct kw_diary *diary, struct kw_witness *ret_heads)
+{
+    size_t written = diary->writing || diary->page_full ? diary->page.head_count : 0;
+
+    kw_copy(ret_heads, diary->page.heads, written * sizeof(*ret_heads));
+    kw_copy(ret_heads + written, diary->heads, diary->head_count * sizeof(*ret_heads));
+    return written + diary->head_count;
 }
 
 void kw_diary_quotas_changed(struct kw_diary *diary)

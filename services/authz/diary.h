@@ -10,12 +10,17 @@
 #include "services/authz/quota_book.h"
 #include "services/authz/witness_table.h"
 
+/* Chains whose heads may move between two pages: more cores than that are not replaced within
+ * KW_DIARY_DELAY_MS. */
+#define KW_DIARY_HEADS_MAX           16
+#define KW_DIARY_HEADS_UNWRITTEN_MAX (2 * KW_DIARY_HEADS_MAX)
+
 /* What one write job carries; the store's thread has it while it runs. */
 struct kw_diary_page {
     struct kw_denial *denials;
     size_t denial_count;
-    struct kw_witness witness;
-    bool has_witness;
+    struct kw_witness heads[KW_DIARY_HEADS_MAX];
+    size_t head_count;
     struct kw_quota quotas[KW_DIARY_QUOTAS_MAX];
     size_t quota_count;
     uint64_t now_ms;
@@ -36,8 +41,9 @@ struct kw_diary {
     size_t waiting_count;
     uint64_t seq; /* of the last denial */
     struct kw_denial_rate *rate;
-    struct kw_witness witness; /* the newest */
-    bool witness_changed;
+    struct kw_witness witness;                   /* the newest head, of whatever chain */
+    struct kw_witness heads[KW_DIARY_HEADS_MAX]; /* the newest of each chain, not yet on a page */
+    size_t head_count;
     struct kw_quota_book quotas;
     void (*idle)(void *context); /* set by kw_diary_finish */
     void *context;
@@ -55,6 +61,9 @@ void kw_diary_deny(struct kw_diary *diary, const struct kw_denial *denial);
 /* The chain's head moved: what capsules say from now on. An older head of the same chain changes
  * nothing. */
 void kw_diary_witness(struct kw_diary *diary, const struct kw_witness *witness);
+
+/* Heads that the store may not have yet, at most KW_DIARY_HEADS_UNWRITTEN_MAX; how many. */
+size_t kw_diary_unwritten_heads(const struct kw_diary *diary, struct kw_witness *ret_heads);
 
 /* A quota changed. */
 void kw_diary_quotas_changed(struct kw_diary *diary);

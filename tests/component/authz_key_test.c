@@ -293,6 +293,81 @@ Test(authz_keys, a_release_adds_up_its_ranges)
     }
 }
 
+/* 600 pens. */
+static struct question release_question(Keyward__V1__ReleaseBatchRequest *body)
+{
+    keyward__v1__release_batch_request__init(body);
+    body->request_id = authz_request_id(&fx);
+    body->name = authz_name(&fx, KW_RESOURCE_BATCH, key_id);
+    return (struct question){
+        .method = KW_METHOD_RELEASE_BATCH, .body = &body->base, .caller = &fx.station};
+}
+
+Test(authz_keys, a_batch_that_grows_without_end_is_not_believed)
+{
+    Keyward__V1__ReleaseBatchRequest body;
+    struct question question = release_question(&body);
+
+    fx.inside.batch_count = KW_BATCH_DEVICES_MAX + 1;
+    cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_INTERNAL));
+    cr_assert(eq(sz, fx.inside.count, 1));
+    question = release_question(&body);
+    fx.inside.batch_count = KW_BATCH_DEVICES_MAX;
+    cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_NONE));
+}
+
+Test(authz_keys, a_release_without_receipt_is_one_that_activated_nothing)
+{
+    Keyward__V1__ReleaseBatchRequest body;
+    struct question question = release_question(&body);
+
+    fx.inside.hides_receipts = true;
+    cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_INTERNAL));
+    cr_assert(eq(sz, fx.inside.count, 1));
+    question = release_question(&body);
+    fx.inside.claims_replay = true; /* which has the receipt of the first time */
+    cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_INTERNAL));
+    question = release_question(&body);
+    fx.inside.claims_replay = false;
+    fx.inside.activates_none = true;
+    cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_NONE));
+}
+
+Test(authz_keys, keys_of_a_batch_come_with_a_receipt_or_for_a_second_time)
+{
+    struct question question = batch_question(10);
+    struct answer answer;
+
+    fx.inside.hides_receipts = true;
+    answer = authz_ask(&fx, &question);
+    cr_assert(eq(int, answer.reason, KW_E_INTERNAL));
+    cr_assert(eq(sz, answer.message_count, 0));
+    question = batch_question(10);
+    fx.inside.claims_replay = true;
+    cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_NONE));
+    question = batch_question(10);
+    batch_body.validate_only = true;
+    fx.inside.claims_replay = false;
+    cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_NONE));
+}
+
+Test(authz_keys, a_key_that_was_activated_without_receipt_is_not_told_of)
+{
+    Keyward__V1__ActivateKeyRequest activate = KEYWARD__V1__ACTIVATE_KEY_REQUEST__INIT;
+    const struct kw_resource_ids ids = {.id = {device_id, key_id}};
+    char name[KW_RESOURCE_NAME_SIZE];
+    const struct question question = {
+        .method = KW_METHOD_ACTIVATE_KEY, .body = &activate.base, .caller = &fx.officer};
+
+    activate.request_id = authz_request_id(&fx);
+    activate.name = kw_resource_name(KW_RESOURCE_KEY, &ids, name);
+    activate.justification = (char *)(uintptr_t) "tested";
+    fx.inside.hides_receipts = true;
+    cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_INTERNAL));
+    activate.validate_only = true;
+    cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_NONE));
+}
+
 Test(authz_keys, a_confirmation_is_checked_and_carries_what_is_known)
 {
     Keyward__V1__ConfirmDeviceRequest body = KEYWARD__V1__CONFIRM_DEVICE_REQUEST__INIT;
@@ -353,6 +428,107 @@ Test(authz_keys, the_head_authz_saw_last_goes_before_the_evidence)
     MUST(kw_head_decode(kw_bytes_field(response->records[0]->encoded), &head, err));
     cr_assert(kw_id_equal(head.core, fx.inside.head.core));
     cr_assert(eq(u64, head.seq, fx.inside.head.seq - 1)); /* before this call's own */
+}
+
+/* The heads that an export begins with, and how many messages they took. */
+static size_t heads_of(const struct answer *answer, struct kw_witness *heads, size_t max)
+{
+    size_t count = 0;
+
+    for (size_t m = 0; m < answer->message_count; m++) {
+        const Keyward__V1__GetVerificationDataResponse *response =
+            authz_message_at(answer, m, &keyward__v1__get_verification_data_response__descriptor);
+
+        for (size_t i = 0; i < response->n_records; i++) {
+            if (response->records[i]->type ==
+                    KEYWARD__V1__VERIFICATION_RECORD_TYPE__VERIFICATION_RECORD_TYPE_HEAD &&
+                count < max) {
+                MUST(kw_head_decode(kw_bytes_field(response->records[i]->encoded), &heads[count++],
+                                    err));
+            }
+        }
+    }
+    return count;
+}
+
+static bool has_head(const struct kw_witness *heads, size_t count, const struct kw_witness *head)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (kw_id_equal(heads[i].core, head->core) && kw_id_equal(heads[i].stream, head->stream) &&
+            heads[i].seq == head->seq &&
+            kw_bytes_equal(KW_BYTES_OF(heads[i].head), KW_BYTES_OF(head->head))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The core was replaced twice, so fast that the store has not seen the second one yet. */
+Test(authz_keys, the_last_head_of_every_chain_goes_before_the_evidence)
+{
+    Keyward__V1__GetVerificationDataRequest body;
+    struct question question = verification_question(&body);
+    struct kw_witness seen[3];
+    struct kw_witness heads[8];
+    struct answer answer;
+    size_t count;
+
+    for (size_t i = 0; i < 3; i++) {
+        fx.inside.head = (struct kw_witness){.stream = fx.inside.head.stream};
+        memset(fx.inside.head.core.bytes, (int)i + 1, KW_ID_LEN);
+        (void)report_compromise(KW_BYTES_NONE, false);
+        (void)report_compromise(KW_BYTES_NONE, false);
+        seen[i] = fx.inside.head;
+        if (i == 0) {
+            EVENTUALLY(&fx, authz_number(&fx, "SELECT max(seq) FROM witness") == 2);
+        }
+    }
+    answer = authz_ask(&fx, &question);
+    cr_assert(eq(int, answer.reason, KW_E_NONE));
+    count = heads_of(&answer, heads, 8);
+    for (size_t i = 0; i < 3; i++) {
+        cr_assert(has_head(heads, count, &seen[i]), "chain %zu", i);
+    }
+    EVENTUALLY(&fx, authz_number(&fx, "SELECT count(*) FROM witness WHERE seq >= 2") == 3);
+}
+
+Test(authz_keys, heads_of_many_chains_go_page_by_page_as_the_caller_takes_them)
+{
+    Keyward__V1__GetVerificationDataRequest body;
+    struct question question = verification_question(&body);
+    static struct kw_witness heads[1000];
+    struct answer answer = {.takes_nothing = true};
+
+    authz_exec(&fx, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 600)"
+                    " INSERT INTO witness (core, stream, seq, head, time_ms)"
+                    " SELECT randomblob(16), randomblob(16), i, randomblob(32), i FROM n");
+    question.timeout_ms = NO_DEADLINE_MS;
+    authz_ask_start(&fx, &question, &answer);
+    EVENTUALLY(&fx, answer.message_count > 0);
+    answer.takes_nothing = false;
+    kw_hop_consume(answer.call, 200 * 1024);
+    authz_wait(&answer);
+    cr_assert(eq(int, answer.reason, KW_E_NONE));
+    cr_assert(eq(sz, heads_of(&answer, heads, 1000), 600));
+    for (size_t i = 0; i < 3; i++) {
+        const Keyward__V1__GetVerificationDataResponse *page =
+            authz_message_at(&answer, i, &keyward__v1__get_verification_data_response__descriptor);
+
+        cr_assert(le(sz, page->n_records, KW_CHUNK_ITEMS_MAX));
+    }
+    cr_assert(eq(sz, answer.message_count, 3 + 4)); /* and the evidence */
+}
+
+Test(authz_keys, a_caller_that_leaves_while_heads_are_read_leaves_nothing_behind)
+{
+    Keyward__V1__GetVerificationDataRequest body;
+    struct question question = verification_question(&body);
+    struct answer answer = {0};
+
+    authz_ask_start(&fx, &question, &answer);
+    EVENTUALLY(&fx, fx.authz->calls == 1);
+    kw_hop_cancel(answer.call);
+    EVENTUALLY(&fx, fx.authz->calls == 0);
 }
 
 Test(authz_keys, verification_data_ends_as_the_inner_call_does)
