@@ -110,8 +110,8 @@ static struct kw_result list_rows(struct kw_call *call, struct kw_tx *tx,
 
     KW_ENSURE(rows != NULL, err, MEMORY, "%zu devices", page->size);
     KW_TRY(read_filter(call, &filter, err));
-    KW_TRY(
-        kw_device_list(tx, &filter, page->place.id, page->size + 1, call->arena, rows, ret_count, err));
+    KW_TRY(kw_device_list(tx, &filter, page->place.id, page->size + 1, call->arena, rows, ret_count,
+                          err));
     *ret_rows = rows;
     return KW_OK;
 }

@@ -29,8 +29,8 @@ static struct kw_result list_rows(struct kw_call *call, struct kw_tx *tx,
     if (strcmp(request->parent, ALL_DEVICES) != 0) {
         KW_TRY(kw_call_name(call, "parent", KW_RESOURCE_DEVICE, request->parent, &parent, err));
     }
-    KW_TRY(
-        kw_key_list(tx, parent.id[0], page->place.id, page->size + 1, call->arena, rows, ret_count, err));
+    KW_TRY(kw_key_list(tx, parent.id[0], page->place.id, page->size + 1, call->arena, rows,
+                       ret_count, err));
     *ret_rows = rows;
     return KW_OK;
 }
