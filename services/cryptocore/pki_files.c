@@ -130,12 +130,10 @@ void kw_core_pki_done(struct kw_core_pki *pki)
 /* Is `line` one of the lines of `text`? */
 static bool has_line(const char *text, const char *line)
 {
-    size_t len = strlen(line);
-
     while (*text != '\0') {
         size_t line_len = strcspn(text, "\n");
 
-        if (line_len == len && memcmp(text, line, len) == 0) {
+        if (kw_bytes_equal(KW_BYTES((const uint8_t *)text, line_len), kw_bytes_str(line))) {
             return true;
         }
         text += line_len + (text[line_len] == '\n' ? 1 : 0);
