@@ -11,6 +11,15 @@ static bool sees_all(const struct kw_call *call)
     return call->actor == KW_ACTOR_OPERATOR || call->actor == KW_ACTOR_AUDITOR;
 }
 
+/* The record holds the capsule, and with it who disabled which key when: operators' names. Members
+ * are told what the record says of their call and not the record. */
+static void show_for(const struct kw_call *call, Keyward__V1__Receipt *receipt)
+{
+    if (!sees_all(call)) {
+        receipt->encoded = (ProtobufCBinaryData){0};
+    }
+}
+
 struct kw_result kw_get_receipt_read(struct kw_call *call, struct kw_tx *tx, struct kw_error *err)
 {
     const Keyward__V1__GetReceiptRequest *request =
@@ -27,6 +36,7 @@ struct kw_result kw_get_receipt_read(struct kw_call *call, struct kw_tx *tx, str
     KW_ENSURE(found && (sees_all(call) || strcmp(receipt.caller, self) == 0), err, NOT_FOUND,
               "no such receipt for this caller");
     KW_TRY(kw_view_receipt(&call->view, receipt.record, receipt.caller, &response.receipt, err));
+    show_for(call, response.receipt);
     return kw_call_answer(call, &response.base, err);
 }
 
@@ -82,6 +92,7 @@ static struct kw_result take_receipt(void *context, const struct kw_receipt_foun
         return KW_OK;
     }
     KW_TRY(kw_view_receipt(&listing->call->view, receipt->record, receipt->caller, &shown, err));
+    show_for(listing->call, shown);
     len = protobuf_c_message_get_packed_size(&shown->base);
     if (response->n_receipts > 0 && listing->len + len > KW_PAGE_BYTES_MAX) {
         listing->more = true;

@@ -189,6 +189,10 @@ Test(orchestrator_lists, shows_receipts_to_their_caller_and_to_operators)
     cr_assert(eq(str, own->receipts[0]->caller, orch_name(&fx, KW_RESOURCE_PARTNER, fx.partner)));
     cr_assert(eq(str, own->receipts[0]->device, (char *)(uintptr_t)device));
     cr_assert(eq(u64, own->receipts[0]->sequence, 4));
+    cr_assert(
+        eq(sz, own->receipts[0]->encoded.len, 0)); /* who suspended what is not its business */
+    cr_assert(
+        gt(sz, list_receipts(KW_ROLE_OPERATOR, fx.operator_id, "")->receipts[0]->encoded.len, 0));
     MUST(kw_id_random(&stranger, err));
     cr_assert(eq(sz, list_receipts(KW_ROLE_PARTNER, stranger, "")->n_receipts, 0));
     cr_assert(eq(sz, list_receipts(KW_ROLE_OPERATOR, fx.operator_id, "")->n_receipts, 4));
