@@ -61,6 +61,9 @@ struct kw_result kw_authz_provision(struct kw_authz_call *call, struct kw_tx *tx
 
 static void range_done(struct kw_inner *inner);
 
+/* The capsule carries no disabling facts: about keys that are yet to be made there are none. The
+ * core delivers no others under this method; what the orchestrator sends again is what the station
+ * was given before, and it takes the core, with authz's copy, to confirm or use it. */
 static struct kw_result range_start(struct kw_authz_call *call, struct kw_error *err)
 {
     struct creation *creation = call->state;
