@@ -74,11 +74,11 @@ static void range_done(struct kw_inner *inner)
     }
 }
 
-/* The capsule carries no disabling facts: authz keeps them by device, and which devices a range of a
- * batch has is the orchestrator's to know, so there is nothing to look them up by. An orchestrator
- * that hides a fact can have a disabled key activated here, and has nothing of it. Disabling facts
- * absorb: activation takes none back. And whatever uses the key afterwards is asked for by device,
- * with a capsule that has authz's copy: the core joins both sides and refuses. */
+/* The capsule carries no disabling facts: authz keeps them by device, and which devices a range of
+ * a batch has is the orchestrator's to know, so there is nothing to look them up by. An
+ * orchestrator that hides a fact can have a disabled key activated here, and has nothing of it.
+ * Disabling facts absorb: activation takes none back. And whatever uses the key afterwards is asked
+ * for by device, with a capsule that has authz's copy: the core joins both sides and refuses. */
 static void range_start(struct kw_authz_call *call)
 {
     struct release *release = call->state;
