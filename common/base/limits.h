@@ -71,6 +71,7 @@
 #define KW_CHECKPOINT_INTERVAL_MS     1000U
 #define KW_WITNESS_LAG_RECEIPTS_MAX   1000U
 #define KW_WITNESS_LAG_MS_MAX         2000U
+#define KW_WITNESS_LOST_MAX           16000U /* receipts of one core boot that authz never saw */
 
 /* --- HSM --- */
 #define KW_HSM_WORKERS_MAX      32
@@ -94,13 +95,12 @@
 #define KW_INVITATION_DEFAULT_MS   (24ULL * 3600 * 1000)
 #define KW_INVITATION_MAX_MS       (7ULL * 24 * 3600 * 1000)
 #define KW_CERTIFICATE_BACKDATE_MS 300000ULL /* for clocks that are a little behind */
-#define KW_LEDGER_CHAINS_MAX                                                                       \
-    64 /* orchestrator streams that have had receipts from one core boot                           \
-        */
-#define KW_LEDGER_UNACKED_MAX 4096 /* receipts of one chain waiting to be durable */
-#define KW_LEDGER_RESEND_MS   500U /* an unacknowledged receipt is sent again after this */
-#define KW_LEDGER_TICK_MS     100U
-#define KW_LEDGER_SIGN_MS     3000U /* for one checkpoint's signature */
+#define KW_LEDGER_CHAINS_MAX       64U    /* receipt chains at a time, one an orchestrator stream */
+#define KW_LEDGER_RETIRED_MAX      65536U /* streams of one boot that left and don't come back */
+#define KW_LEDGER_UNACKED_MAX      4096   /* receipts of one chain waiting to be durable */
+#define KW_LEDGER_RESEND_MS        500U   /* an unacknowledged receipt is sent again after this */
+#define KW_LEDGER_TICK_MS          100U
+#define KW_LEDGER_SIGN_MS          3000U /* for one checkpoint's signature */
 
 /* --- store --- */
 #define KW_STORE_JOBS_MAX        4096 /* waiting for the writer */

@@ -140,6 +140,7 @@ struct kw_result kw_core_admit(struct kw_core_call *call, struct kw_error *err)
     KW_TRY(role_check(call, err));
     KW_TRY(dry_run_check(call, err));
     KW_TRY(kw_ledger_admit(core->ledger, call->stream, &call->capsule.witness, err));
+    call->admitted = true;
     if (kw_method_has(call->method, KW_METHOD_SIGNED)) {
         KW_TRY(signature_verify(call, err));
     }

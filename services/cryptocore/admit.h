@@ -6,10 +6,10 @@
 #include "services/cryptocore/call.h"
 
 /* Verifies the capsule against the request (signature by the own cell's authz, freshness, body,
- * method, operation, not used before), that it is no dry run, the receipts' lag, and, where the method row says so, the
- * caller's own signature. Fills the call's capsule, actor and receipt id. Fails: CAPSULE_INVALID,
- * CAPSULE_EXPIRED, CAPSULE_REPLAYED, RECEIPT_LAG, SIGNATURE_INVALID, IDENTITY_INVALID,
- * LIMIT_REACHED, MEMORY, CRYPTO, SYSTEM. */
+ * method, operation, not used before), that it is no dry run, the receipts' lag, and, where the
+ * method row says so, the caller's own signature. Fills the call's capsule, actor and receipt id.
+ * Fails: CAPSULE_INVALID, CAPSULE_EXPIRED, CAPSULE_REPLAYED, RECEIPT_LAG, SIGNATURE_INVALID,
+ * IDENTITY_INVALID, LIMIT_REACHED, MEMORY, CRYPTO, SYSTEM. */
 struct kw_result kw_core_admit(struct kw_core_call *call, struct kw_error *err);
 
 /* The CA whose certificates a caller of this role has. Fails: IDENTITY_INVALID (no caller). */

@@ -15,6 +15,9 @@ static void call_free(struct kw_core_call *call)
 {
     struct kw_core *core = call->core;
 
+    if (call->admitted) {
+        kw_ledger_leave(core->ledger, call->stream);
+    }
     kw_arena_free(call->arena);
     free(call);
     kw_core_call_ended(core);

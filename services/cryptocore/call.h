@@ -54,6 +54,7 @@ struct kw_core_call {
     uint8_t body_hash[KW_SHA256_LEN];
     struct kw_capsule capsule;
     enum kw_actor actor;
+    bool admitted; /* to its chain, which it leaves at its end */
     struct kw_id receipt_id;
     uint64_t now_ms;
 

@@ -1,4 +1,4 @@
-/* Receipt chains: issuing, acknowledging, re-sending. Checkpoints are in ledger_checkpoint.c. */
+/* Receipts: issuing, acknowledging, re-sending. */
 #include "services/cryptocore/ledger_internal.h"
 
 #include "common/base/clock.h"
@@ -9,72 +9,6 @@
 
 #define NS_PER_MS 1000000ULL
 
-struct kw_ledger_chain *kw_ledger_find(struct kw_ledger *ledger, struct kw_id stream)
-{
-    for (struct kw_ledger_chain *chain = ledger->chains; chain != NULL; chain = chain->next) {
-        if (kw_id_equal(chain->chain.stream, stream)) {
-            return chain;
-        }
-    }
-    return NULL;
-}
-
-static struct kw_result chain_get(struct kw_ledger *ledger, struct kw_id stream,
-                                  struct kw_ledger_chain **ret_chain, struct kw_error *err)
-{
-    struct kw_ledger_chain *chain = kw_ledger_find(ledger, stream);
-
-    if (chain == NULL) {
-        KW_ENSURE(ledger->chain_count < KW_LEDGER_CHAINS_MAX, err, LIMIT_REACHED,
-                  "%d receipt chains", KW_LEDGER_CHAINS_MAX);
-        chain = calloc(1, sizeof(*chain));
-        KW_ENSURE(chain != NULL, err, MEMORY, "receipt chain");
-        chain->ledger = ledger;
-        chain->chain.core = ledger->boot_id;
-        chain->chain.stream = stream;
-        chain->unacked_tail = &chain->unacked;
-        chain->next = ledger->chains;
-        ledger->chains = chain;
-        ledger->chain_count++;
-    }
-    *ret_chain = chain;
-    return KW_OK;
-}
-
-/* A witness of another boot or stream knows nothing of this chain: it stands at zero. */
-static uint64_t witnessed_seq(const struct kw_ledger_chain *chain, const struct kw_witness *witness)
-{
-    bool ours = kw_id_equal(witness->core, chain->chain.core) &&
-                kw_id_equal(witness->stream, chain->chain.stream);
-
-    return ours ? witness->seq : 0;
-}
-
-struct kw_result kw_ledger_admit(struct kw_ledger *ledger, struct kw_id stream,
-                                 const struct kw_witness *witness, struct kw_error *err)
-{
-    struct kw_ledger_chain *chain;
-    uint64_t seen;
-    uint64_t now = kw_clock_mono_ns();
-
-    KW_TRY(chain_get(ledger, stream, &chain, err));
-    seen = witnessed_seq(chain, witness);
-    KW_ENSURE(chain->unacked_count < KW_LEDGER_UNACKED_MAX, err, RECEIPT_LAG,
-              "%zu receipts unacknowledged", chain->unacked_count);
-    KW_ENSURE(seen <= chain->chain.seq, err, CAPSULE_INVALID,
-              "a witness of receipts that were never issued");
-    KW_ENSURE(chain->chain.seq - seen <= KW_WITNESS_LAG_RECEIPTS_MAX, err, RECEIPT_LAG,
-              "witness lags %llu receipts", (unsigned long long)(chain->chain.seq - seen));
-    if (seen < chain->chain.seq) {
-        uint64_t oldest = chain->issued_ns[(seen + 1) % KW_LEDGER_TIMES];
-
-        KW_ENSURE(now - oldest <= KW_WITNESS_LAG_MS_MAX * NS_PER_MS, err, RECEIPT_LAG,
-                  "receipt %llu is not witnessed for %llu ms", (unsigned long long)(seen + 1),
-                  (unsigned long long)((now - oldest) / NS_PER_MS));
-    }
-    return KW_OK;
-}
-
 struct kw_result kw_ledger_issue(struct kw_ledger *ledger, struct kw_id stream,
                                  struct kw_receipt *receipt, struct kw_bytes *ret_record,
                                  struct kw_error *err)
@@ -84,7 +18,7 @@ struct kw_result kw_ledger_issue(struct kw_ledger *ledger, struct kw_id stream,
     struct kw_result result;
 
     KW_ENSURE(entry != NULL, err, MEMORY, "receipt");
-    result = chain_get(ledger, stream, &chain, err);
+    result = kw_ledger_get(ledger, stream, &chain, err);
     if (kw_ok(result)) {
         result = kw_chain_issue(&chain->chain, receipt, &entry->record, err);
     }
@@ -96,6 +30,7 @@ struct kw_result kw_ledger_issue(struct kw_ledger *ledger, struct kw_id stream,
     entry->seq = chain->chain.seq;
     entry->sent_ns = kw_clock_mono_ns();
     chain->issued_ns[entry->seq % KW_LEDGER_TIMES] = entry->sent_ns;
+    chain->heads[entry->seq % KW_LEDGER_TIMES] = chain->chain.head;
     *chain->unacked_tail = entry;
     chain->unacked_tail = &entry->next;
     chain->unacked_count++;
@@ -138,7 +73,7 @@ void kw_ledger_resend_old(struct kw_ledger_chain *chain)
     }
 }
 
-static void acknowledge(struct kw_ledger_chain *chain, uint64_t seq)
+void kw_ledger_acknowledge(struct kw_ledger_chain *chain, uint64_t seq)
 {
     while (chain->unacked != NULL && chain->unacked->seq <= seq) {
         struct kw_ledger_entry *entry = chain->unacked;
@@ -164,7 +99,7 @@ static void standing_data(struct kw_hop_call *call, struct kw_hop_item item, voi
         KW_LOG(ERROR, "receipt acknowledgement makes no sense",
                KW_F_U64("issued", chain->chain.seq));
     } else {
-        acknowledge(chain, ack->seq);
+        kw_ledger_acknowledge(chain, ack->seq);
     }
     if (ack != NULL) {
         keyward__internal__v1__receipt_ack__free_unpacked(ack, NULL);
@@ -177,6 +112,7 @@ static void standing_over(struct kw_hop_call *call, void *user)
 
     if (chain->standing == call) {
         chain->standing = NULL;
+        chain->active_ns = kw_clock_mono_ns();
     }
 }
 
@@ -207,11 +143,14 @@ static const struct kw_hop_events standing_events = {
 void kw_ledger_serve(struct kw_ledger *ledger, struct kw_id stream, struct kw_hop_call *call)
 {
     struct kw_ledger_chain *chain;
+    struct kw_error error;
+    struct kw_result result;
 
-    if (!kw_ok(chain_get(ledger, stream, &chain, NULL))) {
+    result = kw_ledger_get(ledger, stream, &chain, &error);
+    if (!kw_ok(result)) {
+        KW_LOG(WARN, "receipts not served", KW_F_ERR(&error));
         kw_hop_finish(
-            call,
-            &(struct kw_hop_status){.reason = KW_E_LIMIT_REACHED, .field = "", .description = ""},
+            call, &(struct kw_hop_status){.reason = result.reason, .field = "", .description = ""},
             KW_BYTES_NONE);
         return;
     }
@@ -254,8 +193,8 @@ void kw_ledger_free(struct kw_ledger *ledger)
         struct kw_ledger_chain *chain = ledger->chains;
 
         ledger->chains = chain->next;
-        acknowledge(chain, UINT64_MAX);
-        free(chain);
+        kw_ledger_chain_free(chain);
     }
+    kw_buf_done(&ledger->retired);
     free(ledger);
 }

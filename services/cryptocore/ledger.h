@@ -1,5 +1,5 @@
 /* Ledger: the receipt chains of this boot, one per orchestrator stream, until each receipt is
- * durable outside.
+ * durable outside. What becomes of the chain of a stream that left is in ledger_chains.c.
  *
  *     issue ──▶ [1][2][3][4][5]        kept until acknowledged
  *                   ▲     ▲
@@ -23,12 +23,17 @@ struct kw_ledger;
 struct kw_result kw_ledger_new(struct kw_loop *loop, struct kw_id boot_id, struct kw_hsm_pool *hsm,
                                struct kw_ledger **ret_ledger, struct kw_error *err);
 
-/* May this chain take another use? `witness` is what the capsule says authz has stored.
- * Fails: RECEIPT_LAG (the witness lags KW_WITNESS_LAG_RECEIPTS_MAX receipts or
- * KW_WITNESS_LAG_MS_MAX, or KW_LEDGER_UNACKED_MAX receipts are not acknowledged), LIMIT_REACHED
- * (too many streams). */
+/* May this chain take another use? `witness` is what the capsule says authz has stored
+ * (ledger_witness.c). After a success the chain stays until kw_ledger_leave.
+ * Fails: CAPSULE_INVALID (the witness is of receipts that this boot did not issue), RECEIPT_LAG (it
+ * lags KW_WITNESS_LAG_RECEIPTS_MAX receipts or KW_WITNESS_LAG_MS_MAX, KW_WITNESS_LOST_MAX of this
+ * boot were never witnessed, or KW_LEDGER_UNACKED_MAX are not acknowledged), LIMIT_REACHED (too
+ * many streams at a time), PEER_UNAVAILABLE (the stream was away and its chain given up). */
 struct kw_result kw_ledger_admit(struct kw_ledger *ledger, struct kw_id stream,
                                  const struct kw_witness *witness, struct kw_error *err);
+
+/* The use that was admitted is over, with its receipt or without. */
+void kw_ledger_leave(struct kw_ledger *ledger, struct kw_id stream);
 
 /* Numbers and chains `receipt`. `ret_record` is the ledger's: valid until acknowledged, at least
  * until the next turn of the loop. Fails: MEMORY, CRYPTO; then the chain is as before. */

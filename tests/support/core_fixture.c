@@ -107,6 +107,26 @@ void core_fixture_kill(struct core_fixture *fx)
     service_kill(&fx->core);
 }
 
+static void rpc_end(struct core_fixture *fx)
+{
+    bool closed = false;
+
+    kw_rpc_close(fx->rpc, on_closed, &closed);
+    EVENTUALLY(fx, closed);
+    kw_rpc_free(fx->rpc);
+    fx->rpc = NULL;
+}
+
+void core_fixture_another_stream(struct core_fixture *fx)
+{
+    client_close(fx);
+    rpc_end(fx);
+    MUST(kw_id_v7(&fx->boot_id, err));
+    MUST(kw_rpc_new(fx->loop, fx->boot_id, &fx->rpc, err));
+    kw_chain_verify_start(&fx->chain, &(struct kw_chain){0});
+    connect_client(fx);
+}
+
 static void on_tick(struct kw_timer *timer)
 {
     (void)timer; /* only to have the loop turn */
@@ -183,12 +203,10 @@ void core_fixture_done(struct core_fixture *fx)
 {
     client_close(fx);
     service_stop(&fx->core);
-    kw_rpc_close(fx->rpc, on_closed, &fx->rpc_closed);
-    EVENTUALLY(fx, fx->rpc_closed);
+    rpc_end(fx);
     kw_timer_close(&fx->tick, NULL);
     kw_loop_stop(fx->loop);
     kw_loop_run(fx->loop);
-    kw_rpc_free(fx->rpc);
     kw_loop_free(fx->loop);
     core_caller_done(&fx->officer);
     kw_credentials_done(&fx->authz);

@@ -34,7 +34,6 @@ struct core_fixture {
     struct kw_loop *loop;
     struct kw_timer tick;
     struct kw_rpc *rpc;
-    bool rpc_closed;
     struct kw_hop_client *client;
     struct kw_credentials authz;
     uint8_t authz_fingerprint[KW_SHA256_LEN];
@@ -75,6 +74,10 @@ void core_fixture_done(struct core_fixture *fx);
 /* The core dies hard and comes back as another boot. */
 void core_fixture_kill(struct core_fixture *fx);
 void core_fixture_start(struct core_fixture *fx);
+
+/* The orchestrator starts anew: another boot of it, another stream of receipts. What authz has
+ * stored stays. */
+void core_fixture_another_stream(struct core_fixture *fx);
 
 /* One turn of the loop: waits for something to happen, a few milliseconds at most. */
 void core_fixture_turn(struct core_fixture *fx);
