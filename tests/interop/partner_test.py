@@ -370,6 +370,32 @@ class Enrollment(Case):
             self.fetch(renewed)
         self.fetch(client)
 
+    def test_stolen_key_is_shut_out_by_enrolling_again(self):
+        thief = self.granted()  # has the member's key, and renews with it
+        fields = {"name": thief.member.name, "justification": actors.WHY}
+        renew(world.mesh.target, thief.member)
+        renewed = self.enterContext(Client(world.mesh.target, thief.member))
+        self.fetch(renewed)
+        self.officer.partner_call("SuspendPartner", **fields)
+        invitation = self.officer.invite(thief.member.name, self.directory / new_request_id())
+        again = (world.mesh.target, invitation, self.directory / new_request_id())
+        self.assertRefused(Code.UNAUTHENTICATED, "IDENTITY_INVALID", join, *again)  # to confirm
+        self.officer.partner_call("ReinstatePartner", **fields)
+        member = self.enterContext(Client(world.mesh.target, join(*again)))
+        for client in thief, renewed:
+            self.assertRefused(Code.UNAUTHENTICATED, "IDENTITY_INVALID", self.fetch, client)
+        self.fetch(member)
+
+    def test_second_enrolment_stops_the_first(self):
+        partner, invitation = self.invited()
+        first = join(world.mesh.target, invitation, self.directory / "first")
+        self.officer.grant(partner, batch=world.batch)
+        client = self.enterContext(Client(world.mesh.target, first))
+        self.fetch(client)
+        self.assertRefused(Code.FAILED_PRECONDITION, "ENROLLMENT_HELD", join, world.mesh.target,
+                           invitation, self.directory / "second")
+        self.assertRefused(Code.UNAUTHENTICATED, "IDENTITY_INVALID", self.fetch, client)
+
 
 class Evidence(Case):
     def list_receipts(self, channel, **filters):
