@@ -1,4 +1,4 @@
-/* Certificates for callers: what invite.c, enroll.c and renew.c share. */
+/* Certificates for callers: what invite.c and enroll.c share. */
 #ifndef KW_SERVICES_CRYPTOCORE_ISSUE_H
 #define KW_SERVICES_CRYPTOCORE_ISSUE_H
 

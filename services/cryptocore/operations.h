@@ -32,7 +32,7 @@ struct kw_result kw_core_enable_complete(struct kw_core_call *call,
                                          const struct kw_hsm_answer *answers, size_t count,
                                          struct kw_error *err);
 
-/* invite.c, enroll.c, renew.c */
+/* invite.c, enroll.c */
 struct kw_result kw_core_invite_prepare(struct kw_core_call *call, struct kw_error *err);
 struct kw_result kw_core_invite_complete(struct kw_core_call *call,
                                          const struct kw_hsm_answer *answers, size_t count,
