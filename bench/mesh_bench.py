@@ -11,7 +11,6 @@ import struct
 import sys
 import tempfile
 import time
-import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tests" / "interop")]
@@ -28,6 +27,7 @@ import hsm_bench
 import measure
 from keyward_partner.join import join
 from mesh import Mesh
+from metrics import Metrics
 
 GATEWAY = "spiffe://keyward.test/region/local/cell/a/svc/gateway"
 PATH = "/keyward.v1.DeviceAccessService/"
@@ -78,41 +78,6 @@ class Customer:
         bodies = [message.SerializeToString() for message in messages]
         path.write_bytes(b"".join(struct.pack(">I", len(body)) + body for body in bodies))
         return path
-
-
-class Metrics:
-    """The /metrics page of a process, found among the ports it listens on."""
-
-    def __init__(self, pid):
-        for port in self._listening(pid):
-            self._url = "http://127.0.0.1:%d/metrics" % port
-            try:
-                if any(name.startswith("keyward_") for name in self.read()):
-                    return
-            except (OSError, ValueError):
-                continue
-        raise RuntimeError("process %d has no /metrics" % pid)
-
-    @staticmethod
-    def _listening(pid):
-        sockets = set()
-        for fd in pathlib.Path("/proc/%d/fd" % pid).iterdir():
-            try:
-                sockets.add(os.readlink(fd))
-            except OSError:
-                continue
-        with open("/proc/%d/net/tcp" % pid) as table:
-            for row in list(table)[1:]:
-                fields = row.split()
-                if fields[3] == "0A" and "socket:[%s]" % fields[9] in sockets:
-                    yield int(fields[1].rpartition(":")[2], 16)
-
-    def read(self):
-        """name{labels} → value"""
-        with urllib.request.urlopen(self._url, timeout=5) as page:
-            rows = (line.rpartition(" ") for line in page.read().decode().splitlines()
-                    if line and not line.startswith("#"))
-            return {name: float(value) for name, _, value in rows}
 
 
 class Target:

@@ -2,6 +2,8 @@
  */
 #include "common/audit/capsule_check.h"
 
+#include "common/base/metrics.h"
+
 #include "common/audit/record.h"
 #include "common/base/clock.h"
 
@@ -58,10 +60,10 @@ struct kw_result kw_capsule_check(const struct kw_capsule *capsule,
     return check_time(capsule, kw_arrival_wall_ms(&expected->arrival, expected->mono_ns), err);
 }
 
-struct kw_result kw_capsule_admit(const struct kw_capsule_gate *gate, struct kw_bytes sealed,
-                                  struct kw_bytes signer_certificate,
-                                  const struct kw_capsule_expected *expected,
-                                  struct kw_capsule *ret_capsule, struct kw_error *err)
+static struct kw_result admit(const struct kw_capsule_gate *gate, struct kw_bytes sealed,
+                              struct kw_bytes signer_certificate,
+                              const struct kw_capsule_expected *expected,
+                              struct kw_capsule *ret_capsule, struct kw_error *err)
 {
     uint64_t now_ms = kw_arrival_wall_ms(&expected->arrival, expected->mono_ns);
     struct kw_error inner = {0};
@@ -75,4 +77,17 @@ struct kw_result kw_capsule_admit(const struct kw_capsule_gate *gate, struct kw_
                           now_ms, err));
     *ret_capsule = capsule;
     return KW_OK;
+}
+
+struct kw_result kw_capsule_admit(const struct kw_capsule_gate *gate, struct kw_bytes sealed,
+                                  struct kw_bytes signer_certificate,
+                                  const struct kw_capsule_expected *expected,
+                                  struct kw_capsule *ret_capsule, struct kw_error *err)
+{
+    struct kw_result result = admit(gate, sealed, signer_certificate, expected, ret_capsule, err);
+
+    if (!kw_ok(result)) {
+        kw_metric_add(KW_M_CAPSULES_REFUSED, kw_reason_row(result.reason)->label, 1);
+    }
+    return result;
 }

@@ -5,11 +5,14 @@
 #include "common/base/container.h"
 #include "common/base/limits.h"
 #include "common/base/log.h"
+#include "common/base/metrics.h"
 #include "common/rpc/arena_proto.h"
 #include "services/cryptocore/admit.h"
 #include "services/cryptocore/operations.h"
 
 #include <stdlib.h>
+
+#define NS_PER_S 1e9
 
 static void call_free(struct kw_core_call *call)
 {
@@ -33,9 +36,18 @@ static void on_cancel(struct kw_hop_call *hop, void *user)
 
 static const struct kw_hop_events events = {.cancel = on_cancel};
 
+/* A call that ends with a receipt counts as handled well; its items say how they went. */
+static void count_end(const struct kw_core_call *call, enum kw_reason reason)
+{
+    kw_metric_add(KW_M_RPC_HANDLED, reason == KW_E_NONE ? "ok" : kw_reason_row(reason)->label, 1);
+    kw_metric_observe(KW_M_RPC_SECONDS, call->method->path,
+                      (double)(kw_clock_mono_ns() - call->arrival.mono_ns) / NS_PER_S);
+}
+
 /* Refused before the capsule was spent: an error, no receipt. The one place that logs refusals. */
 static void refuse(struct kw_core_call *call, const struct kw_error *error)
 {
+    count_end(call, error->reason);
     KW_LOG(WARN, "call refused", KW_F_STR("method", call->method->path), KW_F_ERR(error));
     if (call->hop != NULL) {
         kw_hop_finish(
@@ -172,6 +184,7 @@ static void finish(struct kw_core_call *call)
         refuse(call, &error);
         return;
     }
+    count_end(call, KW_E_NONE);
     if (call->hop != NULL) {
         kw_hop_reply(call->hop, (struct kw_hop_item){.data = answer});
     } else {
@@ -279,7 +292,7 @@ static void call_begin(struct kw_core_call *call, const struct kw_hop_open *open
         return;
     }
     result = call->operation->prepare(call, &error);
-    if (call->item_count == 0 && !kw_ok(kw_core_items_make(call, 1, NULL))) {
+    if (call->item_count == 0 && !kw_ok(kw_core_items_make(call, 1, &error))) {
         refuse(call, &error);
         return;
     }

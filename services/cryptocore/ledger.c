@@ -4,6 +4,7 @@
 #include "common/base/clock.h"
 #include "common/base/limits.h"
 #include "common/base/log.h"
+#include "common/base/metrics.h"
 
 #include <stdlib.h>
 
@@ -34,6 +35,7 @@ struct kw_result kw_ledger_issue(struct kw_ledger *ledger, struct kw_id stream,
     *chain->unacked_tail = entry;
     chain->unacked_tail = &entry->next;
     chain->unacked_count++;
+    kw_metric_add(KW_M_RECEIPTS, NULL, 1);
     *ret_record = kw_buf_bytes(&entry->record);
     return KW_OK;
 }

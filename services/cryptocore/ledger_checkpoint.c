@@ -4,6 +4,7 @@
 #include "common/base/clock.h"
 #include "common/base/limits.h"
 #include "common/base/log.h"
+#include "common/base/metrics.h"
 
 #include <stdlib.h>
 
@@ -85,6 +86,7 @@ static void signed_done(struct kw_hsm_call *call, const struct kw_hsm_answer *an
     (void)count;
     chain->signing = false;
     if (kw_ok(result)) {
+        kw_metric_add(KW_M_CHECKPOINTS, NULL, 1);
         result = checkpoint_send(chain, answers[0].signature, &error);
     }
     if (!kw_ok(result)) {

@@ -5,11 +5,14 @@
 #include "common/base/clock.h"
 #include "common/base/container.h"
 #include "common/base/limits.h"
+#include "common/base/metrics.h"
 #include "common/rpc/arena_proto.h"
 #include "services/orchestrator/failpoints.h"
 #include "services/orchestrator/receipt_log.h"
 
 #include <stdlib.h>
+
+#define NS_PER_S 1e9
 
 static void read_start(struct kw_call *call);
 static void core_start(struct kw_call *call);
@@ -18,11 +21,24 @@ static void answer(struct kw_call *call);
 
 /* --- the end --- */
 
+/* One of an unknown method has no row to be counted under. */
+static void count_end(const struct kw_call *call)
+{
+    enum kw_reason reason = call->result.reason;
+
+    kw_metric_add(KW_M_RPC_HANDLED, reason == KW_E_NONE ? "ok" : kw_reason_row(reason)->label, 1);
+    if (call->method != NULL) {
+        kw_metric_observe(KW_M_RPC_SECONDS, call->method->path,
+                          (double)(kw_clock_mono_ns() - call->started_ns) / NS_PER_S);
+    }
+}
+
 /* The one place where a call dies. */
 static void call_end(struct kw_call *call)
 {
     struct kw_orch *orch = call->orch;
 
+    count_end(call);
     kw_arena_free(call->page);
     kw_arena_free(call->arena);
     free(call);
@@ -361,6 +377,7 @@ static struct kw_call *call_new(struct kw_orch *orch, struct kw_hop_call *outer)
     }
     call->orch = orch;
     call->outer = outer;
+    call->started_ns = kw_clock_mono_ns();
     kw_view_init(&call->view, call->arena);
     keyward__internal__v1__core_request__init(&call->question);
     return call;

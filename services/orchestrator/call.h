@@ -77,6 +77,7 @@ struct kw_call {
 
     /* on the way */
     struct kw_store_job job;
+    uint64_t started_ns;
     uint64_t now_ms;       /* wall time of the effect */
     struct kw_stamp stamp; /* of the field groups it writes */
     bool ask_core;         /* the handler's read filled `question` */

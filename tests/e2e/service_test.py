@@ -25,6 +25,7 @@ from keyward_partner.errors import KeywardError
 from keyward_partner.join import join
 from keyward_partner.names import new_request_id
 from mesh import Mesh
+from metrics import Metrics
 
 PATIENCE_S = 60
 EPOCH = 1
@@ -143,6 +144,27 @@ class Renewal(unittest.TestCase):
         # A new process shows the new certificate to neighbours that were there before.
         kill(descendant(story.mesh.pid, "keyward-authz"))
         eventually("served again", lambda: story.refusal() is None)
+
+
+class Counting(unittest.TestCase):
+    """Every service counts what it handled, and the core what it proves."""
+
+    def metrics(self, story, service):
+        return Metrics(descendant(story.mesh.pid, "keyward-" + service)).read()
+
+    def test_calls_are_counted_in_every_layer(self):
+        story = Story(self)
+        story.fetch()
+        for service in SERVICES:
+            counted = self.metrics(story, service)
+            self.assertGreater(counted['keyward_rpc_handled_total{reason="ok"}'], 0, service)
+
+    def test_receipts_and_checkpoints_are_counted(self):
+        story = Story(self)
+        story.fetch()
+        self.assertGreater(self.metrics(story, "cryptocore")["keyward_receipts_issued_total"], 0)
+        eventually("a checkpoint is counted", lambda: self.metrics(
+            story, "cryptocore")["keyward_checkpoints_total"] > 0)
 
 
 class HsmLost(unittest.TestCase):
