@@ -32,6 +32,12 @@ static inline ProtobufCBinaryData kw_field_bytes(struct kw_bytes bytes)
     return (ProtobufCBinaryData){.len = bytes.len, .data = (uint8_t *)(uintptr_t)bytes.data};
 }
 
+/* The same for a string field. */
+static inline char *kw_field_text(const char *text)
+{
+    return (char *)(uintptr_t)text;
+}
+
 static inline struct kw_bytes kw_bytes_field(ProtobufCBinaryData field)
 {
     return KW_BYTES(field.data, field.len);

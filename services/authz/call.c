@@ -45,11 +45,24 @@ struct ending {
 /* What says something about who may do what; the rest is somebody's mistake or trouble of ours. */
 static bool is_denial(enum kw_reason reason)
 {
-    return reason == KW_E_IDENTITY_INVALID || reason == KW_E_PERMISSION_DENIED ||
-           reason == KW_E_SIGNATURE_INVALID || reason == KW_E_NOT_FOUND ||
-           reason == KW_E_REQUEST_ID_REUSED || reason == KW_E_QUOTA_EXCEEDED ||
-           reason == KW_E_TRANSPORT_KEY_UNCONFIRMED || reason == KW_E_ENROLLMENT_HELD ||
-           reason == KW_E_KEY_STATE;
+    static const enum kw_reason denials[] = {
+        KW_E_IDENTITY_INVALID,
+        KW_E_PERMISSION_DENIED,
+        KW_E_SIGNATURE_INVALID,
+        KW_E_NOT_FOUND,
+        KW_E_REQUEST_ID_REUSED,
+        KW_E_QUOTA_EXCEEDED,
+        KW_E_TRANSPORT_KEY_UNCONFIRMED,
+        KW_E_ENROLLMENT_HELD,
+        KW_E_KEY_STATE,
+    };
+
+    for (size_t i = 0; i < sizeof(denials) / sizeof(denials[0]); i++) {
+        if (reason == denials[i]) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static void deny(struct kw_authz_call *call, enum kw_reason reason, const char *detail)

@@ -22,7 +22,7 @@ static struct kw_result detail_add(Google__Rpc__Status *status, const char *type
     KW_ENSURE(any != NULL, err, MEMORY, "a detail");
     KW_TRY(kw_arena_pack(arena, message, &packed, err));
     google__protobuf__any__init(any);
-    any->type_url = (char *)(uintptr_t)type_url;
+    any->type_url = kw_field_text(type_url);
     any->value = kw_field_bytes(packed);
     status->details[status->n_details++] = any;
     return KW_OK;
@@ -33,8 +33,8 @@ static struct kw_result error_info_add(Google__Rpc__Status *status, const char *
 {
     Google__Rpc__ErrorInfo info = GOOGLE__RPC__ERROR_INFO__INIT;
 
-    info.reason = (char *)(uintptr_t)name;
-    info.domain = (char *)(uintptr_t)DOMAIN;
+    info.reason = kw_field_text(name);
+    info.domain = kw_field_text(DOMAIN);
     return detail_add(status, ERROR_INFO_URL, &info.base, arena, err);
 }
 
@@ -63,7 +63,7 @@ struct kw_result kw_rpc_status_make(enum kw_reason reason, uint32_t retry_ms,
     KW_ENSURE(status != NULL, err, MEMORY, "a status");
     google__rpc__status__init(status);
     status->code = (int32_t)row->grpc_code;
-    status->message = (char *)(uintptr_t)row->text;
+    status->message = kw_field_text(row->text);
     status->details = kw_arena_alloc(arena, DETAILS_MAX * sizeof(*status->details));
     KW_ENSURE(status->details != NULL, err, MEMORY, "a status");
     KW_TRY(error_info_add(status, row->name, arena, err));

@@ -1,12 +1,9 @@
 /* Grants. */
 #include "services/authz/view.h"
 
-#define MS_PER_S 1000U
+#include "common/rpc/messages.h"
 
-static char *text(const char *value)
-{
-    return (char *)(uintptr_t)value;
-}
+#define MS_PER_S 1000U
 
 static struct kw_result name_make(enum kw_resource kind, const struct kw_resource_ids *ids,
                                   struct kw_arena *arena, char **ret_name, struct kw_error *err)
@@ -135,11 +132,11 @@ struct kw_result kw_view_grant(const struct kw_grant_row *row, const struct kw_i
     KW_TRY(quota_make(row, arena, grant, err));
     KW_TRY(times_make(row, arena, grant, err));
     KW_TRY(kw_view_list(row->regions, arena, &grant->regions, &grant->n_regions, err));
-    grant->purpose = text(row->purpose);
+    grant->purpose = kw_field_text(row->purpose);
     grant->strict = row->strict;
     grant->no_cache = row->no_cache;
     grant->state = (Keyward__V1__GrantState)kw_grant_state(row, now_ms);
-    grant->revoke_justification = text(row->revoke_justification);
+    grant->revoke_justification = kw_field_text(row->revoke_justification);
     *ret_grant = grant;
     return KW_OK;
 }

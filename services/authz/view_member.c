@@ -1,6 +1,8 @@
 /* Partners and stations. */
 #include "services/authz/view.h"
 
+#include "common/rpc/messages.h"
+
 /* What both messages have. */
 struct common {
     char *name;
@@ -27,12 +29,6 @@ static struct kw_result common_make(const struct kw_member_row *row, enum kw_res
     return kw_view_time(row->updated_ms, arena, &common->updated, err);
 }
 
-/* protobuf-c's strings are not const; nothing writes through them. */
-static char *text(const char *value)
-{
-    return (char *)(uintptr_t)value;
-}
-
 struct kw_result kw_view_partner(const struct kw_member_row *row, struct kw_arena *arena,
                                  Keyward__V1__Partner **ret_partner, struct kw_error *err)
 {
@@ -44,8 +40,8 @@ struct kw_result kw_view_partner(const struct kw_member_row *row, struct kw_aren
     KW_TRY(common_make(row, KW_RESOURCE_PARTNER, arena, &common, err));
     KW_TRY(kw_view_list(row->regions, arena, &partner->regions, &partner->n_regions, err));
     partner->name = common.name;
-    partner->display_name = text(row->display_name);
-    partner->contact = text(row->contact);
+    partner->display_name = kw_field_text(row->display_name);
+    partner->contact = kw_field_text(row->contact);
     partner->state = (Keyward__V1__MemberState)row->state;
     partner->transport_key_version = row->transport_version;
     partner->certificate_expire_time = common.certificate_expire;
@@ -88,8 +84,8 @@ struct kw_result kw_view_station(const struct kw_member_row *row, struct kw_aren
     KW_TRY(common_make(row, KW_RESOURCE_STATION, arena, &common, err));
     KW_TRY(products_make(row, arena, station, err));
     station->name = common.name;
-    station->display_name = text(row->display_name);
-    station->location = text(row->location);
+    station->display_name = kw_field_text(row->display_name);
+    station->location = kw_field_text(row->location);
     station->state = (Keyward__V1__MemberState)row->state;
     station->transport_key_version = row->transport_version;
     station->certificate_expire_time = common.certificate_expire;

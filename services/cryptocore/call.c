@@ -161,7 +161,7 @@ static struct kw_result answer_make(struct kw_core_call *call, struct kw_bytes *
 
         items[i] = &item->answer;
         if (item->reason != KW_E_NONE) {
-            item->answer.reason = (char *)(uintptr_t)kw_reason_row(item->reason)->name;
+            item->answer.reason = kw_field_text(kw_reason_row(item->reason)->name);
         }
     }
     call->reply.n_items = call->item_count;

@@ -29,13 +29,13 @@ static struct kw_result answer_make(const struct kw_core *core, struct kw_arena 
 
     kw_hex(kw_id_bytes(&core->boot_id), instance);
     start.seconds = (int64_t)(core->start_ms / 1000);
-    degradation.reason = (char *)(uintptr_t)kw_reason_row(KW_E_HSM_UNAVAILABLE)->name;
-    degradation.description = (char *)(uintptr_t)kw_reason_row(KW_E_HSM_UNAVAILABLE)->text;
-    layer.layer = (char *)(uintptr_t) "cryptocore";
+    degradation.reason = kw_field_text(kw_reason_row(KW_E_HSM_UNAVAILABLE)->name);
+    degradation.description = kw_field_text(kw_reason_row(KW_E_HSM_UNAVAILABLE)->text);
+    layer.layer = kw_field_text("cryptocore");
     layer.instance = instance;
     layer.region = core->config->region;
     layer.cell = core->config->cell;
-    layer.version = (char *)(uintptr_t)KW_VERSION;
+    layer.version = kw_field_text(KW_VERSION);
     layer.start_time = &start;
     layer.state = serving ? KEYWARD__V1__SERVING_STATE__SERVING_STATE_SERVING
                           : KEYWARD__V1__SERVING_STATE__SERVING_STATE_NOT_SERVING;

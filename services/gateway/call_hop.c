@@ -202,7 +202,7 @@ static struct kw_result caller_context(struct kw_call *call, struct kw_buf *out,
     size_t len;
 
     caller.certificate = kw_field_bytes(call->serving.peer->certificate);
-    caller.peer_address = (char *)(uintptr_t)call->serving.peer->address;
+    caller.peer_address = kw_field_text(call->serving.peer->address);
     caller.signature = kw_field_bytes(call->signature);
     if (call->replay.found) {
         KW_TRY(kw_sha256(kw_buf_bytes(&call->replay.outcome), digest, err));

@@ -29,7 +29,7 @@ static struct kw_result say_unknown(struct answer *a, struct kw_error *err)
     KW_ENSURE(error != NULL, err, MEMORY, "reflection");
     grpc__reflection__v1__error_response__init(error);
     error->error_code = KW_GRPC_NOT_FOUND;
-    error->error_message = (char *)(uintptr_t) "There is no such thing here.";
+    error->error_message = kw_field_text("There is no such thing here.");
     a->response.message_response_case = RESPONSE_IS(ERROR_RESPONSE);
     a->response.error_response = error;
     return KW_OK;
@@ -72,7 +72,7 @@ static struct kw_result say_extensions(struct answer *a, const char *type, struc
     }
     KW_ENSURE(numbers != NULL, err, MEMORY, "reflection");
     grpc__reflection__v1__extension_number_response__init(numbers);
-    numbers->base_type_name = (char *)(uintptr_t)type;
+    numbers->base_type_name = kw_field_text(type);
     a->response.message_response_case = RESPONSE_IS(ALL_EXTENSION_NUMBERS_RESPONSE);
     a->response.all_extension_numbers_response = numbers;
     return KW_OK;

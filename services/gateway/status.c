@@ -27,11 +27,6 @@ static void arena_done(struct kw_arena **arena)
     kw_arena_free(*arena);
 }
 
-static char *field_text(const char *text)
-{
-    return (char *)(uintptr_t)text;
-}
-
 /* Without the cache everything works, replays are slower. */
 static void own_degradation(const struct kw_gateway *gateway, struct own *own)
 {
@@ -39,9 +34,9 @@ static void own_degradation(const struct kw_gateway *gateway, struct own *own)
         return;
     }
     keyward__v1__degradation__init(&own->degradation);
-    own->degradation.reason = field_text(kw_reason_row(KW_E_PEER_UNAVAILABLE)->name);
+    own->degradation.reason = kw_field_text(kw_reason_row(KW_E_PEER_UNAVAILABLE)->name);
     own->degradation.description =
-        field_text("The request cache is out of reach: replays are slower.");
+        kw_field_text("The request cache is out of reach: replays are slower.");
     own->degradations[0] = &own->degradation;
     own->layer.degradations = own->degradations;
     own->layer.n_degradations = 1;
@@ -55,11 +50,11 @@ static void own_layer(const struct kw_gateway *gateway, const Keyward__V1__GetSt
     google__protobuf__timestamp__init(&own->start);
     own->start.seconds = (int64_t)(gateway->start_ms / MS_PER_S);
     keyward__v1__layer_status__init(&own->layer);
-    own->layer.layer = field_text("gateway");
+    own->layer.layer = kw_field_text("gateway");
     own->layer.instance = own->instance;
     own->layer.region = gateway->config->region;
     own->layer.cell = gateway->config->cell;
-    own->layer.version = field_text(KW_VERSION);
+    own->layer.version = kw_field_text(KW_VERSION);
     own->layer.start_time = &own->start;
     own->layer.state = KEYWARD__V1__SERVING_STATE__SERVING_STATE_SERVING;
     own->layer.n_capabilities = whole->n_capabilities;
@@ -81,7 +76,7 @@ static struct kw_result make_unreachable(struct kw_arena *arena,
     whole->state = KEYWARD__V1__SERVING_STATE__SERVING_STATE_NOT_SERVING;
     for (size_t i = 0; i < INNER_COUNT; i++) {
         keyward__v1__layer_status__init(&layers[i]);
-        layers[i].layer = field_text(inner_layers[i]);
+        layers[i].layer = kw_field_text(inner_layers[i]);
         layers[i].state = KEYWARD__V1__SERVING_STATE__SERVING_STATE_UNREACHABLE;
         list[i] = &layers[i];
     }

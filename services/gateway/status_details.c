@@ -25,19 +25,14 @@ static bool has_text(const char *text)
     return text != NULL && text[0] != '\0';
 }
 
-/* protobuf-c's fields are not const; packing only reads. */
-static char *field_text(const char *text)
-{
-    return (char *)(uintptr_t)text;
-}
-
 const char *kw_status_message(const struct kw_status_details *details)
 {
     return has_text(details->description) ? details->description
                                           : kw_reason_row(details->reason)->text;
 }
 
-uint32_t kw_status_retry_ms(enum kw_reason reason, uint32_t retry_after_ms)
+/* When trying again makes sense, in milliseconds; 0: RetryInfo would be wrong. */
+static uint32_t retry_ms_of(enum kw_reason reason, uint32_t retry_after_ms)
 {
     if (retry_after_ms > 0) {
         return retry_after_ms;
@@ -57,7 +52,7 @@ static struct kw_result add(struct builder *b, const char *type_url,
 
     KW_TRY(kw_arena_pack(b->arena, message, &packed, err));
     google__protobuf__any__init(any);
-    any->type_url = field_text(type_url);
+    any->type_url = kw_field_text(type_url);
     any->value = kw_field_bytes(packed);
     b->list[b->count++] = any;
     return KW_OK;
@@ -67,8 +62,8 @@ static struct kw_result add_error_info(struct builder *b, struct kw_error *err)
 {
     Google__Rpc__ErrorInfo info = GOOGLE__RPC__ERROR_INFO__INIT;
 
-    info.reason = field_text(kw_reason_row(b->details->reason)->name);
-    info.domain = field_text(KW_ERROR_DOMAIN);
+    info.reason = kw_field_text(kw_reason_row(b->details->reason)->name);
+    info.domain = kw_field_text(KW_ERROR_DOMAIN);
     return add(b, "type.googleapis.com/google.rpc.ErrorInfo", &info.base, err);
 }
 
@@ -79,8 +74,8 @@ static struct kw_result add_bad_request(struct builder *b, struct kw_error *err)
         GOOGLE__RPC__BAD_REQUEST__FIELD_VIOLATION__INIT;
     Google__Rpc__BadRequest__FieldViolation *violations[] = {&violation};
 
-    violation.field = field_text(b->details->field);
-    violation.description = field_text(kw_status_message(b->details));
+    violation.field = kw_field_text(b->details->field);
+    violation.description = kw_field_text(kw_status_message(b->details));
     bad.n_field_violations = 1;
     bad.field_violations = violations;
     return add(b, "type.googleapis.com/google.rpc.BadRequest", &bad.base, err);
@@ -111,7 +106,7 @@ static struct kw_result build(struct builder *b, struct kw_bytes *ret_packed, st
 {
     const struct kw_status_details *details = b->details;
     Google__Rpc__Status status = GOOGLE__RPC__STATUS__INIT;
-    uint32_t retry_ms = kw_status_retry_ms(details->reason, details->retry_after_ms);
+    uint32_t retry_ms = retry_ms_of(details->reason, details->retry_after_ms);
 
     KW_TRY(add_error_info(b, err));
     if (has_text(details->field)) {
@@ -124,7 +119,7 @@ static struct kw_result build(struct builder *b, struct kw_bytes *ret_packed, st
         KW_TRY(add_request_info(b, err));
     }
     status.code = (int32_t)kw_reason_row(details->reason)->grpc_code;
-    status.message = field_text(kw_status_message(details));
+    status.message = kw_field_text(kw_status_message(details));
     status.n_details = b->count;
     status.details = b->list;
     return kw_arena_pack(b->arena, &status.base, ret_packed, err);

@@ -20,9 +20,6 @@ struct kw_status_details {
 /* The text of the status: the description, or else the reason's. */
 const char *kw_status_message(const struct kw_status_details *details);
 
-/* When trying again makes sense, in milliseconds; 0: RetryInfo would be wrong. */
-uint32_t kw_status_retry_ms(enum kw_reason reason, uint32_t retry_after_ms);
-
 /* Appends the google.rpc.Status. Any thread. Fails: MEMORY. */
 struct kw_result kw_status_details_append(const struct kw_status_details *details,
                                           struct kw_buf *out, struct kw_error *err);

@@ -69,7 +69,7 @@ struct kw_result kw_enroll_read(struct kw_call *call, struct kw_tx *tx, struct k
 
     KW_TRY(find_parent(call, err));
     if (call->validate_only) {
-        response.member = (char *)(uintptr_t)call->invitation_parent;
+        response.member = kw_field_text(call->invitation_parent);
         return kw_call_answer(call, &response.base, err);
     }
     KW_TRY(kw_transport_key_newest(tx, call->capsule.owner, &newest, err));
@@ -114,7 +114,7 @@ struct kw_result kw_enroll_write(struct kw_call *call, struct kw_tx *tx, struct 
     KW_ENSURE(kw_id_equal(member.id, call->capsule.owner), err, INTERNAL,
               "the core enrolled another member");
     KW_TRY(store_key(call, tx, &key, err));
-    response.member = (char *)(uintptr_t)call->invitation_parent;
+    response.member = kw_field_text(call->invitation_parent);
     response.transport_key = call->core.reply->transport_key_cms;
     response.transport_key_version = key.version;
     response.confirmation_nonce = kw_field_bytes(key.nonce);

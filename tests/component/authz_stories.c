@@ -2,6 +2,7 @@
  * the database. */
 #include "services/authz/certificate_table.h"
 #include "services/authz/disabled_table.h"
+#include "services/authz/register.h"
 #include "tests/component/authz_fixture.h"
 
 #include <stdlib.h>
@@ -47,30 +48,12 @@ static void run_peek(struct authz_fixture *fx, struct peek *peek, bool write)
 
 /* --- members --- */
 
-static enum kw_caller_role caller_role(enum kw_role role)
-{
-    switch (role) {
-    case KW_ROLE_PARTNER:
-        return KW_CALLER_PARTNER;
-    case KW_ROLE_STATION:
-        return KW_CALLER_STATION;
-    case KW_ROLE_OPERATOR:
-        return KW_CALLER_OPERATOR;
-    case KW_ROLE_INVITATION:
-        return KW_CALLER_INVITATION;
-    case KW_ROLE_SERVICE:
-    case KW_ROLE_COUNT_:
-        break;
-    }
-    return KW_CALLER_SERVICE;
-}
-
 static struct kw_result put_certificate(struct kw_store_job *job, struct kw_tx *tx,
                                         struct kw_error *err)
 {
     const struct actor *actor = ((struct peek *)job)->actor;
     struct kw_certificate_row row = {
-        .name = "", .role = caller_role(actor->role), .owner = actor->id};
+        .name = "", .role = kw_register_role(actor->role), .owner = actor->id};
 
     kw_copy(row.fingerprint, actor->fingerprint, sizeof(row.fingerprint));
     return kw_certificate_insert(tx, &row, err);
