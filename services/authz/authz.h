@@ -28,8 +28,9 @@ struct kw_authz {
     size_t calls;                      /* alive */
     void (*calls_gone)(void *context); /* set while stopping */
     void *context;
-    atomic_bool linked;   /* a stream to the orchestrator; read by /readyz */
-    atomic_bool draining; /* likewise */
+    void (*link_up)(struct kw_authz *authz); /* a stream where none was; may be NULL */
+    atomic_bool linked;                      /* a stream to the orchestrator; read by /readyz */
+    atomic_bool draining;                    /* likewise */
 };
 
 #endif

@@ -7,8 +7,13 @@
 static void on_state(bool connected, struct kw_id peer_boot_id, void *context)
 {
     struct kw_authz *authz = context;
+    bool was_linked = atomic_load(&authz->linked);
+    bool linked = kw_hop_client_connected(authz->inner);
 
-    atomic_store(&authz->linked, kw_hop_client_connected(authz->inner));
+    atomic_store(&authz->linked, linked);
+    if (linked && !was_linked && authz->link_up != NULL) {
+        authz->link_up(authz);
+    }
     if (!connected) {
         kw_metric_add(KW_M_HOP_RECONNECTS, "orchestrator", 1);
     }

@@ -15,6 +15,8 @@ struct program {
     struct kw_loop *loop;
     struct kw_process *process;
     struct kw_observe *observe;
+    int port; /* 0: it does not listen yet */
+    bool announced;
 };
 
 static void on_readiness(void *context, struct kw_readiness *readiness)
@@ -36,8 +38,19 @@ static void on_started(int port, void *context)
         kw_process_fail(program->process, EXIT_FAILURE);
         return;
     }
-    kw_process_ready(program->process, "port=%d metrics=%d", port,
-                     kw_observe_port(program->observe));
+    program->port = port;
+}
+
+/* READY says that it serves, and so is said once the layer inside is there. */
+static void on_linked(void *context)
+{
+    struct program *program = context;
+
+    if (program->port > 0 && !program->announced) {
+        program->announced = true;
+        kw_process_ready(program->process, "port=%d metrics=%d", program->port,
+                         kw_observe_port(program->observe));
+    }
 }
 
 static void on_failed(const struct kw_error *error, void *context)
@@ -84,6 +97,7 @@ static struct kw_result start(struct program *program, struct kw_error *err)
                                            .context = program,
                                            .grace_ms = program->config.drain_ms};
     const struct kw_authz_events events = {.started = on_started,
+                                           .linked = on_linked,
                                            .failed = on_failed,
                                            .drained = on_drained,
                                            .stopped = on_stopped,

@@ -184,6 +184,15 @@ static void on_reload(struct kw_timer *timer)
 
 /* --- the beginning --- */
 
+static void on_link_up(struct kw_authz *authz)
+{
+    struct kw_authz_service *service = KW_CONTAINER_OF(authz, struct kw_authz_service, authz);
+
+    if (service->events.linked != NULL) {
+        service->events.linked(service->events.context);
+    }
+}
+
 static void on_open(struct kw_hop_call *call, const struct kw_hop_peer *peer,
                     const struct kw_hop_open *open, void *context)
 {
@@ -321,6 +330,7 @@ struct kw_result kw_authz_service_new(struct kw_loop *loop, const struct kw_auth
     service->authz.config = config;
     service->authz.loop = loop;
     service->authz.started_ms = kw_clock_wall_ms();
+    service->authz.link_up = on_link_up;
     service->load.authz = &service->authz;
     service->load.loaded = on_loaded;
     service->load.context = service;

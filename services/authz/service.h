@@ -13,7 +13,8 @@ struct kw_authz_service;
 
 /* Loop thread, all of them. */
 struct kw_authz_events {
-    void (*started)(int port, void *context);                    /* serving: once */
+    void (*started)(int port, void *context); /* listening: once */
+    void (*linked)(void *context);            /* the orchestrator is there (again); may be NULL */
     void (*failed)(const struct kw_error *error, void *context); /* can't start, or can't go on */
     void (*drained)(void *context);                              /* nothing is in flight any more */
     void (*stopped)(void *context);                              /* everything is closed */

@@ -34,6 +34,7 @@ struct kw_gateway {
     struct kw_id boot_id;
     uint64_t start_ms;
     int port;
+    bool announced; /* READY was printed: it serves, from here to the core */
 };
 
 #endif

@@ -17,6 +17,11 @@ static void on_hop_state(bool connected, struct kw_id peer_boot_id, void *contex
 
     (void)connected; /* of one stream; what counts is whether any is left */
     gateway->connected = kw_hop_client_connected(gateway->authz);
+    if (gateway->connected && !gateway->announced) {
+        gateway->announced = true;
+        kw_process_ready(gateway->process, "port=%d metrics=%d", gateway->port,
+                         kw_observe_port(gateway->observe));
+    }
     KW_LOG(INFO, "authz", KW_F_BOOL("connected", gateway->connected),
            KW_F_HEX("boot_id", kw_id_bytes(&peer_boot_id)));
     kw_health_connected(gateway->health, gateway->connected);
@@ -203,10 +208,7 @@ struct kw_result kw_gateway_start(struct kw_gateway *gateway,
     KW_TRY(kw_rpc_new(gateway->loop, gateway->boot_id, &gateway->rpc, err));
     KW_TRY(hop_make(gateway, err));
     KW_TRY(renewal_start(gateway, err));
-    KW_TRY(edge_make(gateway, err));
-    kw_process_ready(gateway->process, "port=%d metrics=%d", gateway->port,
-                     kw_observe_port(gateway->observe));
-    return KW_OK;
+    return edge_make(gateway, err);
 }
 
 int kw_gateway_run(struct kw_gateway *gateway)

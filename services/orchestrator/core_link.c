@@ -52,6 +52,8 @@ struct kw_result kw_core_link_new(const struct kw_core_link_options *options,
     link->store = options->store;
     link->boot_id = options->boot_id;
     link->ready = options->ready;
+    link->up = options->up;
+    link->context = options->context;
     link->ack_flush.run = kw_core_standing_ack;
     made = kw_hop_client_new(options->rpc, &client, &link->client, err);
     if (!kw_ok(made)) {
@@ -127,7 +129,12 @@ void kw_core_link_close(struct kw_core_link *link, void (*closed)(void *context)
 
 void kw_core_link_publish(struct kw_core_link *link)
 {
+    bool was_ready = *link->ready;
+
     *link->ready = kw_core_link_ready(link);
+    if (*link->ready && !was_ready) {
+        link->up(link->context);
+    }
 }
 
 struct kw_hop_client *const *kw_core_link_hop(const struct kw_core_link *link)

@@ -31,9 +31,11 @@ struct kw_core_link_options {
     const char *const *targets; /* one core: the standing call has no way to choose among several */
     const char *credentials_dir;
     const char *trust_domain;
-    const char *peer;     /* SPIFFE id of the core */
-    struct kw_id boot_id; /* ours: it names the stream */
-    _Atomic bool *ready;  /* kept as kw_core_link_ready says, for other threads */
+    const char *peer;          /* SPIFFE id of the core */
+    struct kw_id boot_id;      /* ours: it names the stream */
+    _Atomic bool *ready;       /* kept as kw_core_link_ready says, for other threads */
+    void (*up)(void *context); /* it has become ready */
+    void *context;
 };
 
 struct kw_result kw_core_link_new(const struct kw_core_link_options *options,

@@ -15,6 +15,8 @@ struct kw_core_link {
     bool finished;
     struct kw_id core; /* the life of the core we are connected to */
     _Atomic bool *ready;
+    void (*up)(void *context);
+    void *context;
 
     struct kw_receipt_window *windows[KW_CORE_BOOTS_MAX]; /* newest first */
     struct kw_timer gap_timer;

@@ -14,6 +14,7 @@ struct program {
     struct kw_loop *loop;
     struct kw_process *process;
     struct kw_observe *observe;
+    bool announced;
 };
 
 static void on_readiness(void *context, struct kw_readiness *readiness)
@@ -21,6 +22,18 @@ static void on_readiness(void *context, struct kw_readiness *readiness)
     struct program *program = context;
 
     kw_readiness_add(readiness, "core", program->orch.core_ready);
+}
+
+/* READY says that it serves, and so is said once the layer inside is there. */
+static void on_linked(void *context)
+{
+    struct program *program = context;
+
+    if (!program->announced) {
+        program->announced = true;
+        kw_process_ready(program->process, "port=%d metrics=%d", program->orch.port,
+                         kw_observe_port(program->observe));
+    }
 }
 
 /* Nothing is acknowledged any more; what was is on disk. */
@@ -76,11 +89,9 @@ static struct kw_result start(struct program *program, const struct kw_orch_conf
     KW_TRY(kw_process_new(program->loop, &hooks, &program->process, err));
     KW_TRY(kw_observe_start(config->metrics_listen, &observe, &program->observe, err));
     program->orch.failed = on_store_failed;
+    program->orch.linked = on_linked;
     program->orch.context = program;
-    KW_TRY(kw_orch_start(&program->orch, program->loop, config, err));
-    kw_process_ready(program->process, "port=%d metrics=%d", program->orch.port,
-                     kw_observe_port(program->observe));
-    return KW_OK;
+    return kw_orch_start(&program->orch, program->loop, config, err);
 }
 
 static struct kw_result serve(const struct kw_orch_config *config, int *ret_exit_code,

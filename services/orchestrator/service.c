@@ -155,6 +155,15 @@ static struct kw_result store_make(struct kw_orch *orch, struct kw_error *err)
     return KW_OK;
 }
 
+static void link_up(void *context)
+{
+    struct kw_orch *orch = context;
+
+    if (orch->linked != NULL) {
+        orch->linked(orch->context);
+    }
+}
+
 static struct kw_result link_make(struct kw_orch *orch, struct kw_error *err)
 {
     const struct kw_orch_config *config = orch->config;
@@ -171,6 +180,8 @@ static struct kw_result link_make(struct kw_orch *orch, struct kw_error *err)
         .peer = peer,
         .boot_id = orch->boot_id,
         .ready = &orch->core_ready,
+        .up = link_up,
+        .context = orch,
     };
 
     KW_TRY(name_of(config, "cryptocore", &core, peer, err));
