@@ -1,8 +1,9 @@
 /* grpc_load: a gRPC client that keeps a server busy and says what came back: BEGIN, END (then it
  * waits for a line, so that its parent can read CPU clocks), FIGURES. One thread takes all events.
  *
- *     grpc_load target=HOST:PORT peer=SPIFFE-ID key=FILE cert=FILE ca=FILE path=/SERVICE/METHOD
- * messages=FILE mode=closed in_flight=N | mode=open rate=N | mode=stream in_flight=N items=N
+ *     grpc_load target=HOST:PORT peer=SPIFFE-ID key=FILE cert=FILE ca=FILE
+ *               path=/SERVICE/METHOD messages=FILE
+ *               mode=closed in_flight=N | mode=open rate=N | mode=stream in_flight=N items=N
  *               [channels=N] [timeout_ms=N] [seconds=S]
  */
 #include "bench/grpc_load.h"

@@ -1,9 +1,10 @@
 /* hsm_load: what one GetDeviceAccess asks of the HSM, as fast as one process can. One process each,
  * as the core's workers are; the module is loaded here and never before a fork.
  *
- *     hsm_load make DIR FACTS        a token after its ceremony and the request, into DIR; needs
- * DIR/pin, DIR/so-pin hsm_load list DIR SECONDS      the PKCS#11 calls alone hsm_load worker DIR
- * SECONDS    the whole operation, as a worker runs it
+ *     hsm_load make DIR FACTS       a token after its ceremony and the request, into DIR, which has
+ *                                   pin and so-pin
+ *     hsm_load list DIR SECONDS     the PKCS#11 calls alone
+ *     hsm_load worker DIR SECONDS   the whole operation, as a worker runs it
  *
  * The last two print the calls ("CALLS C_Sign=6 …") and READY, wait for a line, then print BEGIN,
  * END, FIGURES, and go on until they are ended, so that the others are not alone while they are

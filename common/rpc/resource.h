@@ -1,8 +1,7 @@
 /* Resource names and request ids of the public API (proto/README.md): parsing and making, in one
  * place.
  *
- *     partners/prt_…/grants/grt_…      a pattern is a list of collection words, each followed by
- * one id
+ *     partners/prt_…/grants/grt_…      a pattern: collection words, each followed by one id
  */
 #ifndef KW_COMMON_RPC_RESOURCE_H
 #define KW_COMMON_RPC_RESOURCE_H

@@ -1,8 +1,7 @@
 /* Calls that end further in: the way there and the way back.
  *
  *     start ─▶ inner call ─▶ returned ─┬─▶ effect and disabling facts (one write) ─▶ epoch moves
- *                                      └─▶ still allowed? (asked again when the epoch moved) ─▶
- * answer
+ *                                      └─▶ still allowed? (again when the epoch moved) ─▶ answer
  *
  * What happened inside is kept, whatever becomes of the answer.
  */

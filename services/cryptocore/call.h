@@ -1,8 +1,10 @@
 /* One call of the crypto core, from the hop's OPEN to its answer.
  *
- *     begin ─▶ admit (capsule, lag, signature) ─▶ prepare ─▶ HSM ─▶ complete ─┬─▶ finish (receipt,
- * answer) │ refused: no receipt, no use                 ▲             │ ▼ └── again ◀───┘
- * (enrolment takes two rounds) kw_hop_finish
+ *     begin ─▶ admit ─▶ prepare ─▶ HSM ─▶ complete ─┬─▶ finish (receipt, answer)
+ *                │           ▲                      │
+ *                │           └────── again ◀────────┘   (enrolment takes two rounds)
+ *                ▼
+ *              refused: capsule, lag or signature; no receipt, no use
  *
  * Once a capsule is admitted the call ends with a receipt, whatever happens: what failed is its
  * outcome. A call that is cancelled meanwhile still runs to its receipt, which then goes out on the

@@ -1,8 +1,9 @@
 /* Enroll: an invited party becomes a member. The core believes an operator's signature and the
  * invitation's key, and neither authz nor orchestrator (design.md §7).
  *
- *     operator's certificate ──signs──▶ KWI1 {Create…Invitation {parent, csr}} ──csr's key──▶
- * invitation certificate invitation's key ──signs──▶ Enroll {tls_csr, transport_csr}
+ *     operator's certificate ──signs──▶ KWI1 {Create…Invitation {parent, csr}}
+ *                        csr's key ──▶ invitation certificate
+ *     invitation's key ──signs──▶ Enroll {tls_csr, transport_csr}
  */
 #include "services/cryptocore/operations.h"
 

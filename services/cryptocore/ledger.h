@@ -1,10 +1,10 @@
 /* Ledger: the receipt chains of this boot, one per orchestrator stream, until each receipt is
  * durable outside. What becomes of the chain of a stream that left is in ledger_chains.c.
  *
- *     issue ──▶ [1][2][3][4][5]        kept until acknowledged
+ *     issue ──▶ [1][2][3][4][5]   kept until acknowledged
  *                   ▲     ▲
- *                 acked   sent again on the standing call, when 500 ms went by or the answer found
- * nobody
+ *                 acked   sent again on the standing call, when 500 ms went by or the answer
+ *                         found nobody
  *
  * A checkpoint is signed by the HSM each KW_CHECKPOINT_INTERVAL_MS in which there was news, or
  * after KW_CHECKPOINT_RECEIPTS, and a closed one when the process stops in good order. Loop thread

@@ -1,7 +1,7 @@
 /* Building, running and taking apart.
  *
- *     SIGTERM ─▶ no new calls ─▶ calls in flight end ─▶ chains closed ─▶ hop closed ─▶ workers
- * ended ─▶ loop ends
+ *     SIGTERM ─▶ no new calls ─▶ calls in flight end ─▶ chains closed ─▶ hop closed
+ *             ─▶ workers ended ─▶ loop ends
  */
 #include "services/cryptocore/service.h"
 

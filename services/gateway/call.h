@@ -1,8 +1,8 @@
 /* A forwarded call: from the edge to authz and back, with back-pressure, deadline and cancellation
  * both ways.
  *
- *     unary        message, end ─▶ [look into the cache] ─▶ OPEN+DATA+END      one message, one
- * answer streamed     first message ─▶ OPEN+DATA; then each message as credit allows; end ─▶ END
+ *     unary      message, end ─▶ [look into the cache] ─▶ OPEN+DATA+END; one message back
+ *     streamed   first message ─▶ OPEN+DATA; then each message as credit allows; end ─▶ END
  *
  * What authz answers is held until its status is known, unless the answer is a stream.
  */

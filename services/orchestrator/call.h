@@ -4,11 +4,11 @@
  *                   │ (reader)│        (writer) │
  *                   └ refused └ answered        └ refused
  *
- * admit   capsule, raw bytes, unpacking, the fields all requests share (admit.c)
- * read    one read transaction: was it done before? the handler's checks, the material for the core
- * core    for methods that end there, and whose `read` asked for it
- * write   one write transaction: receipt, was it done meanwhile?, the handler's effect, the
- * requests row answer  only now: what leaves here is durable
+ *     admit    capsule, raw bytes, unpacking, the fields all requests share (admit.c)
+ *     read     one read transaction: was it done before? the handler's checks, material for the core
+ *     core     for methods that end there, and whose `read` asked for it
+ *     write    one write transaction: receipt, was it done meanwhile?, effect, the requests row
+ *     answer   only now: what leaves here is durable
  *
  * At any time one step is under way, so the call dies in one place, call_end, also when nobody
  * waits for the answer any more: a receipt or an effect is never given up half-way. Steps named

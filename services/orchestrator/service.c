@@ -1,8 +1,8 @@
 /* Building, draining and taking apart.
  *
  *     drain ─▶ no new calls ─▶ the last call ends ─▶ drained
- *     stop ─▶ listener closed ─▶ link to the core closed ─▶ last call ends ─▶ store closed ─▶ gRPC
- * closed ─▶ stopped
+ *     stop  ─▶ listener closed ─▶ link to the core closed ─▶ last call ends ─▶ store closed
+ *           ─▶ gRPC closed ─▶ stopped
  */
 #include "services/orchestrator/service.h"
 

@@ -9,7 +9,8 @@
 #include <jansson.h>
 
 #define VECTOR_TIME                                                                                \
-    UINT64_C(1767225600000) /* 2026-01-01, when the vectors' capsules were issued                  \
+    UINT64_C(                                                                                      \
+        1767225600000) /* 2026-01-01, when the vectors' capsules were issued                  \
                              */
 
 /* formats.json, and one of its members, which must be there. */

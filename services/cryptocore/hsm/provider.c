@@ -10,7 +10,8 @@
 #define CKM_CLOUDHSM_SP800_108_COUNTER (CLOUDHSM_VENDOR | 0x0001UL)
 
 #define SOFTHSM_BLOB_LEN_MAX                                                                       \
-    (1024U * 1024U) /* memory alone limits it; this is our message limit                           \
+    (1024U *                                                                                       \
+     1024U) /* memory alone limits it; this is our message limit                           \
                      */
 #define CLOUDHSM_BLOB_LEN_MAX 16224U
 

@@ -1,7 +1,7 @@
 /* Entry: what one request is called in the cache, and how a kept outcome proves that it is ours.
  *
- *     key    HMAC-SHA-256(cache key; "k" ‖ caller's fingerprint 32 ‖ method u32 ‖ request id 16),
- * as hex value  outcome ‖ HMAC-SHA-256(cache key; "v" ‖ key 32 ‖ outcome)
+ *     key    HMAC-SHA-256(cache key; "k" ‖ caller's fingerprint 32 ‖ method u32 ‖ request id 16), hex
+ *     value  outcome ‖ HMAC-SHA-256(cache key; "v" ‖ key 32 ‖ outcome)
  *
  * So Redis learns neither callers nor request ids, cannot make an outcome up, and cannot move one
  * to another caller, method or request. Pure.

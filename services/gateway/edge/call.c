@@ -1,8 +1,9 @@
 /* The life of a call.
  *
  *     NEW ──open──▶ SERVED ──kw_edge_finish, cancel──▶ DONE
- *       └────────────refused here─────────────────────▶ DONE      freed when DONE and the stream is
- * closed
+ *       └────────────refused here─────────────────────▶ DONE
+ *
+ * It is freed when it is DONE and its stream is closed.
  *
  * nghttp2's callbacks put a call on its connection's ready list. kw_edge_calls_deliver, outside of
  * them, tells the handler. So a call that is opened and reset within one read never reaches the

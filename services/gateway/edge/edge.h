@@ -3,12 +3,14 @@
  * not know methods, callers or protobuf. What a call may do is the handler's question (the
  * gateway).
  *
- *     client                      edge                               handler
- *     HEADERS          ────▶  checks, limits            ────▶  open
- *     DATA …           ────▶  one gRPC message          ────▶  message …     kw_edge_consume gives
- * room back END_STREAM       ────▶                            ────▶  end RST, loss, late  ────▶
- * ────▶  cancel        (the last event) DATA             ◀────  framing, flow control     ◀────
- * kw_edge_send  (false: wait for `writable`) trailers         ◀──── ◀────  kw_edge_finish
+ *     client                edge                            handler
+ *     HEADERS         ────▶ checks, limits            ────▶ open
+ *     DATA …          ────▶ one gRPC message          ────▶ message …
+ *                           (room)                    ◀──── kw_edge_consume
+ *     END_STREAM      ────▶                           ────▶ end
+ *     RST, loss, late ────▶                           ────▶ cancel (the last event)
+ *     DATA            ◀──── framing, flow control     ◀──── kw_edge_send (false: await `writable`)
+ *     trailers        ◀────                           ◀──── kw_edge_finish
  *
  * Everything is called on, and calls back on, the loop thread. Handler events never come from
  * inside a kw_edge_* call, so a handler may send and finish from any event. Bytes given to an event
