@@ -50,6 +50,11 @@ static enum kw_exit run(int argc, char **argv)
         (void)printf("keyward %s\n", KW_VERSION);
         return KW_EXIT_OK;
     }
+    if (argv[1][0] == '-') {
+        (void)fprintf(stderr, "keyward: NOUN VERB come first, then flags: keyward status "
+                              "--config=FILE\nSee keyward --help.\n");
+        return KW_EXIT_USAGE;
+    }
     command = kw_command_find(argv[1], NULL);
     if (command != NULL) {
         return kw_cli_run(command, argc - 1, argv + 1);

@@ -25,6 +25,7 @@ static const struct kw_setting settings[] = {
 const struct kw_settings_spec kw_cli_settings = {
     .program = "keyward",
     .summary = "Operates a Keyward mesh, and shows one.",
+    .words = "NOUN VERB",
     .settings = settings,
     .count = sizeof(settings) / sizeof(settings[0]),
 };

@@ -58,6 +58,8 @@ struct kw_setting {
 struct kw_settings_spec {
     const char *program; /* e.g. "keyward-authz" */
     const char *summary; /* one sentence */
+    const char *words;   /* what its arguments begin with, when settings are not all it takes: it
+                            prints no pages but this help; NULL for services */
     const struct kw_setting *settings;
     size_t count; /* at most KW_SETTINGS_MAX */
 };

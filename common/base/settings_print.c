@@ -56,16 +56,21 @@ static void print_help(const struct kw_settings_spec *spec, FILE *out)
 {
     (void)fprintf(out,
                   "%s: %s\n\n"
-                  "Usage: %s [--config=FILE] [--NAME=VALUE …]\n\n"
+                  "Usage: %s%s%s [--config=FILE] [--NAME=VALUE …]\n\n"
                   "A value is taken from the command line, else from KEYWARD_NAME in the "
                   "environment, else from\n"
                   "the YAML file (also named by KEYWARD_CONFIG), else it is the default. Lists are "
                   "separated by\n"
-                  "commas, in the file they are sequences.\n\n"
-                  "  --help                   this text\n"
-                  "  --print-default-config   a configuration file with every default\n"
-                  "  --print-settings-doc     the settings as a Markdown page\n",
-                  spec->program, spec->summary, spec->program);
+                  "commas, in the file they are sequences.\n",
+                  spec->program, spec->summary, spec->program, spec->words != NULL ? " " : "",
+                  spec->words != NULL ? spec->words : "");
+    if (spec->words == NULL) {
+        (void)fputs("\n"
+                    "  --help                   this text\n"
+                    "  --print-default-config   a configuration file with every default\n"
+                    "  --print-settings-doc     the settings as a Markdown page\n",
+                    out);
+    }
     for (size_t i = 0; i < spec->count; i++) {
         print_help_row(&spec->settings[i], out);
     }

@@ -37,8 +37,10 @@ static const struct kw_setting rows[] = {
     ROW(regions, LIST, .fallback = "eu,us", .max = 3, .doc = "Where."),
 };
 
-static const struct kw_settings_spec spec = {"keyward-test", "A service for tests.", rows,
-                                             sizeof(rows) / sizeof(rows[0])};
+static const struct kw_settings_spec spec = {.program = "keyward-test",
+                                             .summary = "A service for tests.",
+                                             .settings = rows,
+                                             .count = sizeof(rows) / sizeof(rows[0])};
 
 static struct config config;
 static struct kw_error err;
@@ -271,6 +273,20 @@ Test(settings, default_file_loads_again)
     cr_assert(eq(u64, config.bytes_max, UINT64_MAX));
     cr_assert(eq(str, config.regions.items[0], "eu"));
     cr_assert(eq(sz, config.regions.count, 2));
+}
+
+Test(settings, help_promises_pages_only_where_they_are)
+{
+    static char text[8192];
+    struct kw_settings_spec command = spec;
+    FILE *out = fmemopen(text, sizeof(text), "w");
+
+    command.words = "NOUN VERB";
+    kw_settings_print(&command, KW_SETTINGS_HELP, out);
+    (void)fclose(out);
+    cr_assert(ne(ptr, strstr(text, "Usage: keyward-test NOUN VERB [--config=FILE]"), NULL));
+    cr_assert(eq(ptr, strstr(text, "--print-"), NULL));
+    cr_assert(ne(ptr, strstr(page_of(KW_SETTINGS_HELP), "--print-default-config"), NULL));
 }
 
 Test(settings, pages_name_every_setting)
