@@ -203,10 +203,11 @@ static struct kw_result evidence_is_verified(struct story *s, struct kw_error *e
 static struct kw_result tampering_shows(struct story *s, struct kw_error *err)
 {
     chapter(s, "One receipt is taken out of the evidence: it shows");
-    KW_TRY(STEP(.program = "sed",
-                .words = {"-i", "9,/TYPE_RECEIPT/{/TYPE_RECEIPT/d}", "evidence.jsonl"}));
+    KW_TRY(
+        STEP(.program = "perl",
+             .words = {"-ni", "-e", "print unless /TYPE_RECEIPT/ && ++$n == 5", "evidence.jsonl"}));
     return STEP(.words = {"verify", "evidence.jsonl"}, .expected = KW_EXIT_UNHEALTHY,
-                .naming = "receipt missing", .show = "FOUND: receipt,NOT",
+                .naming = "receipt missing", .show = "FOUND:,NOT",
                 .remark = "refused, as it must be");
 }
 

@@ -122,9 +122,10 @@ struct kw_result kw_tour_run(struct kw_tour *tour, const struct kw_tour_step *st
         return KW_OK;
     }
     kw_tour_print(tour, &(struct kw_tour_step){.program = step->program, .as = step->as});
-    KW_FAIL(err, STATE_CONFLICT, "%s %s ended with %d, not with %d%s%s", step->words[0],
-            step->words[1] != NULL ? step->words[1] : "", code, step->expected,
-            step->naming != NULL ? " and " : "", step->naming != NULL ? step->naming : "");
+    KW_FAIL(err, STATE_CONFLICT, "%s%s%s ended with %d, not with %d%s%s", step->words[0],
+            step->words[1] != NULL ? " " : "", step->words[1] != NULL ? step->words[1] : "", code,
+            step->expected, step->naming != NULL ? " and " : "",
+            step->naming != NULL ? step->naming : "");
 }
 
 /* --- printing --- */

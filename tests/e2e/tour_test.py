@@ -76,7 +76,8 @@ class Tour(unittest.TestCase):
         self.assertTold(r"A second partner", r"keyward: NOT_FOUND", r"refused, as it must be",
                         r"\$ keyward grant revoke", r"state +revoked", r"\$ keyward access get",
                         r"keyward: NOT_FOUND", r"refused, as it must be",
-                        r"FOUND: receipt missing", r"NOT VERIFIED", r"refused, as it must be")
+                        r"FOUND: receipt missing", r"FOUND: record count: (\d+) are here",
+                        r"NOT VERIFIED", r"2 findings", r"refused, as it must be")
 
     def test_evidence(self):
         self.assertTold(r"\$ keyward receipt list", r"CreateBatch", r"ConfirmDevice",
