@@ -13,6 +13,9 @@
 
 #define TYPE_PREFIX "type.googleapis.com/"
 
+const char kw_refusal_unreachable_cure[] =
+    "Is the mesh running, and target right? `keyward up` starts one.";
+
 static void error_info(const ProtobufCMessage *message, struct kw_refusal *refusal)
 {
     const Google__Rpc__ErrorInfo *info = (const Google__Rpc__ErrorInfo *)message;
@@ -114,7 +117,8 @@ void kw_refusal_from_reply(const struct kw_client_reply *reply, struct kw_refusa
         refusal.reason =
             refusal.exit == KW_EXIT_UNREACHABLE ? KW_E_PEER_UNAVAILABLE : KW_E_INTERNAL;
         (void)snprintf(refusal.name, sizeof(refusal.name),
-                       refusal.exit == KW_EXIT_UNREACHABLE ? "UNREACHABLE" : "gRPC code %d",
+                       refusal.exit == KW_EXIT_UNREACHABLE ? KW_REFUSAL_UNREACHABLE
+                                                           : "gRPC code %d",
                        (int)reply->code);
     }
     kw_arena_free(arena);
@@ -133,7 +137,7 @@ void kw_refusal_from_error(const struct kw_error *error, struct kw_refusal *ret_
 static const char *cure_of(const struct kw_refusal *refusal)
 {
     if (refusal->exit == KW_EXIT_UNREACHABLE) {
-        return "Is the mesh running, and target right? `keyward up` starts one.";
+        return kw_refusal_unreachable_cure;
     }
     return refusal->exit == KW_EXIT_REFUSED ? kw_reason_row(refusal->reason)->cure : "";
 }

@@ -10,6 +10,10 @@
 
 #define KW_REFUSAL_TEXT_SIZE 256
 
+/* Stands for a reason when none came, because nobody of ours answered. */
+#define KW_REFUSAL_UNREACHABLE "UNREACHABLE"
+extern const char kw_refusal_unreachable_cure[];
+
 /* Plain data. Texts are cut to size. Zeroed: nothing was refused. */
 struct kw_refusal {
     enum kw_exit exit;

@@ -144,6 +144,11 @@ class World(unittest.TestCase):
     def test_nobody_there_exits_3(self):
         self.assertExit(3, "status", "--target=127.0.0.1:1", "--timeout-ms=2000")
 
+    def test_what_refusals_name_is_explained(self):
+        self.assertIn("`target`", self.assertExit(0, "explain", "UNREACHABLE").stdout)
+        self.assertIn("NOT_FOUND (gRPC code 5)", self.assertExit(0, "explain", "not_found").stdout)
+        self.assertExit(1, "explain", "nonsense")
+
     def test_partly_refused_exits_4(self):
         partner = json.loads(self.keyward("partner", "list", "-o", "json", check=True).stdout)
         name = [one["name"] for one in partner["partners"] if one["displayName"] == "Step Counter"][0]
