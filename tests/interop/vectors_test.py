@@ -373,13 +373,14 @@ class Errors(unittest.TestCase):
                                                                 description="at least 1")
         error = self.refuse(error_details_pb2.ErrorInfo(reason="ARGUMENT_INVALID"),
                             error_details_pb2.BadRequest(field_violations=[violation]))
-        self.assertIn("ARGUMENT_INVALID: Too many.; epoch: at least 1", str(error))
+        self.assertEqual(str(error), "ARGUMENT_INVALID: Too many.; epoch: at least 1")
 
     def test_without_details(self):
         with self.assertRaises(errors.KeywardError) as caught, errors.translated():
             raise self.Call(grpc.StatusCode.UNAVAILABLE, "no connection")
         self.assertEqual((caught.exception.code, caught.exception.reason),
                          (grpc.StatusCode.UNAVAILABLE, ""))
+        self.assertEqual(str(caught.exception), "UNAVAILABLE: no connection")
 
 
 if __name__ == "__main__":

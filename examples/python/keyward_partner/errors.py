@@ -30,7 +30,7 @@ class KeywardError(Exception):
 
     def __str__(self):
         fields = "".join("; %s: %s" % item for item in self.fields.items())
-        return "%s %s: %s%s" % (self.code.name, self.reason or "(no reason)", self.message, fields)
+        return "%s: %s%s" % (self.reason or self.code.name, self.message, fields)
 
     def _take(self, detail):
         """Reads the details it knows; others are left for programs that know them."""
