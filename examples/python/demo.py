@@ -2,10 +2,12 @@
 """A partner's backend in one sitting: join, fetch a pen's key, talk to the pen, print its doses.
 
     ./generate.sh stubs
-    PYTHONPATH=stubs ./demo.py --target HOST:PORT --invitation DIR --member DIR \\
+    export PYTHONPATH=$PWD:$PWD/stubs
+    /usr/bin/python3 demo.py --target HOST:PORT --invitation DIR --member DIR \\
         --device devices/dev_… --purpose therapy --pen "../../tests/interop/pen_sim.py pen.json"
 
-`--pen` is the phone: a command that carries messages to a pen and back, one a line, in hex.
+`--pen` is the phone: a command that carries messages to a pen and back, one a line, in hex. pen.json
+comes from make_pen.py.
 """
 import argparse
 import pathlib

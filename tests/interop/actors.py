@@ -99,7 +99,7 @@ class Officer(Signer):
         write_file(directory / "key.pem", key_to_pem(key))
         write_file(directory / "cert.pem",
                    chain_to_pem(answer.invitation.certificate.chain))
-        write_file(directory / "root.pem", self.root)
+        write_file(directory / "ca.pem", self.root)
         return directory
 
     def grant(self, partner, operations=(common_pb2.KEY_OPERATION_RELEASE_KEY,), **fields):

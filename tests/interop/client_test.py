@@ -91,7 +91,7 @@ class ClientTest(unittest.TestCase):
         directory = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
         key = ec.generate_private_key(ec.SECP256R1())
         files = {"tls-key.pem": key_to_pem(key), "tls-cert.pem": self_signed(key)}
-        files["root.pem"] = files["tls-cert.pem"]
+        files["ca.pem"] = files["tls-cert.pem"]
         for name, content in files.items():
             (directory / name).write_bytes(content)
         port = self.serve(files)
@@ -101,7 +101,7 @@ class ClientTest(unittest.TestCase):
     def serve(self, files):
         self.server = Server()
         credentials = grpc.ssl_server_credentials(
-            [(files["tls-key.pem"], files["tls-cert.pem"])], files["root.pem"], True)
+            [(files["tls-key.pem"], files["tls-cert.pem"])], files["ca.pem"], True)
         server = grpc.server(concurrent.futures.ThreadPoolExecutor(2))
         pb_grpc.add_DeviceAccessServiceServicer_to_server(self.server, server)
         port = server.add_secure_port("127.0.0.1:0", credentials)

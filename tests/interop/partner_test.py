@@ -4,6 +4,9 @@
 One mesh, one station and one batch serve all tests; each test makes the partners, grants and
 requests of its own. Nothing here is ours but the protos and what is written in Python.
 """
+import base64
+import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -75,6 +78,12 @@ class Case(unittest.TestCase):
         self.officer, self.station = world.officer, world.station
         self.directory = pathlib.Path(self.enterContext(
             tempfile.TemporaryDirectory(dir=world.directory)))
+
+    def keyward(self, *words):
+        """The command, as the officer, in the test's directory."""
+        subprocess.run([pathlib.Path(BINARY).resolve(), *words], cwd=self.directory, check=True,
+                       env={**os.environ, "KEYWARD_CONFIG": world.mesh.directory / "cli.yaml"},
+                       stdout=subprocess.DEVNULL)
 
     def invited(self):
         """A new partner and its invitation."""
@@ -177,6 +186,21 @@ class Access(Case):
             stdout=subprocess.PIPE, text=True).stdout
         self.assertIn("dose 2: 12.50 IU injected, 2026-01-01 00:01:00 UTC", printed)
         self.assertIn("dose 4: ", printed)
+
+    def test_pen_is_made_from_the_commands_batch(self):
+        self.keyward("station", "invite", self.officer.create_station(self.station.product),
+                     "--dir=invitation")
+        self.keyward("station", "join", "invitation", "--dir=station")
+        self.keyward("batch", "create", "--product", self.station.product, "--lot=LOT-2",
+                     "--count=2", "--file=pens.jsonl", "--config=station/cli.yaml")
+        item = json.loads((self.directory / "pens.jsonl").read_text().splitlines()[2])
+        subprocess.run([sys.executable, stubs.EXAMPLE / "make_pen.py", "pens.jsonl", "station",
+                        item["device"], "pen.json"], cwd=self.directory, check=True,
+                       env={"PYTHONPATH": stubs.PATH})
+        pen = pen_sim.load(self.directory / "pen.json")
+        self.assertEqual(base64.b64encode(pen.device_id).decode(), item["deviceId"])
+        self.assertEqual(base64.b64encode(cmac(pen.device_key, bytes(16))[:3]).decode(),
+                         item["checkValue"])
 
     def test_session_keys_open_the_log(self):
         client = self.granted(operations=[common_pb2.KEY_OPERATION_DERIVE_SESSION])
@@ -344,6 +368,12 @@ class Mutations(Case):
 
 
 class Enrollment(Case):
+    def test_invitation_by_the_command(self):
+        partner = self.officer.create_partner("by the command")
+        self.keyward("partner", "invite", partner, "--dir=invitation")
+        member = join(world.mesh.target, self.directory / "invitation", self.directory / "member")
+        self.assertEqual(member.name, partner)
+
     def test_invitation_again_with_the_same_keys(self):
         (_, invitation), directory = self.invited(), self.directory / "member"
         first, second = (join(world.mesh.target, invitation, directory) for _ in range(2))
@@ -358,7 +388,7 @@ class Enrollment(Case):
     def test_invitation_opens_nothing_else(self):
         _, invitation = self.invited()
         with open_channel(world.mesh.target, *((invitation / name).read_bytes() for name in
-                                               ("root.pem", "key.pem", "cert.pem"))) as channel:
+                                               ("ca.pem", "key.pem", "cert.pem"))) as channel:
             self.assertRefused(Code.PERMISSION_DENIED, "PERMISSION_DENIED", get_status, channel)
 
     def test_renewed_certificate(self):

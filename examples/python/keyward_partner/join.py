@@ -2,9 +2,10 @@
 
     invitation ──Enroll──▶ certificates, transport key in CMS ──ConfirmTransportKey──▶ ACTIVE
 
-An invitation is a directory: key.pem, cert.pem (with the authority that issued it), root.pem. Its
-certificate can call Enroll once and nothing else. It may be tried again after any failure: the keys
-are made first and kept, and the same keys get the same answer.
+An invitation is a directory, as `keyward partner invite` makes it: key.pem, cert.pem (with the
+authority that issued it), ca.pem (Keyward's root). Its certificate can call Enroll once and nothing
+else. It may be tried again after any failure: the keys are made first and kept, and the same keys
+get the same answer.
 """
 import pathlib
 import subprocess
@@ -29,7 +30,7 @@ def join(target, invitation, directory):
     Member, ready for calls."""
     invitation, directory = pathlib.Path(invitation), pathlib.Path(directory)
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_file(directory / "root.pem", (invitation / "root.pem").read_bytes(), 0o644)
+    write_file(directory / "ca.pem", (invitation / "ca.pem").read_bytes(), 0o644)
     enrolled = enroll(target, invitation, directory)
     write_file(directory / "tls-cert.pem", chain_to_pem(enrolled.tls_certificate.chain), 0o644)
     write_file(directory / "transport-cert.pem",
@@ -48,7 +49,7 @@ def enroll(target, invitation, directory):
     request = pb.EnrollRequest(request_id=new_request_id(), tls_csr=make_csr(tls_key),
                                transport_csr=make_csr(transport_key))
     key_file = invitation / "key.pem"
-    with open_channel(target, (invitation / "root.pem").read_bytes(), key_file.read_bytes(),
+    with open_channel(target, (invitation / "ca.pem").read_bytes(), key_file.read_bytes(),
                       (invitation / "cert.pem").read_bytes()) as channel:
         return signing.call(channel, load_key(key_file), METHODS["Enroll"], request)
 

@@ -6,7 +6,7 @@
     transport-key.pem   private key that opens new transport keys
     transport-cert.pem
     transport.key       the transport key: 32 bytes that open every envelope
-    root.pem            Keyward's root: whom we believe
+    ca.pem              Keyward's root: whom we believe
 
 Whoever reads this directory is the member. In production keep the private keys and transport.key in
 your own HSM or secret store.
@@ -70,7 +70,7 @@ class Member:
 
     @property
     def root(self):
-        return (self.directory / "root.pem").read_bytes()
+        return (self.directory / "ca.pem").read_bytes()
 
     @property
     def tls_key(self):
