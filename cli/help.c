@@ -14,6 +14,17 @@ char *kw_help_words(const struct kw_command *command, char *text)
     return text;
 }
 
+/* How wide to pad to, for a text that takes more bytes than columns: printf counts bytes. */
+static int column(const char *text)
+{
+    int width = COLUMN;
+
+    for (; *text != '\0'; text++) {
+        width += ((unsigned char)*text & 0xC0U) == 0x80U ? 1 : 0; /* UTF-8, not the first byte */
+    }
+    return width;
+}
+
 static void command_line(const struct kw_command *command, FILE *out)
 {
     char words[KW_HELP_WORDS_SIZE];
@@ -55,7 +66,7 @@ static void flag_line(const struct kw_cli_flag *flag, FILE *out)
 
     (void)snprintf(text, sizeof(text), "%s%s%s", flag->name, flag->value != NULL ? "=" : "",
                    flag->value != NULL ? flag->value : "");
-    (void)fprintf(out, "  %-*s %s%s\n", COLUMN, text, flag->doc,
+    (void)fprintf(out, "  %-*s %s%s\n", column(text), text, flag->doc,
                   flag->required && !kw_cli_flag_is_positional(flag) ? " Required." : "");
 }
 

@@ -307,6 +307,25 @@ Test(help, names_every_command)
     free(text);
 }
 
+/* Where the explanation begins, in columns of the terminal: at two spaces behind the name. */
+Test(help, explanations_stand_below_each_other)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    const char *plain;
+    const char *wide;
+
+    kw_help_command(kw_command_find("grant", "create"), out);
+    (void)fclose(out);
+    plain = strstr(text, "  --batch=NAME");
+    wide = strstr(text, "  --device=NAME,…");
+    cr_assert(plain != NULL && wide != NULL);
+    cr_expect_eq(strstr(wide, "These devices") - wide - (long)(sizeof("…") - 2),
+                 strstr(plain, "All devices") - plain);
+    free(text);
+}
+
 Test(completion, is_a_script_that_bash_takes)
 {
     char path[] = "/tmp/kw-completion-XXXXXX";
