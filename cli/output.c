@@ -53,6 +53,10 @@ static struct kw_result show_rows(const struct kw_values *rows, const char *cons
 {
     KW_SCOPED(kw_table_done) struct kw_table table = {0};
 
+    if (rows->count == 0) {
+        (void)fprintf(stderr, "none\n"); /* an empty table has not even headings */
+        return KW_OK;
+    }
     KW_TRY(kw_table_init(&table, columns, err));
     for (size_t i = 0; i < rows->count; i++) {
         KW_TRY(row_add(&table, kw_value_message(rows, i), columns, arena, err));

@@ -141,6 +141,15 @@ class World(unittest.TestCase):
         invalid = self.assertExit(2, "partner", "get", "partners/nobody")
         self.assertIn("field    name", invalid.stderr)
 
+    def test_an_empty_list_says_so(self):
+        ended = self.assertExit(0, "receipt", "list", "--start-time=+1d")
+        self.assertEqual((ended.stdout, ended.stderr), ("", "none\n"))
+
+    def test_tour_without_its_settings_begins_nothing(self):
+        ended = self.assertExit(1, "tour", config=self.dir / "gone.yaml")
+        self.assertIn("from KEYWARD_CONFIG; unset it", ended.stderr)
+        self.assertEqual(ended.stdout, "")
+
     def test_nobody_there_exits_3(self):
         self.assertExit(3, "status", "--target=127.0.0.1:1", "--timeout-ms=2000")
 
