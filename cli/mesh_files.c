@@ -54,6 +54,16 @@ static bool directory_empty(const char *path)
     return empty;
 }
 
+struct kw_result kw_mesh_dir_claim(const char *path, struct kw_error *err)
+{
+    if (mkdir(path, 0700) == 0) {
+        return KW_OK;
+    }
+    KW_ENSURE(errno == EEXIST, err, CONFIG_INVALID, "%s: %s", path, strerror(errno));
+    KW_ENSURE(directory_empty(path), err, CONFIG_INVALID, "%s is not an empty directory", path);
+    return KW_OK;
+}
+
 struct kw_result kw_mesh_dir_make(const char *path, struct kw_mesh_dir *ret_dir,
                                   struct kw_error *err)
 {
@@ -68,8 +78,7 @@ struct kw_result kw_mesh_dir_make(const char *path, struct kw_mesh_dir *ret_dir,
         KW_ENSURE(mkdtemp(wanted) != NULL, err, SYSTEM, "%s: %s", wanted, strerror(errno));
         path = wanted;
     } else {
-        KW_ENSURE(mkdir(path, 0700) == 0 || (errno == EEXIST && directory_empty(path)), err,
-                  CONFIG_INVALID, "%s is not an empty directory", path);
+        KW_TRY(kw_mesh_dir_claim(path, err));
     }
     KW_ENSURE(realpath(path, full) != NULL && strlen(full) < sizeof(ret_dir->path) &&
                   strpbrk(full, UNFIT) == NULL,

@@ -16,6 +16,9 @@ struct kw_mesh_dir {
     char path[PATH_MAX - 64]; /* absolute; room for the names below it */
 };
 
+/* Makes the directory with mode 0700; one that is there must be empty. Fails: CONFIG_INVALID. */
+struct kw_result kw_mesh_dir_claim(const char *path, struct kw_error *err);
+
 /* Makes `path` (which must not exist, or be empty) or, with NULL, a new directory below TMPDIR.
  * Mode 0700. Fails: CONFIG_INVALID, SYSTEM. */
 struct kw_result kw_mesh_dir_make(const char *path, struct kw_mesh_dir *ret_dir,

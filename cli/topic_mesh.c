@@ -4,7 +4,10 @@
 #include "cli/up.h"
 #include "keyward/v1/status_service.pb-c.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 static const char *const layer_columns[] = {"layer", "state", "region", "cell", "start_time", NULL};
 static const char *const degradation_columns[] = {"reason", "description", "start_time", NULL};
@@ -19,6 +22,10 @@ static enum kw_exit run_tour(struct kw_cli *cli)
     const char *config = kw_cli_argument(cli, "--config");
 
     if (config != NULL) {
+        if (access(config, R_OK) != 0) {
+            (void)fprintf(stderr, "keyward tour: %s: %s\n", config, strerror(errno));
+            return KW_EXIT_USAGE;
+        }
         (void)setenv("KEYWARD_CONFIG", config, 1); /* as all its commands will see it */
     }
     return kw_tour(kw_cli_argument(cli, "--dir"), kw_cli_argument(cli, "--pens"));
@@ -74,14 +81,16 @@ const struct kw_command kw_mesh_commands[] = {
     {"up",
      NULL,
      "Starts a whole development mesh and keeps it running until Ctrl-C.",
-     {{"--dir", "DIR", NULL, false, "Where it lies; must not exist. Else a temporary one."},
+     {{"--dir", "DIR", NULL, false,
+       "Where it lies; must not exist or be empty. Else a temporary one."},
       {"--with-parent", NULL, NULL, false, "Stop also when whoever started it ends."}},
      .run = run_up,
      .bare = true},
     {"tour",
      NULL,
      "Shows it all: from the first key to the verified receipt. Starts a mesh if none is set.",
-     {{"--dir", "DIR", NULL, false, "Where its files go; must not exist. Else a temporary one."},
+     {{"--dir", "DIR", NULL, false,
+       "Where its files go; must not exist or be empty. Else a temporary one."},
       {"--pens", "N", NULL, false, "How many pens are made; 1,000 by default."},
       {"--config", "FILE", NULL, false,
        "An operator's settings on a mesh that runs, as `up` prints."}},

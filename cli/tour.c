@@ -249,18 +249,23 @@ enum kw_exit kw_tour(const char *dir, const char *pens)
     struct kw_error end_error;
     struct kw_result result;
     struct kw_result end;
+    enum kw_exit code = KW_EXIT_UNHEALTHY;
 
     s.pens = pens != NULL ? pens : PENS;
     result = run(&s, dir, &error);
     end = kw_tour_end(&s.tour, kw_ok(result), &end_error);
-    if (!kw_ok(result)) {
+    if (!kw_ok(result) && s.tour.dir[0] == '\0') {
+        (void)fprintf(stderr, "keyward tour: %s\n", error.message);
+        code = KW_EXIT_USAGE; /* it did not begin */
+    } else if (!kw_ok(result)) {
         (void)fprintf(stderr, "\nkeyward tour: %s\nIts files stay in %s\n", error.message,
                       s.tour.dir);
     } else if (!kw_ok(end)) {
         (void)fprintf(stderr, "\nkeyward tour: %s\n", end_error.message);
     } else {
         closing_line(&s);
+        code = KW_EXIT_OK;
     }
     kw_arena_free(s.tour.arena);
-    return kw_ok(result) && kw_ok(end) ? KW_EXIT_OK : KW_EXIT_UNHEALTHY;
+    return code;
 }

@@ -30,7 +30,7 @@ static struct kw_result dir_make(struct kw_tour *tour, const char *dir, struct k
 
     (void)umask(077); /* keys come to lie there */
     if (dir != NULL) {
-        KW_ENSURE(mkdir(dir, 0700) == 0, err, CONFIG_INVALID, "%s: %s", dir, strerror(errno));
+        KW_TRY(kw_mesh_dir_claim(dir, err));
     } else {
         (void)snprintf(wanted, sizeof(wanted), "%s/keyward-tour-XXXXXX",
                        tmp != NULL ? tmp : "/tmp");
@@ -118,13 +118,17 @@ static struct kw_result mesh_start(struct kw_tour *tour, struct kw_error *err)
     return KW_OK;
 }
 
-/* Commands run in the story's directory. */
+/* Commands run in the story's directory: the path must be good there too. */
 static struct kw_result config_find(struct kw_error *err)
 {
+    const char *config = getenv("KEYWARD_CONFIG");
     char path[PATH_MAX];
 
-    KW_ENSURE(realpath(getenv("KEYWARD_CONFIG"), path) != NULL, err, CONFIG_INVALID, "%s: %s",
-              getenv("KEYWARD_CONFIG"), strerror(errno));
+    if (config == NULL) {
+        return KW_OK;
+    }
+    KW_ENSURE(realpath(config, path) != NULL, err, CONFIG_INVALID,
+              "%s: %s (from KEYWARD_CONFIG; unset it to start a mesh)", config, strerror(errno));
     (void)setenv("KEYWARD_CONFIG", path, 1);
     return KW_OK;
 }
@@ -138,9 +142,10 @@ struct kw_result kw_tour_begin(struct kw_tour *tour, const char *dir, struct kw_
     tour->mesh_out = -1;
     tour->start_ns = kw_clock_mono_ns();
     environment_clean();
+    KW_TRY(config_find(err));
     KW_TRY(dir_make(tour, dir, err));
-    KW_TRY(getenv("KEYWARD_CONFIG") != NULL ? config_find(err) : mesh_start(tour, err));
-    if (tour->mesh > 0) {
+    if (getenv("KEYWARD_CONFIG") == NULL) {
+        KW_TRY(mesh_start(tour, err));
         (void)printf("To repeat these lines, keep a mesh: `keyward up`, then `keyward tour "
                      "--config=FILE`.\n");
     } else {

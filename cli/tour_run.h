@@ -28,7 +28,7 @@ struct kw_tour_step {
 struct kw_tour {
     struct kw_arena *arena;
     char keyward[PATH_MAX]; /* this program */
-    char dir[PATH_MAX];     /* where the story's files lie, and commands run */
+    char dir[PATH_MAX];     /* where the story's files lie, and commands run; empty: none yet */
     bool dir_made;          /* by us */
     pid_t mesh;             /* our own; 0: another's */
     int mesh_out;           /* what it prints */
