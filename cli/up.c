@@ -22,6 +22,7 @@ extern char **environ;
 
 struct up {
     struct kw_mesh_dir dir;
+    char bin_dir[PATH_MAX]; /* of this program and its services */
     struct kw_loop *loop;
     struct kw_process *process;
     struct kw_mesh mesh;
@@ -83,18 +84,20 @@ static void banner(const struct up *up)
                  "  officer       %s/officer/{cert,key}.pem\n"
                  "  directory     %s (logs, data, settings)\n"
                  "\n"
-                 "  Next:         export KEYWARD_CONFIG=%s/cli.yaml\n"
+                 "  Next:         export PATH=%s:$PATH\n"
+                 "                export KEYWARD_CONFIG=%s/cli.yaml\n"
                  "                keyward status\n"
                  "                keyward tour\n"
                  "  Or by hand:   buf curl --protocol grpc --cacert %s/region/pki/root.pem \\\n"
                  "                  --cert %s/officer/cert.pem --key %s/officer/key.pem \\\n"
                  "                  https://127.0.0.1:%d/keyward.v1.StatusService/GetStatus\n"
+                 "                (`./run lint` fetches buf into build/tools/node_modules/.bin)\n"
                  "\n"
                  "  WARNING: SoftHSM keeps keys in files and in memory. Nothing here is for "
                  "production or patients.\n"
                  "\n"
                  "READY port=%d dir=%s\n",
-                 port, d, d, d, d, d, d, d, port, port, d);
+                 port, d, d, d, up->bin_dir, d, d, d, d, port, port, d);
     (void)fflush(stdout);
 }
 
@@ -137,13 +140,13 @@ static void on_stop(void *context)
     kw_loop_stop(up->loop);
 }
 
-static struct kw_result prepare(struct up *up, const char *dir, char *bin_dir, struct kw_error *err)
+static struct kw_result prepare(struct up *up, const char *dir, struct kw_error *err)
 {
-    KW_TRY(bin_dir_find(bin_dir, err));
+    KW_TRY(bin_dir_find(up->bin_dir, err));
     KW_TRY(kw_mesh_dir_make(dir, &up->dir, err));
     KW_TRY(kw_mesh_ceremony_files(&up->dir, err));
-    KW_TRY(ceremony_run(&up->dir, bin_dir, err));
-    return kw_mesh_service_files(&up->dir, bin_dir, err);
+    KW_TRY(ceremony_run(&up->dir, up->bin_dir, err));
+    return kw_mesh_service_files(&up->dir, up->bin_dir, err);
 }
 
 static struct kw_result run(struct up *up, const char *dir, struct kw_error *err)
@@ -151,13 +154,12 @@ static struct kw_result run(struct up *up, const char *dir, struct kw_error *err
     const struct kw_process_hooks hooks = {
         .drain = on_drain, .stop = on_stop, .context = up, .grace_ms = STOP_MS};
     const struct kw_mesh_events events = {.ready = on_ready, .stopped = on_stopped, .context = up};
-    char bin_dir[PATH_MAX];
 
-    KW_TRY(prepare(up, dir, bin_dir, err));
+    KW_TRY(prepare(up, dir, err));
     KW_TRY(kw_process_prepare(err));
     KW_TRY(kw_loop_new(&up->loop, err));
     KW_TRY(kw_process_new(up->loop, &hooks, &up->process, err));
-    KW_TRY(kw_mesh_start(&up->mesh, up->loop, &up->dir, bin_dir, &events, err));
+    KW_TRY(kw_mesh_start(&up->mesh, up->loop, &up->dir, up->bin_dir, &events, err));
     kw_loop_run(up->loop);
     up->exit_code = kw_process_end(up->process);
     kw_loop_free(up->loop);
