@@ -78,6 +78,12 @@ rule_unfinished() {
     forbid '\b(TODO|FIXME|XXX|HACK)\b' 'open an issue instead' "${files[@]}"
 }
 
+# A comment cites what its reader can open: docs/, a standard, a file of the tree.
+rule_citations() {
+    mapfile -t files < <(tree_files | grep -vE '^tests/lint/lint.sh$|\.(bin|der|pem)$')
+    forbid '\b((design|standards)\.md|design,? §|craft-study)' 'not in the tree: say it in words, or cite docs/' "${files[@]}"
+}
+
 # One kind of comment.
 rule_comments() {
     forbid '(^|[;{}),[:space:]])//' 'comments are /* */' "${c_files[@]}"
@@ -207,7 +213,7 @@ rule_tidy() {
 }
 
 # clang goes before headers and tidy: they read its compile_commands.json.
-rules=(format functions results memcmp unfinished comments typedefs sleeps libraries layers function_length
+rules=(format functions results memcmp unfinished citations comments typedefs sleeps libraries layers function_length
     file_length introduction readme shell proto clang headers tidy)
 
 main() {
