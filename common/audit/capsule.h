@@ -70,8 +70,9 @@ struct kw_result kw_capsule_decode(struct kw_bytes record, struct kw_capsule *re
 struct kw_result kw_capsule_disabled_add(struct kw_capsule *capsule, struct kw_buf *list,
                                          const struct kw_fact *fact, struct kw_error *err);
 
-/* Adds to `state` the capsule's disabling facts about `key`, and no others: the join of design.md
- * §4. The capsule is a decoded one. Fails: as kw_state_add. */
+/* Adds to `state` the capsule's disabling facts about `key`, and no others: joined with the
+ * orchestrator's facts, neither side alone can hide one. The capsule is a decoded one. Fails: as
+ * kw_state_add. */
 struct kw_result kw_capsule_disabled_fold(const struct kw_capsule *capsule, struct kw_id key,
                                           struct kw_key_state *state, struct kw_error *err);
 

@@ -1,4 +1,4 @@
-/* Key derivation: the key schedule of design §5.
+/* Key derivation: the key schedule of docs/formats.md.
  *
  *     K(i) = CMAC(K_in, i_be32 ‖ label ‖ 0x00 ‖ context ‖ bits_be32)   SP 800-108r1 §4.1
  *

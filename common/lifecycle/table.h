@@ -1,6 +1,6 @@
 /* The one table: state × operation × actor → allowed.
  *
- * Implements design.md §5 after SP 800-57 part 1 §7 and SP 800-130 FR:6.15.
+ * After SP 800-57 part 1 §7 and SP 800-130 FR:6.15.
  * Compiled into authz, orchestrator, cryptocore and the offline verifier, and printed as
  * docs/key-states.md. It decides what a key's *state* and an actor's *kind* allow; grants, quotas
  * and signatures are asked elsewhere.

@@ -1,5 +1,5 @@
-/* Renewal of a service's certificate (design.md §7): how the present key vouches for the next one,
- * and when it is time.
+/* Renewal of a service's certificate (docs/formats.md): how the present key vouches for the next
+ * one, and when it is time.
  *
  *     not before            half-life        + up to an eighth of the life       not after
  *     |————————————————————————|—————————————————|————————————————————————————————|

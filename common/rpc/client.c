@@ -310,7 +310,7 @@ static struct kw_result copy_trailers(const struct kw_client_stream *stream, str
     return KW_OK;
 }
 
-/* An answer left unread would hold the status back until the deadline (craft-study 6.6). */
+/* An answer left unread would hold the status back until the deadline. */
 static void await_end(struct kw_client_stream *stream)
 {
     do {

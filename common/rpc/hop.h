@@ -1,4 +1,4 @@
-/* Hop: the pipelined stream between two neighbouring layers (design.md §3.2).
+/* Hop: the pipelined stream between two neighbouring layers (docs/architecture.md).
  *
  * One bidirectional gRPC stream between two processes carries all calls between them. A message on
  * it holds as many frames as were waiting, up to KW_HOP_FRAMES_MAX. A call is symmetric after OPEN:

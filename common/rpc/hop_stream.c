@@ -301,7 +301,7 @@ static void watch_end(struct kw_hop_stream *stream)
     (void)start(stream, &op, 1, &stream->over_tag);
 }
 
-/* Without asking for it gRPC never reports the status (craft-study 6.6). */
+/* Without asking for it gRPC never reports the status. */
 static void receive_metadata(struct kw_hop_stream *stream)
 {
     grpc_op op = {.op = GRPC_OP_RECV_INITIAL_METADATA};

@@ -1,4 +1,4 @@
-/* Raw protobuf check: what must hold before anything unpacks a caller's bytes (design.md §8).
+/* Raw protobuf check: what must hold before anything unpacks a caller's bytes.
  *
  * protobuf-c accepts what the language forbids (any bytes in a string) and keeps unknown fields
  * without bound. So every message from outside is first walked once, field by field, against its

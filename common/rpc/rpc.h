@@ -1,5 +1,5 @@
-/* The process's gRPC: one completion queue, one pump thread that moves its events to the loop
- * (craft-study §7). */
+/* The process's gRPC: one completion queue, one pump thread that moves its events to the loop.
+ */
 #ifndef KW_COMMON_RPC_RPC_H
 #define KW_COMMON_RPC_RPC_H
 

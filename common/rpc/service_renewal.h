@@ -1,4 +1,4 @@
-/* Renewal of this process's own certificate, for as long as it runs (design.md §7).
+/* Renewal of this process's own certificate, for as long as it runs.
  *
  *     every KW_CREDENTIALS_CHECK_MS: is it time? ─▶ next key, request signed by the present key
  *        ─▶ ask (inward to the core) ─▶ answer checked ─▶ new generation of the credentials

@@ -1,5 +1,5 @@
-/* Store: one database of one owner in one cell (design.md §6). SQLite behind it; PostgreSQL later,
- * same SQL.
+/* Store: one database of one owner in one cell. SQLite behind it; PostgreSQL later, same
+ * SQL.
  *
  *     loop thread                    writer thread                   reader threads
  *     kw_store_write(job) ──▶ queue ──▶ BEGIN; every waiting job in a
@@ -9,7 +9,7 @@
  *
  * A job's `run` is ordinary blocking code on the store's thread: it sees one consistent state and
  * everything it writes becomes durable together with the group, before `done` runs. A job that
- * fails is rolled back alone. A failed commit or fsync ends the process (design.md §6): nobody may
+ * fails is rolled back alone. A failed commit or fsync ends the process: nobody may
  * be told what may not be durable.
  */
 #ifndef KW_COMMON_STORE_STORE_H

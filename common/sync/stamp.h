@@ -1,6 +1,5 @@
 /* Stamps: when, by the hybrid clock, and in which store a field group was last changed. Merging
- * (design.md §6) lets the higher stamp win; here they are only written.
- */
+ * two cells' rows lets the higher stamp win; here they are only written. */
 #ifndef KW_COMMON_SYNC_STAMP_H
 #define KW_COMMON_SYNC_STAMP_H
 

@@ -1,6 +1,6 @@
 /* The schema's history. Migrations that are out never change; new ones are added at the end.
  *
- * Prepared for merging (design.md §6): what can change on a row comes in field groups, each with a
+ * Prepared for merging with other cells: what can change on a row comes in field groups, each with a
  * stamp (hybrid clock, store); disabling facts, certificates and grants are immutable but for
  * columns that are set once.
  */

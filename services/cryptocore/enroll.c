@@ -1,5 +1,5 @@
 /* Enroll: an invited party becomes a member. The core believes an operator's signature and the
- * invitation's key, and neither authz nor orchestrator (design.md §7).
+ * invitation's key, and neither authz nor orchestrator (docs/security.md).
  *
  *     operator's certificate ──signs──▶ KWI1 {Create…Invitation {parent, csr}}
  *                        csr's key ──▶ invitation certificate

@@ -8,8 +8,8 @@
 #include "services/cryptocore/material.h"
 
 /* Two rounds: the keys, then the MACs of the facts that say they are protected. The facts come with
- * the keys, and the orchestrator stores them once they are true (design.md §5, protect before
- * release). */
+ * the keys, and the orchestrator stores them once they are true: protect before
+ * release. */
 enum {
     ROUND_GENERATED = 1,
     ROUND_PROTECTED = 2

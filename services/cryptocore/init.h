@@ -1,5 +1,5 @@
-/* `keyward-cryptocore init`: from an empty token to everything a region's services need to start
- * (design.md §7). */
+/* `keyward-cryptocore init`: from an empty token to everything a region's services need to
+ * start. */
 #ifndef KW_SERVICES_CRYPTOCORE_INIT_H
 #define KW_SERVICES_CRYPTOCORE_INIT_H
 

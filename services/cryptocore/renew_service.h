@@ -1,4 +1,4 @@
-/* Renewal of services' certificates: the one thing the core signs without a capsule (design.md §7).
+/* Renewal of services' certificates: the one thing the core signs without a capsule.
  * The new key is vouched for by the present one; whose it is must be on the officer-signed list, of
  * this region and cell, and not on the list of the denied. */
 #ifndef KW_SERVICES_CRYPTOCORE_RENEW_SERVICE_H

@@ -1,4 +1,4 @@
-/* The core's own status: what the HSM allows now. Needs no capsule (design.md §7: health). */
+/* The core's own status: what the HSM allows now. Needs no capsule. */
 #ifndef KW_SERVICES_CRYPTOCORE_STATUS_H
 #define KW_SERVICES_CRYPTOCORE_STATUS_H
 

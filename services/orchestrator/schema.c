@@ -1,6 +1,6 @@
 /* The schema's history. Migrations that are out never change; new ones are added at the end.
  *
- * Prepared for merging (design.md §6): facts and receipts are sets of immutable rows; what can
+ * Prepared for merging with other cells: facts and receipts are sets of immutable rows; what can
  * change on a device is one field group with a stamp (hybrid clock, store), or a time that is set
  * once.
  */

@@ -119,7 +119,7 @@ Test(hsm_wire, an_overlong_message_is_refused_before_it_is_awaited)
                  KW_E_ENCODING_INVALID));
 }
 
-/* reliability study §6.5, code by code. */
+/* Whose trouble each return value of PKCS#11 v2.40 is, code by code. */
 Test(hsm_wire, return_values_have_their_class)
 {
     static const struct {

@@ -445,9 +445,9 @@ Test(fold, compromised_and_destroyed_keys_are_never_used)
     }
 }
 
-/* Every cell again, written from design.md §5, standards.md §2.3 and the public protos and not from
- * the code. P partner, S station, O operator, A auditor, I invited, V service. An active key stands
- * in the last four. */
+/* Every cell again, written from SP 800-57 part 1 §7 and the public protos and not from the code.
+ * P partner, S station, O operator, A auditor, I invited, V service. An active key stands in the
+ * last four. */
 static const struct {
     enum kw_operation operation;
     const char *allowed[8]; /* generated protected ready active | suspended deactivated compromised

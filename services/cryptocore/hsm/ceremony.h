@@ -1,4 +1,4 @@
-/* The ceremony: makes the keys of a fresh token (design.md §5). Offline, used by
+/* The ceremony: makes the keys of a fresh token (docs/formats.md, `KWB1`). Offline, used by
  * `keyward-cryptocore init`.
  *
  * Blocking, single-threaded, in the process that calls it: no worker, no loop.

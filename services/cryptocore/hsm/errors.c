@@ -1,4 +1,4 @@
-/* The table of PKCS#11 return values (reference: reliability study §6.5). */
+/* The table of PKCS#11 return values: whose trouble each is, and so what helps. */
 #include "services/cryptocore/hsm/errors.h"
 
 #define ROW(code, class)                                                                           \
