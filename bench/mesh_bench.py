@@ -92,7 +92,7 @@ class Target:
         directory = customer.directory
         self._argv = [binaries / "grpc_load", "target=" + mesh.target, "peer=" + GATEWAY,
                       "key=%s" % (directory / "tls-key.pem"), "cert=%s" % (directory / "tls-cert.pem"),
-                      "ca=%s" % (directory / "root.pem"), "seconds=%s" % ROUND_S]
+                      "ca=%s" % (directory / "ca.pem"), "seconds=%s" % ROUND_S]
         self._customer = customer
         self._unary = ["path=%sGetDeviceAccess" % PATH, "messages=%s" % customer.unary_messages()]
 
