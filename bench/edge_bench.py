@@ -68,6 +68,8 @@ def ratio(pair):
 
 def print_rows(rows):
     print("### Edge: unary echo, CPU of the server process\n")
+    print('"Edge of libgrpc" is the median of the ratios of each round, in which both ran one after the other; '
+          "it is not the ratio of the two columns.\n")
     measure.table(["client", "in flight", "edge µs", "libgrpc µs", "edge of libgrpc", "edge calls/s",
                    "libgrpc calls/s", "edge p50/p99 µs", "libgrpc p50/p99 µs", "samples"],
                   [[client, in_flight, "%.1f" % pair["edge"].cpu_us("server"),
