@@ -48,6 +48,19 @@ struct kw_result kw_cli_connect(struct kw_cli *cli, struct kw_error *err)
                               err);
 }
 
+/* A mistake names the flag it was made in. */
+static struct kw_result argument_set(ProtobufCMessage *request, const struct kw_argument *argument,
+                                     struct kw_arena *arena, struct kw_error *err)
+{
+    struct kw_error cause = {0};
+    struct kw_result result =
+        kw_message_set(request, argument->flag->field, argument->value, arena, &cause);
+
+    return kw_ok(result) ? KW_OK
+                         : kw_error_make(err, result.reason, __FILE__, __LINE__, "%s: %s",
+                                         argument->flag->name, cause.message);
+}
+
 struct kw_result kw_cli_request(const struct kw_cli *cli, enum kw_method_id id,
                                 ProtobufCMessage **ret_request, struct kw_error *err)
 {
@@ -59,8 +72,7 @@ struct kw_result kw_cli_request(const struct kw_cli *cli, enum kw_method_id id,
         const struct kw_argument *argument = &cli->arguments.items[i];
 
         if (argument->flag->field != NULL) {
-            KW_TRY(
-                kw_message_set(request, argument->flag->field, argument->value, cli->arena, err));
+            KW_TRY(argument_set(request, argument, cli->arena, err));
         }
     }
     *ret_request = request;

@@ -50,6 +50,9 @@ const char *kw_values_text(const struct kw_values *values, struct kw_arena *aren
 /* The enum's names' common beginning, e.g. "KEY_OPERATION_": its length. */
 size_t kw_enum_prefix(const ProtobufCEnumDescriptor *type);
 
+/* "release-key" for KEY_OPERATION_RELEASE_KEY, in the arena. NULL: no memory. */
+const char *kw_enum_text(const ProtobufCEnumDescriptor *type, int number, struct kw_arena *arena);
+
 /* Is it google.protobuf.Timestamp, or Duration? */
 bool kw_type_is_time(const ProtobufCMessageDescriptor *type);
 bool kw_type_is_span(const ProtobufCMessageDescriptor *type);

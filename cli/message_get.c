@@ -142,8 +142,7 @@ size_t kw_enum_prefix(const ProtobufCEnumDescriptor *type)
     return len >= sizeof(last) - 1 ? len - (sizeof(last) - 1) : 0;
 }
 
-static const char *enum_text(const ProtobufCEnumDescriptor *type, int number,
-                             struct kw_arena *arena)
+const char *kw_enum_text(const ProtobufCEnumDescriptor *type, int number, struct kw_arena *arena)
 {
     const ProtobufCEnumValue *value = protobuf_c_enum_descriptor_get_value(type, number);
     char *text;
@@ -198,7 +197,7 @@ static const char *one_text(const ProtobufCFieldDescriptor *field, const void *a
     case PROTOBUF_C_TYPE_BOOL:
         return *(const protobuf_c_boolean *)at ? "yes" : "no";
     case PROTOBUF_C_TYPE_ENUM:
-        return enum_text(field->descriptor, *(const int *)at, arena);
+        return kw_enum_text(field->descriptor, *(const int *)at, arena);
     case PROTOBUF_C_TYPE_UINT64:
         return kw_arena_printf(arena, "%" PRIu64, *(const uint64_t *)at);
     case PROTOBUF_C_TYPE_INT64:

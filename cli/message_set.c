@@ -47,16 +47,34 @@ static bool enum_named(const char *text, const char *name, size_t prefix)
     return strcasecmp(word, name + prefix) == 0 || strcasecmp(word, name) == 0;
 }
 
-static struct kw_result enum_parse(const ProtobufCEnumDescriptor *type, const char *text,
-                                   int *ret_number, struct kw_error *err)
+/* All that may be said, joined by ", ". NULL: no memory. */
+static const char *enum_words(const ProtobufCEnumDescriptor *type, struct kw_arena *arena)
 {
+    const char *words = "";
+
+    for (unsigned i = 1; i < type->n_values && words != NULL; i++) {
+        const char *word = kw_enum_text(type, type->values[i].value, arena);
+
+        words =
+            word != NULL ? kw_arena_printf(arena, "%s%s%s", words, i > 1 ? ", " : "", word) : NULL;
+    }
+    return words;
+}
+
+static struct kw_result enum_parse(const ProtobufCEnumDescriptor *type, const char *text,
+                                   struct kw_arena *arena, int *ret_number, struct kw_error *err)
+{
+    const char *words;
+
     for (unsigned i = 1; i < type->n_values; i++) { /* the first is "unspecified" */
         if (enum_named(text, type->values[i].name, kw_enum_prefix(type))) {
             *ret_number = type->values[i].value;
             return KW_OK;
         }
     }
-    KW_FAIL(err, ARGUMENT_INVALID, "\"%s\" is not one of %s", text, type->short_name);
+    words = enum_words(type, arena);
+    KW_ENSURE(words != NULL, err, MEMORY, "message");
+    KW_FAIL(err, ARGUMENT_INVALID, "\"%s\" is not one of %s", text, words);
 }
 
 static struct kw_result number_parse(const char *text, uint64_t max, uint64_t *ret_number,
@@ -130,7 +148,7 @@ static struct kw_result value_parse(const ProtobufCFieldDescriptor *field, const
     case PROTOBUF_C_TYPE_BOOL:
         return bool_parse(text, &ret_value->boolean, err);
     case PROTOBUF_C_TYPE_ENUM:
-        return enum_parse(field->descriptor, text, &ret_value->number, err);
+        return enum_parse(field->descriptor, text, arena, &ret_value->number, err);
     case PROTOBUF_C_TYPE_UINT64:
         return number_parse(text, UINT64_MAX, &ret_value->u64, err);
     default: /* the API has no other kind of number */

@@ -3,6 +3,26 @@
 
 static const char *const columns[] = {"name", "operations", "purpose", "state", "end_time", NULL};
 
+/* Which keys a grant is about: there are three ways to say it, and one is needed. */
+static struct kw_result scope_check(const struct kw_cli *cli, struct kw_error *err)
+{
+    int given = (kw_cli_argument(cli, "--device") != NULL ? 1 : 0) +
+                (kw_cli_argument(cli, "--batch") != NULL ? 1 : 0) +
+                (kw_cli_argument(cli, "--product") != NULL ? 1 : 0);
+
+    KW_ENSURE(given > 0, err, ARGUMENT_INVALID,
+              "one of --device, --batch, --product is needed: which keys");
+    KW_ENSURE(given == 1, err, ARGUMENT_INVALID, "only one of --device, --batch, --product");
+    return KW_OK;
+}
+
+static enum kw_exit run_create(struct kw_cli *cli)
+{
+    struct kw_error error;
+
+    return kw_ok(scope_check(cli, &error)) ? kw_cli_run_call(cli) : kw_cli_fail(cli, &error);
+}
+
 #define NAME_FLAG                                                                                  \
     {                                                                                              \
         "NAME", NULL, "name", true, "partners/prt_…/grants/grt_…."                             \
@@ -23,7 +43,7 @@ const struct kw_command kw_grant_commands[] = {
       {"--window", "SPAN", "grant.quota.window", false, "… in each such span."},
       {"--region", "REGION,…", "grant.regions", false, "Where; everywhere by default."},
       {"--justification", "TEXT", "justification", true, "Why, for the audit."}},
-     .run = kw_cli_run_call,
+     .run = run_create,
      .call = {KW_METHOD_CREATE_GRANT, "grant", NULL}},
     {"grant",
      "get",

@@ -134,6 +134,16 @@ class World(unittest.TestCase):
         self.assertExit(1, "status", "-o", "yaml")
         self.assertExit(1, "verify", "no-such-file")
 
+    def test_a_grant_says_which_keys_and_what_for(self):
+        create = ("grant", "create", "partners/prt_aaaaaaaaaaaaaaaaaaaaaaaaaa", "--purpose=sport",
+                  "--end-time=+1d", "--justification=test")
+        self.assertIn("one of --device, --batch, --product is needed",
+                      self.assertExit(1, *create, "--operation=release-key").stderr)
+        self.assertIn("only one of", self.assertExit(1, *create, "--operation=release-key",
+                                                     "--batch=a", "--product=b").stderr)
+        self.assertIn('--operation: "relese-key" is not one of release-key, derive-session',
+                      self.assertExit(1, *create, "--operation=relese-key", "--batch=a").stderr)
+
     def test_refusals_exit_2(self):
         refused = self.assertExit(2, "partner", "get", "partners/prt_aaaaaaaaaaaaaaaaaaaaaaaaaa")
         self.assertIn("NOT_FOUND", refused.stderr)
