@@ -96,9 +96,11 @@ void kw_help_command(const struct kw_command *command, FILE *out)
     if (method != NULL && kw_method_has(method, KW_METHOD_MUTATES)) {
         flag_lines(kw_cli_mutation_flags, out);
     }
+    if (!command->bare) {
+        (void)fprintf(out, "  %-*s %s\n", COLUMN, "-o table|json", "How to show the answer.");
+    }
     if (method != NULL) {
-        (void)fprintf(out, "  %-*s %s\n\nCalls %s.\n", COLUMN, "-o table|json",
-                      "How to show the answer.", method->path);
+        (void)fprintf(out, "\nCalls %s.\n", method->path);
     }
     ending(out);
 }

@@ -2,6 +2,7 @@
 #include "cli/access.h"
 #include "cli/batch.h"
 #include "cli/cli.h"
+#include "cli/json.h"
 #include "cli/member_files.h"
 #include "cli/message.h"
 #include "cli/table.h"
@@ -167,9 +168,44 @@ static struct kw_result doses_print(const struct kw_access_log *log, struct kw_a
     return kw_table_print(&table, stdout, err);
 }
 
+/* Units as a decimal text: a binary number would not be exact. */
+static json_t *dose_json(const struct kw_partner_dose *dose)
+{
+    char time[KW_TIME_TEXT_SIZE];
+    char units[16];
+
+    (void)snprintf(units, sizeof(units), "%u.%02u", dose->units_x100 / 100U,
+                   dose->units_x100 % 100U);
+    return json_pack("{s:I, s:s, s:s, s:s, s:b}", "dose", (json_int_t)dose->number, "time",
+                     kw_time_text((struct kw_time){.seconds = dose->time_s}, time), "units", units,
+                     "type", dose_type(dose->type), "last",
+                     (dose->flags & KW_PEN_DOSE_FLAG_LAST) != 0);
+}
+
+static struct kw_result session_json(const struct kw_access_log *log, bool derive,
+                                     struct kw_error *err)
+{
+    json_t *doses = json_array();
+    bool whole = true;
+
+    for (size_t i = 0; i < log->count; i++) {
+        whole = json_array_append_new(doses, dose_json(&log->doses[i])) == 0 && whole;
+    }
+    if (!whole) {
+        json_decref(doses);
+        doses = NULL; /* packing fails by it */
+    }
+    return kw_json_line(json_pack("{s:b, s:o, s:I}", "derived", (int)derive, "doses", doses,
+                                  "acknowledged", (json_int_t)log->acknowledged),
+                        stdout, err);
+}
+
 static struct kw_result session_show(const struct kw_cli *cli, const struct kw_access_log *log,
                                      bool derive, struct kw_error *err)
 {
+    if (cli->form == KW_OUTPUT_JSON) {
+        return session_json(log, derive, err);
+    }
     (void)printf("M1  app to pen  38 bytes: partner, epoch, nonce\n"
                  "M2  pen to app  36 bytes: nonce, counter, proof that it holds the key\n"
                  "M3  app to pen  16 bytes: proof that we do%s\n\n",
@@ -213,6 +249,7 @@ static enum kw_exit run_read(struct kw_cli *cli)
 
 struct batching {
     struct asking asking;
+    enum kw_output_form form;
     Keyward__V1__BatchAccessItem *items[KW_CHUNK_ITEMS_MAX];
     const char *devices[KW_CHUNK_ITEMS_MAX]; /* by item id */
     size_t count;
@@ -246,6 +283,19 @@ static struct kw_result items_make(char *list, struct kw_arena *arena, struct ba
     return KW_OK;
 }
 
+/* `what`: what it came to, with its detail. */
+static struct kw_result outcome_print(const struct batching *batching, const char *device,
+                                      const char *what, const char *detail, struct kw_error *err)
+{
+    if (batching->form == KW_OUTPUT_JSON) {
+        return kw_json_line(
+            json_pack("{s:s, s:s, s:s}", "device", device, "outcome", what, "detail", detail),
+            stdout, err);
+    }
+    (void)printf("%s  %-7s  %s\n", device, what, detail);
+    return KW_OK;
+}
+
 static struct kw_result result_take(struct batching *batching,
                                     const Keyward__V1__BatchAccessResult *result,
                                     struct kw_error *err)
@@ -258,16 +308,14 @@ static struct kw_result result_take(struct batching *batching,
               "an answer nobody asked for");
     device = batching->devices[result->item_id];
     if (result->result_case != KEYWARD__V1__BATCH_ACCESS_RESULT__RESULT_ENVELOPE) {
-        (void)printf("%s  refused  %s\n", device,
-                     result->error != NULL ? result->error->message : "");
-        return KW_OK;
+        return outcome_print(batching, device, "refused",
+                             result->error != NULL ? result->error->message : "", err);
     }
     KW_TRY(device_of(device, &id, err));
     KW_TRY(kw_access_open(&batching->asking.owner, result->envelope, id, &opened, err));
     kw_partner_wipe(&opened, sizeof(opened));
-    (void)printf("%s  opened   %s\n", device, result->envelope->receipt);
     batching->opened++;
-    return KW_OK;
+    return outcome_print(batching, device, "opened", result->envelope->receipt, err);
 }
 
 static struct kw_result results_take(const ProtobufCMessage *message, void *context,
@@ -291,6 +339,7 @@ static struct kw_result batch(struct kw_cli *cli, struct batching *batching, str
     ProtobufCMessage *first = NULL;
 
     KW_ENSURE(list != NULL, err, MEMORY, "devices");
+    batching->form = cli->form;
     KW_TRY(kw_cli_request(cli, KW_METHOD_GET_DEVICE_ACCESS, &first, err));
     asking->request = (Keyward__V1__GetDeviceAccessRequest *)first;
     asking->request->epoch = asking->request->epoch == 0 ? 1 : asking->request->epoch;
@@ -312,7 +361,9 @@ static enum kw_exit run_batch(struct kw_cli *cli)
     if (!kw_ok(result)) {
         return kw_cli_fail(cli, &error);
     }
-    (void)printf("\nopened %zu of %zu\n", batching.opened, batching.count);
+    if (batching.form == KW_OUTPUT_TABLE) {
+        (void)printf("\nopened %zu of %zu\n", batching.opened, batching.count);
+    }
     return batching.opened == batching.count ? KW_EXIT_OK : KW_EXIT_PARTIAL;
 }
 

@@ -1,6 +1,7 @@
 /* product … and batch …: the manufacturing line. */
 #include "cli/batch.h"
 #include "cli/cli.h"
+#include "cli/json.h"
 #include "cli/member_files.h"
 
 #include <errno.h>
@@ -9,13 +10,17 @@
 
 #define WORKERS 8 /* pens are confirmed so many at a time */
 
-static struct kw_result product_new(struct kw_error *err)
+static struct kw_result product_new(const struct kw_cli *cli, struct kw_error *err)
 {
     char name[KW_RESOURCE_NAME_SIZE];
     struct kw_id id;
 
     KW_TRY(kw_id_random(&id, err));
-    (void)printf("%s\n", kw_resource_name1(KW_RESOURCE_PRODUCT, id, name));
+    (void)kw_resource_name1(KW_RESOURCE_PRODUCT, id, name);
+    if (cli->form == KW_OUTPUT_JSON) {
+        return kw_json_line(json_pack("{s:s}", "product", name), stdout, err);
+    }
+    (void)printf("%s\n", name);
     return KW_OK;
 }
 
@@ -23,7 +28,7 @@ static enum kw_exit run_product_new(struct kw_cli *cli)
 {
     struct kw_error error;
 
-    return kw_cli_exit(cli, product_new(&error), &error);
+    return kw_cli_exit(cli, product_new(cli, &error), &error);
 }
 
 static struct kw_result create(struct kw_cli *cli, struct kw_error *err)
@@ -41,6 +46,11 @@ static struct kw_result create(struct kw_cli *cli, struct kw_error *err)
     result = kw_batch_create(&cli->connection, request, cli->arena, file, &deliveries, err);
     KW_ENSURE(fclose(file) == 0, err, SYSTEM, "%s: %s", path, strerror(errno));
     KW_TRY(result);
+    if (cli->form == KW_OUTPUT_JSON) {
+        return kw_json_line(json_pack("{s:s, s:I, s:s}", "batch", deliveries.batch, "keys",
+                                      (json_int_t)deliveries.count, "file", path),
+                            stdout, err);
+    }
     (void)printf("batch  %s\nkeys   %zu\nfile   %s\n", deliveries.batch, deliveries.count, path);
     return KW_OK;
 }
@@ -50,6 +60,20 @@ static enum kw_exit run_create(struct kw_cli *cli)
     struct kw_error error;
 
     return kw_cli_exit(cli, create(cli, &error), &error);
+}
+
+static struct kw_result confirmed_print(const struct kw_cli *cli,
+                                        const struct kw_deliveries *deliveries, size_t confirmed,
+                                        struct kw_error *err)
+{
+    if (cli->form == KW_OUTPUT_JSON) {
+        return kw_json_line(json_pack("{s:s, s:I, s:I}", "batch", deliveries->batch, "confirmed",
+                                      (json_int_t)confirmed, "of", (json_int_t)deliveries->count),
+                            stdout, err);
+    }
+    (void)printf("batch      %s\nconfirmed  %zu of %zu\n", deliveries->batch, confirmed,
+                 deliveries->count);
+    return KW_OK;
 }
 
 static struct kw_result confirm_all(struct kw_cli *cli, const struct kw_deliveries *deliveries,
@@ -64,9 +88,11 @@ static struct kw_result confirm_all(struct kw_cli *cli, const struct kw_deliveri
     size_t confirmed = 0;
     struct kw_result result = kw_batch_confirm(&plan, &cli->refusal, &confirmed, err);
 
-    (void)printf("batch      %s\nconfirmed  %zu of %zu\n", deliveries->batch, confirmed,
-                 deliveries->count);
-    if (!kw_ok(result) && confirmed > 0) {
+    if (kw_ok(result)) {
+        return confirmed_print(cli, deliveries, confirmed, err);
+    }
+    KW_TRY(confirmed_print(cli, deliveries, confirmed, err));
+    if (confirmed > 0) {
         cli->refusal.exit = KW_EXIT_PARTIAL;
     }
     return result;
@@ -100,8 +126,7 @@ const struct kw_command kw_batch_commands[] = {
      "new",
      "Makes a product's name. It exists from the first station that is given it.",
      {{0}},
-     .run = run_product_new,
-     .bare = true},
+     .run = run_product_new},
     {"batch",
      "create",
      "Generates the keys of a batch of pens and writes the deliveries to a file.",

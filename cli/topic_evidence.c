@@ -1,6 +1,7 @@
 /* receipt … and verify: what was done, and the proof that nothing was taken out or changed. */
 #include "cli/cli.h"
 #include "cli/evidence.h"
+#include "cli/json.h"
 #include "cli/member_files.h"
 #include "cli/table.h"
 #include "common/base/file.h"
@@ -23,6 +24,9 @@ static struct kw_result export_to(struct kw_cli *cli, FILE *out, struct kw_error
     KW_TRY(kw_cli_connect(cli, err));
     KW_TRY(kw_evidence_export(&cli->connection, (Keyward__V1__GetVerificationDataRequest *)request,
                               cli->arena, out, &records, err));
+    if (cli->form == KW_OUTPUT_JSON) {
+        return kw_json_line(json_pack("{s:I}", "records", (json_int_t)records), stdout, err);
+    }
     (void)printf("records  %" PRIu64 "\n", records);
     return KW_OK;
 }
@@ -104,6 +108,52 @@ static void findings_print(const struct kw_finding *findings, size_t count)
     }
 }
 
+static json_t *chain_json(const struct kw_verify_chain *chain)
+{
+    char name[KW_CHAIN_TEXT_SIZE];
+
+    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:s}", "chain",
+                     kw_verify_chain_text(chain->verifier.at.core, chain->verifier.at.stream, name),
+                     "receipts", (json_int_t)chain->receipts, "first", (json_int_t)chain->first,
+                     "last", (json_int_t)chain->verifier.at.seq, "checkpoints",
+                     (json_int_t)chain->checkpoints, "checkpointedTo",
+                     (json_int_t)chain->vouched_to, "verdict",
+                     kw_chain_verdict_name(kw_chain_verify_end(&chain->verifier)));
+}
+
+/* Takes the item; a list that could not take one is none, and packing fails by it. */
+static void list_add(json_t **list, json_t *item)
+{
+    if (json_array_append_new(*list, item) != 0) {
+        json_decref(*list);
+        *list = NULL;
+    }
+}
+
+static struct kw_result verdict_json(const struct kw_verify *verifier, struct kw_error *err)
+{
+    size_t chain_count;
+    size_t finding_count;
+    const struct kw_verify_chain *chains = kw_verify_chains(verifier, &chain_count);
+    const struct kw_finding *findings = kw_verify_findings(verifier, &finding_count);
+    json_t *chain_list = json_array();
+    json_t *finding_list = json_array();
+
+    for (size_t i = 0; i < chain_count; i++) {
+        list_add(&chain_list, chain_json(&chains[i]));
+    }
+    for (size_t i = 0; i < finding_count && i < KW_FINDINGS_MAX; i++) {
+        list_add(&finding_list,
+                 json_pack("{s:s, s:s}", "finding", kw_finding_name(findings[i].kind), "text",
+                           findings[i].text));
+    }
+    return kw_json_line(json_pack("{s:b, s:I, s:I, s:o, s:o}", "verified", finding_count == 0,
+                                  "findingCount", (json_int_t)finding_count, "facts",
+                                  (json_int_t)kw_verify_fact_count(verifier), "findings",
+                                  finding_list, "chains", chain_list),
+                        stdout, err);
+}
+
 static struct kw_result verdict_print(const struct kw_verify *verifier, struct kw_arena *arena,
                                       bool *ret_good, struct kw_error *err)
 {
@@ -124,6 +174,19 @@ static struct kw_result verdict_print(const struct kw_verify *verifier, struct k
                  *ret_good ? "VERIFIED" : "NOT VERIFIED", receipts, kw_verify_fact_count(verifier),
                  finding_count);
     return KW_OK;
+}
+
+static struct kw_result verdict_show(const struct kw_cli *cli, const struct kw_verify *verifier,
+                                     bool *ret_good, struct kw_error *err)
+{
+    size_t findings;
+
+    if (cli->form == KW_OUTPUT_TABLE) {
+        return verdict_print(verifier, cli->arena, ret_good, err);
+    }
+    (void)kw_verify_findings(verifier, &findings);
+    *ret_good = findings == 0;
+    return verdict_json(verifier, err);
 }
 
 /* The checkpoint key lies beside the root, where init put both, unless the argument says otherwise.
@@ -157,7 +220,7 @@ static struct kw_result verify(struct kw_cli *cli, bool *ret_good, struct kw_err
     KW_TRY(kw_spiffe_parse(kw_bytes_str(cli->settings.peer), &gateway, err));
     trust = (struct kw_verify_trust){kw_buf_bytes(&root), kw_buf_bytes(&key), gateway.trust_domain};
     KW_TRY(kw_evidence_verify(kw_cli_argument(cli, "FILE"), &trust, &verifier, err));
-    result = verdict_print(verifier, cli->arena, ret_good, err);
+    result = verdict_show(cli, verifier, ret_good, err);
     kw_verify_free(verifier);
     return result;
 }

@@ -1,5 +1,6 @@
 /* partner … and station …: the same verbs, on two services. */
 #include "cli/cli.h"
+#include "cli/json.h"
 #include "cli/member.h"
 
 #include <string.h>
@@ -25,6 +26,9 @@ static struct kw_result invite(struct kw_cli *cli, struct kw_error *err)
 
     KW_TRY(kw_cli_connect(cli, err));
     KW_TRY(kw_member_invite(&cli->connection, &options, &plan, cli->arena, err));
+    if (cli->form == KW_OUTPUT_JSON) {
+        return kw_json_line(json_pack("{s:s}", "invitation", plan.dir), stdout, err);
+    }
     (void)printf("invitation  %s\nnext        keyward %s join %s --dir=DIR\n", plan.dir,
                  plan.kind->noun, plan.dir);
     return KW_OK;
@@ -45,6 +49,12 @@ static struct kw_result join(struct kw_cli *cli, struct kw_error *err)
 
     KW_TRY(kw_cli_connect(cli, err));
     KW_TRY(kw_member_join(&cli->connection, &options, dir, cli->arena, &joined, err));
+    if (cli->form == KW_OUTPUT_JSON) {
+        return kw_json_line(
+            json_pack("{s:s, s:I, s:s+}", "name", joined.name, "transportKeyVersion",
+                      (json_int_t)joined.transport_key_version, "settings", dir, "/cli.yaml"),
+            stdout, err);
+    }
     (void)printf("name                   %s\ntransport_key_version  %u\nsettings               "
                  "%s/cli.yaml\n",
                  joined.name, joined.transport_key_version, dir);

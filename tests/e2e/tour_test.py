@@ -180,6 +180,57 @@ class World(unittest.TestCase):
     def test_tampering_exits_5(self):
         self.assertIn("NOT VERIFIED", self.assertExit(5, "verify", "evidence.jsonl").stdout)
 
+    # -o json, where a command is more than a call
+
+    def json_of(self, *words, code=0, **options):
+        return json.loads(self.assertExit(code, *words, "-o", "json", **options).stdout)
+
+    def test_products_and_members_as_json(self):
+        product = self.json_of("product", "new")["product"]
+        self.assertRegex(product, "^products/prd_")
+        partner = self.json_of("partner", "create", "--display-name=Json", "--contact=a@b.example")
+        invited = self.json_of("partner", "invite", partner["partner"]["name"], "--dir=json-invitation")
+        self.assertEqual(invited, {"invitation": "json-invitation"})
+        joined = self.json_of("partner", "join", "json-invitation", "--dir=json")
+        self.assertEqual(joined, {"name": partner["partner"]["name"], "transportKeyVersion": 1,
+                                  "settings": "json/cli.yaml"})
+
+    def test_batch_and_pen_as_json(self):
+        station = self.dir / "station" / "cli.yaml"
+        product = self.json_of("station", "list")["stations"][0]["products"][0]
+        batch = self.json_of("batch", "create", "--product=" + product, "--lot=JSON", "--count=2",
+                             "--file=json.jsonl", config=station)
+        self.assertEqual((batch["keys"], batch["file"]), (2, "json.jsonl"))
+        self.assertEqual(self.json_of("batch", "confirm", "json.jsonl", config=station),
+                         {"batch": batch["batch"], "confirmed": 2, "of": 2})
+        self.json_of("batch", "release", batch["batch"], config=station)
+        name = [one["name"] for one in self.json_of("partner", "list")["partners"]
+                if one["displayName"] == "Insulin Diary"][0]
+        self.json_of("grant", "create", name, "--batch=" + batch["batch"], "--purpose=json",
+                     "--operation=release-key", "--end-time=+1d", "--justification=test")
+        devices = [json.loads(line)["device"] for line in
+                   (self.dir / "json.jsonl").read_text().splitlines()[1:]]
+        partner = self.dir / "partner" / "cli.yaml"
+        read = self.json_of("access", "read", devices[0], "--purpose=json", "--pens=json.jsonl",
+                            "--station=station", config=partner)
+        self.assertEqual((len(read["doses"]), read["acknowledged"], read["derived"]), (5, 5, False))
+        self.assertEqual((read["doses"][0]["units"], read["doses"][4]["last"]), ("12.00", True))
+        ended = self.assertExit(4, "access", "batch", ",".join([devices[0], self.devices[0]]),
+                                "--purpose=json", "-o", "json", config=partner)
+        self.assertEqual([json.loads(line)["outcome"] for line in ended.stdout.splitlines()],
+                         ["opened", "refused"])
+
+    def test_evidence_as_json(self):
+        self.assertGreater(self.json_of("receipt", "export", "json-evidence.jsonl")["records"], 0)
+        good = self.json_of("verify", "whole.jsonl")
+        self.assertEqual((good["verified"], good["findings"]), (True, []))
+        bad = self.json_of("verify", "evidence.jsonl", code=5)
+        self.assertEqual((bad["verified"], bad["findingCount"], len(bad["findings"])), (False, 2, 2))
+        self.assertTrue(all(chain["receipts"] > 0 for chain in bad["chains"]))
+
+    def test_json_is_refused_where_there_is_none(self):
+        self.assertIn("--output=json", self.assertExit(1, "explain", "KEY_STATE", "-o", "json").stderr)
+
     # evidence
 
     def tampered(self, change):
