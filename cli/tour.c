@@ -229,6 +229,7 @@ static struct kw_result run(struct story *s, const char *dir, struct kw_error *e
 {
     s->tour.arena = kw_arena_new(ARENA_BUDGET);
     KW_ENSURE(s->tour.arena != NULL, err, MEMORY, "a tour");
+    KW_TRY(kw_tour_signals_catch(err));
     KW_TRY(kw_tour_begin(&s->tour, dir, err));
     return tell(s, err);
 }
@@ -242,6 +243,32 @@ static void closing_line(const struct story *s)
                  (double)s->first_key_ms / 1000);
 }
 
+static void files_line(const struct kw_tour *tour)
+{
+    if (tour->dir[0] != '\0') {
+        (void)fprintf(stderr, "Its files stay in %s\n", tour->dir);
+    }
+}
+
+/* What is said last, once the mesh has stopped; `end` is how that went. */
+static enum kw_exit ending(const struct story *s, struct kw_result end,
+                           const struct kw_error *error)
+{
+    if (kw_tour_interrupted()) {
+        (void)fprintf(stderr, "\nInterrupted.\n");
+        files_line(&s->tour);
+        return KW_EXIT_UNHEALTHY;
+    }
+    if (!kw_ok(end)) {
+        (void)fprintf(stderr, "%skeyward tour: %s\n", s->tour.dir[0] != '\0' ? "\n" : "",
+                      error->message);
+        files_line(&s->tour);
+        return KW_EXIT_UNHEALTHY;
+    }
+    closing_line(s);
+    return KW_EXIT_OK;
+}
+
 enum kw_exit kw_tour(const char *dir, const char *pens)
 {
     static struct story s; /* large */
@@ -249,23 +276,14 @@ enum kw_exit kw_tour(const char *dir, const char *pens)
     struct kw_error end_error;
     struct kw_result result;
     struct kw_result end;
-    enum kw_exit code = KW_EXIT_UNHEALTHY;
+    bool begun;
+    enum kw_exit code;
 
     s.pens = pens != NULL ? pens : PENS;
     result = run(&s, dir, &error);
+    begun = s.tour.dir[0] != '\0';
     end = kw_tour_end(&s.tour, kw_ok(result), &end_error);
-    if (!kw_ok(result) && s.tour.dir[0] == '\0') {
-        (void)fprintf(stderr, "keyward tour: %s\n", error.message);
-        code = KW_EXIT_USAGE; /* it did not begin */
-    } else if (!kw_ok(result)) {
-        (void)fprintf(stderr, "\nkeyward tour: %s\nIts files stay in %s\n", error.message,
-                      s.tour.dir);
-    } else if (!kw_ok(end)) {
-        (void)fprintf(stderr, "\nkeyward tour: %s\n", end_error.message);
-    } else {
-        closing_line(&s);
-        code = KW_EXIT_OK;
-    }
+    code = kw_ok(result) ? ending(&s, end, &end_error) : ending(&s, result, &error);
     kw_arena_free(s.tour.arena);
-    return code;
+    return begun ? code : KW_EXIT_USAGE;
 }

@@ -87,9 +87,11 @@ static struct kw_result mesh_await(const struct kw_tour *tour, struct kw_error *
     while (strstr(banner, "\nREADY ") == NULL) {
         struct pollfd poll_fd = {.fd = tour->mesh_out, .events = POLLIN};
         ssize_t more;
+        int ready;
 
-        KW_ENSURE(poll(&poll_fd, 1, READY_MS) == 1, err, SYSTEM,
-                  "the mesh did not start: see %s/mesh/logs", tour->dir);
+        ready = poll(&poll_fd, 1, READY_MS);
+        KW_ENSURE(!kw_tour_interrupted(), err, CANCELLED, "interrupted");
+        KW_ENSURE(ready == 1, err, SYSTEM, "the mesh did not start: see %s/mesh/logs", tour->dir);
         more = read(tour->mesh_out, banner + len, sizeof(banner) - 1 - len);
         KW_ENSURE(more > 0, err, SYSTEM, "the mesh ended: see %s/mesh/logs", tour->dir);
         len += (size_t)more;
@@ -112,6 +114,7 @@ static struct kw_result mesh_start(struct kw_tour *tour, struct kw_error *err)
     tour->mesh_out = fds[0];
     KW_ENSURE(rc == 0, err, SYSTEM, "%s: %s", tour->keyward, strerror(rc));
     KW_TRY(mesh_await(tour, err));
+    tour->mesh_ready = true;
     (void)printf("up after %.1f s\n", (double)kw_tour_elapsed_ms(tour) / 1000);
     (void)snprintf(config, sizeof(config), "%s/mesh/cli.yaml", tour->dir);
     (void)setenv("KEYWARD_CONFIG", config, 1);
@@ -159,7 +162,8 @@ static struct kw_result mesh_stop(struct kw_tour *tour, struct kw_error *err)
 {
     int status = 0;
 
-    (void)kill(tour->mesh, SIGTERM);
+    /* Until it is ready it may be waiting for the ceremony, which is of its group. */
+    (void)kill(tour->mesh_ready ? tour->mesh : -tour->mesh, SIGTERM);
     while (waitpid(tour->mesh, &status, 0) < 0) {
         KW_ENSURE(errno == EINTR, err, SYSTEM, "waiting for the mesh: %s", strerror(errno));
     }
@@ -173,12 +177,15 @@ static struct kw_result mesh_stop(struct kw_tour *tour, struct kw_error *err)
 
 struct kw_result kw_tour_end(struct kw_tour *tour, bool good, struct kw_error *err)
 {
+    struct kw_result result;
+
     if (tour->mesh <= 0) {
         return KW_OK; /* a mesh goes on, on which lines may be repeated */
     }
-    KW_TRY(mesh_stop(tour, err));
-    if (good && tour->dir_made) {
+    result = mesh_stop(tour, err);
+    if (tour->dir_made && ((good && kw_ok(result)) || kw_tour_interrupted())) {
         kw_mesh_dir_remove(tour->dir);
+        tour->dir[0] = '\0';
     }
-    return KW_OK;
+    return result;
 }

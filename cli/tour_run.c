@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,31 @@ extern char **environ;
 uint64_t kw_tour_elapsed_ms(const struct kw_tour *tour)
 {
     return (kw_clock_mono_ns() - tour->start_ns) / NS_PER_MS;
+}
+
+/* --- signals --- */
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int number)
+{
+    (void)number;
+    interrupted = 1;
+}
+
+struct kw_result kw_tour_signals_catch(struct kw_error *err)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+
+    (void)sigemptyset(&action.sa_mask);
+    KW_ENSURE(sigaction(SIGINT, &action, NULL) == 0 && sigaction(SIGTERM, &action, NULL) == 0, err,
+              SYSTEM, "signals: %s", strerror(errno));
+    return KW_OK;
+}
+
+bool kw_tour_interrupted(void)
+{
+    return interrupted != 0;
 }
 
 /* --- running --- */
@@ -117,6 +143,7 @@ struct kw_result kw_tour_run(struct kw_tour *tour, const struct kw_tour_step *st
     int code = 0;
 
     KW_TRY(run(tour, step, &code, err));
+    KW_ENSURE(!kw_tour_interrupted(), err, CANCELLED, "interrupted");
     if (code == step->expected &&
         (step->naming == NULL || strstr(tour->output, step->naming) != NULL)) {
         return KW_OK;

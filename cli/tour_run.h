@@ -32,11 +32,17 @@ struct kw_tour {
     bool dir_made;          /* by us */
     pid_t mesh;             /* our own; 0: another's */
     int mesh_out;           /* what it prints */
+    bool mesh_ready;        /* it said so: a signal to it alone stops all of it */
     uint64_t start_ns;
     unsigned commands; /* printed */
     unsigned refusals; /* among them */
     char *output;      /* of the last command, with a NUL; in the arena */
 };
+
+/* From now on SIGINT and SIGTERM only note that they came: the command that runs still ends, and
+ * then the tour fails with CANCELLED. A second one ends the process. Fails: SYSTEM. */
+struct kw_result kw_tour_signals_catch(struct kw_error *err);
+bool kw_tour_interrupted(void);
 
 /* Makes the directory and starts a mesh unless KEYWARD_CONFIG names one, and says where things are.
  * Fails: CONFIG_INVALID, SYSTEM, MEMORY. */
@@ -63,8 +69,8 @@ struct kw_result kw_tour_word(const struct kw_tour *tour, const char *prefix, co
 
 uint64_t kw_tour_elapsed_ms(const struct kw_tour *tour);
 
-/* Stops our mesh, if there is one; `good`: and removes a directory that we made for it.
- * Fails: SYSTEM (it did not end well). */
+/* Stops our mesh, if there is one. A directory that we made for it is removed when the tour was
+ * `good` or was interrupted: `dir` is then empty. Fails: SYSTEM (it did not end well). */
 struct kw_result kw_tour_end(struct kw_tour *tour, bool good, struct kw_error *err);
 
 #endif

@@ -32,6 +32,31 @@ def environment(**more):
     return {**clean, **more}
 
 
+class Interrupted(unittest.TestCase):
+    """A tour that is stopped stops its mesh and leaves nothing, wherever it was."""
+
+    def interrupt(self, signal_number, pattern):
+        """What a tour says on stderr when the signal comes as soon as it has printed this."""
+        with tempfile.TemporaryDirectory() as tmp:
+            tour = subprocess.Popen([BINARY, "tour", "--pens=4"], env=environment(TMPDIR=tmp),
+                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            text = b""
+            while pattern not in text:
+                more = os.read(tour.stdout.fileno(), 4096)
+                self.assertNotEqual(more, b"", text)
+                text += more
+            tour.send_signal(signal_number)
+            _, said = tour.communicate(timeout=TOUR_S)
+            self.assertEqual((tour.returncode, os.listdir(tmp)), (5, []), said)
+            return said.decode()
+
+    def test_in_a_chapter(self):
+        self.assertIn("Interrupted.", self.interrupt(signal.SIGINT, b"\n2  "))
+
+    def test_while_the_mesh_starts(self):
+        self.assertIn("Interrupted.", self.interrupt(signal.SIGTERM, b"starting a mesh"))
+
+
 class Tour(unittest.TestCase):
     """`keyward tour` without anything: it starts a mesh, tells the story, stops the mesh."""
 
