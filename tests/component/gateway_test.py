@@ -386,12 +386,14 @@ class Rate(GatewayCase):
 
 
 class WithoutAuthz(unittest.TestCase):
-    """The gateway is ready when it listens, and says what is missing."""
+    """The gateway is ready once authz is there; without it, it goes on and says what is missing."""
 
     def setUp(self):
         self.world = self.enterContext(World())
-        self.gateway = self.enterContext(self.world.gateway())
+        with self.world.authz():
+            self.gateway = self.enterContext(self.world.gateway())
         self.alice = self.enterContext(Caller(self.world, self.gateway, self.world.alice))
+        eventually(lambda: self.alice.call(CHECK, service="")[0].status == 2, "authz is missed")
 
     def test_peer_unavailable_until_it_comes(self):
         error = failure(lambda: self.alice.partner("p"))
