@@ -15,12 +15,32 @@ endif()
 set(KW_HARDEN -fstack-protector-strong -fno-common -fPIE)
 set(KW_HARDEN_LINK -pie -Wl,-z,relro,-z,now,-z,noexecstack)
 
+# Counters of what was executed, in our product code alone: a test that ran proves nothing about itself.
+function(kw_count_execution target)
+  if(NOT KW_COVERAGE)
+    return()
+  endif()
+  if(CMAKE_CURRENT_SOURCE_DIR MATCHES "^${CMAKE_SOURCE_DIR}/(common|services)")
+    target_compile_options(${target} PRIVATE --coverage -fprofile-update=atomic)
+    target_compile_definitions(${target} PRIVATE KW_COVERAGE)
+  endif()
+  target_link_options(${target} PUBLIC --coverage)
+endfunction()
+
+# A program that ends by _exit writes its counters too.
+function(kw_count_at_exit target)
+  if(KW_COVERAGE)
+    target_sources(${target} PRIVATE ${CMAKE_SOURCE_DIR}/tests/support/coverage_exit.c)
+  endif()
+endfunction()
+
 function(kw_common_options target)
   target_include_directories(${target} PUBLIC ${CMAKE_SOURCE_DIR})
   target_compile_definitions(${target} PRIVATE _GNU_SOURCE KW_VERSION="${PROJECT_VERSION}")
   # -UNDEBUG: an assert guards against a bug of ours, and a release has bugs too.
   target_compile_options(${target} PRIVATE ${KW_WARNINGS} ${KW_HARDEN} -Werror -UNDEBUG
                                            -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
+  kw_count_execution(${target})
   if(KW_SANITIZE)
     target_compile_options(${target} PRIVATE -fsanitize=${KW_SANITIZE} -fno-omit-frame-pointer
                                              -fno-sanitize-recover=all)
@@ -41,6 +61,7 @@ function(kw_executable name)
   cmake_parse_arguments(A "" "" "SOURCES;LINK" ${ARGN})
   add_executable(${name} ${A_SOURCES})
   kw_common_options(${name})
+  kw_count_at_exit(${name})
   target_link_options(${name} PRIVATE ${KW_HARDEN_LINK})
   target_link_libraries(${name} PRIVATE ${A_LINK})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
@@ -56,6 +77,10 @@ function(kw_test name)
   endif()
   add_executable(${name} ${A_SOURCES})
   kw_common_options(${name})
+  kw_count_at_exit(${name})
+  if(KW_PLAIN_RUNNER)
+    target_sources(${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests/support/plain_runner.c)
+  endif()
   # Criterion's macros declare what they define, shadow freely and take char *: its headers are not held to our prototypes rule.
   target_compile_options(${name} PRIVATE -Wno-missing-prototypes -Wno-shadow -Wno-pedantic
                                          -Wno-switch-enum -Wno-conversion -Wno-sign-conversion -Wno-write-strings)

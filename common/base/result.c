@@ -46,3 +46,9 @@ struct kw_result kw_error_make(struct kw_error *err, enum kw_reason reason, cons
     }
     return (struct kw_result){reason};
 }
+
+#ifdef KW_COVERAGE
+void kw_failure_passes(void)
+{
+}
+#endif

@@ -116,10 +116,20 @@ struct kw_result kw_error_make(struct kw_error *err, enum kw_reason reason, cons
         }                                                                                          \
     } while (0)
 
+/* In the coverage build every failing side is a call, the last of its line, so that gcov's
+ * counts say whether a failure was ever passed on here. */
+#ifdef KW_COVERAGE
+void kw_failure_passes(void);
+#define KW_FAILURE_PASSES() kw_failure_passes()
+#else
+#define KW_FAILURE_PASSES() ((void)0)
+#endif
+
 #define KW_TRY(expr)                                                                               \
     do {                                                                                           \
         struct kw_result kw_try_ = (expr);                                                         \
         if (!kw_ok(kw_try_)) {                                                                     \
+            KW_FAILURE_PASSES();                                                                   \
             return kw_try_;                                                                        \
         }                                                                                          \
     } while (0)
