@@ -188,6 +188,10 @@
 /* --- gateway --- (between the edge and the hop) */
 #define KW_GATEWAY_CALLERS_MAX  4096U /* callers whose windows are remembered */
 #define KW_GATEWAY_CALLERS_WAYS 8U    /* of them, those that share one slot of the table */
+#define KW_GATEWAY_OFFICERS_SHARE                                                                  \
+    8U /* one part in so many of the calls in flight is kept for operators and auditors */
+#define KW_GATEWAY_PACE_MS    1000U /* without an answer nothing is known of how long calls wait */
+#define KW_GATEWAY_PACE_QUEUE 8U    /* calls in flight that are no queue yet */
 #define KW_GATEWAY_PENDING_LEN_MAX                                                                 \
     (1024U * 1024U)                                /* messages of one call that wait for the hop   \
                                                     */

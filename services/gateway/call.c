@@ -116,13 +116,22 @@ static uint64_t deadline_of(const struct kw_method *row, const struct kw_edge_op
     return kw_clock_mono_ns() + ms * NS_PER_MS;
 }
 
+/* A stream takes as long as its client likes. */
+struct kw_pace *kw_call_pace(const struct kw_gateway *gateway, const struct kw_method *row)
+{
+    bool streams =
+        kw_method_has(row, KW_METHOD_CLIENT_STREAM) || kw_method_has(row, KW_METHOD_SERVER_STREAM);
+    size_t count;
+
+    return streams ? NULL : &gateway->paces[row - kw_method_table(&count)];
+}
+
 struct kw_result kw_call_open(struct kw_gateway *gateway, const struct kw_edge_open *open,
                               struct kw_serving **ret_serving, struct kw_error *err)
 {
     const struct kw_method *row = kw_method_by_path(open->path);
     struct kw_call *call;
 
-    (void)gateway;
     KW_ENSURE(row != NULL && !kw_method_has(row, KW_METHOD_INTERNAL), err, METHOD_UNKNOWN,
               "not in the method table");
     call = calloc(1, sizeof(*call));
@@ -130,6 +139,7 @@ struct kw_result kw_call_open(struct kw_gateway *gateway, const struct kw_edge_o
     call->serving.events = &events;
     call->serving.method = row->name;
     call->serving.deadline_ns = deadline_of(row, open);
+    call->serving.pace = kw_call_pace(gateway, row);
     call->row = row;
     call->request = kw_method_messages(row)->input;
     call->signature = open->signature;

@@ -9,10 +9,14 @@
 #ifndef KW_SERVICES_GATEWAY_CALL_H
 #define KW_SERVICES_GATEWAY_CALL_H
 
+#include "common/rpc/methods.h"
 #include "services/gateway/serve.h"
 
 /* Any method of the table that is not internal (struct kw_route). Fails: METHOD_UNKNOWN, MEMORY. */
 struct kw_result kw_call_open(struct kw_gateway *gateway, const struct kw_edge_open *open,
                               struct kw_serving **ret_serving, struct kw_error *err);
+
+/* Where the times of this method's calls are noted. NULL: it streams. */
+struct kw_pace *kw_call_pace(const struct kw_gateway *gateway, const struct kw_method *row);
 
 #endif

@@ -67,7 +67,8 @@ static struct kw_caller *oldest_idle(struct kw_caller *set)
     return best;
 }
 
-static struct kw_caller *find_or_make(struct kw_callers *callers, const uint8_t *fingerprint)
+static struct kw_caller *find_or_make(struct kw_callers *callers, const uint8_t *fingerprint,
+                                      struct kw_bytes certificate)
 {
     struct kw_caller *set = set_of(callers, fingerprint);
     struct kw_caller *caller = find(set, fingerprint);
@@ -75,11 +76,21 @@ static struct kw_caller *find_or_make(struct kw_callers *callers, const uint8_t 
     if (caller == NULL) {
         caller = oldest_idle(set);
         if (caller != NULL) {
-            *caller = (struct kw_caller){.used = true};
+            *caller = (struct kw_caller){
+                .used = true,
+                .officer = callers->limits.officer(certificate, callers->limits.context)};
             kw_copy(caller->fingerprint, fingerprint, KW_SHA256_LEN);
         }
     }
     return caller;
+}
+
+/* How many may be in flight in all, when one of `caller` comes. */
+static uint32_t calls_max(const struct kw_callers *callers, const struct kw_caller *caller)
+{
+    uint32_t all = callers->limits.calls;
+
+    return caller != NULL && caller->officer ? all : all - all / KW_GATEWAY_OFFICERS_SHARE;
 }
 
 static struct kw_result admit(const struct kw_callers *callers, struct kw_caller *caller,
@@ -88,8 +99,8 @@ static struct kw_result admit(const struct kw_callers *callers, struct kw_caller
 {
     *ret_retry_ms = KW_GATEWAY_RETRY_MS;
     *ret_limit = "calls";
-    KW_ENSURE(callers->in_flight < callers->limits.calls, err, RATE_LIMITED, "%u calls in flight",
-              callers->in_flight);
+    KW_ENSURE(callers->in_flight < calls_max(callers, caller), err, RATE_LIMITED,
+              "%u calls in flight", callers->in_flight);
     *ret_limit = "callers";
     KW_ENSURE(caller != NULL, err, RATE_LIMITED, "the table of callers is full");
     *ret_limit = "calls_per_caller";
@@ -101,15 +112,18 @@ static struct kw_result admit(const struct kw_callers *callers, struct kw_caller
     return KW_OK;
 }
 
-struct kw_result kw_callers_enter(struct kw_callers *callers,
-                                  const uint8_t fingerprint[KW_SHA256_LEN], uint64_t now_ms,
-                                  struct kw_caller **ret_caller, uint32_t *ret_retry_ms,
-                                  struct kw_error *err)
+struct kw_result kw_callers_enter(struct kw_callers *callers, struct kw_bytes certificate,
+                                  uint64_t now_ms, struct kw_caller **ret_caller,
+                                  uint32_t *ret_retry_ms, struct kw_error *err)
 {
-    struct kw_caller *caller = find_or_make(callers, fingerprint);
+    uint8_t fingerprint[KW_SHA256_LEN];
+    struct kw_caller *caller;
+    struct kw_result admitted;
     const char *limit;
-    struct kw_result admitted = admit(callers, caller, now_ms, &limit, ret_retry_ms, err);
 
+    KW_TRY(kw_sha256(certificate, fingerprint, err));
+    caller = find_or_make(callers, fingerprint, certificate);
+    admitted = admit(callers, caller, now_ms, &limit, ret_retry_ms, err);
     if (!kw_ok(admitted)) {
         kw_metric_add(KW_M_LIMITS_REACHED, limit, 1);
         return admitted;

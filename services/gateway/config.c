@@ -41,7 +41,8 @@ static const struct kw_setting settings[] = {
     {FIELD(log_level), .type = KW_SETTING_STRING, .fallback = "info",
      .doc = "debug, info, warn or error. The access log is at info."},
     {FIELD(calls_max), .type = KW_SETTING_U32, .fallback = "1024", .min = 1, .max = 4096,
-     .doc = "Calls in flight, of all callers. More are RATE_LIMITED."},
+     .doc = "Calls in flight, of all callers. More are RATE_LIMITED; an eighth of them is kept for "
+            "operators and auditors."},
     {FIELD(caller_calls_max), .type = KW_SETTING_U32, .fallback = "512", .min = 1, .max = 4096,
      .doc = "Calls in flight, of one caller (one client certificate)."},
     {FIELD(caller_rate_max), .type = KW_SETTING_U32, .fallback = "20000", .min = 1, .max = 1000000,

@@ -13,6 +13,7 @@
 #include "services/gateway/descriptors.h"
 #include "services/gateway/edge/edge.h"
 #include "services/gateway/health.h"
+#include "services/gateway/pace.h"
 #include "services/gateway/serve.h"
 
 struct kw_gateway {
@@ -25,6 +26,11 @@ struct kw_gateway {
     struct kw_edge *edge;
     struct kw_request_cache *cache; /* NULL: none is configured */
     struct kw_callers *callers;
+    struct kw_pace *paces; /* of each row of the method table */
+    struct {
+        uint64_t second; /* of the last line about a call that was too many */
+        uint64_t untold; /* such calls since */
+    } refused;
     struct kw_descriptors *descriptors;
     struct kw_health *health;
     struct kw_observe *observe;

@@ -12,16 +12,40 @@
 
 #define NS_PER_MS      1000000U
 #define NS_PER_S       1e9
+#define NS_PER_S_U     1000000000U
 #define REQUEST_ID_MAX KW_EDGE_REQUEST_ID_LEN_MAX
 
 static const struct kw_route routes[] = {{kw_call_open}, {kw_health_open}, {kw_reflection_open}};
 
 /* --- the one answer --- */
 
+/* Of calls that are too many a line a second is enough, with how many it stands for: they come when
+ * there is no time for anything. */
+static bool is_told(struct kw_gateway *gateway, enum kw_reason reason, uint64_t now_ns)
+{
+    uint64_t second = now_ns / NS_PER_S_U;
+
+    if (reason != KW_E_RATE_LIMITED) {
+        return true;
+    }
+    if (second == gateway->refused.second) {
+        gateway->refused.untold++;
+        return false;
+    }
+    if (gateway->refused.untold > 0) {
+        KW_LOG(INFO, "calls refused", KW_F_STR("reason", kw_reason_row(reason)->name),
+               KW_F_U64("calls", gateway->refused.untold));
+    }
+    gateway->refused.second = second;
+    gateway->refused.untold = 0;
+    return true;
+}
+
 static void log_end(const struct kw_serving *serving, enum kw_reason reason)
 {
     const struct kw_reason_row *row = kw_reason_row(reason);
-    uint64_t took_ns = kw_clock_mono_ns() - serving->start_ns;
+    uint64_t now_ns = kw_clock_mono_ns();
+    uint64_t took_ns = now_ns - serving->start_ns;
     char request_id[REQUEST_ID_MAX + 1] = "";
     size_t len =
         serving->request_id.len < REQUEST_ID_MAX ? serving->request_id.len : REQUEST_ID_MAX;
@@ -29,6 +53,9 @@ static void log_end(const struct kw_serving *serving, enum kw_reason reason)
     kw_copy(request_id, serving->request_id.data, len);
     kw_metric_add(KW_M_RPC_HANDLED, reason == KW_E_NONE ? "ok" : row->label, 1);
     kw_metric_observe(KW_M_RPC_SECONDS, serving->method, (double)took_ns / NS_PER_S);
+    if (!is_told(serving->gateway, reason, now_ns)) {
+        return;
+    }
     KW_LOG(INFO, "call", KW_F_STR("method", serving->method),
            KW_F_U64("code", reason == KW_E_NONE ? KW_GRPC_OK : (uint64_t)row->grpc_code),
            KW_F_STR("reason", reason == KW_E_NONE ? "" : row->name),
@@ -48,6 +75,13 @@ static void unlink_serving(struct kw_serving *serving)
 static void end(struct kw_serving *serving, enum kw_reason reason)
 {
     log_end(serving, reason);
+    if (serving->pace != NULL) {
+        uint64_t now_ns = kw_clock_mono_ns();
+
+        kw_pace_leave(serving->pace, serving->ahead,
+                      reason == KW_E_NONE || reason == KW_E_DEADLINE_EXCEEDED,
+                      now_ns - serving->start_ns, now_ns);
+    }
     kw_callers_leave(serving->gateway->callers, serving->caller);
     unlink_serving(serving);
     serving->events->over(serving);
@@ -153,15 +187,41 @@ static struct kw_result route(struct kw_gateway *gateway, const struct kw_edge_o
             (const char *)open->path.data);
 }
 
+/* Nobody is let in who can't be answered in time: what would be done for it would be lost. Officers
+ * try. */
+static struct kw_result ensure_in_time(struct kw_gateway *gateway, const struct kw_edge_open *open,
+                                       const struct kw_caller *caller, uint64_t now_ns,
+                                       uint32_t *ret_retry_ms, struct kw_error *err)
+{
+    const struct kw_method *row = kw_method_by_path(open->path);
+    struct kw_pace *pace = row != NULL ? kw_call_pace(gateway, row) : NULL;
+    uint64_t left_ns = open->deadline_ns > now_ns ? open->deadline_ns - now_ns : 0;
+
+    if (pace == NULL || caller->officer || open->deadline_ns == 0) {
+        return KW_OK;
+    }
+    if (!kw_pace_admits(pace, left_ns, now_ns)) {
+        kw_metric_add(KW_M_LIMITS_REACHED, "late", 1);
+        *ret_retry_ms = (uint32_t)(kw_pace_wait_ns(pace, now_ns) / NS_PER_MS) + 1;
+        KW_FAIL(err, RATE_LIMITED, "an answer takes %u ms now", *ret_retry_ms);
+    }
+    return KW_OK;
+}
+
 static struct kw_result enter(struct kw_gateway *gateway, const struct kw_edge_open *open,
                               struct kw_caller **ret_caller, uint32_t *ret_retry_ms,
                               struct kw_error *err)
 {
-    uint8_t fingerprint[KW_SHA256_LEN];
+    uint64_t now_ns = kw_clock_mono_ns();
+    struct kw_result in_time;
 
-    KW_TRY(kw_sha256(open->peer->certificate, fingerprint, err));
-    return kw_callers_enter(gateway->callers, fingerprint, kw_clock_mono_ns() / NS_PER_MS,
-                            ret_caller, ret_retry_ms, err);
+    KW_TRY(kw_callers_enter(gateway->callers, open->peer->certificate, now_ns / NS_PER_MS,
+                            ret_caller, ret_retry_ms, err));
+    in_time = ensure_in_time(gateway, open, *ret_caller, now_ns, ret_retry_ms, err);
+    if (!kw_ok(in_time)) {
+        kw_callers_leave(gateway->callers, *ret_caller);
+    }
+    return in_time;
 }
 
 static void on_open(struct kw_edge_call *call, const struct kw_edge_open *open, void *context)
@@ -187,6 +247,7 @@ static void on_open(struct kw_edge_call *call, const struct kw_edge_open *open, 
     serving->request_id = open->request_id;
     serving->caller = caller;
     serving->start_ns = kw_clock_mono_ns();
+    serving->ahead = serving->pace != NULL ? kw_pace_enter(serving->pace) : 0;
     serving->next = gateway->servings;
     if (serving->next != NULL) {
         serving->next->prev = serving;

@@ -12,6 +12,7 @@
 #include "common/rpc/hop.h"
 #include "services/gateway/callers.h"
 #include "services/gateway/edge/edge.h"
+#include "services/gateway/pace.h"
 
 struct kw_gateway;
 struct kw_serving;
@@ -26,8 +27,8 @@ struct kw_serving_events {
     bool standing; /* has no natural end: a drain finishes it */
 };
 
-/* The first member of what answers a call. `events`, `method` and
- * `deadline_ns` are set by who makes it. */
+/* The first member of what answers a call. `events`, `method`, `deadline_ns` and `pace` are set by
+ * who makes it. */
 struct kw_serving {
     const struct kw_serving_events *events;
     const char *method;   /* for log and metrics: static */
@@ -37,6 +38,8 @@ struct kw_serving {
     const struct kw_edge_peer *peer;
     struct kw_bytes request_id;
     struct kw_caller *caller; /* NULL: refused before it was counted */
+    struct kw_pace *pace;     /* where its time is noted; NULL: nowhere */
+    uint32_t ahead;           /* calls that `pace` had before it */
     uint64_t start_ns;
     struct kw_serving *prev;
     struct kw_serving *next;

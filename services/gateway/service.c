@@ -7,7 +7,11 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/pki/certificate.h"
 #include "common/pki/spiffe.h"
+#include "common/rpc/methods.h"
+
+#include <stdlib.h>
 
 /* --- the hop to authz --- */
 
@@ -178,14 +182,39 @@ static struct kw_result edge_make(struct kw_gateway *gateway, struct kw_error *e
     return kw_edge_new(gateway->loop, &options, &gateway->edge, &gateway->port, err);
 }
 
+/* Reads may be an auditor's: which of the two it is only authz knows. */
+static bool is_officer(struct kw_bytes certificate, void *context)
+{
+    const struct kw_gateway *gateway = context;
+    KW_SCOPED(kw_certificate_done) struct kw_certificate leaf = {0};
+    struct kw_spiffe id;
+
+    return kw_ok(kw_certificate_from_der(&leaf, certificate, NULL)) &&
+           kw_ok(kw_certificate_identity(&leaf, gateway->config->trust_domain, &id, NULL)) &&
+           id.role == KW_ROLE_OPERATOR;
+}
+
+static struct kw_result paces_make(struct kw_gateway *gateway, struct kw_error *err)
+{
+    size_t count;
+
+    (void)kw_method_table(&count);
+    gateway->paces = calloc(count, sizeof(*gateway->paces));
+    KW_ENSURE(gateway->paces != NULL, err, MEMORY, "paces of %zu methods", count);
+    return KW_OK;
+}
+
 static struct kw_result parts_make(struct kw_gateway *gateway, struct kw_error *err)
 {
     const struct kw_gateway_config *config = gateway->config;
     const struct kw_caller_limits limits = {.calls = config->calls_max,
                                             .calls_per_caller = config->caller_calls_max,
-                                            .per_second = config->caller_rate_max};
+                                            .per_second = config->caller_rate_max,
+                                            .officer = is_officer,
+                                            .context = gateway};
 
     KW_TRY(kw_callers_new(&limits, &gateway->callers, err));
+    KW_TRY(paces_make(gateway, err));
     KW_TRY(kw_descriptors_new(&gateway->descriptors, err));
     KW_TRY(kw_health_new(gateway->loop, &gateway->health, err));
     return cache_make(gateway, err);
@@ -222,6 +251,7 @@ void kw_gateway_free(struct kw_gateway *gateway)
     kw_rpc_free(gateway->rpc);
     kw_loop_free(gateway->loop);
     kw_callers_free(gateway->callers);
+    free(gateway->paces);
     kw_descriptors_free(gateway->descriptors);
     kw_buf_done(&gateway->scratch);
 }

@@ -5,17 +5,19 @@
 """
 import json
 import queue
+import re
 import signal
 import threading
 import unittest
 
-from gateway_support import (TIMEOUT_S, Caller, GatewayCase, World, details, eventually, failure, messages,
+from gateway_support import (CALLER_URI, TIMEOUT_S, Caller, GatewayCase, World, details, eventually, failure, messages,
                              metric, new_id, wait_for_authz)
 
 import grpc
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
 GET_PARTNER = "/keyward.v1.PartnerService/GetPartner"
+OFFICER_URI = CALLER_URI + "operator/opr_" + "a" * 26
 BATCH = "/keyward.v1.DeviceAccessService/BatchGetDeviceAccess"
 SOURCE = "/keyward.v1.ReceiptService/GetVerificationData"
 STATUS = "/keyward.v1.StatusService/GetStatus"
@@ -368,6 +370,74 @@ class Limits(GatewayCase):
             self.assertEqual((status.code, found["ErrorInfo"].reason), (8, "RATE_LIMITED"))
             return found
         return None
+
+
+class Overload(GatewayCase):
+    """More is asked for than there is: partners are refused at the door, officers get through."""
+    SETTINGS = {"calls_max": 32, "caller_calls_max": 32}
+    PARTNERS = 28  # of the 32; an eighth is kept
+
+    def setUp(self):
+        super().setUp()
+        self.officer = self.enterContext(Caller(self.world, self.gateway, self.world.caller(OFFICER_URI)))
+        self.request = messages.method(GET_PARTNER)[1](name="hold").SerializeToString()
+
+    def hold(self, caller, count, timeout):
+        calls = [caller.channel.unary_unary(GET_PARTNER).future(self.request, timeout=timeout) for _ in range(count)]
+        for call in calls:
+            self.addCleanup(call.cancel)
+        return calls
+
+    def test_officers_get_through_when_partners_fill_it(self):
+        before = self.alice.stats()["held"]
+        self.hold(self.alice, self.PARTNERS, TIMEOUT_S)
+        eventually(lambda: self.officer.stats()["held"] == before + self.PARTNERS, "full of partners")
+        bob = self.enterContext(Caller(self.world, self.gateway, self.world.bob))
+        self.assertRefused(lambda: bob.partner("p"), Code.RESOURCE_EXHAUSTED, "RATE_LIMITED")
+        self.assertEqual(self.officer.partner("p").name, "p")
+        self.assertEqual(len(self.officer.create(new_id())), 2)
+
+    def test_who_will_not_be_answered_in_time_is_refused_at_the_door(self):
+        late = 'keyward_limits_reached_total{limit="late"}'
+        before = self.alice.stats()["held"]
+        calls = self.hold(self.alice, 20, TIMEOUT_S)
+        eventually(lambda: self.officer.stats()["held"] == before + 20, "a queue")
+        found = eventually(self.refused_for_its_place, "refused")
+        self.assertEqual(found["ErrorInfo"].reason, "RATE_LIMITED")
+        self.assertGreater(found["RetryInfo"].retry_delay.ToMilliseconds(), 75)
+        refused = metric(self.gateway, late)
+        self.assertGreater(refused, 0)
+        self.alice.partner("p", timeout=TIMEOUT_S)  # it has the time
+        try:
+            self.officer.partner("p", timeout=0.1)  # is let in, whatever becomes of it
+        except grpc.RpcError as error:
+            self.assertEqual(error.code(), Code.DEADLINE_EXCEEDED)
+        self.assertEqual(metric(self.gateway, late), refused)
+        for call in calls:
+            call.cancel()
+
+    def refused_for_its_place(self):
+        """Four behind the queue are late, so that the gateway knows what a place costs; then one that has less time."""
+        for call in self.hold(self.alice, 4, 0.5):
+            self.assertEqual(call.code(), Code.DEADLINE_EXCEEDED)
+        error = failure(lambda: self.alice.partner("hold", timeout=0.1))
+        return details(error)[1] if error.code() == Code.RESOURCE_EXHAUSTED else None
+
+    def test_refusals_are_told_in_one_line_a_second(self):
+        before = self.alice.stats()["held"]
+        self.hold(self.alice, self.PARTNERS, TIMEOUT_S)
+        bob = self.enterContext(Caller(self.world, self.gateway, self.world.bob))
+
+        def untold():
+            with self.assertRaises(grpc.RpcError):
+                bob.partner("p")
+            return re.findall(r'"msg":"calls refused".*"calls":(\d+)', self.gateway.log_text())
+        eventually(lambda: self.officer.stats()["held"] == before + self.PARTNERS, "full of partners")
+        told = eventually(untold, "a line that stands for many")
+        lines = self.gateway.log_text().count('"reason":"RATE_LIMITED"')
+        handled = metric(self.gateway, 'keyward_rpc_handled_total{reason="rate"}')
+        self.assertGreaterEqual(handled, int(told[0]))
+        self.assertLess(lines, handled)
 
 
 class Rate(GatewayCase):
