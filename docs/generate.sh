@@ -11,6 +11,7 @@ services=(gateway authz orchestrator cryptocore)
 mkdir -p "$out"
 "$bin/keyward-tables" errors >"$out/errors.md"
 "$bin/keyward-tables" metrics >"$out/metrics.md"
+"$bin/keyward-tables" failpoints >"$out/failpoints.md"
 "$bin/keyward-key-states" >"$out/key-states.md"
 for service in "${services[@]}"; do
     "$bin/keyward-$service" --print-settings-doc >"$out/settings-$service.md"

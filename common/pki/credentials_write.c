@@ -2,6 +2,7 @@
  * durable, then put in its place by one rename of a link. */
 #include "common/pki/credentials.h"
 
+#include "common/base/failpoint.h"
 #include "common/base/file.h"
 #include "common/crypto/keyfile.h"
 
@@ -142,5 +143,8 @@ struct kw_result kw_credentials_write(const char *path, const struct kw_credenti
     KW_TRY(place_choose(&place, err));
     KW_TRY(generation_remove(&place, err));
     KW_TRY(generation_write(&place, pem, err));
-    return link_swap(&place, err);
+    KW_FAILPOINT(KW_FP_CREDENTIALS_BEFORE_SWAP, err);
+    KW_TRY(link_swap(&place, err));
+    KW_FAILPOINT(KW_FP_CREDENTIALS_AFTER_SWAP, err);
+    return KW_OK;
 }

@@ -13,9 +13,6 @@
 #include "common/pki/credentials.h"
 #include "common/rpc/hop.h"
 
-/* Armed by a test: then it is time, whatever the certificate says. */
-#define KW_FP_RENEWAL_DUE "renewal.due"
-
 struct kw_service_renewal;
 
 struct kw_service_renewal_options {

@@ -4,6 +4,7 @@
  * to it, byte for byte: editing a migration that is out, or going back behind one, is noticed at
  * start-up and not later.
  */
+#include "common/base/failpoint.h"
 #include "common/store/store_internal.h"
 
 static const char create_table[] = "CREATE TABLE IF NOT EXISTS schema_migrations ("
@@ -58,7 +59,10 @@ static struct kw_result run_and_record(struct kw_conn *conn, const struct kw_mig
     kw_bind_text(stmt, 3, migration->sql);
     KW_TRY(kw_exec(stmt, NULL, err));
     kw_conn_settle(conn);
-    return kw_conn_control(conn, "COMMIT", err);
+    KW_FAILPOINT(KW_FP_STORE_BEFORE_MIGRATION, err);
+    KW_TRY(kw_conn_control(conn, "COMMIT", err));
+    KW_FAILPOINT(KW_FP_STORE_AFTER_MIGRATION, err);
+    return KW_OK;
 }
 
 static struct kw_result migrate(struct kw_conn *conn, const struct kw_migration *migrations,

@@ -1,9 +1,10 @@
 /* The queue between the loop thread and the store's threads: a linked list under one mutex. */
+#include "common/base/metrics.h"
 #include "common/store/store_internal.h"
 
-void kw_job_queue_init(struct kw_job_queue *queue)
+void kw_job_queue_init(struct kw_job_queue *queue, const char *name)
 {
-    *queue = (struct kw_job_queue){0};
+    *queue = (struct kw_job_queue){.name = name};
     (void)pthread_mutex_init(&queue->mutex, NULL);
     (void)pthread_cond_init(&queue->wake, NULL);
     queue->end = &queue->first;
@@ -27,6 +28,7 @@ struct kw_result kw_job_queue_push(struct kw_job_queue *queue, struct kw_store_j
         *queue->end = job;
         queue->end = &job->next;
         queue->count++;
+        kw_metric_set(KW_M_QUEUE, queue->name, (int64_t)queue->count);
     }
     pthread_mutex_unlock(&queue->mutex);
     KW_ENSURE(!full, err, LIMIT_REACHED, "%d jobs wait for the store", KW_STORE_JOBS_MAX);
@@ -75,6 +77,7 @@ struct kw_store_job *kw_job_queue_take(struct kw_job_queue *queue, size_t max)
         pthread_cond_wait(&queue->wake, &queue->mutex);
     }
     front = cut_front(queue, max);
+    kw_metric_set(KW_M_QUEUE, queue->name, (int64_t)queue->count);
     pthread_mutex_unlock(&queue->mutex);
     return front;
 }

@@ -82,8 +82,8 @@ static struct kw_store *new_store(struct kw_loop *loop, const struct kw_store_op
     store->loop = loop;
     store->flush.run = wake_writer;
     store->lock_fd = -1;
-    kw_job_queue_init(&store->writes);
-    kw_job_queue_init(&store->reads);
+    kw_job_queue_init(&store->writes, "store_writes");
+    kw_job_queue_init(&store->reads, "store_reads");
     return store;
 }
 

@@ -116,6 +116,7 @@ struct kw_result kw_store_identity(struct kw_conn *conn, struct kw_id *ret_id,
 /* --- queue.c: jobs on their way to a thread --- */
 
 struct kw_job_queue {
+    const char *name;      /* of its gauge */
     pthread_mutex_t mutex; /* guards everything below */
     pthread_cond_t wake;
     struct kw_store_job *first;
@@ -124,7 +125,7 @@ struct kw_job_queue {
     bool closing;
 };
 
-void kw_job_queue_init(struct kw_job_queue *queue);
+void kw_job_queue_init(struct kw_job_queue *queue, const char *name);
 void kw_job_queue_done(struct kw_job_queue *queue);
 
 /* Appends without waking anybody. Fails: LIMIT_REACHED. */

@@ -40,10 +40,10 @@ static struct kw_result write_group(struct kw_conn *conn, struct kw_store_job *g
     for (struct kw_store_job *job = group; job != NULL; job = job->next) {
         KW_TRY(run_in_savepoint(conn, job, err));
     }
-    KW_ENSURE(!kw_failpoint_hit("store.before_commit"), err, STORE_UNAVAILABLE,
+    KW_ENSURE(!kw_failpoint_hit(KW_FP_STORE_BEFORE_COMMIT), err, STORE_UNAVAILABLE,
               "failpoint store.before_commit");
     KW_TRY(kw_conn_control(conn, "COMMIT", err));
-    KW_ENSURE(!kw_failpoint_hit("store.after_commit"), err, STORE_UNAVAILABLE,
+    KW_ENSURE(!kw_failpoint_hit(KW_FP_STORE_AFTER_COMMIT), err, STORE_UNAVAILABLE,
               "failpoint store.after_commit");
     return KW_OK;
 }
@@ -125,12 +125,16 @@ static struct kw_result checkpoint_if_due(struct kw_store *store, struct kw_erro
     if (conn->wal_pages < KW_STORE_WAL_PAGES) {
         return KW_OK;
     }
+    KW_ENSURE(!kw_failpoint_hit(KW_FP_STORE_BEFORE_CHECKPOINT), err, STORE_UNAVAILABLE,
+              "failpoint store.before_checkpoint");
     code = overgrown ? checkpoint(conn, SQLITE_CHECKPOINT_RESTART, KW_STORE_RESTART_WAIT_MS)
                      : checkpoint(conn, SQLITE_CHECKPOINT_PASSIVE, 0);
     if (code != SQLITE_OK) {
         return kw_conn_error(conn, code, "checkpoint", err);
     }
     atomic_fetch_add(&store->counters.checkpoints, 1);
+    KW_ENSURE(!kw_failpoint_hit(KW_FP_STORE_AFTER_CHECKPOINT), err, STORE_UNAVAILABLE,
+              "failpoint store.after_checkpoint");
     return KW_OK;
 }
 

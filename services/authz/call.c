@@ -3,6 +3,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/container.h"
+#include "common/base/failpoint.h"
 #include "common/base/log.h"
 #include "common/base/metrics.h"
 #include "common/rpc/arena_proto.h"
@@ -165,13 +166,20 @@ static bool gateway_has_it(const struct kw_authz_call *call)
            kw_bytes_equal(call->caller.cached_digest, KW_BYTES_OF(digest));
 }
 
+static struct kw_result answer_make(struct kw_authz_call *call, struct kw_bytes *ret_context,
+                                    struct kw_error *err)
+{
+    KW_FAILPOINT(KW_FP_AUTHZ_BEFORE_ANSWER, err);
+    return outcome_make(call, ret_context, err);
+}
+
 void kw_authz_call_answer(struct kw_authz_call *call)
 {
     const struct kw_hop_status success = {.reason = KW_E_NONE};
     struct kw_hop_item item = {.data = call->response};
     struct kw_error error;
 
-    if (!kw_ok(outcome_make(call, &item.context, &error))) {
+    if (!kw_ok(answer_make(call, &item.context, &error))) {
         kw_authz_call_fail(call, &error);
         return;
     }
@@ -289,6 +297,7 @@ static struct kw_result mutate(struct kw_authz_call *call, struct kw_tx *tx, str
         call->replayed = true;
         return KW_OK;
     }
+    KW_FAILPOINT(KW_FP_AUTHZ_BEFORE_EFFECT, err);
     KW_TRY(call->operation->run(call, tx, err));
     if (call->validate_only) {
         return KW_OK;
@@ -296,7 +305,9 @@ static struct kw_result mutate(struct kw_authz_call *call, struct kw_tx *tx, str
     kw_copy(row.body_hash, call->body_hash, sizeof(row.body_hash));
     row.response = call->response;
     KW_TRY(kw_request_insert(tx, &key, &row, err));
-    return kw_authz_call_audit(call, tx, err);
+    KW_TRY(kw_authz_call_audit(call, tx, err));
+    KW_FAILPOINT(KW_FP_AUTHZ_AFTER_EFFECT, err);
+    return KW_OK;
 }
 
 static struct kw_result first_run(struct kw_authz_call *call, struct kw_tx *tx,

@@ -3,6 +3,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/container.h"
+#include "common/base/failpoint.h"
 #include "common/base/log.h"
 #include "common/base/metrics.h"
 #include "services/authz/quota_table.h"
@@ -24,6 +25,7 @@ static struct kw_result page_write(struct kw_store_job *job, struct kw_tx *tx, s
     struct kw_diary *diary = KW_CONTAINER_OF(job, struct kw_diary, job);
     const struct kw_diary_page *page = &diary->page;
 
+    KW_FAILPOINT(KW_FP_AUTHZ_BEFORE_DIARY, err);
     for (size_t i = 0; i < page->denial_count; i++) {
         KW_TRY(kw_denial_insert(tx, &diary->boot, &page->denials[i], err));
     }
@@ -33,6 +35,7 @@ static struct kw_result page_write(struct kw_store_job *job, struct kw_tx *tx, s
     for (size_t i = 0; i < page->quota_count; i++) {
         KW_TRY(kw_quota_store(tx, &page->quotas[i], err));
     }
+    KW_FAILPOINT(KW_FP_AUTHZ_AFTER_DIARY, err);
     return KW_OK;
 }
 

@@ -1,6 +1,7 @@
 /* Capsules for what ends further in, and what is done with its answer. */
 #include "services/authz/forward.h"
 
+#include "common/base/failpoint.h"
 #include "common/base/metrics.h"
 #include "services/authz/disabled_table.h"
 #include "services/authz/operations.h"
@@ -92,6 +93,7 @@ static struct kw_result effect_run(struct kw_authz_call *call, struct kw_tx *tx,
     const struct kw_inner_outcome *outcome = &call->inner.outcome;
     struct kw_id device;
 
+    KW_FAILPOINT(KW_FP_AUTHZ_BEFORE_RETURN, err);
     if (outcome->disabled_count > 0) {
         KW_TRY(device_of(call, &device, err));
     }
@@ -102,6 +104,7 @@ static struct kw_result effect_run(struct kw_authz_call *call, struct kw_tx *tx,
     if (call->operation->effect != NULL && !call->validate_only) {
         KW_TRY(call->operation->effect(call, tx, err));
     }
+    KW_FAILPOINT(KW_FP_AUTHZ_AFTER_RETURN, err);
     return KW_OK;
 }
 

@@ -2,6 +2,7 @@
 #include "services/authz/inner.h"
 
 #include "common/base/container.h"
+#include "common/base/failpoint.h"
 #include "common/base/log.h"
 #include "common/rpc/arena_proto.h"
 #include "common/rpc/messages.h"
@@ -168,6 +169,9 @@ static void on_status(struct kw_hop_call *call, const struct kw_hop_status *stat
     inner->retry_after_ms = status->retry_after_ms;
     if (reason == KW_E_NONE) {
         result = kw_ok(result) ? answer_check(inner, &error) : result;
+        if (kw_ok(result) && kw_failpoint_hit(KW_FP_AUTHZ_AFTER_INNER)) {
+            result = KW_MAKE(&error, SYSTEM, "failpoint: the answer is lost here");
+        }
         if (!kw_ok(result)) {
             detail_keep(inner, &error);
         }
@@ -204,6 +208,7 @@ static struct kw_result hop_start(struct kw_inner *inner, struct kw_error *err)
         .end = true,
     };
 
+    KW_FAILPOINT(KW_FP_AUTHZ_BEFORE_INNER, err);
     KW_ENSURE(inner->authz->inner != NULL, err, PEER_UNAVAILABLE, "the link is closed");
     KW_TRY(authorization_make(inner, &open.item.context, err));
     return kw_hop_open(inner->authz->inner, &open, &events, inner, &inner->hop, err);

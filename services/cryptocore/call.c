@@ -3,6 +3,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/container.h"
+#include "common/base/failpoint.h"
 #include "common/base/limits.h"
 #include "common/base/log.h"
 #include "common/base/metrics.h"
@@ -144,8 +145,10 @@ static struct kw_result receipt_make(struct kw_core_call *call, struct kw_receip
         .capsule = kw_bytes_field(call->authorization->capsule),
         .signer = kw_bytes_field(call->authorization->signer_certificate),
     };
+    KW_FAILPOINT(KW_FP_CORE_BEFORE_RECEIPT, err);
     KW_TRY(receipt_items(call, receipt, &list, err));
     KW_TRY(kw_ledger_issue(call->core->ledger, call->stream, receipt, &record, err));
+    KW_FAILPOINT(KW_FP_CORE_AFTER_RECEIPT, err);
     return kw_core_field(call, record, &call->reply.receipt, err);
 }
 

@@ -2,6 +2,7 @@
 #include "services/cryptocore/ledger_internal.h"
 
 #include "common/base/clock.h"
+#include "common/base/failpoint.h"
 #include "common/base/limits.h"
 #include "common/base/log.h"
 #include "common/base/metrics.h"
@@ -100,8 +101,9 @@ static void standing_data(struct kw_hop_call *call, struct kw_hop_item item, voi
     if (ack == NULL || ack->seq > chain->chain.seq) {
         KW_LOG(ERROR, "receipt acknowledgement makes no sense",
                KW_F_U64("issued", chain->chain.seq));
-    } else {
+    } else if (!kw_failpoint_hit(KW_FP_CORE_BEFORE_FORGET)) {
         kw_ledger_acknowledge(chain, ack->seq);
+        (void)kw_failpoint_hit(KW_FP_CORE_AFTER_FORGET); /* to die there; nothing can fail */
     }
     if (ack != NULL) {
         keyward__internal__v1__receipt_ack__free_unpacked(ack, NULL);

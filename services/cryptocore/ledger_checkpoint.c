@@ -2,6 +2,7 @@
 #include "services/cryptocore/ledger_internal.h"
 
 #include "common/base/clock.h"
+#include "common/base/failpoint.h"
 #include "common/base/limits.h"
 #include "common/base/log.h"
 #include "common/base/metrics.h"
@@ -55,6 +56,7 @@ static struct kw_result checkpoint_send(struct kw_ledger_chain *chain, struct kw
     Keyward__Internal__V1__CheckpointNotice notice = KEYWARD__INTERNAL__V1__CHECKPOINT_NOTICE__INIT;
     KW_SCOPED(kw_buf_done) struct kw_buf record = {0};
 
+    KW_FAILPOINT(KW_FP_CORE_AFTER_CHECKPOINT, err);
     chain->checkpoint.signature = signature;
     KW_TRY(kw_checkpoint_encode(&chain->checkpoint, &record, err));
     notice.checkpoint = kw_field_bytes(kw_buf_bytes(&record));
@@ -104,6 +106,7 @@ static struct kw_result checkpoint_start(struct kw_ledger_chain *chain, struct k
     struct kw_hsm_request request = {.op = KW_HSM_SIGN_CHECKPOINT};
     KW_SCOPED(kw_buf_done) struct kw_buf content = {0};
 
+    KW_FAILPOINT(KW_FP_CORE_BEFORE_CHECKPOINT, err);
     chain->checkpoint = (struct kw_checkpoint){
         .core = chain->chain.core,
         .stream = chain->chain.stream,

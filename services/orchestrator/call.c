@@ -4,10 +4,10 @@
 
 #include "common/base/clock.h"
 #include "common/base/container.h"
+#include "common/base/failpoint.h"
 #include "common/base/limits.h"
 #include "common/base/metrics.h"
 #include "common/rpc/arena_proto.h"
-#include "services/orchestrator/failpoints.h"
 #include "services/orchestrator/receipt_log.h"
 
 #include <stdlib.h>
@@ -54,8 +54,8 @@ static void refuse(struct kw_call *call, struct kw_result result)
 
 static void answer(struct kw_call *call)
 {
-    if (kw_failpoint_hit(KW_FP_BEFORE_ANSWER)) {
-        refuse(call, KW_MAKE(&call->error, SYSTEM, "failpoint %s", KW_FP_BEFORE_ANSWER));
+    if (kw_failpoint_hit(KW_FP_ORCH_BEFORE_ANSWER)) {
+        refuse(call, KW_MAKE(&call->error, SYSTEM, "failpoint: durable, not answered"));
         return;
     }
     if (kw_call_send(call)) {
@@ -254,10 +254,11 @@ static struct kw_result write_effect(struct kw_call *call, struct kw_tx *tx, str
     if (call->answered || call->handler->write == NULL) {
         return KW_OK;
     }
-    KW_FAILPOINT(KW_FP_BEFORE_EFFECT, err);
+    KW_FAILPOINT(KW_FP_ORCH_BEFORE_EFFECT, err);
     KW_TRY(call->handler->write(call, tx, err));
-    KW_FAILPOINT(KW_FP_AFTER_EFFECT, err);
-    return kw_call_keep(call, tx, err);
+    KW_TRY(kw_call_keep(call, tx, err));
+    KW_FAILPOINT(KW_FP_ORCH_AFTER_EFFECT, err);
+    return KW_OK;
 }
 
 static struct kw_result write_run(struct kw_store_job *job, struct kw_tx *tx, struct kw_error *err)

@@ -2,9 +2,9 @@
 #include "services/orchestrator/core_link_internal.h"
 
 #include "common/base/container.h"
+#include "common/base/failpoint.h"
 #include "common/base/log.h"
 #include "common/rpc/messages.h"
-#include "services/orchestrator/failpoints.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -211,8 +211,8 @@ static void call_status(struct kw_hop_call *hop, const struct kw_hop_status *sta
     } else if (!call->answered) {
         call->result = KW_MAKE(&call->error, INTERNAL, "core: no answer");
     }
-    if (kw_ok(call->result) && kw_failpoint_hit(KW_FP_AFTER_CORE)) {
-        call->result = KW_MAKE(&call->error, SYSTEM, "failpoint %s", KW_FP_AFTER_CORE);
+    if (kw_ok(call->result) && kw_failpoint_hit(KW_FP_ORCH_AFTER_CORE)) {
+        call->result = KW_MAKE(&call->error, SYSTEM, "failpoint: the receipt is lost here");
     }
     if (kw_ok(call->result) && call->needs_receipt) {
         take_reply(call);
@@ -234,7 +234,7 @@ struct kw_result kw_core_call_start(struct kw_core_link *link, struct kw_core_ca
         .end = true,
     };
 
-    KW_FAILPOINT(KW_FP_BEFORE_CORE, err);
+    KW_FAILPOINT(KW_FP_ORCH_BEFORE_CORE, err);
     KW_ENSURE(kw_core_link_ready(link), err, PEER_UNAVAILABLE, "%s",
               link->connected ? "the receipt chain is broken" : "no core is connected");
     call->link = link;

@@ -4,12 +4,12 @@
 
 #include "common/audit/checkpoint.h"
 #include "common/base/container.h"
+#include "common/base/failpoint.h"
 #include "common/base/limits.h"
 #include "common/base/log.h"
 #include "common/rpc/messages.h"
 #include "common/rpc/methods.h"
 #include "services/orchestrator/chain_table.h"
-#include "services/orchestrator/failpoints.h"
 #include "services/orchestrator/receipt_log.h"
 
 #include <stdlib.h>
@@ -106,7 +106,10 @@ static struct kw_result store_checkpoint(struct kw_store_job *job, struct kw_tx 
 {
     struct notice *notice = KW_CONTAINER_OF(job, struct notice, job);
 
-    return kw_checkpoint_insert(tx, &notice->checkpoint, notice->record, err);
+    KW_FAILPOINT(KW_FP_ORCH_BEFORE_CHECKPOINT, err);
+    KW_TRY(kw_checkpoint_insert(tx, &notice->checkpoint, notice->record, err));
+    KW_FAILPOINT(KW_FP_ORCH_AFTER_CHECKPOINT, err);
+    return KW_OK;
 }
 
 static void store_checkpoint_done(struct kw_store_job *job)
@@ -245,7 +248,7 @@ void kw_core_standing_ack(struct kw_flush *flush)
     uint8_t bytes[16]; /* a tag and a varint */
 
     if (link->standing == NULL || window == NULL || window->durable == link->acked ||
-        kw_failpoint_hit(KW_FP_BEFORE_ACK)) {
+        kw_failpoint_hit(KW_FP_ORCH_BEFORE_ACK)) {
         return;
     }
     ack.seq = window->durable;
@@ -254,5 +257,6 @@ void kw_core_standing_ack(struct kw_flush *flush)
             (struct kw_hop_item){
                 .data = KW_BYTES(bytes, keyward__internal__v1__receipt_ack__pack(&ack, bytes))})) {
         link->acked = window->durable;
+        (void)kw_failpoint_hit(KW_FP_ORCH_AFTER_ACK); /* to die there; there is nothing to fail */
     }
 }

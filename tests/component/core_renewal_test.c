@@ -229,7 +229,7 @@ Test(core_renewal, a_list_that_no_officer_signed_starts_no_core)
 
 static void up_due(void)
 {
-    cr_assert_eq(setenv("KEYWARD_FAILPOINTS", KW_FP_RENEWAL_DUE "=error", 1), 0);
+    cr_assert_eq(setenv("KEYWARD_FAILPOINTS", "renewal.due=error", 1), 0);
     core_fixture_init(&fx);
 }
 

@@ -3,7 +3,6 @@
 #include "common/base/failpoint.h"
 #include "common/pki/csr.h"
 #include "services/orchestrator/core_link.h"
-#include "services/orchestrator/failpoints.h"
 #include "tests/component/orchestrator_fixture.h"
 
 #include <keyward/v1/enrollment_service.pb-c.h>
@@ -178,29 +177,29 @@ Test(orchestrator_member, confirms_a_transport_key_and_delivers_under_it_then)
 
 /* --- stopped half-way --- */
 
-static void arm(const char *failpoint)
+static void arm(enum kw_failpoint point)
 {
     char text[96];
 
-    snprintf(text, sizeof(text), "%s=error:1", failpoint);
+    snprintf(text, sizeof(text), "%s=error:1", kw_failpoint_row(point)->name);
     setenv("KEYWARD_FAILPOINTS", text, 1);
     MUST(kw_failpoint_load(err));
 }
 
 /* A batch is asked for twice under one request id, the first time with a failure at the place. */
-static struct asked batch_after(const char *failpoint, enum kw_reason first)
+static struct asked batch_after(enum kw_failpoint point, enum kw_reason first)
 {
     Keyward__V1__CreateBatchRequest body;
     struct asking asking = orch_batch_ask(&fx, &body, 2);
 
-    arm(failpoint);
+    arm(point);
     cr_assert(eq(int, orch_ask(&fx, &asking).reason, first));
     return orch_ask(&fx, &asking);
 }
 
 Test(orchestrator_member, makes_a_batch_after_a_failure_before_the_core)
 {
-    struct asked asked = batch_after(KW_FP_BEFORE_CORE, KW_E_SYSTEM);
+    struct asked asked = batch_after(KW_FP_ORCH_BEFORE_CORE, KW_E_SYSTEM);
 
     cr_assert(eq(sz, orch_chunk(&fx, &asked)->n_items, 2));
     cr_assert(eq(u64, fx.core.chain.seq, 1));
@@ -208,7 +207,7 @@ Test(orchestrator_member, makes_a_batch_after_a_failure_before_the_core)
 
 Test(orchestrator_member, keeps_the_receipt_when_the_effect_could_not_be_written)
 {
-    struct asked asked = batch_after(KW_FP_BEFORE_EFFECT, KW_E_SYSTEM);
+    struct asked asked = batch_after(KW_FP_ORCH_BEFORE_EFFECT, KW_E_SYSTEM);
 
     cr_assert(eq(sz, orch_chunk(&fx, &asked)->n_items, 2));
     cr_assert(not(asked.outcome->replayed));
@@ -218,7 +217,7 @@ Test(orchestrator_member, keeps_the_receipt_when_the_effect_could_not_be_written
 
 Test(orchestrator_member, rolls_an_effect_back_whole)
 {
-    struct asked asked = batch_after(KW_FP_AFTER_EFFECT, KW_E_SYSTEM);
+    struct asked asked = batch_after(KW_FP_ORCH_AFTER_EFFECT, KW_E_SYSTEM);
 
     cr_assert(eq(sz, orch_chunk(&fx, &asked)->n_items, 2));
     cr_assert(not(asked.outcome->replayed));
@@ -227,7 +226,7 @@ Test(orchestrator_member, rolls_an_effect_back_whole)
 
 Test(orchestrator_member, replays_what_was_durable_but_never_answered)
 {
-    struct asked asked = batch_after(KW_FP_BEFORE_ANSWER, KW_E_SYSTEM);
+    struct asked asked = batch_after(KW_FP_ORCH_BEFORE_ANSWER, KW_E_SYSTEM);
 
     cr_assert(eq(sz, orch_chunk(&fx, &asked)->n_items, 2));
     cr_assert(asked.outcome->replayed);
@@ -247,7 +246,7 @@ Test(orchestrator_member, does_not_suspend_twice_after_a_failure)
     body.request_id = orch_request_id(&fx);
     body.name = orch_released_device(&fx)->key;
     body.justification = (char *)(uintptr_t) "lost";
-    arm(KW_FP_BEFORE_ANSWER);
+    arm(KW_FP_ORCH_BEFORE_ANSWER);
     cr_assert(eq(int, orch_ask(&fx, &asking).reason, KW_E_SYSTEM));
     asked = orch_ask(&fx, &asking);
     response = (const Keyward__V1__SuspendKeyResponse *)orch_message(

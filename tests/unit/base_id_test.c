@@ -161,7 +161,7 @@ static enum kw_reason arm(const char *text)
 
 static struct kw_result step(struct kw_error *err)
 {
-    KW_FAILPOINT("step", err);
+    KW_FAILPOINT(KW_FP_RENEWAL_DUE, err);
     return KW_OK;
 }
 
@@ -176,38 +176,59 @@ Test(failpoint, fires_at_the_passing_named_and_once)
 {
     struct kw_error err;
 
-    cr_assert(eq(int, arm("other=error,step=error:2"), KW_E_NONE));
+    cr_assert(eq(int, arm("store.after_commit=error,renewal.due=error:2"), KW_E_NONE));
     cr_assert(kw_ok(step(&err)));
     cr_assert(eq(int, step(&err).reason, KW_E_SYSTEM));
-    cr_assert(eq(str, err.message, "failpoint step"));
+    cr_assert(eq(str, err.message, "failpoint renewal.due"));
     cr_assert(kw_ok(step(&err)));
 }
 
 Test(failpoint, abort_ends_the_process, .signal = SIGABRT)
 {
-    cr_assert(eq(int, arm("step=abort"), KW_E_NONE));
+    cr_assert(eq(int, arm("renewal.due=abort"), KW_E_NONE));
     KW_IGNORE(step(NULL));
 }
 
 Test(failpoint, malformed_arming_is_refused)
 {
-    const char *bad[] = {"step",
+    const char *bad[] = {"renewal.due",
+                         "renewal.due,renewal.due=error",
+                         "renewal.du=error",
+                         "renewal.due2=error",
                          "=abort",
-                         "step=",
-                         "step=crash",
-                         "step=abort:",
-                         "step=error:0",
-                         "step=error:-1",
-                         "step=error:x",
-                         "step=error:1x",
-                         "step=errors",
-                         "step=error: 1",
+                         "renewal.due=",
+                         "renewal.due=crash",
+                         "renewal.due=abort:",
+                         "renewal.due=error:0",
+                         "renewal.due=error:-1",
+                         "renewal.due=error:x",
+                         "renewal.due=error:1x",
+                         "renewal.due=errors",
+                         "renewal.due=error: 1",
                          ",",
-                         "step=error,,",
-                         "a=error,b",
-                         "a=error,b=error,c=error,d=error,e=error,f=error,g=error,h=error,i=error"};
+                         "renewal.due=error,,"};
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         cr_assert(eq(int, arm(bad[i]), KW_E_CONFIG_INVALID), "%s", bad[i]);
+    }
+}
+
+Test(failpoint, names_are_unique_and_tell_their_process)
+{
+    static const char *const processes[] = {"gateway", "authz", "orchestrator", "cryptocore"};
+
+    for (int i = 0; i < KW_FP_COUNT_; i++) {
+        const struct kw_failpoint_row *row = kw_failpoint_row((enum kw_failpoint)i);
+        size_t known = 0;
+
+        for (size_t p = 0; p < 4; p++) {
+            known += strstr(row->processes, processes[p]) != NULL;
+        }
+        cr_assert(gt(sz, known, 0), "%s", row->name);
+        cr_assert(lt(sz, strlen(row->name), 48), "%s", row->name);
+        for (int j = 0; j < i; j++) {
+            cr_assert(
+                ne(str, (char *)row->name, (char *)kw_failpoint_row((enum kw_failpoint)j)->name));
+        }
     }
 }
