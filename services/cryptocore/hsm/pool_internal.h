@@ -32,7 +32,8 @@ struct kw_hsm_pending {
 struct kw_hsm_queue {
     struct kw_hsm_pending *head;
     struct kw_hsm_pending *tail;
-    size_t items; /* requests, not submissions */
+    size_t items;      /* requests, not submissions */
+    const char *gauge; /* shows `items`; NULL: nothing does */
 };
 
 /*   IDLE ──start──▶ STARTING ──hello──▶ READY ──deadline missed──▶ DRAINING ──caught up──▶ READY

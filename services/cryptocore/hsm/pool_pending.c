@@ -1,7 +1,16 @@
 /* Pending submissions: their queue, their answers, and how they end. */
+#include "common/base/metrics.h"
 #include "services/cryptocore/hsm/pool_internal.h"
 
 #include <stdlib.h>
+
+static void items_set(struct kw_hsm_queue *queue, size_t items)
+{
+    queue->items = items;
+    if (queue->gauge != NULL) {
+        kw_metric_set(KW_M_QUEUE, queue->gauge, (int64_t)items);
+    }
+}
 
 void kw_hsm_queue_push(struct kw_hsm_queue *queue, struct kw_hsm_pending *pending)
 {
@@ -12,7 +21,7 @@ void kw_hsm_queue_push(struct kw_hsm_queue *queue, struct kw_hsm_pending *pendin
         queue->head = pending;
     }
     queue->tail = pending;
-    queue->items += pending->count;
+    items_set(queue, queue->items + pending->count);
 }
 
 void kw_hsm_queue_push_front(struct kw_hsm_queue *queue, struct kw_hsm_pending *pending)
@@ -22,7 +31,7 @@ void kw_hsm_queue_push_front(struct kw_hsm_queue *queue, struct kw_hsm_pending *
     if (queue->tail == NULL) {
         queue->tail = pending;
     }
-    queue->items += pending->count;
+    items_set(queue, queue->items + pending->count);
 }
 
 struct kw_hsm_pending *kw_hsm_queue_pop(struct kw_hsm_queue *queue)
@@ -50,7 +59,7 @@ void kw_hsm_queue_remove(struct kw_hsm_queue *queue, struct kw_hsm_pending *pend
         queue->tail = before;
     }
     pending->next = NULL;
-    queue->items -= pending->count;
+    items_set(queue, queue->items - pending->count);
 }
 
 static struct kw_result requests_check(const struct kw_hsm_request *requests, size_t count,

@@ -294,6 +294,7 @@ struct kw_result kw_hsm_pool_new(struct kw_loop *loop, const struct kw_hsm_setti
         return result;
     }
     pool->loop = loop;
+    pool->queue.gauge = "hsm";
     pool->events = *events;
     pool->flush.run = on_flush;
     pool->requests_max = KW_HSM_WORKER_REQUESTS_MAX;
