@@ -131,6 +131,7 @@ struct kw_result kw_callers_enter(struct kw_callers *callers, struct kw_bytes ce
     caller->last_ms = now_ms;
     caller->in_flight++;
     callers->in_flight++;
+    kw_metric_set(KW_M_QUEUE, "calls", callers->in_flight);
     *ret_caller = caller;
     return KW_OK;
 }
@@ -139,4 +140,5 @@ void kw_callers_leave(struct kw_callers *callers, struct kw_caller *caller)
 {
     caller->in_flight--;
     callers->in_flight--;
+    kw_metric_set(KW_M_QUEUE, "calls", callers->in_flight);
 }

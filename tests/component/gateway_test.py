@@ -394,6 +394,7 @@ class Overload(GatewayCase):
         eventually(lambda: self.officer.stats()["held"] == before + self.PARTNERS, "full of partners")
         bob = self.enterContext(Caller(self.world, self.gateway, self.world.bob))
         self.assertRefused(lambda: bob.partner("p"), Code.RESOURCE_EXHAUSTED, "RATE_LIMITED")
+        self.assertEqual(metric(self.gateway, 'keyward_queue_length{queue="calls"}'), self.PARTNERS)
         self.assertEqual(self.officer.partner("p").name, "p")
         self.assertEqual(len(self.officer.create(new_id())), 2)
 

@@ -201,9 +201,11 @@ Test(store, a_full_queue_refuses)
     }
     cr_assert(eq(sz, store_test_write_all(&f, jobs, KW_STORE_JOBS_MAX), KW_STORE_JOBS_MAX));
     cr_assert(eq(u64, stats().writes_waiting, KW_STORE_JOBS_MAX));
+    cr_assert(eq(i64, kw_metric_value(KW_M_QUEUE, "store_writes"), KW_STORE_JOBS_MAX));
     cr_assert(eq(int, store_test_write(&jobs[KW_STORE_JOBS_MAX]).reason, KW_E_LIMIT_REACHED));
     sem_post(&released);
     store_test_wait(&jobs[KW_STORE_JOBS_MAX - 1]);
+    cr_assert(eq(i64, kw_metric_value(KW_M_QUEUE, "store_writes"), 0));
     cr_assert(eq(i64, store_test_rows(&f), KW_STORE_JOBS_MAX));
     free(jobs);
 }
