@@ -389,6 +389,7 @@ Test(hsm_pool, more_than_the_queue_holds_is_shed)
     calls[last] = test_call(60);
     cr_assert(
         eq(int, kw_hsm_submit(pool, &calls[last].call, requests, 1, NULL).reason, KW_E_HSM_BUSY));
+    cr_assert(eq(i64, kw_metric_value(KW_M_QUEUE, "hsm"), KW_HSM_QUEUE_ITEMS_MAX));
     RUN_UNTIL(calls[last - 1].done);
     for (size_t i = 0; i < last; i++) {
         cr_assert(eq(sz, calls[i].ok_count, 256));
