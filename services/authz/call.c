@@ -310,9 +310,12 @@ static struct kw_result mutate(struct kw_authz_call *call, struct kw_tx *tx, str
     return KW_OK;
 }
 
+/* What has waited here for too long is dropped before anything is done for it. Later there may be an
+ * effect, which is kept, whatever becomes of the answer. */
 static struct kw_result first_run(struct kw_authz_call *call, struct kw_tx *tx,
                                   struct kw_error *err)
 {
+    KW_ENSURE(kw_clock_mono_ns() < call->deadline_ns, err, DEADLINE_EXCEEDED, "waited too long");
     KW_TRY(kw_authz_call_admit(call, tx, err));
     if (call->method->ends == KW_LAYER_AUTHZ && kw_method_has(call->method, KW_METHOD_MUTATES)) {
         return mutate(call, tx, err);
