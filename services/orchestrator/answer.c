@@ -4,7 +4,6 @@
 #include "common/base/log.h"
 #include "common/rpc/arena_proto.h"
 #include "common/rpc/messages.h"
-#include "services/orchestrator/failpoints.h"
 
 struct kw_result kw_call_answer(struct kw_call *call, const ProtobufCMessage *message,
                                 struct kw_error *err)
