@@ -1,14 +1,18 @@
 /* Order of starting and stopping, and restarts. A part that dies is started again on the port it
- * had, so that its neighbours find it; one that keeps dying at once ends the mesh. */
+ * had, so that its neighbours find it; one that keeps dying at once ends the mesh, and so does one
+ * that ends by itself before the mesh is ready. */
 #include "cli/mesh.h"
 
 #include "common/base/clock.h"
 #include "common/base/container.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define RESTART_MS       200U
+#define RESTART_MS       100U
+#define NS_PER_MS        1000000U
+#define BY_SIGNAL        128 /* and its number: a status of its own for a child that was killed */
 #define QUICK_NS         2000000000ULL
 #define QUICK_DEATHS_MAX 5U
 #define STOP_GRACE_MS    15000U
@@ -23,21 +27,39 @@ int kw_mesh_port(const struct kw_mesh *mesh, enum kw_mesh_part part)
 
 static void part_start(struct kw_mesh *mesh, int part);
 
+/* From now on it is found where it is now. */
+static void place(struct kw_mesh_slot *slot)
+{
+    struct kw_child *child = &slot->child;
+    struct kw_error error;
+
+    slot->placed = true;
+    kw_child_env(child, "KEYWARD_LISTEN=127.0.0.1:%d", child->port);
+    kw_child_env(child, "KEYWARD_METRICS_LISTEN=127.0.0.1:%d", child->metrics_port);
+    if (!kw_ok(kw_mesh_ready_file(slot->mesh->options.dir, child->name, child->port,
+                                  child->metrics_port, &error))) {
+        (void)fprintf(stderr, "keyward: %s\n", error.message);
+    }
+}
+
 static void on_ready(void *context)
 {
     struct kw_mesh_slot *slot = context;
     struct kw_mesh *mesh = slot->mesh;
 
     if (slot->child.announces && !slot->placed) {
-        slot->placed = true;
-        kw_child_env(&slot->child, "KEYWARD_LISTEN=127.0.0.1:%d", slot->child.port);
-        kw_child_env(&slot->child, "KEYWARD_METRICS_LISTEN=127.0.0.1:%d", slot->child.metrics_port);
+        place(slot);
+    }
+    if (slot->lost_ns != 0) {
+        (void)fprintf(stderr, "keyward: %s is back after %llu ms\n", names[slot->part],
+                      (unsigned long long)((kw_clock_mono_ns() - slot->lost_ns) / NS_PER_MS));
+        slot->lost_ns = 0;
     }
     if ((int)slot->part + 1 == mesh->next && mesh->next < KW_MESH_PART_COUNT) {
         part_start(mesh, mesh->next++);
     } else if (slot->part == KW_MESH_GATEWAY && !mesh->ready) {
         mesh->ready = true;
-        mesh->events.ready(mesh, mesh->events.context);
+        mesh->options.events.ready(mesh, mesh->options.events.context);
     }
 }
 
@@ -48,7 +70,7 @@ static void timer_closed(struct kw_timer *timer)
 
     mesh->timers_open--;
     if (mesh->timers_open == 0) {
-        mesh->events.stopped(mesh->exit_code, mesh->events.context);
+        mesh->options.events.stopped(mesh->exit_code, mesh->options.events.context);
     }
 }
 
@@ -79,11 +101,27 @@ static void on_restart(struct kw_timer *timer)
     part_start(slot->mesh, (int)slot->part);
 }
 
+/* It could not live: not when somebody killed it after it had become ready. */
+static bool died_at_once(const struct kw_child *child, int64_t status)
+{
+    return kw_clock_mono_ns() - child->started_ns < QUICK_NS &&
+           (child->port == 0 || status != BY_SIGNAL + SIGKILL);
+}
+
+/* A failpoint is for the first life of a part: what comes after it is the recovery. */
+static void prepare_restart(struct kw_mesh_slot *slot)
+{
+    if (!slot->restarted) {
+        slot->restarted = true;
+        kw_child_env(&slot->child, "KEYWARD_FAILPOINTS=");
+    }
+    kw_timer_start(&slot->restart, RESTART_MS, 0);
+}
+
 static void on_gone(int64_t status, void *context)
 {
     struct kw_mesh_slot *slot = context;
     struct kw_mesh *mesh = slot->mesh;
-    bool quick = kw_clock_mono_ns() - slot->child.started_ns < QUICK_NS;
 
     if (mesh->stopping) {
         stop_next(mesh);
@@ -91,12 +129,14 @@ static void on_gone(int64_t status, void *context)
     }
     (void)fprintf(stderr, "keyward: %s ended with %lld; its log is %s\n", names[slot->part],
                   (long long)status, slot->child.log_path);
-    slot->quick_deaths = quick ? slot->quick_deaths + 1 : 0;
-    if (slot->quick_deaths >= QUICK_DEATHS_MAX || !mesh->ready) {
+    slot->lost_ns = slot->lost_ns != 0 ? slot->lost_ns : kw_clock_mono_ns();
+    slot->quick_deaths = died_at_once(&slot->child, status) ? slot->quick_deaths + 1 : 0;
+    if (slot->quick_deaths >= QUICK_DEATHS_MAX ||
+        (!mesh->ready && (status < BY_SIGNAL || slot->child.late))) {
         kw_mesh_stop(mesh, EXIT_FAILURE);
         return;
     }
-    kw_timer_start(&slot->restart, RESTART_MS, 0);
+    prepare_restart(slot);
 }
 
 static void part_start(struct kw_mesh *mesh, int part)
@@ -128,36 +168,37 @@ static void service_plan(struct kw_child *child, const struct kw_mesh_dir *dir, 
     kw_child_arg(child, "--config=%s/config/%s.yaml", dir->path, child->name);
 }
 
-static void slot_plan(struct kw_mesh *mesh, enum kw_mesh_part part, const char *bin_dir)
+static void slot_plan(struct kw_mesh *mesh, enum kw_mesh_part part)
 {
+    const struct kw_mesh_dir *dir = mesh->options.dir;
     struct kw_mesh_slot *slot = &mesh->slots[part];
     struct kw_child *child = &slot->child;
 
     slot->mesh = mesh;
     slot->part = part;
     child->name = names[part];
+    child->start_ms = mesh->options.start_ms;
     child->events = (struct kw_child_events){.ready = on_ready, .gone = on_gone, .context = slot};
-    (void)snprintf(child->log_path, sizeof(child->log_path), "%s/logs/%s.log", mesh->dir->path,
+    (void)snprintf(child->log_path, sizeof(child->log_path), "%s/logs/%s.log", dir->path,
                    child->name);
     kw_timer_init(&slot->restart, mesh->loop, on_restart);
     mesh->timers_open++;
     if (part == KW_MESH_REDIS) {
-        redis_plan(child, mesh->dir);
+        redis_plan(child, dir);
     } else {
-        service_plan(child, mesh->dir, bin_dir);
+        service_plan(child, dir, mesh->options.bin_dir);
     }
     if (part == KW_MESH_CRYPTOCORE) {
-        kw_child_env(child, "SOFTHSM2_CONF=%s/softhsm2.conf", mesh->dir->path);
+        kw_child_env(child, "SOFTHSM2_CONF=%s/softhsm2.conf", dir->path);
     }
 }
 
 struct kw_result kw_mesh_start(struct kw_mesh *mesh, struct kw_loop *loop,
-                               const struct kw_mesh_dir *dir, const char *bin_dir,
-                               const struct kw_mesh_events *events, struct kw_error *err)
+                               const struct kw_mesh_options *options, struct kw_error *err)
 {
-    *mesh = (struct kw_mesh){.loop = loop, .dir = dir, .events = *events, .next = 1};
+    *mesh = (struct kw_mesh){.loop = loop, .options = *options, .next = 1};
     for (int part = 0; part < KW_MESH_PART_COUNT; part++) {
-        slot_plan(mesh, (enum kw_mesh_part)part, bin_dir);
+        slot_plan(mesh, (enum kw_mesh_part)part);
     }
     return kw_child_start(&mesh->slots[KW_MESH_REDIS].child, loop, err);
 }

@@ -29,13 +29,22 @@ struct kw_mesh_slot {
     struct kw_child child;
     struct kw_timer restart;
     bool placed;           /* its ports are fixed for restarts */
+    bool restarted;        /* at least once */
+    uint64_t lost_ns;      /* when it ended, until it is back; 0: it has not */
     unsigned quick_deaths; /* in a row: too many end the mesh */
+};
+
+/* What a mesh is made with. */
+struct kw_mesh_options {
+    const struct kw_mesh_dir *dir;
+    const char *bin_dir; /* of the services' executables */
+    uint64_t start_ms;   /* for each part to become ready, at start and after a restart */
+    struct kw_mesh_events events;
 };
 
 struct kw_mesh {
     struct kw_loop *loop;
-    const struct kw_mesh_dir *dir;
-    struct kw_mesh_events events;
+    struct kw_mesh_options options;
     struct kw_mesh_slot slots[KW_MESH_PART_COUNT];
     int next; /* part to be started next */
     bool ready;
@@ -44,11 +53,9 @@ struct kw_mesh {
     unsigned timers_open;
 };
 
-/* Starts the first part; the rest follows. `bin_dir` holds the services' executables. Fails:
- * SYSTEM. */
+/* Starts the first part; the rest follows. Fails: SYSTEM. */
 struct kw_result kw_mesh_start(struct kw_mesh *mesh, struct kw_loop *loop,
-                               const struct kw_mesh_dir *dir, const char *bin_dir,
-                               const struct kw_mesh_events *events, struct kw_error *err);
+                               const struct kw_mesh_options *options, struct kw_error *err);
 
 /* Stops everything, from outside in; `stopped` follows. Harmless when already stopping. */
 void kw_mesh_stop(struct kw_mesh *mesh, int exit_code);

@@ -1,4 +1,4 @@
-/* Spawning with libuv, the READY line, and the two signals of a stop. */
+/* Spawning with libuv, the READY line with its time limit, and the two signals of a stop. */
 #include "cli/mesh_child.h"
 
 #include "common/base/clock.h"
@@ -14,6 +14,12 @@
 #include <unistd.h>
 
 #define ENVIRON_MAX 256
+
+/* Nothing of ours runs in the child before its program does, so another program asks for the signal:
+ * util-linux is part of every Debian. */
+static const char *const setpriv[] = {"/usr/bin/setpriv", "--pdeathsig", "TERM"};
+
+#define SETPRIV_LEN (sizeof(setpriv) / sizeof(setpriv[0]))
 
 extern char **environ;
 
@@ -72,6 +78,13 @@ static int number_of(const char *line, const char *name)
     return at != NULL ? (int)strtol(at + strlen(name), NULL, 10) : 0;
 }
 
+static void become_ready(struct kw_child *child)
+{
+    kw_timer_stop(&child->grace);
+    child->state = KW_CHILD_READY;
+    child->events.ready(child->events.context);
+}
+
 /* "READY port=43545 metrics=41001": the first is kept for restarts. */
 static void line_take(struct kw_child *child)
 {
@@ -80,8 +93,7 @@ static void line_take(struct kw_child *child)
     if (child->state == KW_CHILD_STARTING && port > 0) {
         child->port = port;
         child->metrics_port = number_of(child->line, " metrics=");
-        child->state = KW_CHILD_READY;
-        child->events.ready(child->events.context);
+        become_ready(child);
     }
 }
 
@@ -120,6 +132,11 @@ static void on_grace(struct kw_timer *timer)
 {
     struct kw_child *child = KW_CONTAINER_OF(timer, struct kw_child, grace);
 
+    if (child->state == KW_CHILD_STARTING) {
+        child->late = true;
+        (void)fprintf(stderr, "keyward: %s is not ready after %llu ms\n", child->name,
+                      (unsigned long long)child->start_ms);
+    }
     (void)uv_process_kill(&child->process, SIGKILL);
 }
 
@@ -140,7 +157,7 @@ static size_t environment_make(const struct kw_child *child, char **list)
 
 static int spawn(struct kw_child *child, int log_fd)
 {
-    char *args[KW_CHILD_ARGS_MAX + 1] = {NULL};
+    char *args[SETPRIV_LEN + KW_CHILD_ARGS_MAX + 1] = {NULL};
     char *env[ENVIRON_MAX];
     uv_stdio_container_t stdio[3] = {{.flags = UV_IGNORE},
                                      {.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE},
@@ -149,8 +166,11 @@ static int spawn(struct kw_child *child, int log_fd)
     uv_process_options_t options = {
         .exit_cb = process_exited, .flags = UV_PROCESS_DETACHED, .stdio = stdio, .stdio_count = 3};
 
+    for (size_t i = 0; i < SETPRIV_LEN; i++) {
+        args[i] = (char *)(uintptr_t)setpriv[i];
+    }
     for (size_t i = 0; i < child->arg_count; i++) {
-        args[i] = child->args[i];
+        args[SETPRIV_LEN + i] = child->args[i];
     }
     (void)environment_make(child, env);
     stdio[1].data.stream = (uv_stream_t *)&child->out;
@@ -168,6 +188,7 @@ struct kw_result kw_child_start(struct kw_child *child, struct kw_loop *loop, st
     KW_ENSURE(log_fd >= 0, err, SYSTEM, "%s: %s", child->log_path, strerror(errno));
     child->loop = loop;
     child->line_len = 0;
+    child->late = false;
     child->started_ns = kw_clock_mono_ns();
     child->process.data = child;
     child->out.data = child;
@@ -182,9 +203,9 @@ struct kw_result kw_child_start(struct kw_child *child, struct kw_loop *loop, st
         KW_FAIL(err, SYSTEM, "%s: %s", child->args[0], uv_strerror(rc));
     }
     (void)uv_read_start((uv_stream_t *)&child->out, on_alloc, on_read);
+    kw_timer_start(&child->grace, child->start_ms, 0);
     if (!child->announces) {
-        child->state = KW_CHILD_READY;
-        child->events.ready(child->events.context);
+        become_ready(child);
     }
     return KW_OK;
 }

@@ -29,7 +29,8 @@ struct kw_child_events {
 /* Caller's storage; args and env are copied into it. Loop thread. */
 struct kw_child {
     const char *name;
-    bool announces; /* prints READY; without, it is ready when it runs */
+    bool announces;    /* prints READY; without, it is ready when it runs */
+    uint64_t start_ms; /* it is killed when it is not READY by then */
     char log_path[PATH_MAX];
     char args[KW_CHILD_ARGS_MAX][PATH_MAX];
     size_t arg_count;
@@ -38,13 +39,14 @@ struct kw_child {
     struct kw_child_events events;
 
     enum kw_child_state state;
-    int port; /* from READY; kept over restarts, so that neighbours find it again */
+    bool late; /* killed because it was not READY in time */
+    int port;  /* from READY; kept over restarts, so that neighbours find it again */
     int metrics_port;
     uint64_t started_ns;
     struct kw_loop *loop;
     uv_process_t process;
     uv_pipe_t out;
-    struct kw_timer grace;
+    struct kw_timer grace; /* for becoming READY, then for ending after SIGTERM */
     char line[KW_CHILD_LINE_MAX];
     size_t line_len;
     unsigned handles_open;
@@ -56,7 +58,7 @@ void kw_child_arg(struct kw_child *child, const char *format, ...)
 void kw_child_env(struct kw_child *child, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Fails: SYSTEM. */
+/* The child gets SIGTERM when we end, however we end. Fails: SYSTEM. */
 struct kw_result kw_child_start(struct kw_child *child, struct kw_loop *loop, struct kw_error *err);
 
 /* SIGTERM, and SIGKILL after `grace_ms`; `gone` follows. Nothing if it does not run. */

@@ -337,3 +337,14 @@ struct kw_result kw_mesh_cli_file(const struct kw_mesh_dir *dir, int port, struc
                     "key_file: @/officer/key.pem\n",
                     port_text, err);
 }
+
+struct kw_result kw_mesh_ready_file(const struct kw_mesh_dir *dir, const char *part, int port,
+                                    int metrics_port, struct kw_error *err)
+{
+    char name[NAME_MAX];
+    char text[64];
+
+    (void)snprintf(name, sizeof(name), "run/%s.ready", part);
+    (void)snprintf(text, sizeof(text), "port=%d metrics=%d\n", port, metrics_port);
+    return put(dir, name, kw_bytes_str(text), KW_KEYFILE_MODE_PUBLIC, err);
+}

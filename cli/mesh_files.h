@@ -41,6 +41,10 @@ struct kw_result kw_mesh_service_files(const struct kw_mesh_dir *dir, const char
  * SYSTEM. */
 struct kw_result kw_mesh_cli_file(const struct kw_mesh_dir *dir, int port, struct kw_error *err);
 
+/* What a part says of itself when it is READY: run/NAME.ready, with its ports. Fails: SYSTEM. */
+struct kw_result kw_mesh_ready_file(const struct kw_mesh_dir *dir, const char *part, int port,
+                                    int metrics_port, struct kw_error *err);
+
 /* Removes a directory of ours and all that is in it. */
 void kw_mesh_dir_remove(const char *path);
 

@@ -14,7 +14,13 @@ static const char *const degradation_columns[] = {"reason", "description", "star
 
 static enum kw_exit run_up(struct kw_cli *cli)
 {
-    return kw_up(kw_cli_argument(cli, "--dir"), kw_cli_argument(cli, "--with-parent") != NULL);
+    const struct kw_up_options options = {
+        .dir = kw_cli_argument(cli, "--dir"),
+        .start_ms = kw_cli_argument(cli, "--start-ms"),
+        .with_parent = kw_cli_argument(cli, "--with-parent") != NULL,
+    };
+
+    return kw_up(&options);
 }
 
 static enum kw_exit run_tour(struct kw_cli *cli)
@@ -83,6 +89,8 @@ const struct kw_command kw_mesh_commands[] = {
      "Starts a whole development mesh and keeps it running until Ctrl-C.",
      {{"--dir", "DIR", NULL, false,
        "Where it lies; must not exist or be empty. Else a temporary one."},
+      {"--start-ms", "MS", NULL, false,
+       "How long each part may take to become ready; 30,000 by default."},
       {"--with-parent", NULL, NULL, false, "Stop also when whoever started it ends."}},
      .run = run_up,
      .bare = true},

@@ -16,7 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define STOP_MS 60000U
+#define STOP_MS  60000U
+#define START_MS 30000U
 
 extern char **environ;
 
@@ -149,34 +150,53 @@ static struct kw_result prepare(struct up *up, const char *dir, struct kw_error 
     return kw_mesh_service_files(&up->dir, up->bin_dir, err);
 }
 
-static struct kw_result run(struct up *up, const char *dir, struct kw_error *err)
+static struct kw_result start_ms_read(const char *text, uint64_t *ret_ms, struct kw_error *err)
+{
+    char *end = NULL;
+
+    *ret_ms = START_MS;
+    if (text != NULL) {
+        *ret_ms = strtoul(text, &end, 10);
+        KW_ENSURE(*end == '\0' && *ret_ms > 0 && *ret_ms <= UINT32_MAX, err, CONFIG_INVALID,
+                  "--start-ms: %s is no number of milliseconds", text);
+    }
+    return KW_OK;
+}
+
+static struct kw_result run(struct up *up, const struct kw_up_options *options,
+                            struct kw_error *err)
 {
     const struct kw_process_hooks hooks = {
         .drain = on_drain, .stop = on_stop, .context = up, .grace_ms = STOP_MS};
-    const struct kw_mesh_events events = {.ready = on_ready, .stopped = on_stopped, .context = up};
+    struct kw_mesh_options mesh = {
+        .dir = &up->dir,
+        .bin_dir = up->bin_dir,
+        .events = {.ready = on_ready, .stopped = on_stopped, .context = up},
+    };
 
-    KW_TRY(prepare(up, dir, err));
+    KW_TRY(start_ms_read(options->start_ms, &mesh.start_ms, err));
+    KW_TRY(prepare(up, options->dir, err));
     KW_TRY(kw_process_prepare(err));
     KW_TRY(kw_loop_new(&up->loop, err));
     KW_TRY(kw_process_new(up->loop, &hooks, &up->process, err));
-    KW_TRY(kw_mesh_start(&up->mesh, up->loop, &up->dir, up->bin_dir, &events, err));
+    KW_TRY(kw_mesh_start(&up->mesh, up->loop, &mesh, err));
     kw_loop_run(up->loop);
     up->exit_code = kw_process_end(up->process);
     kw_loop_free(up->loop);
     return KW_OK;
 }
 
-enum kw_exit kw_up(const char *dir, bool with_parent)
+enum kw_exit kw_up(const struct kw_up_options *options)
 {
     static struct up up; /* large; outlives every callback */
     struct kw_error error;
 
     kw_log_setup("keyward-up", KW_MESH_REGION, KW_LOG_WARN); /* the banner says enough */
-    up.keep = dir != NULL;
-    if (with_parent) {
+    up.keep = options->dir != NULL;
+    if (options->with_parent) {
         (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
     }
-    if (!kw_ok(run(&up, dir, &error))) {
+    if (!kw_ok(run(&up, options, &error))) {
         (void)fprintf(stderr, "keyward: %s\n", error.message);
         return KW_EXIT_USAGE;
     }

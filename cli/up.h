@@ -4,9 +4,14 @@
 
 #include "cli/command.h"
 
-/* Runs a mesh in `dir` (NULL: a new one below TMPDIR, removed after a clean end) until a signal
- * comes or it cannot go on; with `with_parent`, also when the process that started it ends. Prints
- * a banner and READY. */
-enum kw_exit kw_up(const char *dir, bool with_parent);
+/* What `keyward up` is told. */
+struct kw_up_options {
+    const char *dir;      /* NULL: a new one below TMPDIR, removed after a clean end */
+    const char *start_ms; /* how long a part may take to become ready; NULL: 30 s */
+    bool with_parent;     /* stop also when the process that started it ends */
+};
+
+/* Runs a mesh until a signal comes or it cannot go on. Prints a banner and READY. */
+enum kw_exit kw_up(const struct kw_up_options *options);
 
 #endif

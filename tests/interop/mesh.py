@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 START_S = 90
@@ -30,6 +31,9 @@ class Mesh:
         except BaseException:
             self._kill()
             raise
+        self._said = []
+        self._follower = threading.Thread(target=self._follow, daemon=True)
+        self._follower.start()
         self.target = "127.0.0.1:%d" % self.port
         self.root_file = self.directory / "region" / "pki" / "root.pem"
 
@@ -52,8 +56,23 @@ class Mesh:
         except subprocess.TimeoutExpired:
             self._process.kill()
             code = "no exit within %d s of SIGTERM" % STOP_S
+        self._follower.join()
         self._process.stdout.close()
         return code
+
+    def said(self):
+        """The lines it has printed since READY: which part ended, and after what time it was back."""
+        return list(self._said)
+
+    def metrics_url(self, service):
+        """Where a service has /metrics and /readyz, also after a restart."""
+        ready = (self.directory / "run" / (service + ".ready")).read_text()
+        return "http://127.0.0.1:%s" % re.search(r"metrics=(\d+)", ready)[1]
+
+    def _follow(self):
+        """Reads on, so that the mesh never waits for a reader."""
+        for line in self._process.stdout:
+            self._said.append(line.decode(errors="replace").rstrip())
 
     def _output_until_ready(self):
         """What it prints until READY; fails when it ends or when the time is up before."""
