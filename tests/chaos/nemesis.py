@@ -1,0 +1,161 @@
+"""Faults: processes killed hard or stopped for a while, at random, from a seed; and how long it took.
+
+Only processes below our own `keyward up` are touched, by their id.
+"""
+import collections
+import os
+import pathlib
+import random
+import re
+import signal
+import threading
+import urllib.request
+
+SERVICES = ("gateway", "authz", "orchestrator", "cryptocore")
+PROGRAMS = {**{name: "keyward-" + name for name in SERVICES}, "worker": "keyward-hsm-worker", "redis": "redis-server"}
+KILL, PAUSE = "kill", "pause"
+COMM_LEN = 15  # of the name in /proc/PID/stat
+POLL_S = 0.01
+PAUSE_S = (0.2, 2.5)
+SEVERAL = 0.15  # of the kills take two or three at once
+
+Fault = collections.namedtuple("Fault", "at what targets seconds")
+
+
+def plan(seed, seconds, kills, pauses=0):
+    """The faults, in the order of their times."""
+    dice = random.Random("nemesis/%s" % seed)
+    faults = []
+    while kills > 0:
+        count = min(kills, dice.randint(2, 3) if dice.random() < SEVERAL else 1)
+        kills -= count
+        faults.append(Fault(dice.uniform(0.5, seconds), KILL, tuple(dice.sample(sorted(PROGRAMS), count)), 0))
+    for _ in range(pauses):
+        length = dice.uniform(*PAUSE_S)
+        faults.append(Fault(dice.uniform(0.5, seconds), PAUSE, (dice.choice(SERVICES),), round(length, 2)))
+    return sorted(faults)
+
+
+def children(pid):
+    """Ids of the processes right below one, with their names as the kernel cuts them off."""
+    for entry in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            name, _, fields = (entry / "stat").read_text().partition("(")[2].rpartition(")")
+            state, parent = fields.split()[:2]
+        except (OSError, ValueError):
+            continue  # gone meanwhile
+        if int(parent) == pid and state not in "ZX":
+            yield int(entry.name), name
+
+
+class Processes:
+    """The mesh's processes, as they are now."""
+
+    def __init__(self, mesh):
+        self._mesh = mesh
+
+    def find(self, part):
+        """Ids of a part; several of "worker", none while it is gone."""
+        parent = self._mesh.pid
+        if part == "worker":
+            core = self.find("cryptocore")
+            parent = core[0] if core else -1
+        return [pid for pid, name in children(parent) if name == PROGRAMS[part][:COMM_LEN]]
+
+    def is_ready(self, service):
+        try:
+            with urllib.request.urlopen(self._mesh.metrics_url(service) + "/readyz", timeout=1) as page:
+                return page.status == 200
+        except OSError:  # not there, or not ready
+            return False
+
+    def all_ready(self, workers):
+        return len(self.find("worker")) >= workers and bool(self.find("redis")) and \
+            all(self.is_ready(service) for service in SERVICES)
+
+
+def send(pid, number):
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass  # it died before we came
+
+
+class Nemesis(threading.Thread):
+    """Carries a plan out."""
+
+    def __init__(self, mesh, recorder, faults, seed):
+        super().__init__(name="nemesis", daemon=True)
+        self.processes = Processes(mesh)
+        self.workers = len(self.processes.find("worker"))
+        self.kills = []  # (time, part)
+        self._recorder, self._faults = recorder, faults
+        self._dice = random.Random("victim/%s" % seed)
+        self._nap = threading.Event()  # never set
+
+    def run(self):
+        begin = self._recorder.now()
+        for fault in self._faults:
+            self._nap.wait(max(0, begin + fault.at - self._recorder.now()))
+            self._do(fault)
+
+    def _do(self, fault):
+        victims = [(part, self._victim(part)) for part in fault.targets]
+        self._recorder.note(fault.what, victims=victims, seconds=fault.seconds)
+        for part, pid in victims:
+            if pid and fault.what == KILL:
+                self.kills.append((self._recorder.now(), part))
+                send(pid, signal.SIGKILL)
+            elif pid:
+                send(pid, signal.SIGSTOP)
+                self._nap.wait(fault.seconds)
+                send(pid, signal.SIGCONT)
+
+    def _victim(self, part):
+        """A process of the part; one that is not back yet is waited for, within reason."""
+        for _ in range(200):
+            found = self.processes.find(part)
+            if found:
+                return self._dice.choice(found)
+            self._nap.wait(POLL_S)
+        return None
+
+
+class Watch(threading.Thread):
+    """Notes when each process was there and when all were ready."""
+
+    def __init__(self, nemesis, recorder):
+        super().__init__(name="watch", daemon=True)
+        self._nemesis, self._recorder = nemesis, recorder
+        self._over = threading.Event()
+        self.ready_times = []  # when all of the mesh was found ready
+
+    def run(self):
+        while not self._over.wait(POLL_S):
+            begin = self._recorder.now()
+            if self._nemesis.processes.all_ready(self._nemesis.workers):
+                self.ready_times.append(begin)
+
+    def stop(self):
+        self._over.set()
+        self.join()
+
+
+def delays(kills, times):
+    """Seconds from each kill to the first of these times after it, but for kills that others followed
+    before that."""
+    begins = [time for time, _ in kills]
+    for begin, following in zip(begins, [*begins[1:], float("inf")]):
+        end = next((time for time in times if time > begin), float("inf"))
+        if end < following:
+            yield end - begin
+
+
+def returns(said):
+    """Part → seconds, from what `keyward up` printed of each death and return."""
+    times = collections.defaultdict(list)
+    for line in said:
+        match = re.search(r"keyward: (\w+) is back after (\d+) ms", line)
+        if match:
+            times[match[1]].append(int(match[2]) / 1000)
+    return times

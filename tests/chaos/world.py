@@ -1,0 +1,158 @@
+"""Who works on the mesh: officer, station, partners; and the pens they share."""
+import concurrent.futures
+import dataclasses
+import pathlib
+import secrets
+import threading
+
+from cryptography.hazmat.primitives.keywrap import aes_key_unwrap_with_padding
+from keyward.v1 import device_access_service_pb2 as access_pb2
+
+import actors
+from calls import Caller
+from keyward_partner import envelope as env
+from keyward_partner.errors import translated
+from keyward_partner.join import join
+from keyward_partner.member import Member, load_key
+from keyward_partner.names import id_bytes
+from keyward_partner.primitives import derive_partner_key
+
+EPOCH = 1
+PARTNERS = 6
+GET_ACCESS = actors.method(access_pb2, "DeviceAccessService", "GetDeviceAccess")
+BATCH_PATH = "/keyward.v1.DeviceAccessService/BatchGetDeviceAccess"
+
+
+@dataclasses.dataclass
+class Pen:
+    """A pen as its maker knows it."""
+    device: str
+    key_name: str
+    key: bytes = dataclasses.field(repr=False)
+    suspensions: set = dataclasses.field(default_factory=set)  # not lifted, as far as its owner knows
+
+
+@dataclasses.dataclass
+class Grant:
+    name: str
+    partner: "Partner"
+    purpose: str
+    devices: frozenset
+
+    def covers(self, pen):
+        return pen.device in self.devices
+
+
+class Partner:
+    """A partner's backend."""
+
+    def __init__(self, target, member):
+        self.name, self.member, self._id = member.name, member, member.id
+        self._transport_key = member.transport_key
+        self.caller = Caller(target, member.root, member.tls_key, member.tls_certificate,
+                             load_key(member.directory / "tls-key.pem"))
+        self._stream = self.caller.channel.stream_stream(
+            BATCH_PATH, access_pb2.BatchGetDeviceAccessRequest.SerializeToString,
+            access_pb2.BatchGetDeviceAccessResponse.FromString)
+
+    def request(self, pen, grant):
+        return access_pb2.GetDeviceAccessRequest(device=pen.device, epoch=EPOCH, purpose=grant.purpose,
+                                                 grant=grant.name)
+
+    def fetch(self, pen, grant):
+        """One key, as the result of a call."""
+        response, _ = self.caller.unary(GET_ACCESS, self.request(pen, grant))
+        return self.result(pen, response.envelope)
+
+    def fetch_all(self, pens, grant, timeout_s):
+        """Index of the pen and its part of the answer, as they come."""
+        items = [access_pb2.BatchAccessItem(item_id=i, get=self.request(pen, grant))
+                 for i, pen in enumerate(pens)]
+        chunk = access_pb2.BatchGetDeviceAccessRequest(items=items)
+        with translated():
+            for message in self._stream(iter([chunk]), timeout=timeout_s):
+                for result in message.results:
+                    yield result.item_id, result
+
+    def result(self, pen, envelope):
+        """Opened, and held against what only the pen knows."""
+        expected = env.Expected(partner=self._id, device=id_bytes(pen.device), epoch=EPOCH,
+                                operation=env.KEY_RELEASED,
+                                transport_key_version=self.member.transport_key_version)
+        key = env.open_envelope(envelope.sealed, self._transport_key, expected)
+        return {"receipt": envelope.receipt, "makes": [envelope.receipt],
+                "seen": {envelope.receipt: ["stored"]},
+                "right": key == derive_partner_key(pen.key, self._id, EPOCH)}
+
+
+class World:
+    """Made before the load, by calls that nothing disturbs."""
+
+    def __init__(self, mesh, recorder, pens):
+        self.mesh, self.recorder = mesh, recorder
+        self.root = mesh.root_file.read_bytes()
+        self.directory = pathlib.Path(mesh.temporary)
+        self._lock = threading.Lock()
+        self._patient = actors.Officer(mesh)
+        officer = mesh.directory / "officer"
+        self.officer = Caller(mesh.target, self.root, (officer / "key.pem").read_bytes(),
+                              (officer / "cert.pem").read_bytes(), load_key(officer / "key.pem"))
+        self._make_pens(pens)
+        self.partners = [self._make_partner(i) for i in range(PARTNERS)]
+        self.grants = [self._make_grant(partner) for partner in self.partners]
+        self._record()
+
+    def close(self):
+        for caller in [self.officer, self.station, *(partner.caller for partner in self.partners)]:
+            caller.close()
+        self._patient.close()
+
+    def _make_pens(self, count):
+        station = actors.Station(self.mesh, self._patient, self.directory)
+        self.product, self.station_key = station.product, station.member.transport_key
+        messages = station.create_batch(count)
+        self.batch = messages[0].batch.name
+        items = [item for message in messages for item in message.chunk.items]
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            list(pool.map(lambda item: station.confirm(item, station.make_pen(item), item.device[-8:]), items))
+        station.provisioning_call("ReleaseBatch", name=self.batch)
+        self.pens = [self.pen_of(item) for item in items]
+        member = station.member
+        self.station = Caller(self.mesh.target, self.root, member.tls_key, member.tls_certificate, station.key)
+        station.close()
+
+    def pen_of(self, item):
+        return Pen(item.device, item.key, aes_key_unwrap_with_padding(self.station_key, item.wrapped_key))
+
+    def _make_partner(self, number):
+        name = self._patient.create_partner("partner %d" % number)
+        invitation = self._patient.invite(name, self.directory / ("invitation-%d" % number))
+        return Partner(self.mesh.target, join(self.mesh.target, invitation, self.directory / ("partner-%d" % number)))
+
+    def _make_grant(self, partner):
+        name = self._patient.grant(partner.name, batch=self.batch)
+        return Grant(name, partner, actors.PURPOSE, frozenset(pen.device for pen in self.pens))
+
+    def _record(self):
+        """The history begins with what is there."""
+        serial = self.recorder.start("world", "Setup")
+        there = [pen.key_name for pen in self.pens] + [pen.device for pen in self.pens] + \
+            [grant.name for grant in self.grants] + [partner.name for partner in self.partners]
+        self.recorder.end(serial, "ok", makes=there)
+
+    def new_directory(self):
+        directory = self.directory / secrets.token_hex(8)
+        directory.mkdir(mode=0o700)
+        return directory
+
+    def member_of(self, directory, enrolled, transport_key):
+        return Member(directory, enrolled.member, enrolled.transport_key_version, transport_key)
+
+    def add_grant(self, grant):
+        """For everybody to use; the oldest are forgotten, in use or not."""
+        with self._lock:
+            self.grants = [*self.grants[:PARTNERS], *self.grants[PARTNERS:][-60:], grant]
+
+    def add_partner(self, partner):
+        with self._lock:
+            self.partners.append(partner)

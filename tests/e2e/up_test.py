@@ -1,0 +1,116 @@
+#!/usr/bin/python3
+"""`keyward up` as a supervisor: `up_test.py BUILD/bin/keyward`.
+
+What it does with parts that die, that never become ready, and that it leaves behind itself.
+"""
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+sys.path[:0] = [str(pathlib.Path(__file__).parent.parent / name) for name in ("interop", "chaos")]
+
+import nemesis
+from mesh import Mesh
+
+PATIENCE_S = 60
+
+
+def eventually(what, condition):
+    end = time.monotonic() + PATIENCE_S
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError("not in time: " + what)
+        os.sched_yield()
+
+
+class Supervision(unittest.TestCase):
+    """One mesh, whose stores died once while it started."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.mesh = Mesh(BINARY, KEYWARD_FAILPOINTS="store.after_migration=abort")
+        cls.processes = nemesis.Processes(cls.mesh)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.mesh.stop()
+        shutil.rmtree(cls.mesh.temporary)
+
+    def pids(self):
+        return {pid for part in nemesis.PROGRAMS for pid in self.processes.find(part)}
+
+    def test_a_failpoint_is_for_the_first_life(self):
+        eventually("all are ready", lambda: self.processes.all_ready(1))
+        for store in ("authz", "orchestrator"):
+            self.assertEqual((self.mesh.directory / "logs" / (store + ".log")).read_text().count(": abort"), 1)
+
+    def test_all_killed_at_once_come_back_and_it_is_told(self):
+        eventually("all are ready", lambda: self.processes.all_ready(1))
+        workers, killed = len(self.processes.find("worker")), self.pids()
+        for pid in killed:
+            nemesis.send(pid, signal.SIGKILL)
+        eventually("all are ready again", lambda: self.processes.all_ready(workers) and not killed & self.pids())
+        self.assertEqual(sorted(nemesis.returns(self.mesh.said())),
+                         ["authz", "cryptocore", "gateway", "orchestrator", "redis"])
+
+    def test_one_that_is_killed_again_and_again_comes_back(self):
+        before = len(nemesis.returns(self.mesh.said())["authz"])
+        for times in range(6):  # once more than it may die by itself
+            nemesis.send(self.processes.find("authz")[0], signal.SIGKILL)
+            eventually("authz is back", lambda: len(nemesis.returns(self.mesh.said())["authz"]) > before + times)
+
+    def test_z_nothing_outlives_a_killed_up(self):
+        pids = self.pids()
+        self.assertGreaterEqual(len(pids), len(nemesis.PROGRAMS))
+        os.kill(self.mesh.pid, signal.SIGKILL)
+        eventually("all have ended", lambda: not any(self.lives(pid) for pid in pids))
+
+    @staticmethod
+    def lives(pid):
+        """And is no zombie that waits for init."""
+        try:
+            return pathlib.Path("/proc/%d/stat" % pid).read_text().rpartition(")")[2].split()[0] not in "ZX"
+        except OSError:
+            return False
+
+
+class Start(unittest.TestCase):
+    """With a crypto core that, after the ceremony, is a script."""
+
+    def up(self, script, *words):
+        with tempfile.TemporaryDirectory() as tmp:
+            shutil.copy(BINARY, tmp)
+            core = pathlib.Path(tmp, "keyward-cryptocore")
+            core.write_text("#!/bin/sh\n[ \"$1\" != init ] || exec %s-cryptocore \"$@\"\n%s\n" % (BINARY, script))
+            core.chmod(0o755)
+            return subprocess.run([pathlib.Path(tmp, "keyward"), "up", "--dir=%s/mesh" % tmp, *words], text=True,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=PATIENCE_S)
+
+    def test_a_part_that_never_becomes_ready_ends_it(self):
+        ended = self.up("exec tail -f /dev/null", "--start-ms=500")
+        self.assertEqual((ended.returncode, ended.stdout), (5, ""), ended.stderr)
+        self.assertIn("cryptocore is not ready after 500 ms", ended.stderr)
+
+    def test_a_part_that_ends_by_itself_ends_it(self):
+        ended = self.up("exit 3")
+        self.assertEqual((ended.returncode, ended.stderr.count("cryptocore ended with 3")), (5, 1), ended.stderr)
+
+    def test_a_part_that_is_killed_at_every_start_ends_it(self):
+        ended = self.up("kill -KILL $$")
+        self.assertEqual((ended.returncode, ended.stderr.count("cryptocore ended with 137")), (5, 5), ended.stderr)
+
+    def test_the_limit_is_a_number(self):
+        ended = self.up("exit 3", "--start-ms=soon")
+        self.assertEqual(ended.returncode, 1)
+        self.assertIn("--start-ms", ended.stderr)
+
+
+if __name__ == "__main__":
+    BINARY = str(pathlib.Path(sys.argv.pop(1)).resolve())
+    unittest.main()
