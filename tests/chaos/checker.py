@@ -125,12 +125,9 @@ def answers(requests):
 
 def receipts(calls, known):
     for call in calls:
-        if call.ok and call.arguments.get("receipt"):
-            name = call.result.get("receipt")
-            if not name:
-                yield Violation(NO_RECEIPT, "%s names none" % call)
-            elif name not in known:
-                yield Violation(NO_RECEIPT, "%s is not stored: %s" % (name, call))
+        name = call.result.get("receipt")
+        if call.ok and call.arguments.get("receipt") and name not in known:
+            yield Violation(NO_RECEIPT, "%s: %s" % ("%s is not stored" % name if name else "none named", call))
 
 
 def wrong(calls):

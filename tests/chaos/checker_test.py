@@ -221,6 +221,12 @@ class Refusals(Case):
         self.use(5, 6, outcome="refused", reason="NOT_FOUND")
         self.assertFinds(effects=[effect("g")])
 
+    def test_refused_though_the_revocation_was_refused_too(self):
+        self.create(1, 2)
+        self.revoke(3, 4, outcome="refused")
+        self.use(5, 6, outcome="refused", reason="NOT_FOUND")
+        self.assertFinds(checker.LOST, effects=[effect("g")])
+
     def test_refused_though_it_was_lifted(self):
         self.create(1, 2)
         self.call("SuspendKey", 3, 4, request_id="s", stops="g", result={"stop": "s"})

@@ -244,7 +244,8 @@ class Worker(threading.Thread):
             return {"name": messages[0].batch.name, "_items": items, "right": len(items) == BATCH_PENS,
                     "makes": [messages[0].batch.name, *(item.device for item in items), *(i.key for i in items)]}
 
-        result = self.mutate("CreateBatch", create, effect="batch {}", parts=["%d pens" % BATCH_PENS])
+        result = self.mutate("CreateBatch", create, effect="batch {}",
+                             parts=["%d pens" % BATCH_PENS, "a receipt"])
         pens = [self.world.pen_of(item) for item in result["_items"]]
         for pen in pens:
             self._confirm(pen)

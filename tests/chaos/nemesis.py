@@ -16,7 +16,7 @@ PROGRAMS = {**{name: "keyward-" + name for name in SERVICES}, "worker": "keyward
 KILL, PAUSE = "kill", "pause"
 COMM_LEN = 15  # of the name in /proc/PID/stat
 POLL_S = 0.01
-PAUSE_S = (0.2, 2.5)
+PAUSE_S = (0.2, 6.5)  # beyond what a capsule lives
 SEVERAL = 0.15  # of the kills take two or three at once
 
 Fault = collections.namedtuple("Fault", "at what targets seconds")
@@ -92,12 +92,15 @@ class Nemesis(threading.Thread):
         self._recorder, self._faults = recorder, faults
         self._dice = random.Random("victim/%s" % seed)
         self._nap = threading.Event()  # never set
+        self._resumptions = []
 
     def run(self):
         begin = self._recorder.now()
         for fault in self._faults:
             self._nap.wait(max(0, begin + fault.at - self._recorder.now()))
             self._do(fault)
+        for resumption in self._resumptions:
+            resumption.join()
 
     def _do(self, fault):
         victims = [(part, self._victim(part)) for part in fault.targets]
@@ -108,8 +111,8 @@ class Nemesis(threading.Thread):
                 send(pid, signal.SIGKILL)
             elif pid:
                 send(pid, signal.SIGSTOP)
-                self._nap.wait(fault.seconds)
-                send(pid, signal.SIGCONT)
+                self._resumptions.append(threading.Timer(fault.seconds, send, (pid, signal.SIGCONT)))
+                self._resumptions[-1].start()
 
     def _victim(self, part):
         """A process of the part; one that is not back yet is waited for, within reason."""

@@ -93,7 +93,9 @@ class Final:
     def _batch(self, name, devices, keys):
         get = actors.method(provisioning_pb2, "ProvisioningService", "GetBatch")
         batch = self._officer.read(get, provisioning_pb2.GetBatchRequest(name=name)).batch
-        self._effect("batch " + batch.lot, name, ["%d pens" % len(devices)])
+        delivered = list(self._all(receipt_pb2, "ReceiptService", "ListReceipts", "receipts", device=devices[0].name))
+        self._effect("batch " + batch.lot, name, ["%d pens" % len(devices)] +
+                     ["a receipt"] * any(receipt.method.endswith("CreateBatch") for receipt in delivered))
         released = [device for device in devices if device.state == device_pb2.DEVICE_STATE_RELEASED]
         active = [device for device in devices if keys[device.key].phase >= key_pb2.KEY_PHASE_ACTIVE]
         if batch.HasField("release_time") or released or active:
