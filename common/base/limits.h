@@ -140,6 +140,8 @@
 #define KW_EDGE_CALLS_MAX                   4096U /* concurrent calls on all connections */
 #define KW_EDGE_CONNECTIONS_MAX             4096U
 #define KW_EDGE_CONNECTIONS_PER_ADDRESS_MAX 256U /* one IPv4 address or IPv6 /64 */
+#define KW_EDGE_FILES_KEPT                  16U  /* file descriptors that no connection gets */
+#define KW_EDGE_FILES_OTHER                 256U /* that the process needs beside connections */
 #define KW_EDGE_HANDSHAKES_MAX              256U /* in progress at one time */
 #define KW_EDGE_HEADER_LIST_LEN_MAX                                                                \
     (16U * 1024U) /* names, values and 32 each; at 4 times this the connection ends */
@@ -147,6 +149,7 @@
     (8U * 1024U * 1024U) /* bytes of messages not yet whole */
 #define KW_EDGE_BUFFERED_MAX      (64U * 1024U * 1024U)
 #define KW_EDGE_SEND_QUEUE_MAX    (512U * 1024U) /* of one call, before kw_edge_send says no */
+#define KW_EDGE_UNSENT_MAX        (384U * 1024U) /* of one connection; its next calls wait */
 #define KW_EDGE_READ_LEN          16384U /* read per connection and turn, and the size of a TLS record */
 #define KW_EDGE_WRITE_LEN_MAX     (256U * 1024U)  /* written per connection and turn */
 #define KW_EDGE_CONNECTION_WINDOW (1024U * 1024U) /* HTTP/2 window of a connection */

@@ -286,7 +286,7 @@ def new_id():
 
 def metric(gateway, name):
     """The value of a metric line that begins with `name` (labels included), or 0."""
-    with urlopen("http://127.0.0.1:%s/metrics" % gateway.ready["metrics"]) as page:
+    with urlopen("http://127.0.0.1:%s/metrics" % gateway.ready["metrics"], timeout=TIMEOUT_S) as page:
         for line in page.read().decode().splitlines():
             if line.startswith(name + " "):
                 return int(float(line.rsplit(" ", 1)[1]))

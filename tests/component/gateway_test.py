@@ -4,11 +4,15 @@
     gateway_test.py KEYWARD_GATEWAY GATEWAY_AUTHZ DESCRIPTOR_SET [unittest arguments]
 """
 import json
+import os
 import queue
 import re
+import resource
 import signal
+import socket
 import threading
 import unittest
+from urllib.request import urlopen
 
 from gateway_support import (CALLER_URI, TIMEOUT_S, Caller, GatewayCase, World, details, eventually, failure, messages,
                              metric, new_id, wait_for_authz)
@@ -454,6 +458,43 @@ class Rate(GatewayCase):
         found = eventually(refused, "more than 5 a second")
         self.assertEqual(found["ErrorInfo"].reason, "RATE_LIMITED")
         self.assertLessEqual(found["RetryInfo"].retry_delay.ToMilliseconds(), 1000)
+
+
+class Descriptors(GatewayCase):
+    """Connections take all file descriptors they can get; the last ones are not for them."""
+
+    @classmethod
+    def before_gateway(cls):
+        """It inherits a soft limit of 300."""
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        cls.addClassCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, limits)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (300, limits[1]))
+
+    def test_probes_and_callers_go_on(self):
+        pid = self.gateway.process.pid
+        self.alice.partner("connected")
+        soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        self.assertEqual(soft, min(hard, 4096 + 256), "raised to what its connections need")
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (len(os.listdir("/proc/%d/fd" % pid)) + 40, hard))
+        silent = [socket.create_connection(("127.0.0.1", int(self.gateway.ready["port"])), TIMEOUT_S)
+                  for _ in range(100)]
+        for connection in silent:
+            self.addCleanup(connection.close)
+        refused = 'keyward_edge_limits_total{limit="descriptors"}'
+        eventually(lambda: metric(self.gateway, refused) > 0, "refused, and told at /metrics")
+        with urlopen("http://127.0.0.1:%s/readyz" % self.gateway.ready["metrics"], timeout=TIMEOUT_S) as page:
+            self.assertEqual(page.status, 200)
+        self.assertEqual(self.alice.partner("p").name, "p")
+        for connection in silent:
+            connection.close()
+        bob = self.enterContext(Caller(self.world, self.gateway, self.world.bob))
+        eventually(lambda: self.answers(bob), "it takes connections again")
+
+    def answers(self, caller):
+        try:
+            return caller.partner("p")
+        except grpc.RpcError:
+            return None
 
 
 class WithoutAuthz(unittest.TestCase):

@@ -60,8 +60,23 @@ static void count_held(struct kw_edge_call *call, size_t held)
     call->in_counted = held;
 }
 
+void kw_edge_calls_taken(struct kw_edge_connection *conn, size_t len)
+{
+    conn->unsent -= len;
+    if (!conn->held_back || conn->unsent > KW_EDGE_UNSENT_MAX / 2) {
+        return;
+    }
+    conn->held_back = false;
+    for (struct kw_edge_call *call = conn->calls; call != NULL; call = call->next) {
+        if (call->phase == KW_EDGE_CALL_NEW) {
+            kw_edge_call_ready(call);
+        }
+    }
+}
+
 static void free_call(struct kw_edge_call *call)
 {
+    kw_edge_calls_taken(call->connection, call->out.len - call->out_taken);
     (void)nghttp2_session_set_stream_user_data(call->connection->h2, call->stream, NULL);
     count_held(call, 0);
     unlink_call(call);
@@ -184,6 +199,10 @@ static void deliver_new(struct kw_edge_call *call)
         return;
     }
     if (!call->headers_done) {
+        return;
+    }
+    if (call->connection->unsent >= KW_EDGE_UNSENT_MAX) { /* who asks shall read */
+        call->connection->held_back = true;
         return;
     }
     if (call->request.http_status != 0) {
@@ -360,10 +379,19 @@ void kw_edge_consume(struct kw_edge_call *call, size_t len)
     kw_edge_output_mark(call->connection);
 }
 
+/* One message there is always room for: a unary answer. */
+static bool has_room(const struct kw_edge_call *call)
+{
+    size_t waits = call->out.len - call->out_taken;
+
+    return waits == 0 ||
+           (waits < KW_EDGE_SEND_QUEUE_MAX && call->connection->unsent < KW_EDGE_UNSENT_MAX);
+}
+
 bool kw_edge_send(struct kw_edge_call *call, struct kw_bytes message)
 {
     assert(call->phase == KW_EDGE_CALL_SERVED);
-    if (call->out.len - call->out_taken >= KW_EDGE_SEND_QUEUE_MAX) {
+    if (!has_room(call)) {
         call->wants_room = true;
         return false;
     }

@@ -3,6 +3,7 @@
 #include "common/base/log.h"
 #include "common/base/random.h"
 #include "services/gateway/edge/edge_internal.h"
+#include "services/gateway/edge/files.h"
 #include "services/gateway/edge/tls.h"
 
 #include <assert.h>
@@ -261,13 +262,22 @@ static size_t count_source(const struct kw_edge_connection *conn)
     return count;
 }
 
+static bool is_of_the_last(const struct kw_edge_connection *conn)
+{
+    uv_os_fd_t fd;
+
+    return uv_fileno((const uv_handle_t *)&conn->tcp, &fd) == 0 && kw_edge_files_scarce(fd);
+}
+
 /* True, and counted, when the new connection is one too many. */
 static bool is_too_many(const struct kw_edge_connection *conn)
 {
     const struct kw_edge *edge = conn->edge;
     const char *limit;
 
-    if (edge->connection_count > edge->limits.connections) {
+    if (is_of_the_last(conn)) {
+        limit = "descriptors";
+    } else if (edge->connection_count > edge->limits.connections) {
         limit = "connections";
     } else if (edge->handshake_count > edge->limits.handshakes) {
         limit = "handshakes";

@@ -136,6 +136,8 @@ struct kw_edge_connection {
     struct kw_edge_call **ready_tail;
     size_t call_count;
     size_t buffered;
+    size_t unsent;    /* bytes of answers that the peer has not taken */
+    bool held_back;   /* calls wait until there are fewer */
     bool goaway_sent; /* the second one */
 
     uint64_t phase_since_ns;
@@ -254,6 +256,9 @@ void kw_edge_respond_reset(struct kw_edge_call *call);
 /* --- call.c --- */
 struct kw_edge_call *kw_edge_call_new(struct kw_edge_connection *conn, int32_t stream);
 void kw_edge_call_ready(struct kw_edge_call *call);
+
+/* The peer took `len` bytes of answers, or will never: calls that were held back may begin. */
+void kw_edge_calls_taken(struct kw_edge_connection *conn, size_t len);
 
 /* Ends a call from our side, whoever holds it: answers with the reason's row of errors.def. */
 void kw_edge_call_fail(struct kw_edge_call *call, enum kw_reason reason);

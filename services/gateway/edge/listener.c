@@ -2,6 +2,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "services/gateway/edge/edge_internal.h"
+#include "services/gateway/edge/files.h"
 #include "services/gateway/edge/tls.h"
 
 #include <assert.h>
@@ -105,6 +106,7 @@ static struct kw_result prepare(struct kw_edge *edge, const struct kw_edge_optio
 {
     edge->limits = options->limits;
     kw_edge_limits_complete(&edge->limits);
+    kw_edge_files_raise(edge->limits.connections);
     edge->handler = options->handler;
     edge->clock_due_ns = UINT64_MAX;
     edge->version = strdup(options->version);

@@ -70,6 +70,7 @@ static size_t take_out(struct kw_edge_call *call, uint8_t *to, size_t size)
     }
     kw_copy(to, call->out.data + call->out_taken, len);
     call->out_taken += len;
+    kw_edge_calls_taken(call->connection, len);
     if (call->out_taken == call->out.len) {
         kw_buf_clear(&call->out);
         call->out_taken = 0;
@@ -158,7 +159,9 @@ void kw_edge_respond(struct kw_edge_call *call, struct kw_bytes message)
         submit(call, &fields, true);
     }
     compact_out(call);
-    if (!kw_ok(kw_edge_message_put(&call->out, message, NULL))) {
+    if (kw_ok(kw_edge_message_put(&call->out, message, NULL))) {
+        call->connection->unsent += KW_EDGE_PREFIX_LEN + message.len;
+    } else {
         kw_edge_respond_reset(call);
     }
     if (call->out_since_ns == 0) {
