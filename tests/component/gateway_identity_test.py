@@ -4,12 +4,16 @@ every kind of caller, taken from the method table and the descriptors.
 
     gateway_identity_test.py KEYWARD_GATEWAY GATEWAY_AUTHZ DESCRIPTOR_SET [unittest arguments]
 """
+import itertools
+import json
 import os
 import re
 import socket
 import ssl
 import unittest
 
+import certificate_factory as factory
+from edge_frames import PREFACE, SETTINGS, frame
 from gateway_support import (CALLER_URI, SERVICE_URI, TIMEOUT_S, Authority, Caller, GatewayCase, eventually, failure,
                              messages, write)
 
@@ -48,6 +52,57 @@ class Methods(GatewayCase):
         for role, uri in CALLERS.items():
             with self.subTest(role=role), Caller(self.world, self.gateway, self.world.caller(uri)) as caller:
                 self.assertEqual(caller.partner("p").name, "p")
+
+
+class Factory(GatewayCase):
+    """Every certificate of the factory, at the edge and at a hop's listener: none gets through, and the right one does."""
+
+    def test_right_ones_get_through(self):
+        for live_s in ((-1, 3600), (-3600, 60)):
+            identity = factory.pem(*factory.Issuer.of(self.world.partners).leaf(CALLERS["partner"], live_s=live_s))
+            with self.subTest(live_s=live_s), Caller(self.world, self.gateway, identity) as caller:
+                self.assertEqual(caller.partner("p").name, "p")
+        inside = factory.Issuer.of(self.world.services).intermediate(path_length=0)
+        between = factory.Issuer.of(self.world.partners).intermediate(path_length=0)
+        chain = factory.pem(*between.leaf(CALLERS["partner"]), between.certificate)
+        with Caller(self.world, self.gateway, chain) as caller:
+            self.assertEqual(caller.partner("p").name, "p")
+        chain = factory.pem(*inside.leaf(SERVICE_URI + "gateway"), inside.certificate)
+        self.assertTrue(self.is_greeted(self.world.authz_port, chain))
+
+    def test_wrong_ones_at_the_edge(self):
+        before = self.alice.stats()
+        wrong = factory.all_wrong(self.world.partners, CALLERS["partner"])
+        others = factory.other_algorithms(self.world.partners, CALLERS["partner"])
+        for what, identity in itertools.chain(wrong, others):
+            with self.subTest(what):
+                self.assertFalse(self.is_greeted(int(self.gateway.ready["port"]), identity))
+        self.assertEqual(self.alice.stats(), before, "authz hears of nothing")
+        refused = [json.loads(line) for line in self.gateway.log_text().splitlines() if '"handshake failed"' in line]
+        serials = {line["serial"] for line in refused if line["class"].startswith("certificate")}
+        self.assertGreater(len(serials), 40, "told with their serial numbers")
+
+    def test_wrong_ones_at_a_hop(self):
+        for what, identity in factory.all_wrong(self.world.services, SERVICE_URI + "gateway"):
+            with self.subTest(what):
+                self.assertFalse(self.is_greeted(self.world.authz_port, identity))
+
+    def is_greeted(self, port, identity):
+        """Does the server speak HTTP/2 with us, or close? In TLS 1.3 the client hears of its refusal after its handshake."""
+        key, chain = identity
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.load_verify_locations(cadata=self.world.services.pem().decode())
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        context.set_alpn_protocols(["h2"])
+        try:
+            context.load_cert_chain(write(self.world.path("wrong.pem"), chain), write(self.world.path("wrong.key"), key))
+            with socket.create_connection(("127.0.0.1", port), TIMEOUT_S) as plain, \
+                    context.wrap_socket(plain) as tls:
+                tls.sendall(PREFACE + frame(SETTINGS))
+                return tls.recv(9)[3:4] == bytes([SETTINGS])
+        except (ssl.SSLError, ConnectionError):
+            return False
 
 
 class Handshake(GatewayCase):

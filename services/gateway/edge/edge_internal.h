@@ -118,8 +118,9 @@ struct kw_edge_connection {
     char address_text[KW_EDGE_ADDRESS_SIZE];
 
     SSL *ssl;
-    struct kw_bytes incoming;           /* ciphertext of this turn that TLS has not read yet */
-    struct kw_buf wire;                 /* ciphertext to be written */
+    struct kw_bytes incoming; /* ciphertext of this turn that TLS has not read yet */
+    struct kw_buf wire;       /* ciphertext to be written */
+    char serial[2 * KW_EDGE_SERIAL_LEN_MAX + 1]; /* of that certificate, in hex */
     char refused[KW_EDGE_REFUSED_SIZE]; /* subject and SAN of a certificate that did not verify */
     unsigned key_updates;
     bool heard; /* at least one byte came */

@@ -99,6 +99,18 @@ static void note_uris(struct kw_edge_connection *conn, X509 *certificate)
     GENERAL_NAMES_free(names);
 }
 
+/* Which certificate it was: a name may have many. */
+static void note_serial(struct kw_edge_connection *conn, const X509 *certificate)
+{
+    const ASN1_INTEGER *serial = X509_get0_serialNumber(certificate);
+    struct kw_bytes bytes =
+        KW_BYTES(ASN1_STRING_get0_data(serial), (size_t)ASN1_STRING_length(serial));
+
+    if (bytes.len <= KW_EDGE_SERIAL_LEN_MAX) {
+        kw_hex(bytes, conn->serial);
+    }
+}
+
 static bool recognised(const struct kw_edge_connection *conn, X509 *certificate)
 {
     const struct kw_edge_handler *handler = &conn->edge->handler;
@@ -126,6 +138,7 @@ int kw_edge_handshake_verify(int ok, X509_STORE_CTX *store)
     if (!ok && conn->refused[0] == '\0' && certificate != NULL) {
         char subject[KW_EDGE_REFUSED_SIZE / 2];
 
+        note_serial(conn, certificate);
         (void)X509_NAME_oneline(X509_get_subject_name(certificate), subject, sizeof(subject));
         note(conn, "%s", subject);
         note_uris(conn, certificate);
@@ -137,5 +150,5 @@ void kw_edge_handshake_failed(struct kw_edge_connection *conn, const char *what)
 {
     kw_metric_add(KW_M_TLS_FAILURES, what, 1);
     KW_LOG(WARN, "handshake failed", KW_F_STR("peer", conn->address_text), KW_F_STR("class", what),
-           KW_F_STR("certificate", conn->refused));
+           KW_F_STR("serial", conn->serial), KW_F_STR("certificate", conn->refused));
 }

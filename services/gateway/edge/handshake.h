@@ -4,7 +4,8 @@
 
 #include <openssl/ssl.h>
 
-#define KW_EDGE_REFUSED_SIZE 256
+#define KW_EDGE_REFUSED_SIZE   256
+#define KW_EDGE_SERIAL_LEN_MAX 20 /* RFC 5280 4.1.2.2 */
 
 struct kw_edge_connection;
 
