@@ -95,7 +95,8 @@ static struct kw_result issuer_check(const struct kw_issuer *issuer,
     return KW_OK;
 }
 
-/* Names the issuer, adds the key identifiers and signs. `issuer` may be `x509` itself. */
+/* Names the issuer, adds the key identifiers and signs. `issuer` may be `x509` itself. The key may
+ * be an HSM's: what it signed is verified before anybody gets it. */
 static struct kw_result sign(X509 *x509, X509 *issuer, const struct kw_private_key *key,
                              struct kw_error *err)
 {
@@ -104,6 +105,8 @@ static struct kw_result sign(X509 *x509, X509 *issuer, const struct kw_private_k
     KW_TRY(kw_extensions_key_ids(x509, issuer, err));
     KW_ENSURE(X509_sign(x509, key->evp, EVP_sha384()) > 0, err, CRYPTO, "certificate signature: %s",
               kw_openssl_reason());
+    KW_ENSURE(X509_verify(x509, X509_get0_pubkey(issuer)) == 1, err, SIGNATURE_INVALID,
+              "the signature that was made does not verify");
     return KW_OK;
 }
 
