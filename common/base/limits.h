@@ -88,7 +88,7 @@
 #define KW_HSM_START_MS         15000U /* for a worker to load, log in and test itself */
 #define KW_HSM_DRAIN_MS         1000U  /* for a worker to catch up after a missed deadline */
 #define KW_HSM_RESTART_MIN_MS   100U   /* before a lost worker is started again; doubles */
-#define KW_HSM_RESTART_MAX_MS   5000U
+#define KW_HSM_RESTART_MAX_MS   1000U  /* so that an HSM that is back is in use within 2 s */
 
 #define KW_ENVELOPE_LIFETIME_MS                                                                    \
     (24ULL * 3600 * 1000) /* how long a partner may keep using a delivered envelope */

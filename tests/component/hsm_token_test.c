@@ -189,11 +189,12 @@ Test(hsm_token, a_missing_key_is_an_incident_not_a_destruction)
     cr_assert(eq(int, kw_hsm_session_keys(&session, NULL).reason, KW_E_HSM_KEY_MISSING));
 }
 
-Test(hsm_token, a_missing_canary_is_an_unwell_hsm)
+Test(hsm_token, a_missing_canary_is_an_incident_and_an_unwell_hsm)
 {
     reopen_writable();
     object_destroy(KW_HSM_CANARY_LABEL);
-    cr_assert(eq(int, kw_hsm_session_keys(&session, NULL).reason, KW_E_HSM_UNAVAILABLE));
+    cr_assert(eq(int, kw_hsm_session_keys(&session, NULL).reason, KW_E_HSM_KEY_MISSING));
+    cr_assert(eq(int, session.fault, KW_HSM_CLASS_DEVICE));
 }
 
 /* A token object of its own making, as an attacker with the PIN would add. */

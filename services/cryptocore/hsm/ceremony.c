@@ -89,15 +89,55 @@ static struct kw_result keys_make(struct kw_hsm_session *session, struct kw_byte
         KW_TRY(kw_hsm_ceremony_signer(session, (enum kw_hsm_signer)s, made, err));
     }
     KW_TRY(kw_hsm_session_keys(session, err));
-    return kw_hsm_self_test(session, err);
+    KW_TRY(kw_hsm_self_test(session, err));
+    KW_ENSURE(!session->littered, err, HSM, "an extractable key could not be destroyed");
+    return KW_OK;
 }
 
-static void keys_unmake(struct kw_hsm_session *session, const struct kw_hsm_made *made)
+/* False: not all of it could be removed. */
+static bool made_remove(struct kw_hsm_session *session, const struct kw_hsm_made *made)
 {
+    bool all = true;
+
     for (size_t i = 0; i < made->count; i++) {
         CK_RV rv = session->module->functions->C_DestroyObject(session->handle, made->handles[i]);
 
+        all &= kw_ok(kw_hsm_session_result(session, KW_C_DestroyObject, rv, NULL));
+    }
+    return all;
+}
+
+/* The token held none of our labels before, so what has one now is the ceremony's. */
+static void label_remove(struct kw_hsm_session *session, CK_OBJECT_CLASS class, const char *label)
+{
+    CK_OBJECT_HANDLE handle = CK_INVALID_HANDLE;
+    size_t count = 0;
+
+    if (kw_ok(kw_hsm_objects_find(session, class, label, &handle, &count, NULL)) && count > 0) {
+        CK_RV rv = session->module->functions->C_DestroyObject(session->handle, handle);
+
         KW_IGNORE(kw_hsm_session_result(session, KW_C_DestroyObject, rv, NULL));
+    }
+}
+
+static void labels_remove(struct kw_hsm_session *session)
+{
+    char label[KW_HSM_LABEL_SIZE];
+
+    label_remove(session, CKO_SECRET_KEY, kw_hsm_kek_label(1, label));
+    label_remove(session, CKO_SECRET_KEY, KW_HSM_MAC_LABEL);
+    label_remove(session, CKO_SECRET_KEY, KW_HSM_CANARY_LABEL);
+    for (int s = KW_HSM_SIGNER_FIRST; s <= KW_HSM_SIGNER_LAST; s++) {
+        label_remove(session, CKO_PRIVATE_KEY, kw_hsm_signer_label((enum kw_hsm_signer)s));
+        label_remove(session, CKO_PUBLIC_KEY, kw_hsm_signer_label((enum kw_hsm_signer)s));
+    }
+}
+
+/* A session that was lost half-way took its handles along: then another one goes by the labels. */
+static void keys_unmake(struct kw_hsm_session *session, const struct kw_hsm_made *made)
+{
+    if (!made_remove(session, made) && kw_ok(kw_hsm_session_reconnect(session, NULL))) {
+        labels_remove(session);
     }
 }
 
@@ -135,7 +175,7 @@ struct kw_result kw_hsm_ceremony_public_key(struct kw_hsm_ceremony *ceremony,
     KW_SCOPED(kw_public_key_done) struct kw_public_key public = {0};
     struct kw_spki spki;
 
-    KW_TRY(kw_hsm_signer_key(&ceremony->module, signer, &key, err));
+    KW_TRY(kw_hsm_signer_key(&ceremony->session, signer, &key, err));
     KW_TRY(kw_private_key_public(&key, &public, err));
     KW_TRY(kw_public_key_spki(&public, &spki, err));
     return kw_buf_append(ret_spki, kw_spki_bytes(&spki), err);
@@ -151,7 +191,7 @@ struct kw_result kw_hsm_ceremony_root(struct kw_hsm_ceremony *ceremony, const ch
     struct kw_ca_plan plan = {
         .subject = &public, .name = name, .validity = *validity, .path_len = 1};
 
-    KW_TRY(kw_hsm_signer_key(&ceremony->module, KW_HSM_ROOT, &key, err));
+    KW_TRY(kw_hsm_signer_key(&ceremony->session, KW_HSM_ROOT, &key, err));
     KW_TRY(kw_private_key_public(&key, &public, err));
     KW_TRY(kw_certificate_issue_root(&plan, &key, &root, err));
     return kw_certificate_to_der(&root, ret_der, err);
@@ -172,8 +212,8 @@ struct kw_result kw_hsm_ceremony_ca(struct kw_hsm_ceremony *ceremony, enum kw_hs
 
     KW_ENSURE(ca >= KW_HSM_CA_SERVICES && ca <= KW_HSM_CA_STATIONS, err, ARGUMENT_INVALID,
               "signer %d is no issuing CA", (int)ca);
-    KW_TRY(kw_hsm_signer_key(&ceremony->module, KW_HSM_ROOT, &root_key, err));
-    KW_TRY(kw_hsm_signer_key(&ceremony->module, ca, &key, err));
+    KW_TRY(kw_hsm_signer_key(&ceremony->session, KW_HSM_ROOT, &root_key, err));
+    KW_TRY(kw_hsm_signer_key(&ceremony->session, ca, &key, err));
     KW_TRY(kw_private_key_public(&key, &public, err));
     KW_TRY(kw_certificate_from_der(&root, root_certificate, err));
     KW_TRY(kw_certificate_issue_ca(&plan, &(struct kw_issuer){&root, &root_key}, &made, err));

@@ -8,7 +8,7 @@
 
 enum kw_hsm_class {
     KW_HSM_CLASS_NONE,
-    KW_HSM_CLASS_SESSION, /* the session is gone: open another, log in, find the keys again, run
+    KW_HSM_CLASS_SESSION, /* the session is gone or unusable: open another, log in, find the keys again, run
                              once more */
     KW_HSM_CLASS_HANDLE, /* an object is not where it was: find again; then ask the canary who is to
                             blame */

@@ -21,8 +21,23 @@ void kw_hsm_object_done(struct kw_hsm_object *object)
     }
     session = object->session;
     rv = session->module->functions->C_DestroyObject(session->handle, object->handle);
-    KW_IGNORE(kw_hsm_session_result(session, KW_C_DestroyObject, rv, NULL));
+    if (!kw_ok(kw_hsm_session_result(session, KW_C_DestroyObject, rv, NULL))) {
+        session->littered = true;
+    }
     *object = (struct kw_hsm_object){0};
+}
+
+/* Takes over what a call has made. An HSM that ran out of something may have made it all the same:
+ * then its handle is unknown, and only the session's end removes it. */
+static struct kw_result take(struct kw_hsm_session *session, struct kw_result result,
+                             CK_OBJECT_HANDLE handle, struct kw_hsm_object *ret_key)
+{
+    if (!kw_ok(result)) {
+        session->littered |= session->fault == KW_HSM_CLASS_LOAD;
+        return result;
+    }
+    *ret_key = (struct kw_hsm_object){.session = session, .handle = handle};
+    return KW_OK;
 }
 
 struct kw_result kw_hsm_key_generate(struct kw_hsm_session *session, unsigned uses,
@@ -31,12 +46,12 @@ struct kw_result kw_hsm_key_generate(struct kw_hsm_session *session, unsigned us
     CK_MECHANISM mechanism = {.mechanism = CKM_AES_KEY_GEN};
     struct kw_hsm_template template;
     CK_OBJECT_HANDLE handle = CK_INVALID_HANDLE;
+    struct kw_result result;
 
     kw_hsm_template_secret(&template, uses);
     kw_hsm_template_add(&template, CKA_VALUE_LEN, &aes_key_len, sizeof(aes_key_len));
-    KW_TRY(KW_C(session, GenerateKey, &mechanism, template.attributes, template.count, &handle));
-    *ret_key = (struct kw_hsm_object){.session = session, .handle = handle};
-    return KW_OK;
+    result = KW_C(session, GenerateKey, &mechanism, template.attributes, template.count, &handle);
+    return take(session, result, handle, ret_key);
 }
 
 struct kw_result kw_hsm_key_import(struct kw_hsm_session *session, const struct kw_secret *value,
@@ -47,14 +62,14 @@ struct kw_result kw_hsm_key_import(struct kw_hsm_session *session, const struct 
     struct kw_bytes bytes = kw_secret_bytes(value);
     struct kw_hsm_template template;
     CK_OBJECT_HANDLE handle = CK_INVALID_HANDLE;
+    struct kw_result result;
 
     kw_hsm_template_secret(&template, uses);
     kw_hsm_template_add(&template, CKA_CLASS, &secret_class, sizeof(secret_class));
     kw_hsm_template_add(&template, CKA_KEY_TYPE, type, sizeof(*type));
     kw_hsm_template_add(&template, CKA_VALUE, bytes.data, bytes.len);
-    KW_TRY(KW_C(session, CreateObject, template.attributes, template.count, &handle));
-    *ret_key = (struct kw_hsm_object){.session = session, .handle = handle};
-    return KW_OK;
+    result = KW_C(session, CreateObject, template.attributes, template.count, &handle);
+    return take(session, result, handle, ret_key);
 }
 
 struct kw_result kw_hsm_key_wrap(struct kw_hsm_session *session, CK_OBJECT_HANDLE wrapping,
@@ -69,15 +84,27 @@ struct kw_result kw_hsm_key_wrap(struct kw_hsm_session *session, CK_OBJECT_HANDL
     return KW_OK;
 }
 
+/* Does it say that the blob is wrong? */
+static bool blames_blob(const struct kw_hsm_session *session)
+{
+    switch (session->fault_rv) {
+    case CKR_WRAPPED_KEY_INVALID:
+    case CKR_WRAPPED_KEY_LEN_RANGE:
+    case CKR_ENCRYPTED_DATA_INVALID:
+    case CKR_ENCRYPTED_DATA_LEN_RANGE:
+        return true;
+    case CKR_GENERAL_ERROR:
+        return session->module->provider->tamper_is_general;
+    default:
+        return false;
+    }
+}
+
 /* A refused blob and a broken HSM can look the same. The canary tells them apart. */
 static struct kw_result unwrap_refused(struct kw_hsm_session *session, struct kw_result refusal,
                                        struct kw_error *err)
 {
-    bool doubtful =
-        session->fault == KW_HSM_CLASS_DATA ||
-        (session->fault == KW_HSM_CLASS_DEVICE && session->module->provider->tamper_is_general);
-
-    if (!doubtful) {
+    if (!blames_blob(session)) {
         return refusal;
     }
     KW_TRY(kw_hsm_session_probe(session, err));
@@ -99,11 +126,8 @@ struct kw_result kw_hsm_key_unwrap(struct kw_hsm_session *session, CK_OBJECT_HAN
     kw_hsm_template_add(&template, CKA_KEY_TYPE, &aes_type, sizeof(aes_type));
     result = KW_C(session, UnwrapKey, &mechanism, wrapping, (CK_BYTE *)(uintptr_t)wrapped.data,
                   wrapped.len, template.attributes, template.count, &handle);
-    if (!kw_ok(result)) {
-        return unwrap_refused(session, result, err);
-    }
-    *ret_key = (struct kw_hsm_object){.session = session, .handle = handle};
-    return KW_OK;
+    result = take(session, result, handle, ret_key);
+    return kw_ok(result) ? result : unwrap_refused(session, result, err);
 }
 
 /* One piece for C_Sign: a call less than feeding it part by part, and calls are what an HSM's time
@@ -135,6 +159,50 @@ struct kw_result kw_hsm_cmac(struct kw_hsm_session *session, CK_OBJECT_HANDLE ke
     KW_TRY(KW_C(session, Sign, (CK_BYTE *)(uintptr_t)input.data, input.len, ret_mac, &len));
     KW_ENSURE(len == KW_HSM_MAC_LEN, err, HSM, "MAC of %lu bytes", len);
     return KW_OK;
+}
+
+/* True when the HSM, asked again, says the same; false is its contradiction of itself. */
+static struct kw_result repeats(struct kw_hsm_session *session, CK_OBJECT_HANDLE key,
+                                const struct kw_bytes *parts, size_t count,
+                                const uint8_t mac[KW_HSM_MAC_LEN], bool *ret_same,
+                                struct kw_error *err)
+{
+    uint8_t again[KW_HSM_MAC_LEN];
+
+    KW_TRY(kw_hsm_cmac(session, key, parts, count, again, err));
+    *ret_same = kw_bytes_equal_ct(KW_BYTES_OF(again), KW_BYTES(mac, KW_HSM_MAC_LEN));
+    return KW_OK;
+}
+
+struct kw_result kw_hsm_cmac_sure(struct kw_hsm_session *session, CK_OBJECT_HANDLE key,
+                                  const struct kw_bytes *parts, size_t count,
+                                  uint8_t ret_mac[KW_HSM_MAC_LEN], struct kw_error *err)
+{
+    bool same = false;
+
+    KW_TRY(kw_hsm_cmac(session, key, parts, count, ret_mac, err));
+    KW_TRY(repeats(session, key, parts, count, ret_mac, &same, err));
+    return same ? KW_OK : kw_hsm_session_distrust(session, "two MACs of one message", err);
+}
+
+struct kw_result kw_hsm_cmac_check(struct kw_hsm_session *session, CK_OBJECT_HANDLE key,
+                                   const struct kw_bytes *parts, size_t count,
+                                   const uint8_t mac[KW_HSM_MAC_LEN], bool *ret_right,
+                                   struct kw_error *err)
+{
+    uint8_t own[KW_HSM_MAC_LEN];
+    bool same = false;
+
+    KW_TRY(kw_hsm_cmac(session, key, parts, count, own, err));
+    *ret_right = kw_bytes_equal_ct(KW_BYTES_OF(own), KW_BYTES(mac, KW_HSM_MAC_LEN));
+    if (*ret_right) {
+        return KW_OK;
+    }
+    KW_TRY(repeats(session, key, parts, count, own, &same, err));
+    if (!same) {
+        return kw_hsm_session_distrust(session, "two MACs of one message", err);
+    }
+    return kw_hsm_session_probe(session, err);
 }
 
 struct kw_result kw_hsm_check_value(struct kw_hsm_session *session, CK_OBJECT_HANDLE key,

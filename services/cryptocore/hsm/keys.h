@@ -26,7 +26,7 @@ enum kw_hsm_use {
     KW_HSM_USE_EXTRACTABLE = 8, /* may itself be wrapped */
 };
 
-/* Destroys the object. Accepts NULL and zeroed. A failure stays in the session's `fault`. */
+/* Destroys the object. Accepts NULL and zeroed. A failure marks the session as littered. */
 void kw_hsm_object_done(struct kw_hsm_object *object);
 
 /* A new AES-256 key from the HSM's generator. Fails: HSM_*. */
@@ -56,7 +56,20 @@ struct kw_result kw_hsm_cmac(struct kw_hsm_session *session, CK_OBJECT_HANDLE ke
                              const struct kw_bytes *parts, size_t count,
                              uint8_t ret_mac[KW_HSM_MAC_LEN], struct kw_error *err);
 
-/* First bytes of CMAC(key, 16 zero bytes). The key must be allowed to sign. Fails: HSM_*. */
+/* The same, computed twice: for a MAC that is kept, and that nobody could make right later. Fails:
+ * HSM_SELF_TEST (two answers), and as that. */
+struct kw_result kw_hsm_cmac_sure(struct kw_hsm_session *session, CK_OBJECT_HANDLE key,
+                                  const struct kw_bytes *parts, size_t count,
+                                  uint8_t ret_mac[KW_HSM_MAC_LEN], struct kw_error *err);
+
+/* Is `mac` the CMAC over the parts? Before a difference is blamed on `mac`, the HSM is asked once
+ * more, and its canary. Fails: HSM_SELF_TEST (the HSM is to blame), HSM_*. */
+struct kw_result kw_hsm_cmac_check(struct kw_hsm_session *session, CK_OBJECT_HANDLE key,
+                                   const struct kw_bytes *parts, size_t count,
+                                   const uint8_t mac[KW_HSM_MAC_LEN], bool *ret_right,
+                                   struct kw_error *err);
+
+/* First bytes of CMAC(key, 16 zero bytes) The key must be allowed to sign. Fails: HSM_*. */
 struct kw_result kw_hsm_check_value(struct kw_hsm_session *session, CK_OBJECT_HANDLE key,
                                     uint8_t ret_check[KW_HSM_CHECK_LEN], struct kw_error *err);
 

@@ -95,6 +95,10 @@ struct kw_result kw_hsm_login(struct kw_hsm_session *session, struct kw_error *e
               "the PIN of %s was refused before", settings->pin_path);
     KW_TRY(kw_secret_from_file(&pin, settings->pin_path, err));
     result = kw_hsm_session_result(session, KW_C_Login, login_once(session, &pin), err);
+    if (session->fault == KW_HSM_CLASS_DATA) { /* a code that we can't read may have been counted */
+        session->fault = KW_HSM_CLASS_LOGIN;
+        result = KW_MAKE(err, HSM_LOGIN_REFUSED, "the HSM did not say why it refused the login");
+    }
     if (result.reason == KW_E_HSM_LOGIN_REFUSED) {
         KW_TRY(refusal_keep(lock, &mark, err));
     }

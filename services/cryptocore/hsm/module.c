@@ -44,13 +44,13 @@ static struct kw_result libp11_load(struct kw_hsm_module *module, struct kw_erro
         KW_FAIL(err, HSM_UNAVAILABLE, "libp11 cannot use %s", module->settings.module_path);
     }
     module->libp11 = context;
-    KW_ENSURE(PKCS11_enumerate_slots(context, &module->slots, &module->slot_count) == 0, err,
-              HSM_UNAVAILABLE, "the module cannot list its slots");
     return KW_OK;
 }
 
 static struct kw_result token_find(struct kw_hsm_module *module, struct kw_error *err)
 {
+    KW_ENSURE(PKCS11_enumerate_slots(module->libp11, &module->slots, &module->slot_count) == 0, err,
+              HSM_UNAVAILABLE, "the module cannot list its slots");
     for (unsigned i = 0; i < module->slot_count; i++) {
         const PKCS11_TOKEN *token = module->slots[i].token;
 
@@ -89,14 +89,44 @@ struct kw_result kw_hsm_module_open(struct kw_hsm_module *module,
     return result;
 }
 
+static void slots_release(struct kw_hsm_module *module)
+{
+    if (module->slots != NULL) {
+        PKCS11_release_all_slots(module->libp11, module->slots, module->slot_count);
+    }
+    module->slots = NULL;
+    module->slot_count = 0;
+    module->slot = NULL;
+}
+
+/* Asked first, since libp11 forgets memory of a slot that it can't read. */
+static bool token_answers(const struct kw_hsm_module *module)
+{
+    CK_TOKEN_INFO info;
+
+    return module->slot != NULL &&
+           module->functions->C_GetTokenInfo(kw_hsm_module_slot(module), &info) == CKR_OK;
+}
+
+struct kw_result kw_hsm_module_renew(struct kw_hsm_module *module, struct kw_error *err)
+{
+    struct kw_result result;
+
+    KW_ENSURE(token_answers(module), err, HSM_UNAVAILABLE, "the token is gone");
+    slots_release(module);
+    result = token_find(module, err);
+    if (!kw_ok(result)) {
+        slots_release(module);
+    }
+    return result;
+}
+
 void kw_hsm_module_close(struct kw_hsm_module *module)
 {
     if (module == NULL) {
         return;
     }
-    if (module->slots != NULL) {
-        PKCS11_release_all_slots(module->libp11, module->slots, module->slot_count);
-    }
+    slots_release(module);
     if (module->libp11 != NULL) {
         PKCS11_CTX_unload(module->libp11); /* calls C_Finalize */
         PKCS11_CTX_free(module->libp11);

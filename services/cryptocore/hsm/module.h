@@ -38,6 +38,11 @@ struct kw_result kw_hsm_module_open(struct kw_hsm_module *module,
                                     const struct kw_hsm_token_settings *settings,
                                     struct kw_error *err);
 
+/* Forgets what libp11 has open and found, and finds the token again: all sessions are closed. What
+ * came from kw_hsm_signer_key must be gone. Fails: as kw_hsm_module_open; then `slot` may be
+ * NULL. */
+struct kw_result kw_hsm_module_renew(struct kw_hsm_module *module, struct kw_error *err);
+
 /* Ends the module. Accepts NULL and zeroed. */
 void kw_hsm_module_close(struct kw_hsm_module *module);
 

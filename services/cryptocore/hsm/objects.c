@@ -31,13 +31,16 @@ static struct kw_result search(struct kw_hsm_session *session, CK_ATTRIBUTE *tem
                                CK_ULONG attributes, CK_OBJECT_HANDLE *handles, CK_ULONG max,
                                CK_ULONG *ret_count, struct kw_error *err)
 {
-    CK_RV end;
     struct kw_result result;
+    CK_RV end;
 
     KW_TRY(KW_C(session, FindObjectsInit, template, attributes));
     result = KW_C(session, FindObjects, handles, max, ret_count);
     end = session->module->functions->C_FindObjectsFinal(session->handle);
-    KW_TRY(result);
+    if (!kw_ok(result)) {
+        session->calls[KW_C_FindObjectsFinal]++; /* counted; the first failure is what is told */
+        return result;
+    }
     return kw_hsm_session_result(session, KW_C_FindObjectsFinal, end, err);
 }
 

@@ -30,18 +30,51 @@ static bool repairable(const struct kw_hsm_session *session)
     return session->fault == KW_HSM_CLASS_SESSION || session->fault == KW_HSM_CLASS_HANDLE;
 }
 
+static struct kw_result run_once(struct kw_hsm_session *session, struct kw_arena *arena,
+                                 const struct kw_hsm_request *request, struct kw_hsm_answer *answer)
+{
+    session->fault = KW_HSM_CLASS_NONE;
+    return rows[request->op](session, arena, request, answer, &answer->error);
+}
+
+static struct kw_result run_again(struct kw_hsm_session *session, struct kw_arena *arena,
+                                  const struct kw_hsm_request *request,
+                                  struct kw_hsm_answer *answer)
+{
+    struct kw_result result = kw_hsm_session_recover(session, &answer->error);
+
+    if (kw_ok(result)) {
+        result = run_once(session, arena, request, answer);
+    }
+    if (!kw_ok(result) && session->fault == KW_HSM_CLASS_SESSION) {
+        session->fault = KW_HSM_CLASS_DEVICE;
+    }
+    return result;
+}
+
+/* What could not be destroyed goes with its session. The answer stands, and so does what is known
+ * of the HSM; if there is no other session now, the next request looks for one. */
+static void litter_remove(struct kw_hsm_session *session)
+{
+    enum kw_hsm_class fault = session->fault;
+
+    if (session->littered && fault != KW_HSM_CLASS_DEVICE) {
+        KW_IGNORE(kw_hsm_session_recover(session, NULL));
+        session->fault = fault;
+    }
+}
+
 void kw_hsm_run(struct kw_hsm_session *session, struct kw_arena *arena,
                 const struct kw_hsm_request *request, struct kw_hsm_answer *ret_answer)
 {
     *ret_answer = (struct kw_hsm_answer){.op = request->op};
-    session->fault = KW_HSM_CLASS_NONE;
-    ret_answer->result = rows[request->op](session, arena, request, ret_answer, &ret_answer->error);
-    if (kw_ok(ret_answer->result) || !repairable(session)) {
-        return;
+    if (!session->whole) {
+        ret_answer->result = run_again(session, arena, request, ret_answer);
+    } else {
+        ret_answer->result = run_once(session, arena, request, ret_answer);
+        if (!kw_ok(ret_answer->result) && repairable(session)) {
+            ret_answer->result = run_again(session, arena, request, ret_answer);
+        }
     }
-    ret_answer->result = kw_hsm_session_recover(session, &ret_answer->error);
-    if (kw_ok(ret_answer->result)) {
-        ret_answer->result =
-            rows[request->op](session, arena, request, ret_answer, &ret_answer->error);
-    }
+    litter_remove(session);
 }

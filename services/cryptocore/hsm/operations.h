@@ -29,7 +29,9 @@ kw_hsm_operation kw_hsm_op_sign_checkpoint;
 kw_hsm_operation kw_hsm_op_health;
 
 /* Runs a request and fills the answer, failed or not. A lost session is opened again, once; what an
- * operation made went with it, so any of them may run again here, where its result has not left. */
+ * operation made went with it, so any of them may run again here, where its result has not left. A
+ * session lost twice is an HSM that is unwell (`fault` DEVICE). A session in which an object could
+ * not be destroyed is replaced. */
 void kw_hsm_run(struct kw_hsm_session *session, struct kw_arena *arena,
                 const struct kw_hsm_request *request, struct kw_hsm_answer *ret_answer);
 
@@ -53,6 +55,13 @@ struct kw_result kw_hsm_device_open(struct kw_hsm_session *session,
 struct kw_result kw_hsm_ptk_open(struct kw_hsm_session *session,
                                  const struct kw_ptk_binding *binding, unsigned uses,
                                  struct kw_hsm_object *ret_key, struct kw_error *err);
+
+/* Opens what was just sealed, and compares check values: no key is given away that could not be
+ * opened again. Fails: HSM_SELF_TEST, HSM_*. */
+struct kw_result kw_hsm_device_prove(struct kw_hsm_session *session,
+                                     const struct kw_key_binding *binding, struct kw_error *err);
+struct kw_result kw_hsm_ptk_prove(struct kw_hsm_session *session,
+                                  const struct kw_ptk_binding *binding, struct kw_error *err);
 
 /* Every fact's MAC. Fails: BINDING_INVALID, HSM_*. */
 struct kw_result kw_hsm_facts_verify(struct kw_hsm_session *session,

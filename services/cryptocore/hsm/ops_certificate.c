@@ -39,9 +39,20 @@ struct kw_result kw_hsm_op_issue_certificate(struct kw_hsm_session *session, str
 
     KW_ENSURE(i->issuer >= KW_HSM_CA_SERVICES && i->issuer <= KW_HSM_CA_STATIONS, err,
               ARGUMENT_INVALID, "signer %d is no issuing CA", (int)i->issuer);
-    KW_TRY(kw_hsm_signer_key(session->module, i->issuer, &ca, err));
+    KW_TRY(kw_hsm_signer_key(session, i->issuer, &ca, err));
     KW_TRY(kw_hsm_signer_judge(session, leaf_make(i, &ca, &der, err), err));
     return kw_arena_copy(arena, kw_buf_bytes(&der), &answer->certificate, err);
+}
+
+/* Verified before it leaves: nobody could make a wrong checkpoint right later. */
+static struct kw_result sign(const struct kw_private_key *key, struct kw_bytes message,
+                             struct kw_signature *ret_signature, struct kw_error *err)
+{
+    KW_SCOPED(kw_public_key_done) struct kw_public_key public = {0};
+
+    KW_TRY(kw_ecdsa_sign(key, message, ret_signature, err));
+    KW_TRY(kw_private_key_public(key, &public, err));
+    return kw_ecdsa_verify(&public, message, kw_signature_bytes(ret_signature), err);
 }
 
 struct kw_result kw_hsm_op_sign_checkpoint(struct kw_hsm_session *session, struct kw_arena *arena,
@@ -52,10 +63,9 @@ struct kw_result kw_hsm_op_sign_checkpoint(struct kw_hsm_session *session, struc
     KW_SCOPED(kw_buf_done) struct kw_buf message = {0};
     struct kw_signature signature;
 
-    KW_TRY(kw_hsm_signer_key(session->module, KW_HSM_CHECKPOINT, &key, err));
+    KW_TRY(kw_hsm_signer_key(session, KW_HSM_CHECKPOINT, &key, err));
     KW_TRY(kw_buf_append(&message, KW_BYTES(checkpoint_label, sizeof(checkpoint_label) - 1), err));
     KW_TRY(kw_buf_append(&message, request->checkpoint.content, err));
-    KW_TRY(kw_hsm_signer_judge(session,
-                               kw_ecdsa_sign(&key, kw_buf_bytes(&message), &signature, err), err));
+    KW_TRY(kw_hsm_signer_judge(session, sign(&key, kw_buf_bytes(&message), &signature, err), err));
     return kw_arena_copy(arena, kw_signature_bytes(&signature), &answer->signature, err);
 }

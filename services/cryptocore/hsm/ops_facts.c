@@ -9,7 +9,15 @@ static struct kw_result fact_mac(struct kw_hsm_session *session, struct kw_bytes
 {
     struct kw_bytes parts[] = {KW_BYTES(fact_label, sizeof(fact_label) - 1), content};
 
-    return kw_hsm_cmac(session, session->mac_key, parts, 2, ret_mac, err);
+    return kw_hsm_cmac_sure(session, session->mac_key, parts, 2, ret_mac, err);
+}
+
+static struct kw_result fact_check(struct kw_hsm_session *session, const struct kw_hsm_fact *fact,
+                                   bool *ret_right, struct kw_error *err)
+{
+    struct kw_bytes parts[] = {KW_BYTES(fact_label, sizeof(fact_label) - 1), fact->content};
+
+    return kw_hsm_cmac_check(session, session->mac_key, parts, 2, fact->mac, ret_right, err);
 }
 
 struct kw_result kw_hsm_facts_verify(struct kw_hsm_session *session,
@@ -17,11 +25,10 @@ struct kw_result kw_hsm_facts_verify(struct kw_hsm_session *session,
                                      struct kw_error *err)
 {
     for (size_t i = 0; i < count; i++) {
-        uint8_t own[KW_HSM_MAC_LEN];
+        bool right = false;
 
-        KW_TRY(fact_mac(session, facts[i].content, own, err));
-        KW_ENSURE(kw_bytes_equal_ct(KW_BYTES_OF(own), KW_BYTES_OF(facts[i].mac)), err,
-                  BINDING_INVALID, "MAC of fact %zu", i);
+        KW_TRY(fact_check(session, &facts[i], &right, err));
+        KW_ENSURE(right, err, BINDING_INVALID, "MAC of fact %zu", i);
     }
     return KW_OK;
 }

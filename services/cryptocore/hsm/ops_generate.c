@@ -16,7 +16,8 @@ static struct kw_result generate_one(struct kw_hsm_session *session, CK_OBJECT_H
     KW_TRY(
         kw_hsm_key_wrap(session, kek, key.handle, item->stored.wrapped, KW_HSM_WRAPPED_LEN, err));
     KW_TRY(kw_hsm_key_wrap(session, station, key.handle, item->delivered, KW_HSM_WRAPPED_LEN, err));
-    return kw_hsm_key_binding_seal(session, &item->stored, err);
+    KW_TRY(kw_hsm_key_binding_seal(session, &item->stored, err));
+    return kw_hsm_device_prove(session, &item->stored, err);
 }
 
 struct kw_result kw_hsm_op_generate(struct kw_hsm_session *session, struct kw_arena *arena,

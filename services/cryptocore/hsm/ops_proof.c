@@ -13,14 +13,13 @@ struct kw_result kw_hsm_op_verify_possession(struct kw_hsm_session *session, str
     KW_SCOPED(kw_hsm_object_done) struct kw_hsm_object device = {0};
     struct kw_bytes parts[] = {KW_BYTES(pen_label, sizeof(pen_label) - 1),
                                KW_BYTES_OF(p->challenge), kw_id_bytes(&p->device.device)};
-    uint8_t own[KW_HSM_MAC_LEN];
+    bool right = false;
 
     (void)arena;
     (void)answer;
     KW_TRY(kw_hsm_device_open(session, &p->device, &device, err));
-    KW_TRY(kw_hsm_cmac(session, device.handle, parts, 3, own, err));
-    KW_ENSURE(kw_bytes_equal_ct(KW_BYTES_OF(own), KW_BYTES_OF(p->tag)), err, POSSESSION_UNPROVEN,
-              "the tag is not this device key's");
+    KW_TRY(kw_hsm_cmac_check(session, device.handle, parts, 3, p->tag, &right, err));
+    KW_ENSURE(right, err, POSSESSION_UNPROVEN, "the tag is not this device key's");
     return KW_OK;
 }
 
@@ -31,13 +30,12 @@ struct kw_result kw_hsm_op_ptk_confirm(struct kw_hsm_session *session, struct kw
     const struct kw_hsm_ptk_confirm *p = &request->ptk_confirm;
     KW_SCOPED(kw_hsm_object_done) struct kw_hsm_object transport = {0};
     struct kw_bytes parts[] = {KW_BYTES(ptk_label, sizeof(ptk_label) - 1), KW_BYTES_OF(p->nonce)};
-    uint8_t own[KW_HSM_MAC_LEN];
+    bool right = false;
 
     (void)arena;
     (void)answer;
     KW_TRY(kw_hsm_ptk_open(session, &p->transport, KW_HSM_USE_SIGN, &transport, err));
-    KW_TRY(kw_hsm_cmac(session, transport.handle, parts, 2, own, err));
-    KW_ENSURE(kw_bytes_equal_ct(KW_BYTES_OF(own), KW_BYTES_OF(p->proof)), err,
-              TRANSPORT_KEY_UNCONFIRMED, "the proof is not this transport key's");
+    KW_TRY(kw_hsm_cmac_check(session, transport.handle, parts, 2, p->proof, &right, err));
+    KW_ENSURE(right, err, TRANSPORT_KEY_UNCONFIRMED, "the proof is not this transport key's");
     return KW_OK;
 }

@@ -1,5 +1,5 @@
-/* Stored keys: sealing a binding, and opening one. Nothing is unwrapped whose MAC was not checked
- * first. */
+/* Stored keys: sealing a binding, opening one, and proving that a new one can be opened. Nothing is
+ * unwrapped whose MAC was not checked first. */
 #include "services/cryptocore/hsm/operations.h"
 
 static struct kw_result binding_mac(struct kw_hsm_session *session, struct kw_bytes input,
@@ -12,11 +12,10 @@ static struct kw_result binding_check(struct kw_hsm_session *session, struct kw_
                                       const uint8_t mac[KW_HSM_MAC_LEN], const char *what,
                                       struct kw_error *err)
 {
-    uint8_t own[KW_HSM_MAC_LEN];
+    bool right = false;
 
-    KW_TRY(binding_mac(session, input, own, err));
-    KW_ENSURE(kw_bytes_equal_ct(KW_BYTES_OF(own), KW_BYTES(mac, KW_HSM_MAC_LEN)), err,
-              BINDING_INVALID, "binding MAC of a %s key", what);
+    KW_TRY(kw_hsm_cmac_check(session, session->mac_key, &input, 1, mac, &right, err));
+    KW_ENSURE(right, err, BINDING_INVALID, "binding MAC of a %s key", what);
     return KW_OK;
 }
 
@@ -71,4 +70,40 @@ struct kw_result kw_hsm_ptk_open(struct kw_hsm_session *session,
     KW_TRY(binding_check(session, KW_BYTES_OF(input), binding->mac, "transport", err));
     KW_TRY(kw_hsm_session_kek(session, binding->kek_version, &kek, err));
     return kw_hsm_key_unwrap(session, kek, KW_BYTES_OF(binding->wrapped), uses, ret_key, err);
+}
+
+/* Opened as it will be later, it is the key that was wrapped: what the HSM refuses of what it just
+ * made, or knows otherwise, it made wrongly. */
+static struct kw_result proven(struct kw_hsm_session *session, struct kw_result opened,
+                               CK_OBJECT_HANDLE key, const uint8_t check[KW_HSM_CHECK_LEN],
+                               struct kw_error *err)
+{
+    uint8_t own[KW_HSM_CHECK_LEN];
+
+    if (opened.reason == KW_E_BINDING_INVALID) {
+        return kw_hsm_session_distrust(session, "it does not open what it wrapped", err);
+    }
+    KW_TRY(opened);
+    KW_TRY(kw_hsm_check_value(session, key, own, err));
+    return kw_bytes_equal(KW_BYTES_OF(own), KW_BYTES(check, KW_HSM_CHECK_LEN))
+               ? KW_OK
+               : kw_hsm_session_distrust(session, "a wrapped key came back as another", err);
+}
+
+struct kw_result kw_hsm_device_prove(struct kw_hsm_session *session,
+                                     const struct kw_key_binding *binding, struct kw_error *err)
+{
+    KW_SCOPED(kw_hsm_object_done) struct kw_hsm_object key = {0};
+    struct kw_result opened = kw_hsm_device_open(session, binding, &key, err);
+
+    return proven(session, opened, key.handle, binding->check, err);
+}
+
+struct kw_result kw_hsm_ptk_prove(struct kw_hsm_session *session,
+                                  const struct kw_ptk_binding *binding, struct kw_error *err)
+{
+    KW_SCOPED(kw_hsm_object_done) struct kw_hsm_object key = {0};
+    struct kw_result opened = kw_hsm_ptk_open(session, binding, KW_HSM_USE_SIGN, &key, err);
+
+    return proven(session, opened, key.handle, binding->check, err);
 }

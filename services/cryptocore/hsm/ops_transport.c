@@ -7,16 +7,17 @@
  */
 #include "common/crypto/keywrap.h"
 #include "common/pki/cms.h"
+#include "services/cryptocore/hsm/entropy.h"
 #include "services/cryptocore/hsm/operations.h"
 
 #define KEY_LEN 32
 
-/* A key of one use, of the HSM's randomness. */
+/* A key of one use. */
 static struct kw_result one_time_key(struct kw_hsm_session *session, struct kw_secret *ret_key,
                                      struct kw_error *err)
 {
     KW_TRY(kw_secret_init(ret_key, KEY_LEN, err));
-    return KW_C(session, GenerateRandom, ret_key->slot, KEY_LEN);
+    return kw_hsm_random(session, ret_key->slot, KEY_LEN, err);
 }
 
 /* The value of an extractable session key. */
@@ -56,7 +57,8 @@ static struct kw_result store(struct kw_hsm_session *session, CK_OBJECT_HANDLE k
     KW_TRY(kw_hsm_session_kek(session, p->kek_version, &kek, err));
     KW_TRY(kw_hsm_check_value(session, key, ret_stored->check, err));
     KW_TRY(kw_hsm_key_wrap(session, kek, key, ret_stored->wrapped, KW_HSM_WRAPPED_LEN, err));
-    return kw_hsm_ptk_binding_seal(session, ret_stored, err);
+    KW_TRY(kw_hsm_ptk_binding_seal(session, ret_stored, err));
+    return kw_hsm_ptk_prove(session, ret_stored, err);
 }
 
 struct kw_result kw_hsm_op_ptk_create(struct kw_hsm_session *session, struct kw_arena *arena,

@@ -38,10 +38,11 @@ struct kw_hsm_queue {
 
 /*   IDLE ──start──▶ STARTING ──hello──▶ READY ──deadline missed──▶ DRAINING ──caught up──▶ READY
  *   READY ──served enough──▶ RETIRING ──all answered, process gone──▶ STARTING
- *   STARTING, READY, DRAINING ──process gone──▶ LOST ──backoff over──▶ STARTING (IDLE: PIN refused)
+ *   STARTING, READY, DRAINING ──process gone──▶ LOST ──backoff over──▶ STARTING
+ *   LOST ──PIN refused──▶ IDLE ──another PIN file──▶ STARTING
  */
 enum kw_hsm_worker_state {
-    KW_HSM_WORKER_IDLE,     /* not started yet, or not to be started any more */
+    KW_HSM_WORKER_IDLE,     /* not started yet; after a refused PIN timer: look at its file */
     KW_HSM_WORKER_STARTING, /* timer: must say hello */
     KW_HSM_WORKER_READY,    /* timer: next health probe */
     KW_HSM_WORKER_DRAINING, /* timer: must catch up */
@@ -78,7 +79,11 @@ struct kw_hsm_pool {
     struct kw_hsm_stats stats;
     enum kw_hsm_state state;
     bool ever_ready;
-    bool login_refused;
+    bool login_refused;     /* until the PIN file is another one */
+    enum kw_reason trouble; /* why the latest start failed; HSM_UNAVAILABLE when it is nothing more
+                               particular */
+    struct timespec pin_time; /* of the PIN file, when it was last given to a worker */
+    uint64_t pin_inode;
     bool closing;
     unsigned open_parts; /* timers and processes that must close before the pool can go */
     void (*closed)(void *context);

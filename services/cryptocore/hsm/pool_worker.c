@@ -5,9 +5,12 @@
 #include "common/base/random.h"
 #include "services/cryptocore/hsm/pool_internal.h"
 
+#include <sys/stat.h>
+
 #define NS_PER_MS         1000000U
-#define PROBE_INTERVAL_MS 1000U
+#define PROBE_INTERVAL_MS 500U /* so that an HSM that went is known within a second */
 #define PROBE_DEADLINE_MS 2000U
+#define PIN_WATCH_MS      500U
 
 static void worker_lost(struct kw_hsm_worker *worker);
 
@@ -70,6 +73,61 @@ static void probe_start(struct kw_hsm_worker *worker)
     }
 }
 
+/* --- trouble --- */
+
+/* What operators must look at, told apart from a mere outage. */
+static bool is_incident(enum kw_reason reason)
+{
+    return reason == KW_E_HSM_LOGIN_REFUSED || reason == KW_E_HSM_KEY_MISSING ||
+           reason == KW_E_HSM_SELF_TEST;
+}
+
+static void incident_count(enum kw_reason reason)
+{
+    if (is_incident(reason)) {
+        kw_metric_add(KW_M_HSM_INCIDENTS, kw_reason_row(reason)->label, 1);
+    }
+}
+
+static void start_failed(struct kw_hsm_worker *worker, const struct kw_hsm_hello *hello)
+{
+    struct kw_hsm_pool *pool = worker->pool;
+    enum kw_reason reason = hello->result.reason;
+
+    KW_LOG(ERROR, "hsm worker cannot start", KW_F_U64("worker", worker->index),
+           KW_F_ERR(&hello->error));
+    incident_count(reason);
+    pool->trouble = is_incident(reason) ? reason : KW_E_HSM_UNAVAILABLE;
+    pool->login_refused |= reason == KW_E_HSM_LOGIN_REFUSED;
+}
+
+/* True when the PIN file is not the one that was there at the latest start. */
+static bool pin_changed(struct kw_hsm_pool *pool)
+{
+    struct stat st;
+    bool same;
+
+    if (stat(pool->configure.pin_path, &st) != 0) {
+        return false;
+    }
+    same = st.st_ino == pool->pin_inode && st.st_mtim.tv_sec == pool->pin_time.tv_sec &&
+           st.st_mtim.tv_nsec == pool->pin_time.tv_nsec;
+    pool->pin_inode = st.st_ino;
+    pool->pin_time = st.st_mtim;
+    return !same;
+}
+
+/* Another PIN deserves an attempt. Whether it really is another one the worker knows for sure. */
+static void pin_watch(struct kw_hsm_worker *worker)
+{
+    if (worker->pool->login_refused && pin_changed(worker->pool)) {
+        worker->pool->login_refused = false;
+        kw_hsm_worker_start(worker);
+    } else if (worker->pool->login_refused) {
+        kw_timer_start(&worker->timer, PIN_WATCH_MS, 0);
+    }
+}
+
 static void on_timer(struct kw_timer *timer)
 {
     struct kw_hsm_worker *worker =
@@ -77,6 +135,7 @@ static void on_timer(struct kw_timer *timer)
 
     switch (worker->state) {
     case KW_HSM_WORKER_IDLE:
+        pin_watch(worker);
         break;
     case KW_HSM_WORKER_STARTING:
     case KW_HSM_WORKER_DRAINING:
@@ -89,7 +148,7 @@ static void on_timer(struct kw_timer *timer)
         break;
     case KW_HSM_WORKER_LOST:
         if (worker->pool->login_refused) {
-            become(worker, KW_HSM_WORKER_IDLE, 0);
+            become(worker, KW_HSM_WORKER_IDLE, PIN_WATCH_MS);
         } else {
             kw_hsm_worker_start(worker);
         }
@@ -107,12 +166,11 @@ static struct kw_result on_hello(struct kw_hsm_worker *worker, struct kw_reader 
     KW_ENSURE(worker->state == KW_HSM_WORKER_STARTING, err, ENCODING_INVALID, "hello twice");
     KW_TRY(kw_hsm_hello_get(fields, &hello, err));
     if (!kw_ok(hello.result)) {
-        KW_LOG(ERROR, "hsm worker cannot start", KW_F_U64("worker", worker->index),
-               KW_F_ERR(&hello.error));
-        worker->pool->login_refused |= hello.result.reason == KW_E_HSM_LOGIN_REFUSED;
+        start_failed(worker, &hello);
         return KW_OK; /* it ends by itself */
     }
     worker->pool->ever_ready = true;
+    worker->pool->trouble = KW_E_HSM_UNAVAILABLE;
     become(worker, KW_HSM_WORKER_READY, PROBE_INTERVAL_MS);
     kw_hsm_pool_start_next(worker->pool);
     kw_hsm_pool_dispatch(worker->pool);
@@ -186,6 +244,7 @@ static void retire_if_due(struct kw_hsm_worker *worker)
 static void operations_count(const struct kw_hsm_pending *pending)
 {
     for (size_t i = 0; i < pending->count; i++) {
+        incident_count(pending->answers[i].result.reason);
         kw_metric_add(KW_M_HSM_OPERATIONS, kw_hsm_op_name(pending->answers[i].op), 1);
     }
 }
@@ -281,7 +340,8 @@ static void on_child_closed(void *context)
     kw_hsm_pool_part_closed(worker->pool);
 }
 
-/* After a refused PIN nothing is started again: the next attempts would lock the token. */
+/* After a refused PIN nothing is started again until there is another PIN: the next attempts would
+ * lock the token. */
 static void worker_lost(struct kw_hsm_worker *worker)
 {
     struct kw_hsm_pool *pool = worker->pool;
@@ -291,7 +351,7 @@ static void worker_lost(struct kw_hsm_worker *worker)
     pool->stats.workers_lost++;
     kw_metric_add(KW_M_HSM_RESTARTS, NULL, 1);
     if (pool->login_refused) {
-        become(worker, KW_HSM_WORKER_IDLE, 0);
+        become(worker, KW_HSM_WORKER_IDLE, PIN_WATCH_MS);
     } else {
         become(worker, KW_HSM_WORKER_LOST, backoff_next(worker));
     }
@@ -319,6 +379,7 @@ void kw_hsm_worker_start(struct kw_hsm_worker *worker)
 {
     struct kw_error err;
 
+    (void)pin_changed(worker->pool);
     worker->pool->stats.workers_started++;
     worker->served = 0;
     become(worker, KW_HSM_WORKER_STARTING, KW_HSM_START_MS);

@@ -18,16 +18,26 @@ struct kw_result kw_hsm_session_result(struct kw_hsm_session *session,
         return KW_OK;
     }
     session->fault = kw_hsm_class_of(rv);
+    session->fault_rv = rv;
     return kw_error_make(err, kw_hsm_class_reason(session->fault), __FILE__, __LINE__,
                          "%s: %s 0x%lx", kw_hsm_function_name(function), kw_hsm_rv_name(rv), rv);
+}
+
+struct kw_result kw_hsm_session_distrust(struct kw_hsm_session *session, const char *what,
+                                         struct kw_error *err)
+{
+    session->fault = KW_HSM_CLASS_DEVICE;
+    KW_FAIL(err, HSM_SELF_TEST, "the HSM answers wrongly: %s", what);
 }
 
 static struct kw_result connect_token(struct kw_hsm_session *session, struct kw_error *err)
 {
     CK_SESSION_HANDLE handle = CK_INVALID_HANDLE;
-    CK_RV rv = session->module->functions->C_OpenSession(kw_hsm_module_slot(session->module),
-                                                         session->flags, NULL, NULL, &handle);
+    CK_RV rv;
 
+    KW_ENSURE(session->module->slot != NULL, err, HSM_UNAVAILABLE, "the token is gone");
+    rv = session->module->functions->C_OpenSession(kw_hsm_module_slot(session->module),
+                                                   session->flags, NULL, NULL, &handle);
     KW_TRY(kw_hsm_session_result(session, KW_C_OpenSession, rv, err));
     session->handle = handle;
     return kw_hsm_login(session, err);
@@ -44,11 +54,12 @@ static void disconnect_token(struct kw_hsm_session *session)
     session->kek_count = 0;
     session->mac_key = CK_INVALID_HANDLE;
     session->canary = CK_INVALID_HANDLE;
+    session->whole = false;
+    session->littered = false;
 }
 
-struct kw_result kw_hsm_session_open(struct kw_hsm_session *session,
-                                     const struct kw_hsm_module *module, enum kw_hsm_access access,
-                                     struct kw_error *err)
+struct kw_result kw_hsm_session_open(struct kw_hsm_session *session, struct kw_hsm_module *module,
+                                     enum kw_hsm_access access, struct kw_error *err)
 {
     struct kw_result result;
 
@@ -107,13 +118,14 @@ static struct kw_result canary_load(struct kw_hsm_session *session, struct kw_er
     KW_TRY(kw_hsm_object_find(session, CKO_SECRET_KEY, KW_HSM_CANARY_LABEL, &session->canary, err));
     if (session->canary == CK_INVALID_HANDLE) {
         session->fault = KW_HSM_CLASS_DEVICE;
-        KW_FAIL(err, HSM_UNAVAILABLE, "the token has no canary");
+        KW_FAIL(err, HSM_KEY_MISSING, "the token has no canary: wiped, or another one");
     }
     return kw_hsm_session_probe(session, err);
 }
 
 struct kw_result kw_hsm_session_keys(struct kw_hsm_session *session, struct kw_error *err)
 {
+    session->whole = false;
     KW_TRY(canary_load(session, err));
     KW_TRY(kw_hsm_object_find(session, CKO_SECRET_KEY, KW_HSM_MAC_LABEL, &session->mac_key, err));
     KW_ENSURE(session->mac_key != CK_INVALID_HANDLE, err, HSM_KEY_MISSING, "%s", KW_HSM_MAC_LABEL);
@@ -123,15 +135,38 @@ struct kw_result kw_hsm_session_keys(struct kw_hsm_session *session, struct kw_e
         KW_TRY(kek_load(session, version, err));
     }
     KW_ENSURE(session->kek_count > 0, err, HSM_KEY_MISSING, "no version of the KEK");
+    session->whole = true;
     return KW_OK;
+}
+
+static struct kw_result token_renew(struct kw_hsm_session *session, struct kw_error *err)
+{
+    struct kw_result result = kw_hsm_module_renew(session->module, err);
+
+    if (!kw_ok(result)) {
+        session->fault = KW_HSM_CLASS_DEVICE;
+    }
+    return result;
+}
+
+struct kw_result kw_hsm_session_reconnect(struct kw_hsm_session *session, struct kw_error *err)
+{
+    disconnect_token(session);
+    session->fault = KW_HSM_CLASS_NONE;
+    KW_TRY(token_renew(session, err));
+    return connect_token(session, err);
 }
 
 struct kw_result kw_hsm_session_recover(struct kw_hsm_session *session, struct kw_error *err)
 {
-    disconnect_token(session);
-    session->fault = KW_HSM_CLASS_NONE;
-    KW_TRY(connect_token(session, err));
-    return kw_hsm_session_keys(session, err);
+    struct kw_result result;
+
+    KW_TRY(kw_hsm_session_reconnect(session, err));
+    result = kw_hsm_session_keys(session, err);
+    if (result.reason == KW_E_HSM_KEY_MISSING && session->canary == CK_INVALID_HANDLE) {
+        KW_FAIL(err, HSM_UNAVAILABLE, "the canary is gone from under a running worker");
+    }
+    return result;
 }
 
 struct kw_result kw_hsm_session_kek(const struct kw_hsm_session *session, uint32_t version,
@@ -146,18 +181,21 @@ struct kw_result kw_hsm_session_kek(const struct kw_hsm_session *session, uint32
     KW_FAIL(err, HSM_KEY_MISSING, "KEK version %u", version);
 }
 
-/* A lost session says nothing about the HSM and is repaired elsewhere; everything else does. */
+/* A lost session, or a handle that no longer holds, says nothing about the HSM and is repaired
+ * elsewhere; everything else does. */
 struct kw_result kw_hsm_session_probe(struct kw_hsm_session *session, struct kw_error *err)
 {
     uint8_t mac[KW_HSM_MAC_LEN];
     struct kw_result result = kw_hsm_cmac(session, session->canary, NULL, 0, mac, err);
 
-    if (!kw_ok(result) && session->fault == KW_HSM_CLASS_SESSION) {
+    if (kw_ok(result)) {
+        return kw_bytes_equal(KW_BYTES_OF(mac), KW_BYTES_OF(canary_answer))
+                   ? KW_OK
+                   : kw_hsm_session_distrust(session, "the canary", err);
+    }
+    if (session->fault == KW_HSM_CLASS_SESSION || session->fault == KW_HSM_CLASS_HANDLE) {
         return result;
     }
-    if (kw_ok(result) && kw_bytes_equal(KW_BYTES_OF(mac), KW_BYTES_OF(canary_answer))) {
-        return KW_OK;
-    }
     session->fault = KW_HSM_CLASS_DEVICE;
-    KW_FAIL(err, HSM_UNAVAILABLE, "the canary does not answer as it should");
+    KW_FAIL(err, HSM_UNAVAILABLE, "the canary does not answer");
 }

@@ -217,7 +217,9 @@ static void on_deadline(struct kw_timer *timer)
 static struct kw_result admit(const struct kw_hsm_pool *pool, const struct kw_hsm_call *call,
                               size_t count, struct kw_error *err)
 {
-    KW_ENSURE(pool->state == KW_HSM_READY, err, HSM_UNAVAILABLE, "no worker is ready");
+    if (pool->state != KW_HSM_READY) {
+        return kw_error_make(err, pool->trouble, __FILE__, __LINE__, "no worker is ready");
+    }
     KW_ENSURE(call->deadline_ns > kw_clock_mono_ns(), err, DEADLINE_EXCEEDED, "before submission");
     KW_ENSURE(pool->queue.items + count <= KW_HSM_QUEUE_ITEMS_MAX, err, HSM_BUSY,
               "%zu requests are waiting", pool->queue.items);
@@ -298,6 +300,7 @@ struct kw_result kw_hsm_pool_new(struct kw_loop *loop, const struct kw_hsm_setti
     pool->events = *events;
     pool->flush.run = on_flush;
     pool->requests_max = KW_HSM_WORKER_REQUESTS_MAX;
+    pool->trouble = KW_E_HSM_UNAVAILABLE;
     pool->deadline_ns = UINT64_MAX;
     kw_timer_init(&pool->deadline, loop, on_deadline);
     pool->open_parts = 1;

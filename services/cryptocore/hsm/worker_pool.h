@@ -34,7 +34,8 @@ enum kw_hsm_state {
     KW_HSM_STARTING,      /* no worker has been ready yet */
     KW_HSM_READY,         /* at least one worker is */
     KW_HSM_DOWN,          /* none is: the circuit is open, submits fail at once */
-    KW_HSM_LOGIN_REFUSED, /* the PIN was refused: no further attempt is made, since tokens lock */
+    KW_HSM_LOGIN_REFUSED, /* the PIN was refused: no further attempt is made with it, since tokens
+                             lock */
     KW_HSM_CLOSED,
 };
 
@@ -60,7 +61,8 @@ struct kw_result kw_hsm_pool_new(struct kw_loop *loop, const struct kw_hsm_setti
 
 /* Hands in `count` requests (1 … KW_HSM_ITEMS_MAX); they are copied. All go to one worker and are
  * answered together, so that independent work is better submitted apart. Fails: ARGUMENT_INVALID (a
- * count or length over its limit), HSM_UNAVAILABLE (no worker is ready), HSM_BUSY (queue full),
+ * count or length over its limit), HSM_UNAVAILABLE (no worker is ready; HSM_LOGIN_REFUSED,
+ * HSM_KEY_MISSING, HSM_SELF_TEST when that is why), HSM_BUSY (queue full),
  * DEADLINE_EXCEEDED, MEMORY. Then `done` will not run. */
 struct kw_result kw_hsm_submit(struct kw_hsm_pool *pool, struct kw_hsm_call *call,
                                const struct kw_hsm_request *requests, size_t count,
