@@ -112,6 +112,9 @@
 #define KW_STORE_WAL_PAGES       1000  /* log this long: checkpoint, waiting for nobody (4 MiB) */
 #define KW_STORE_WAL_PAGES_MAX   16000 /* log this long: checkpoint, waiting for readers (64 MiB) */
 #define KW_STORE_RESTART_WAIT_MS 100   /* how long it waits for them */
+#define KW_STORE_RESERVE_BYTES   (16U << 20) /* less free than this: only what is owed is written */
+#define KW_STORE_ROOM_CHECK_MS   100U        /* how often the free space is looked at, at most */
+#define KW_STORE_READ_MS_MAX     5000U /* a read that is longer is ended: the log can't start over */
 #define KW_STORE_READ_WAIT_MS    1000 /* a reader waits so long for a moment's lock of the writer */
 
 /* --- authorisation --- */

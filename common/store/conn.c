@@ -1,11 +1,13 @@
 /* One SQLite connection: opened with settings that are read back, its statements prepared once and
  * kept, and SQLite's result codes turned into our reasons. Used by one thread at a time.
  */
+#include "common/base/clock.h"
 #include "common/store/store_internal.h"
 
 #include <stdio.h>
 
 #define SETTING_TEXT_SIZE 64
+#define STEPS_A_LOOK      10000 /* of SQLite's machine, between two looks at the clock: about 1 ms */
 #define TEXT_OF_(value)   #value
 #define TEXT_OF(value)    TEXT_OF_(value)
 
@@ -101,12 +103,23 @@ static int note_wal_pages(void *context, sqlite3 *db, const char *name, int page
     return SQLITE_OK;
 }
 
+bool kw_conn_is_late(const struct kw_conn *conn)
+{
+    return conn->until_ns != 0 && kw_clock_mono_ns() >= conn->until_ns;
+}
+
+static int interrupt_late(void *context)
+{
+    return kw_conn_is_late(context) ? 1 : 0;
+}
+
 static struct kw_result set_up(struct kw_conn *conn, enum kw_conn_role role, struct kw_error *err)
 {
     harden(conn->db);
     KW_TRY(apply_settings(conn, common_settings, COUNT_OF(common_settings), err));
     if (role == KW_CONN_READER) {
         (void)sqlite3_db_config(conn->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+        sqlite3_progress_handler(conn->db, STEPS_A_LOOK, interrupt_late, conn);
         return apply_settings(conn, reader_settings, COUNT_OF(reader_settings), err);
     }
     KW_TRY(apply_settings(conn, writer_settings, COUNT_OF(writer_settings), err));

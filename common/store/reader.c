@@ -1,12 +1,17 @@
 /* A reader thread: one job at a time, each in a read transaction of its own on a read-only
- * connection. */
+ * connection. As long as one lasts the log keeps all that was written since; so it does not last.
+ */
+#include "common/base/clock.h"
 #include "common/store/store_internal.h"
 
-static struct kw_result read_one(struct kw_conn *conn, struct kw_store_job *job,
+#define NS_PER_MS 1000000ULL
+
+static struct kw_result read_one(struct kw_conn *conn, struct kw_store_job *job, uint32_t ms_max,
                                  struct kw_error *err)
 {
     struct kw_result result;
 
+    conn->until_ns = kw_clock_mono_ns() + ms_max * NS_PER_MS;
     KW_TRY(kw_conn_control(conn, "BEGIN", err));
     result = kw_store_run_job(conn, job, err);
     kw_conn_rollback(conn); /* it changed nothing: this only gives up the snapshot */
@@ -26,10 +31,12 @@ void *kw_store_reader_main(void *context)
     struct kw_store_job *job;
 
     while ((job = kw_job_queue_take(&store->reads, 1)) != NULL) {
-        struct kw_result result =
-            atomic_load(&store->failed)
-                ? KW_MAKE(&job->error, STORE_UNAVAILABLE, "the store has failed")
-                : read_one(conn, job, &job->error);
+        struct kw_result result;
+
+        kw_store_room_look(&store->room, store->lock_fd);
+        result = atomic_load(&store->failed)
+                     ? KW_MAKE(&job->error, STORE_UNAVAILABLE, "the store has failed")
+                     : read_one(conn, job, store->read_ms_max, &job->error);
 
         atomic_fetch_add(&store->counters.reads, 1);
         kw_store_answer(store, job, result);

@@ -82,6 +82,12 @@ static struct kw_result fail_step(struct kw_stmt *stmt, int code, struct kw_erro
     return result;
 }
 
+/* Between the rows of a read; within a long search for one conn.c looks at the clock. */
+static int step_in_time(struct kw_stmt *stmt)
+{
+    return kw_conn_is_late(stmt->tx->conn) ? SQLITE_INTERRUPT : sqlite3_step(stmt->handle);
+}
+
 struct kw_result kw_step(struct kw_stmt *stmt, bool *ret_row, struct kw_error *err)
 {
     struct kw_result result = KW_OK;
@@ -91,7 +97,7 @@ struct kw_result kw_step(struct kw_stmt *stmt, bool *ret_row, struct kw_error *e
         *ret_row = false;
         return KW_OK;
     }
-    code = stmt->bind_code == SQLITE_OK ? sqlite3_step(stmt->handle) : stmt->bind_code;
+    code = stmt->bind_code == SQLITE_OK ? step_in_time(stmt) : stmt->bind_code;
     if (code == SQLITE_ROW) {
         *ret_row = true;
         return KW_OK;

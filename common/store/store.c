@@ -82,6 +82,7 @@ static struct kw_store *new_store(struct kw_loop *loop, const struct kw_store_op
     store->loop = loop;
     store->flush.run = wake_writer;
     store->lock_fd = -1;
+    store->read_ms_max = options->read_ms_max > 0 ? options->read_ms_max : KW_STORE_READ_MS_MAX;
     kw_job_queue_init(&store->writes, "store_writes");
     kw_job_queue_init(&store->reads, "store_reads");
     return store;
@@ -94,6 +95,7 @@ static struct kw_result open_files(struct kw_store *store, const struct kw_store
     KW_TRY(kw_conn_open(&store->writer, options->path, KW_CONN_WRITER, err));
     KW_TRY(kw_store_migrate(&store->writer, options->migrations, options->migration_count, err));
     KW_TRY(kw_store_identity(&store->writer, &store->id, err));
+    kw_store_room_look(&store->room, store->lock_fd);
     for (int i = 0; i < KW_STORE_READERS; i++) {
         KW_TRY(kw_conn_open(&store->readers[i], options->path, KW_CONN_READER, err));
     }
@@ -187,6 +189,9 @@ static struct kw_result hand_in(struct kw_store *store, struct kw_job_queue *que
 struct kw_result kw_store_write(struct kw_store *store, struct kw_store_job *job,
                                 struct kw_error *err)
 {
+    if (!job->vital) {
+        KW_TRY(kw_store_room(store, err));
+    }
     KW_TRY(hand_in(store, &store->writes, job, err));
     kw_loop_mark(store->loop, &store->flush);
     return KW_OK;
@@ -200,6 +205,11 @@ struct kw_result kw_store_read(struct kw_store *store, struct kw_store_job *job,
     return KW_OK;
 }
 
+bool kw_store_alive(struct kw_store *store)
+{
+    return !atomic_load(&store->failed);
+}
+
 void kw_store_stats(struct kw_store *store, struct kw_store_stats *ret_stats)
 {
     const struct kw_store_counters *counters = &store->counters;
@@ -208,6 +218,7 @@ void kw_store_stats(struct kw_store *store, struct kw_store_stats *ret_stats)
         .commits = atomic_load(&counters->commits),
         .writes = atomic_load(&counters->writes),
         .writes_failed = atomic_load(&counters->writes_failed),
+        .undone = atomic_load(&counters->undone),
         .reads = atomic_load(&counters->reads),
         .checkpoints = atomic_load(&counters->checkpoints),
         .wal_pages = (uint64_t)atomic_load(&counters->wal_pages),

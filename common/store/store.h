@@ -10,7 +10,8 @@
  * A job's `run` is ordinary blocking code on the store's thread: it sees one consistent state and
  * everything it writes becomes durable together with the group, before `done` runs. A job that
  * fails is rolled back alone. A failed commit or fsync ends the process: nobody may
- * be told what may not be durable.
+ * be told what may not be durable. What fails before anything was to be durable (no room, no
+ * memory, a stranger's lock) undoes its group, which is told so, and the store goes on.
  */
 #ifndef KW_COMMON_STORE_STORE_H
 #define KW_COMMON_STORE_STORE_H
@@ -37,6 +38,7 @@ struct kw_store_options {
      * the jobs that failed by it; after kw_store_close if that is when it happened. */
     void (*failed)(const struct kw_error *error, void *context);
     void *context;
+    uint32_t read_ms_max; /* 0: KW_STORE_READ_MS_MAX */
 };
 
 /* Embedded in the object that waits for it; stays valid until `done` ran. */
@@ -45,6 +47,7 @@ struct kw_store_job {
     struct kw_store_job *next;
     struct kw_result result;
     struct kw_error error;
+    bool vital; /* a write that may use the last of the disk: what is owed, what takes away */
     struct kw_result (*run)(struct kw_store_job *job, struct kw_tx *tx, struct kw_error *err);
     void (*done)(struct kw_store_job *job); /* loop thread; `result` says how it went */
 };
@@ -64,21 +67,30 @@ struct kw_id kw_store_id(const struct kw_store *store);
  * kw_loop_stop. Accepts NULL. */
 void kw_store_close(struct kw_store *store);
 
-/* Fails: LIMIT_REACHED (KW_STORE_JOBS_MAX wait already), STORE_UNAVAILABLE (the store has failed).
- * Then `done` will not run. Loop thread. Writes run in the order given; a read sees every write
- * whose `done` has run. A job's `result` is what `run` returned, or STORE_UNAVAILABLE when the
- * store failed: then it is unknown whether the write will be there after a restart, and the caller
- * retries with the same request id. */
+/* Fails: LIMIT_REACHED (KW_STORE_JOBS_MAX wait already), STORE_UNAVAILABLE (the store has failed),
+ * STORE_FULL (as kw_store_room, unless the job is vital). Then `done` will not run. Loop thread.
+ * Writes run in the order given; a read sees every write whose `done` has run. A job's `result` is
+ * what `run` returned, or why its group was undone: STORE_FULL, MEMORY, STORE_UNAVAILABLE. Then it
+ * is unknown whether the write will be there after a restart, and the caller retries with the same
+ * request id. */
 struct kw_result kw_store_write(struct kw_store *store, struct kw_store_job *job,
                                 struct kw_error *err);
 struct kw_result kw_store_read(struct kw_store *store, struct kw_store_job *job,
                                struct kw_error *err);
+
+/* Is there room for more than what is owed? Fails: STORE_FULL (the disk refused, or less than
+ * KW_STORE_RESERVE_BYTES are free), until there is space again. Any thread. */
+struct kw_result kw_store_room(struct kw_store *store, struct kw_error *err);
+
+/* False once the store has failed: what it refused it will never take. Any thread. */
+bool kw_store_alive(struct kw_store *store);
 
 /* What happened since it was opened. */
 struct kw_store_stats {
     uint64_t commits; /* groups made durable; writes / commits is the mean group */
     uint64_t writes;  /* write jobs answered, failed ones included */
     uint64_t writes_failed;
+    uint64_t undone; /* groups that were rolled back whole; the store went on */
     uint64_t reads;
     uint64_t checkpoints;
     uint64_t wal_pages; /* in the log after the last commit */

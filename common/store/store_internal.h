@@ -46,9 +46,11 @@ struct kw_tx {
 
 struct kw_conn {
     sqlite3 *db;
-    struct kw_tx tx; /* the one that is running: a connection has one at a time */
-    int wal_pages;   /* in the log after the last commit (writer) */
-    bool broken;     /* the file can't be relied on: input/output error, full disk, damage */
+    struct kw_tx tx;        /* the one that is running: a connection has one at a time */
+    uint64_t until_ns;      /* a read must be over by then; 0: a write, which takes its time */
+    int wal_pages;          /* in the log after the last commit (writer) */
+    bool broken;            /* the file can't be relied on: input/output error, damage */
+    enum kw_reason trouble; /* the last that passes: no room, no memory, busy */
     size_t cached;
     struct kw_stmt cache[KW_CONN_SLOTS];
 };
@@ -60,6 +62,9 @@ struct kw_result kw_conn_open(struct kw_conn *conn, const char *path, enum kw_co
 
 /* Finalizes and closes. The writer's close checkpoints unless it is broken. Accepts zeroed. */
 void kw_conn_close(struct kw_conn *conn);
+
+/* A read that is to be over. */
+bool kw_conn_is_late(const struct kw_conn *conn);
 
 /* --- statement.c --- */
 
@@ -82,7 +87,8 @@ void kw_conn_rollback(struct kw_conn *conn);
 
 /* --- sqlite_error.c --- */
 
-/* The error for SQLite's result `code`; `what` is put in front of its message. */
+/* The error for SQLite's result `code`; `what` is put in front of its message. Notes in the
+ * connection what it means for it: `broken`, `trouble`. */
 struct kw_result kw_conn_error(struct kw_conn *conn, int code, const char *what,
                                struct kw_error *err);
 
@@ -142,6 +148,19 @@ struct kw_store_job *kw_job_queue_take(struct kw_job_queue *queue, size_t max);
 
 size_t kw_job_queue_count(struct kw_job_queue *queue);
 
+/* --- room.c: what is left of the disk --- */
+
+struct kw_store_room {
+    atomic_bool none;
+    atomic_uint_fast64_t looked_ns;
+};
+
+/* Looks how much is free, unless that was just done. `fd` is on the database's disk. Any thread. */
+void kw_store_room_look(struct kw_store_room *room, int fd);
+
+/* The disk itself refused. */
+void kw_store_room_refused(struct kw_store_room *room);
+
 /* --- the store --- */
 
 /* The news that the store has failed. It has memory of its own because it may arrive after the
@@ -157,6 +176,7 @@ struct kw_store_counters {
     atomic_uint_fast64_t commits;
     atomic_uint_fast64_t writes;
     atomic_uint_fast64_t writes_failed;
+    atomic_uint_fast64_t undone;
     atomic_uint_fast64_t reads;
     atomic_uint_fast64_t checkpoints;
     atomic_int wal_pages;
@@ -168,8 +188,10 @@ struct kw_store {
     struct kw_store_failure *failure;
     atomic_bool failed;
     int lock_fd;
+    uint32_t read_ms_max;
     struct kw_id id;
     struct kw_store_counters counters;
+    struct kw_store_room room;
     struct kw_job_queue writes;
     struct kw_job_queue reads;
     pthread_t threads[1 + KW_STORE_READERS];

@@ -10,13 +10,21 @@
 
 #include <stdlib.h>
 
+static const char the_end[] = "the store has failed";
+
 /* --- one group --- */
 
 /* SQLite ends the whole transaction on some errors; then the group is lost, not the job alone. */
-static struct kw_result check_alive(struct kw_conn *conn, struct kw_error *err)
+static struct kw_result check_alive(const struct kw_conn *conn, const struct kw_store_job *job,
+                                    struct kw_error *err)
 {
-    KW_ENSURE(!conn->broken && !sqlite3_get_autocommit(conn->db), err, STORE_UNAVAILABLE,
-              "the transaction was lost: %s", sqlite3_errmsg(conn->db));
+    enum kw_reason reason =
+        conn->broken || conn->trouble == KW_E_NONE ? KW_E_STORE_UNAVAILABLE : conn->trouble;
+
+    if (conn->broken || sqlite3_get_autocommit(conn->db)) {
+        return kw_error_make(err, reason, __FILE__, __LINE__, "the transaction was lost: %s",
+                             job->error.message);
+    }
     return KW_OK;
 }
 
@@ -26,26 +34,35 @@ static struct kw_result run_in_savepoint(struct kw_conn *conn, struct kw_store_j
 {
     KW_TRY(kw_conn_control(conn, "SAVEPOINT job", err));
     job->result = kw_store_run_job(conn, job, &job->error);
-    KW_TRY(check_alive(conn, err));
+    KW_TRY(check_alive(conn, job, err));
     if (!kw_ok(job->result)) {
         KW_TRY(kw_conn_control(conn, "ROLLBACK TO job", err));
     }
     return kw_conn_control(conn, "RELEASE job", err);
 }
 
+/* As a sync that failed would do. */
+static struct kw_result failpoint(struct kw_conn *conn, enum kw_failpoint point,
+                                  struct kw_error *err)
+{
+    if (kw_failpoint_hit(point)) {
+        conn->broken = true;
+        KW_FAIL(err, STORE_UNAVAILABLE, "failpoint %s", kw_failpoint_row(point)->name);
+    }
+    return KW_OK;
+}
+
 static struct kw_result write_group(struct kw_conn *conn, struct kw_store_job *group,
                                     struct kw_error *err)
 {
+    conn->trouble = KW_E_NONE;
     KW_TRY(kw_conn_control(conn, "BEGIN IMMEDIATE", err));
     for (struct kw_store_job *job = group; job != NULL; job = job->next) {
         KW_TRY(run_in_savepoint(conn, job, err));
     }
-    KW_ENSURE(!kw_failpoint_hit(KW_FP_STORE_BEFORE_COMMIT), err, STORE_UNAVAILABLE,
-              "failpoint store.before_commit");
+    KW_TRY(failpoint(conn, KW_FP_STORE_BEFORE_COMMIT, err));
     KW_TRY(kw_conn_control(conn, "COMMIT", err));
-    KW_ENSURE(!kw_failpoint_hit(KW_FP_STORE_AFTER_COMMIT), err, STORE_UNAVAILABLE,
-              "failpoint store.after_commit");
-    return KW_OK;
+    return failpoint(conn, KW_FP_STORE_AFTER_COMMIT, err);
 }
 
 /* --- the end of the store --- */
@@ -93,12 +110,36 @@ static void answer_group(struct kw_store *store, struct kw_store_job *group)
     }
 }
 
-static void refuse_group(struct kw_store *store, struct kw_store_job *group)
+static void refuse_group(struct kw_store *store, struct kw_store_job *group, enum kw_reason reason,
+                         const char *why)
 {
     for (struct kw_store_job *job = group; job != NULL; job = job->next) {
-        job->result = KW_MAKE(&job->error, STORE_UNAVAILABLE, "the store has failed");
+        job->result = kw_error_make(&job->error, reason, __FILE__, __LINE__, "%s", why);
     }
     answer_group(store, group);
+}
+
+/* --- a group that is undone --- */
+
+/* Nothing of the group was to be durable yet, and SQLite is back where it was before. False: it is
+ * not, or the trouble is of the other kind. */
+static bool can_undo(struct kw_conn *conn, enum kw_reason reason)
+{
+    if (conn->broken || conn->trouble == KW_E_NONE || conn->trouble != reason) {
+        return false;
+    }
+    kw_conn_rollback(conn);
+    return sqlite3_get_autocommit(conn->db) != 0;
+}
+
+static void undo_group(struct kw_store *store, struct kw_store_job *group,
+                       const struct kw_error *error)
+{
+    if (error->reason == KW_E_STORE_FULL) {
+        kw_store_room_refused(&store->room);
+    }
+    atomic_fetch_add(&store->counters.undone, 1);
+    refuse_group(store, group, error->reason, error->message);
 }
 
 /* --- checkpoints --- */
@@ -113,6 +154,12 @@ static int checkpoint(struct kw_conn *conn, int mode, int wait_ms)
     return code == SQLITE_BUSY ? SQLITE_OK : code; /* a reader is in the way: next time */
 }
 
+/* Without room or memory the log goes on; all that it holds stays valid. */
+static struct kw_result put_off(const struct kw_conn *conn, struct kw_result result)
+{
+    return conn->broken ? result : KW_OK;
+}
+
 /* Copies the log into the database when it has grown. Usually without waiting for anybody; but when
  * readers that overlap for ever have kept the log from starting over, it waits for a moment without
  * any. */
@@ -125,17 +172,14 @@ static struct kw_result checkpoint_if_due(struct kw_store *store, struct kw_erro
     if (conn->wal_pages < KW_STORE_WAL_PAGES) {
         return KW_OK;
     }
-    KW_ENSURE(!kw_failpoint_hit(KW_FP_STORE_BEFORE_CHECKPOINT), err, STORE_UNAVAILABLE,
-              "failpoint store.before_checkpoint");
+    KW_TRY(failpoint(conn, KW_FP_STORE_BEFORE_CHECKPOINT, err));
     code = overgrown ? checkpoint(conn, SQLITE_CHECKPOINT_RESTART, KW_STORE_RESTART_WAIT_MS)
                      : checkpoint(conn, SQLITE_CHECKPOINT_PASSIVE, 0);
     if (code != SQLITE_OK) {
-        return kw_conn_error(conn, code, "checkpoint", err);
+        return put_off(conn, kw_conn_error(conn, code, "checkpoint", err));
     }
     atomic_fetch_add(&store->counters.checkpoints, 1);
-    KW_ENSURE(!kw_failpoint_hit(KW_FP_STORE_AFTER_CHECKPOINT), err, STORE_UNAVAILABLE,
-              "failpoint store.after_checkpoint");
-    return KW_OK;
+    return failpoint(conn, KW_FP_STORE_AFTER_CHECKPOINT, err);
 }
 
 /* --- the thread --- */
@@ -143,10 +187,15 @@ static struct kw_result checkpoint_if_due(struct kw_store *store, struct kw_erro
 static void handle_group(struct kw_store *store, struct kw_store_job *group)
 {
     struct kw_error error = {0};
+    struct kw_result written = write_group(&store->writer, group, &error);
 
-    if (!kw_ok(write_group(&store->writer, group, &error))) {
+    if (!kw_ok(written) && can_undo(&store->writer, written.reason)) {
+        undo_group(store, group, &error);
+        return;
+    }
+    if (!kw_ok(written)) {
         fail_store(store, &error);
-        refuse_group(store, group);
+        refuse_group(store, group, KW_E_STORE_UNAVAILABLE, the_end);
         return;
     }
     atomic_fetch_add(&store->counters.commits, 1);
@@ -164,8 +213,9 @@ void *kw_store_writer_main(void *context)
     struct kw_store_job *group;
 
     while ((group = kw_job_queue_take(&store->writes, KW_STORE_GROUP_MAX)) != NULL) {
+        kw_store_room_look(&store->room, store->lock_fd);
         if (atomic_load(&store->failed)) {
-            refuse_group(store, group);
+            refuse_group(store, group, KW_E_STORE_UNAVAILABLE, the_end);
         } else {
             handle_group(store, group);
         }

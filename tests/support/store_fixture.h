@@ -15,7 +15,8 @@ struct store_fixture {
     pthread_t thread;
     pthread_mutex_t mutex; /* guards what jobs and calls report, and what follows */
     pthread_cond_t changed;
-    int failures; /* calls of the store's `failed` */
+    uint32_t read_ms_max; /* before it is opened; 0: as the product has it */
+    int failures;         /* calls of the store's `failed` */
     struct kw_error failure;
 };
 
@@ -37,7 +38,8 @@ struct store_test_job {
 extern const struct kw_migration store_test_schema[1];
 
 void store_fixture_init(struct store_fixture *f);
-void store_fixture_done(struct store_fixture *f); /* removes the directory */
+void store_fixture_init_in(struct store_fixture *f, const char *parent); /* else in /tmp */
+void store_fixture_done(struct store_fixture *f);                        /* removes the directory */
 
 struct kw_result store_fixture_open(struct store_fixture *f, const struct kw_migration *migrations,
                                     size_t count, struct kw_error *err);

@@ -1,0 +1,41 @@
+/* What is left of the disk. The store's threads look, beside the work they do; the loop thread reads
+ * what they saw. */
+#include "common/base/clock.h"
+#include "common/store/store_internal.h"
+
+#include <sys/statvfs.h>
+
+#define NS_PER_MS 1000000ULL
+
+/* Only one thread looks at a time: the one that moves the clock on. */
+static bool is_due(struct kw_store_room *room)
+{
+    uint_fast64_t looked = atomic_load(&room->looked_ns);
+    uint64_t now = kw_clock_mono_ns();
+
+    return now - looked >= KW_STORE_ROOM_CHECK_MS * NS_PER_MS &&
+           atomic_compare_exchange_strong(&room->looked_ns, &looked, now);
+}
+
+void kw_store_room_look(struct kw_store_room *room, int fd)
+{
+    struct statvfs fs;
+
+    if (!is_due(room) || fstatvfs(fd, &fs) != 0) {
+        return;
+    }
+    atomic_store(&room->none, fs.f_bavail * fs.f_frsize < KW_STORE_RESERVE_BYTES);
+}
+
+void kw_store_room_refused(struct kw_store_room *room)
+{
+    atomic_store(&room->looked_ns, kw_clock_mono_ns());
+    atomic_store(&room->none, true);
+}
+
+struct kw_result kw_store_room(struct kw_store *store, struct kw_error *err)
+{
+    KW_ENSURE(!atomic_load(&store->room.none), err, STORE_FULL, "less than %u bytes are free",
+              KW_STORE_RESERVE_BYTES);
+    return KW_OK;
+}
