@@ -55,6 +55,7 @@ struct kw_result kw_hsm_op_mac_facts(struct kw_hsm_session *session, struct kw_a
     for (size_t i = 0; i < count; i++) {
         KW_TRY(fact_mac(session, request->mac_facts.contents[i], macs[i], err));
     }
+    KW_TRY(kw_hsm_session_probe(session, err)); /* an HSM may be wrong the same way each time */
     answer->macs.items = (const uint8_t(*)[KW_HSM_MAC_LEN])macs;
     answer->macs.count = count;
     return KW_OK;

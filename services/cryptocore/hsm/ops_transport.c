@@ -57,6 +57,7 @@ static struct kw_result store(struct kw_hsm_session *session, CK_OBJECT_HANDLE k
     KW_TRY(kw_hsm_session_kek(session, p->kek_version, &kek, err));
     KW_TRY(kw_hsm_check_value(session, key, ret_stored->check, err));
     KW_TRY(kw_hsm_key_wrap(session, kek, key, ret_stored->wrapped, KW_HSM_WRAPPED_LEN, err));
+    KW_TRY(kw_hsm_session_probe(session, err)); /* an HSM may be wrong the same way each time */
     KW_TRY(kw_hsm_ptk_binding_seal(session, ret_stored, err));
     return kw_hsm_ptk_prove(session, ret_stored, err);
 }

@@ -23,6 +23,13 @@ static const struct expected wraps[] = {
     {CKA_SIGN, CK_FALSE, "CKA_SIGN"},
     {CKA_ENCRYPT, CK_FALSE, "CKA_ENCRYPT"},
 };
+/* A MAC key that encrypts is an oracle for MACs. */
+static const struct expected macs[] = {
+    {CKA_SIGN, CK_TRUE, "CKA_SIGN"},
+    {CKA_WRAP, CK_FALSE, "CKA_WRAP"},
+    {CKA_UNWRAP, CK_FALSE, "CKA_UNWRAP"},
+    {CKA_ENCRYPT, CK_FALSE, "CKA_ENCRYPT"},
+};
 static const struct expected signs[] = {
     {CKA_SIGN, CK_TRUE, "CKA_SIGN"},
     {CKA_UNWRAP, CK_FALSE, "CKA_UNWRAP"},
@@ -121,7 +128,7 @@ static struct kw_result no_readable_secret(struct kw_hsm_session *session, struc
 struct kw_result kw_hsm_self_test_attributes(struct kw_hsm_session *session, struct kw_error *err)
 {
     KW_TRY(keks_check(session, err));
-    KW_TRY(key_check(session, CKO_SECRET_KEY, KW_HSM_MAC_LABEL, signs, KW_CK_COUNT(signs), err));
+    KW_TRY(key_check(session, CKO_SECRET_KEY, KW_HSM_MAC_LABEL, macs, KW_CK_COUNT(macs), err));
     for (int s = KW_HSM_SIGNER_FIRST; s <= KW_HSM_SIGNER_LAST; s++) {
         KW_TRY(key_check(session, CKO_PRIVATE_KEY, kw_hsm_signer_label((enum kw_hsm_signer)s),
                          signs, KW_CK_COUNT(signs), err));
