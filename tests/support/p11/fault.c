@@ -78,6 +78,16 @@ uint64_t p11_fault_calls(const struct p11_fault *fault, enum p11_function functi
     return fault->page->calls[function];
 }
 
+uint64_t p11_fault_calls_all(const struct p11_fault *fault)
+{
+    uint64_t sum = 0;
+
+    for (size_t f = 0; f < P11_COUNT_; f++) {
+        sum += fault->page->calls[f];
+    }
+    return sum;
+}
+
 void p11_fault_snapshot(const struct p11_fault *fault, uint64_t ret_calls[P11_COUNT_])
 {
     for (size_t f = 0; f < P11_COUNT_; f++) {

@@ -35,6 +35,7 @@ uint64_t p11_fault_hits(const struct p11_fault *fault);
 
 /* Calls asked for since the page was made, by all processes. */
 uint64_t p11_fault_calls(const struct p11_fault *fault, enum p11_function function);
+uint64_t p11_fault_calls_all(const struct p11_fault *fault);
 void p11_fault_snapshot(const struct p11_fault *fault, uint64_t ret_calls[P11_COUNT_]);
 
 /* "C_Sign" and so on. */

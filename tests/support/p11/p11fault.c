@@ -170,7 +170,9 @@ static void spoil(const struct hit *hit, void *bytes, const CK_ULONG *len)
         return;
     }
     if (hit->action == P11_FLIP) {
-        ((CK_BYTE *)bytes)[*len / 2] ^= 1;
+        for (CK_ULONG i = 0; i < *len; i++) {
+            ((CK_BYTE *)bytes)[i] ^= 1;
+        }
     } else if (hit->action == P11_ZERO) {
         memset(bytes, 0, *len);
     }

@@ -28,7 +28,7 @@ enum p11_action {
     P11_DELAY,  /* `ms` longer */
     P11_HANG,   /* until the test lets go */
     P11_CRASH,
-    P11_FLIP,   /* one bit of the output is another */
+    P11_FLIP,   /* one bit of each byte of the output is another */
     P11_ZERO,   /* the output is all zero */
     P11_VANISH, /* a search finds nothing */
 };

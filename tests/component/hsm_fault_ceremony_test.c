@@ -1,0 +1,94 @@
+/* A ceremony that fails at any PKCS#11 call: all keys or none, and the token is fresh for the next try. */
+#include "common/crypto/key.h"
+#include "services/cryptocore/hsm/pkcs11.h"
+#include "tests/support/p11/fault.h"
+#include "tests/support/softhsm.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+
+/* libp11 0.4.12 forgets a slot's memory when it can't read the slot. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:libp11.so";
+}
+
+/* Every so many calls; all of them in the slow binary. */
+#ifndef FAULT_STEP
+#define FAULT_STEP 17
+#endif
+
+static struct softhsm softhsm;
+static struct p11_fault p11;
+static struct kw_spki recovery;
+
+static void up(void)
+{
+    KW_SCOPED(kw_private_key_done) struct kw_private_key key = {0};
+    KW_SCOPED(kw_public_key_done) struct kw_public_key public = {0};
+
+    softhsm_init(&softhsm);
+    p11_fault_init(&p11, softhsm.dir, softhsm_token(&softhsm).module_path);
+    cr_assert(kw_ok(kw_private_key_generate(&key, KW_CURVE_P384, NULL)));
+    cr_assert(kw_ok(kw_private_key_public(&key, &public, NULL)));
+    cr_assert(kw_ok(kw_public_key_spki(&public, &recovery, NULL)));
+}
+
+static void down(void)
+{
+    p11_fault_done(&p11);
+    softhsm_done(&softhsm);
+}
+
+TestSuite(hsm_fault_ceremony, .init = up, .fini = down, .timeout = 900);
+
+/* One ceremony in a process of its own module, as `init` runs it. */
+static enum kw_reason hold(bool *ret_opened)
+{
+    KW_SCOPED(kw_hsm_keys_made_done) struct kw_hsm_keys_made made = {0};
+    struct kw_hsm_token token = softhsm_token(&softhsm);
+    struct kw_hsm_ceremony *ceremony;
+    enum kw_reason reason;
+
+    token.module_path = P11_FAULT_MODULE;
+    reason = kw_hsm_ceremony_new(&token, &ceremony, NULL).reason;
+    *ret_opened = reason == KW_E_NONE;
+    if (*ret_opened) {
+        reason = kw_hsm_ceremony_make(ceremony, kw_spki_bytes(&recovery), &made, NULL).reason;
+        kw_hsm_ceremony_free(ceremony);
+    }
+    return reason;
+}
+
+static void fail_every(CK_RV rv, enum p11_action action)
+{
+    uint64_t n = 1;
+    bool opened;
+
+    for (enum kw_reason reason = KW_E_INTERNAL; reason != KW_E_NONE; n += FAULT_STEP) {
+        p11_fault_clear(&p11);
+        p11_fault_set(
+            &p11, &(struct p11_plan){.function = P11_ANY, .action = action, .rv = rv, .first = n});
+        reason = hold(&opened);
+        cr_assert(reason != KW_E_ALREADY_EXISTS, "call %lu left something", n - FAULT_STEP);
+        cr_assert(reason != KW_E_INTERNAL, "call %lu", n);
+        if (reason == KW_E_NONE && p11_fault_hits(&p11) > 0) {
+            break; /* a failure that did no harm: now the token has its keys */
+        }
+        cr_assert(eq(u64, p11_fault_hits(&p11), reason == KW_E_NONE ? 0 : 1), "call %lu", n);
+    }
+    p11_fault_clear(&p11);
+    cr_assert(gt(u64, n, 60), "ended at call %lu", n);
+    cr_assert(eq(int, hold(&opened), KW_E_ALREADY_EXISTS));
+}
+
+Test(hsm_fault_ceremony, a_device_error_at_any_call_leaves_the_token_fresh)
+{
+    fail_every(CKR_DEVICE_ERROR, P11_RETURN);
+}
+
+Test(hsm_fault_ceremony, a_session_lost_at_any_call_leaves_the_token_fresh)
+{
+    fail_every(CKR_SESSION_HANDLE_INVALID, P11_LOSE);
+}
