@@ -150,9 +150,12 @@
     (16U * 1024U) /* names, values and 32 each; at 4 times this the connection ends */
 #define KW_EDGE_BUFFERED_PER_CONNECTION_MAX                                                        \
     (8U * 1024U * 1024U) /* bytes of messages not yet whole */
-#define KW_EDGE_BUFFERED_MAX      (64U * 1024U * 1024U)
-#define KW_EDGE_SEND_QUEUE_MAX    (512U * 1024U) /* of one call, before kw_edge_send says no */
-#define KW_EDGE_UNSENT_MAX        (384U * 1024U) /* of one connection; its next calls wait */
+#define KW_EDGE_BUFFERED_MAX   (64U * 1024U * 1024U)
+#define KW_EDGE_SEND_QUEUE_MAX (512U * 1024U) /* of one call, before kw_edge_send says no */
+#define KW_EDGE_UNSENT_MAX                                                                         \
+    (256U * 1024U) /* of one connection, before a call gets no more than one message in */
+#define KW_EDGE_UNSENT_HOLD                                                                        \
+    (640U * 1024U) /* of one connection, before its next calls wait; more than one call's share */
 #define KW_EDGE_READ_LEN          16384U /* read per connection and turn, and the size of a TLS record */
 #define KW_EDGE_WRITE_LEN_MAX     (256U * 1024U)  /* written per connection and turn */
 #define KW_EDGE_CONNECTION_WINDOW (1024U * 1024U) /* HTTP/2 window of a connection */

@@ -8,6 +8,7 @@
  *                   none, two      so many messages, and success
  *                   hsm/off|on     what GetStatus says from now on
  *                   stats          the counters as "name=value …" in display_name
+ *                   whoami         SHA-256 of the caller's certificate in display_name
  *                   anything else  the partner: display_name is the peer's address, contact the
  *                                  traceparent, transport_key_version the milliseconds left; with
  *                                  a receipt
@@ -125,6 +126,16 @@ static void send_many(struct kw_hop_call *call, unsigned count)
     kw_hop_finish(call, &success, KW_BYTES_NONE);
 }
 
+static char *fingerprint_text(struct kw_arena *arena, const Keyward__Internal__V1__Caller *caller)
+{
+    uint8_t digest[KW_SHA256_LEN];
+    char text[2 * KW_SHA256_LEN + 1];
+
+    KW_IGNORE(kw_sha256(kw_bytes_field(caller->certificate), digest, NULL));
+    kw_hex(KW_BYTES_OF(digest), text);
+    return kw_arena_text(arena, text, sizeof(text) - 1);
+}
+
 static void reply_facts(struct kw_hop_call *call, struct kw_arena *arena,
                         const struct kw_hop_open *open, const Keyward__Internal__V1__Caller *caller,
                         char *name)
@@ -142,6 +153,9 @@ static void reply_facts(struct kw_hop_call *call, struct kw_arena *arena,
                                                "released=%u signatures=%u received=%zu source=%zu",
                                                held_calls, cancelled, effects, offered, released,
                                                signatures, received, source_sent);
+    }
+    if (strcmp(name, "whoami") == 0) {
+        partner.display_name = fingerprint_text(arena, caller);
     }
     reply_partner(call, arena, &partner);
 }

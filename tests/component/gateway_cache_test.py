@@ -64,6 +64,22 @@ class Cache(GatewayCase):
         self.assertNotIn(request_id.encode(), key)
         self.assertGreater(self.redis.ask("TTL", key), 86_000)
 
+    def test_no_request_id_is_a_command(self):
+        """Line breaks, NULs, Redis' own words, ten kilobytes: the key is a digest, and the reply stays in step."""
+        self.alice.create(new_id())
+        before = sorted(self.redis.keys())
+        for hostile in ("\r\nFLUSHALL\r\n", "*1\r\n$8\r\nFLUSHALL\r\n", "a\nb", "\x7f\u2028", "$-1\r\n", "x" * 10240):
+            with self.subTest(hostile=hostile[:20]):
+                try:
+                    self.alice.create(hostile)
+                except grpc.RpcError:
+                    pass
+                self.alice.create(new_id())
+        left = sorted(self.redis.keys())
+        self.assertTrue(set(before) <= set(left))
+        for key in left:
+            self.assertRegex(key, rb"^[0-9a-f]{64}$")
+
     def test_poisoned_value_is_dropped_and_counted(self):
         request_id, name, _, key = self.create()
         value = bytearray(self.redis.ask("GET", key))

@@ -4,6 +4,7 @@ every kind of caller, taken from the method table and the descriptors.
 
     gateway_identity_test.py KEYWARD_GATEWAY GATEWAY_AUTHZ DESCRIPTOR_SET [unittest arguments]
 """
+import hashlib
 import itertools
 import json
 import os
@@ -11,6 +12,8 @@ import re
 import socket
 import ssl
 import unittest
+import uuid
+from urllib.parse import quote
 
 import certificate_factory as factory
 from edge_frames import PREFACE, SETTINGS, frame
@@ -52,6 +55,36 @@ class Methods(GatewayCase):
         for role, uri in CALLERS.items():
             with self.subTest(role=role), Caller(self.world, self.gateway, self.world.caller(uri)) as caller:
                 self.assertEqual(caller.partner("p").name, "p")
+
+
+class OnBehalf(GatewayCase):
+    """The caller is who the handshake says; what the request says of itself counts for nothing."""
+
+    def fingerprint(self, identity):
+        return hashlib.sha256(ssl.PEM_cert_to_DER_cert(identity[1].decode())).hexdigest()
+
+    def test_metadata_names_nobody(self):
+        bob = self.world.bob[1].decode()
+        claims = {
+            "on-behalf-of": CALLERS["operator"], "x-forwarded-client-cert": "URI=" + CALLERS["operator"],
+            "x-forwarded-for": "192.0.2.1", "forwarded": "for=192.0.2.1", "x-spiffe-id": CALLERS["operator"],
+            "authorization": "Bearer " + CALLERS["operator"], "keyward-caller": CALLERS["operator"],
+            "keyward-caller-bin": ssl.PEM_cert_to_DER_cert(bob), "x-client-cert": quote(bob),
+            "keyward-authorization-bin": b"capsule", "keyward-role": "operator"}
+        self.assertEqual(self.alice.partner("whoami").display_name, self.fingerprint(self.world.alice))
+        for name, value in claims.items():
+            with self.subTest(name):
+                heard = self.alice.partner("whoami", metadata=[(name, value)])
+                self.assertEqual(heard.display_name, self.fingerprint(self.world.alice))
+                heard = self.alice.partner("p", metadata=[(name, value)])
+                self.assertTrue(heard.display_name.startswith(("127.0.0.1:", "[::1]:")), "the peer's own address")
+
+    def test_another_partner_in_the_body_changes_nobody(self):
+        self.assertEqual(self.alice.partner("whoami").display_name, self.fingerprint(self.world.alice))
+        with Caller(self.world, self.gateway, self.world.bob) as bob:
+            self.assertEqual(bob.partner("whoami").display_name, self.fingerprint(self.world.bob))
+        name, _ = self.alice.create(str(uuid.uuid4()), partner={"name": "partners/prt_b" + "a" * 25})
+        self.assertNotIn("prt_b", name)
 
 
 class Factory(GatewayCase):

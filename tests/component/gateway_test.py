@@ -159,6 +159,21 @@ class Errors(GatewayCase):
                                       Code.RESOURCE_EXHAUSTED, "RATE_LIMITED")
         self.assertEqual(found["RetryInfo"].retry_delay.ToMilliseconds(), 1500)
 
+    def test_every_error_says_what_its_row_says_and_nothing_else(self):
+        """Whatever failed inside: no SQL, no path, no version, no name of a file leaves."""
+        with open(os.path.join(os.path.dirname(__file__), "../../docs/errors.md")) as page:
+            rows = [[cell.strip() for cell in line.split("|")[1:4]] for line in page if line.startswith("| `")]
+        self.assertGreater(len(rows), 40)
+        for reason, code, text in ((row[0].strip("`"), row[1].strip("`"), row[2]) for row in rows):
+            error = failure(lambda: self.alice.partner("plain/" + reason, timeout=TIMEOUT_S))
+            with self.subTest(reason):
+                status, found = details(error)
+                self.assertEqual((error.code().name, error.details()), (code, text))
+                self.assertEqual((status.message, found["ErrorInfo"].reason), (text, reason))
+                self.assertEqual(dict(found["ErrorInfo"].metadata), {})
+                self.assertLessEqual(set(found), {"ErrorInfo", "RetryInfo", "RequestInfo", "BadRequest"})
+                self.assertEqual(found["RequestInfo"].serving_data, "")
+
     def test_request_info_is_the_callers(self):
         _, found = self.assertRefused(
             lambda: self.alice.partner("plain/NOT_FOUND", metadata=(("x-request-id", "mine-1"),)),

@@ -63,7 +63,7 @@ static void count_held(struct kw_edge_call *call, size_t held)
 void kw_edge_calls_taken(struct kw_edge_connection *conn, size_t len)
 {
     conn->unsent -= len;
-    if (!conn->held_back || conn->unsent > KW_EDGE_UNSENT_MAX / 2) {
+    if (!conn->held_back || conn->unsent >= KW_EDGE_UNSENT_HOLD) {
         return;
     }
     conn->held_back = false;
@@ -201,7 +201,7 @@ static void deliver_new(struct kw_edge_call *call)
     if (!call->headers_done) {
         return;
     }
-    if (call->connection->unsent >= KW_EDGE_UNSENT_MAX) { /* who asks shall read */
+    if (call->connection->unsent >= KW_EDGE_UNSENT_HOLD) { /* who asks shall read */
         call->connection->held_back = true;
         return;
     }
