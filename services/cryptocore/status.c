@@ -19,6 +19,7 @@ static struct kw_result answer_make(const struct kw_core *core, struct kw_arena 
                                     struct kw_bytes *ret_answer, struct kw_error *err)
 {
     bool serving = kw_hsm_pool_state(core->hsm) == KW_HSM_READY;
+    const struct kw_reason_row *trouble = kw_reason_row(kw_hsm_pool_trouble(core->hsm));
     Keyward__V1__GetStatusResponse response = KEYWARD__V1__GET_STATUS_RESPONSE__INIT;
     Keyward__V1__LayerStatus layer = KEYWARD__V1__LAYER_STATUS__INIT;
     Keyward__V1__LayerStatus *layers[] = {&layer};
@@ -29,8 +30,8 @@ static struct kw_result answer_make(const struct kw_core *core, struct kw_arena 
 
     kw_hex(kw_id_bytes(&core->boot_id), instance);
     start.seconds = (int64_t)(core->start_ms / 1000);
-    degradation.reason = kw_field_text(kw_reason_row(KW_E_HSM_UNAVAILABLE)->name);
-    degradation.description = kw_field_text(kw_reason_row(KW_E_HSM_UNAVAILABLE)->text);
+    degradation.reason = kw_field_text(trouble->name);
+    degradation.description = kw_field_text(trouble->text);
     layer.layer = kw_field_text("cryptocore");
     layer.instance = instance;
     layer.region = core->config->region;

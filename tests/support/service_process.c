@@ -7,6 +7,8 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -39,18 +41,20 @@ void service_run(const char *const *argv, const char *log)
     REQUIRE(status == 0, "%s failed: see %s", argv[0], log);
 }
 
-static int ready_port(int fd, const char *name)
+static void ready_read(int fd, const char *name, struct service_process *service)
 {
     char line[256];
     size_t len = 0;
-    int port = 0;
+    const char *metrics;
 
     while (len < sizeof(line) - 1 && read(fd, line + len, 1) == 1 && line[len] != '\n') {
         len++;
     }
     line[len] = '\0';
-    REQUIRE(sscanf(line, "READY port=%d", &port) == 1, "%s is not ready: %s", name, line);
-    return port;
+    REQUIRE(sscanf(line, "READY port=%d", &service->port) == 1, "%s is not ready: %s", name, line);
+    metrics = strstr(line, " metrics=");
+    service->metrics_port =
+        metrics != NULL ? (int)strtol(metrics + strlen(" metrics="), NULL, 10) : 0;
 }
 
 void service_start(struct service_process *service, const char *const *argv, const char *log)
@@ -60,7 +64,7 @@ void service_start(struct service_process *service, const char *const *argv, con
     REQUIRE(pipe2(out, O_CLOEXEC) == 0, "pipe");
     service->pid = spawn(argv, log, out[1]);
     close(out[1]);
-    service->port = ready_port(out[0], argv[0]);
+    ready_read(out[0], argv[0], service);
     close(out[0]);
 }
 

@@ -6,8 +6,9 @@
 #include <sys/types.h>
 
 struct service_process {
-    pid_t pid; /* 0: none */
-    int port;  /* as READY says */
+    pid_t pid;        /* 0: none */
+    int port;         /* as READY says */
+    int metrics_port; /* the same; 0: it says none */
 };
 
 /* Runs a program to its end; its exit status must be 0. What it says on stderr goes to the file

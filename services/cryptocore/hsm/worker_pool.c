@@ -58,6 +58,11 @@ enum kw_hsm_state kw_hsm_pool_state(const struct kw_hsm_pool *pool)
     return pool->state;
 }
 
+enum kw_reason kw_hsm_pool_trouble(const struct kw_hsm_pool *pool)
+{
+    return pool->trouble;
+}
+
 void kw_hsm_pool_stats(const struct kw_hsm_pool *pool, struct kw_hsm_stats *ret_stats)
 {
     *ret_stats = pool->stats;

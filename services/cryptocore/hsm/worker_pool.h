@@ -70,6 +70,10 @@ struct kw_result kw_hsm_submit(struct kw_hsm_pool *pool, struct kw_hsm_call *cal
 
 enum kw_hsm_state kw_hsm_pool_state(const struct kw_hsm_pool *pool);
 
+/* Why there is no worker, when there is none: HSM_LOGIN_REFUSED, HSM_KEY_MISSING, HSM_SELF_TEST, or
+ * nothing more particular than HSM_UNAVAILABLE. */
+enum kw_reason kw_hsm_pool_trouble(const struct kw_hsm_pool *pool);
+
 /* Sums since the pool was made, dead workers included. */
 void kw_hsm_pool_stats(const struct kw_hsm_pool *pool, struct kw_hsm_stats *ret_stats);
 
