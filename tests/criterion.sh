@@ -4,14 +4,18 @@
 # Criterion reports a test before the test's process exits, and hides its standard error: a leak found at exit
 # would show nowhere. So the sanitizers write to files, here and in every program the test starts, and any such
 # file fails the binary.
+#
+# What tests note down (support/note.h), their own output being silenced, is shown at the end.
 set -euo pipefail
 
 reports=$(mktemp -d)
-trap 'rm -rf "$reports"' EXIT
+notes=$(mktemp)
+trap 'rm -rf "$reports" "$notes"' EXIT
 
 status=0
 ASAN_OPTIONS="${ASAN_OPTIONS:-}:log_path=$reports/asan" UBSAN_OPTIONS="${UBSAN_OPTIONS:-}:log_path=$reports/ubsan" \
-    TSAN_OPTIONS="${TSAN_OPTIONS:-}:log_path=$reports/tsan" "$@" --tap=- -j1 || status=$?
+    TSAN_OPTIONS="${TSAN_OPTIONS:-}:log_path=$reports/tsan" KW_TEST_NOTES="$notes" "$@" --tap=- -j1 || status=$?
+cat "$notes"
 for report in "$reports"/*; do
     if [ -s "$report" ]; then
         cat "$report"

@@ -117,6 +117,18 @@
 #define KW_STORE_READ_MS_MAX     5000U /* a read that is longer is ended: the log can't start over */
 #define KW_STORE_READ_WAIT_MS    1000 /* a reader waits so long for a moment's lock of the writer */
 
+/* --- merging with other cells --- */
+#define KW_RECORD_FIELDS_MAX  63U   /* of one record; their numbers too */
+#define KW_RECORD_KEY_LEN_MAX 1024U /* what a record is found by */
+#define KW_RECORD_VALUE_LEN_MAX                                                                    \
+    (512U * 1024U)                  /* one field of a record: an answer and what goes with it */
+#define KW_VECTOR_STORES_MAX   256U /* stores in one version vector; the last is for good */
+#define KW_SUSPENSIONS_MAX     64U  /* in one set; the last is for good */
+#define KW_SET_ELEMENTS_MAX    64U  /* of one grow-only set; the lowest are kept */
+#define KW_STAMP_AHEAD_MS_MAX  500U /* another store's stamp ahead of our clock: held, not adopted */
+#define KW_STAMP_OFFSET_MS_MAX 400  /* our clock against the median of our peers */
+#define KW_STAMP_RESERVE_MS    3000U /* stamps are given out up to a durable bound so far ahead */
+
 /* --- authorisation --- */
 #define KW_GRANT_TRIES_MAX      4U  /* batch and product grants tried for one device */
 #define KW_GRANT_CANDIDATES_MAX 16U /* grants looked at for one device */

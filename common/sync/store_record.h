@@ -1,0 +1,38 @@
+/* Stores: which cells' databases belong to the mesh. Both owners keep it, since both check who may
+ * tell them something. Key: the store's id.
+ *
+ * Being fenced is final: a store that returns does so under a new id. What it wrote before it was
+ * fenced, and others have, is honoured; the fence says how far, lane by lane. Two fences that
+ * were ordered at once add up to all that either side had. */
+#ifndef KW_COMMON_SYNC_STORE_RECORD_H
+#define KW_COMMON_SYNC_STORE_RECORD_H
+
+#include "common/base/id.h"
+#include "common/sync/record.h"
+
+enum kw_store_field {
+    KW_STORE_FIELD_PLACE = 1,    /* region and cell */
+    KW_STORE_FIELD_STATE,        /* enum kw_store_state */
+    KW_STORE_FIELD_SIGNERS,      /* digests of the public keys it signs with, one after another */
+    KW_STORE_FIELD_INCARNATIONS, /* every life of it that could not prove to continue the last */
+    KW_STORE_FIELD_FENCE,        /* lane → last number that is honoured */
+    KW_STORE_FIELD_END_,
+};
+
+/* A number that is not known, from a later release, is taken as FENCED. */
+enum kw_store_state {
+    KW_STORE_JOINING = 1,
+    KW_STORE_ACTIVE,
+    KW_STORE_DRAINING,
+    KW_STORE_FENCED,
+};
+
+extern const struct kw_record_kind kw_store_record;
+
+/* JOINING where nothing is said. */
+enum kw_store_state kw_store_record_state(const struct kw_record *record);
+
+/* Is number `seq` of this lane of the store honoured? */
+bool kw_store_record_honours(const struct kw_record *record, struct kw_id lane, uint64_t seq);
+
+#endif

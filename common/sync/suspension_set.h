@@ -1,0 +1,36 @@
+/* Suspension sets: which suspensions were ever set, and which of them are lifted.
+ *
+ * A suspension has an id of its own, and lifting names it. So who lifts the one he knows leaves
+ * alone the one that somebody else sets at the same moment elsewhere. A counter (odd: suspended)
+ * can't tell the two apart, and loses the second. The lifting may be heard before the suspension.
+ *
+ * A full set (KW_SUSPENSIONS_MAX) may miss one: it is suspended, whatever is lifted.
+ */
+#ifndef KW_COMMON_SYNC_SUSPENSION_SET_H
+#define KW_COMMON_SYNC_SUSPENSION_SET_H
+
+#include "common/base/codec.h"
+#include "common/sync/packed.h"
+
+/* The encoding is the set: suspension (16) ‖ marks u8, ascending. Empty: never suspended. */
+#define KW_SUSPENSION_ENTRY_LEN (KW_ID_LEN + 1)
+
+enum kw_suspension_mark {
+    KW_SUSPENSION_SET = 1,
+    KW_SUSPENSION_LIFTED = 2,
+};
+
+bool kw_suspensions_valid(struct kw_bytes set);
+
+/* Fails: MEMORY. */
+struct kw_result kw_suspensions_join(struct kw_bytes a, struct kw_bytes b, struct kw_arena *arena,
+                                     struct kw_bytes *ret_set, struct kw_error *err);
+
+/* Is one set that is not lifted, or is the set full? */
+bool kw_suspensions_in_force(struct kw_bytes set);
+
+/* Appends an entry with `marks` of enum kw_suspension_mark; the caller appends them in the order of
+ * their ids. */
+void kw_put_suspension(struct kw_writer *w, struct kw_id suspension, unsigned marks);
+
+#endif

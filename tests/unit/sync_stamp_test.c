@@ -1,0 +1,88 @@
+/* The hybrid clock and its limits. */
+#include "common/base/limits.h"
+#include "common/sync/stamp_limits.h"
+#include "tests/support/must.h"
+
+static const struct kw_id here = {{1}};
+static const struct kw_id there = {{2}};
+
+static struct kw_stamp stamp_at(uint64_t ms)
+{
+    return (struct kw_stamp){.hlc = ms << 16, .store = there};
+}
+
+Test(stamp, stamps_rise_when_the_wall_clock_stands_still_or_goes_back)
+{
+    struct kw_stamp_clock clock = {.store = here};
+    struct kw_stamp first = kw_stamp_next(&clock, 1000);
+    struct kw_stamp second = kw_stamp_next(&clock, 1000);
+    struct kw_stamp third = kw_stamp_next(&clock, 10);
+
+    cr_assert(first.hlc < second.hlc && second.hlc < third.hlc);
+    cr_assert_eq(kw_stamp_ms(&third), 1000);
+}
+
+Test(stamp, what_is_written_after_hearing_a_stamp_is_later_than_it)
+{
+    struct kw_stamp_clock clock = {.store = here};
+    struct kw_stamp heard = stamp_at(1000 + KW_STAMP_AHEAD_MS_MAX);
+
+    cr_assert(kw_stamp_receive(&clock, &heard, 1000));
+    cr_assert_gt(kw_stamp_next(&clock, 1000).hlc, heard.hlc);
+}
+
+Test(stamp, a_stamp_too_far_ahead_does_not_move_the_clock)
+{
+    struct kw_stamp_clock clock = {.last = 77, .store = here};
+    struct kw_stamp ahead = stamp_at(1001 + KW_STAMP_AHEAD_MS_MAX);
+    struct kw_stamp last = {.hlc = UINT64_MAX, .store = there};
+
+    cr_assert(kw_stamp_ahead(&ahead, 1000));
+    cr_assert_not(kw_stamp_ahead(&ahead, 1001));
+    cr_assert_not(kw_stamp_receive(&clock, &ahead, 1000));
+    cr_assert_not(kw_stamp_receive(&clock, &last, 1000));
+    cr_assert_eq(clock.last, 77);
+    cr_assert(kw_stamp_receive(&clock, &ahead, 1001));
+}
+
+Test(stamp, an_old_stamp_is_taken_and_moves_nothing)
+{
+    struct kw_stamp_clock clock = {.last = 5000ULL << 16, .store = here};
+    struct kw_stamp old = stamp_at(10);
+
+    cr_assert(kw_stamp_receive(&clock, &old, 1000));
+    cr_assert_eq(clock.last, 5000ULL << 16);
+}
+
+Test(stamp, a_clock_is_trusted_up_to_the_limit_on_either_side)
+{
+    cr_assert(kw_stamp_trusted(0));
+    cr_assert(kw_stamp_trusted(KW_STAMP_OFFSET_MS_MAX) &&
+              kw_stamp_trusted(-KW_STAMP_OFFSET_MS_MAX));
+    cr_assert_not(kw_stamp_trusted(KW_STAMP_OFFSET_MS_MAX + 1));
+    cr_assert_not(kw_stamp_trusted(-KW_STAMP_OFFSET_MS_MAX - 1));
+    cr_assert_not(kw_stamp_trusted(INT64_MIN));
+}
+
+/* A store that gives out stamps, writes the bound down before it must, and is killed at any time. */
+Test(stamp, after_a_restart_every_stamp_is_later_also_with_a_clock_set_back)
+{
+    struct kw_stamp_clock clock = {.store = here};
+    uint64_t durable = 0;
+    unsigned written = 0;
+
+    for (uint64_t ms = 1000000; ms < 1010000; ms += 10) {
+        uint64_t bound = kw_stamp_bound(&clock, ms, durable);
+        struct kw_stamp_clock restarted;
+        struct kw_stamp given;
+
+        written += bound != durable;
+        durable = bound;
+        given = kw_stamp_next(&clock, ms);
+        cr_assert_leq(given.hlc, durable);
+        restarted = kw_stamp_resume(here, durable);
+        cr_assert_gt(kw_stamp_next(&restarted, 1).hlc, given.hlc);
+    }
+    cr_assert(written >= 4 && written <= 8, "the bound was written %u times in ten seconds",
+              written);
+}
