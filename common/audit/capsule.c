@@ -22,7 +22,7 @@ static bool disabled_well_formed(const struct kw_capsule *capsule)
     struct kw_reader list = KW_READER(capsule->disabled);
     struct kw_fact fact;
 
-    for (unsigned i = 0; i < capsule->disabled_count; i++) {
+    for (unsigned i = 0; i < capsule->disabled_count && !list.failed; i++) {
         get_disabled(&list, &fact);
     }
     return !list.failed && list.rest.len == 0;

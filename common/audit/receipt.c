@@ -35,7 +35,7 @@ static bool items_well_formed(const struct kw_receipt *receipt)
     struct kw_reader items = KW_READER(receipt->items);
     struct kw_receipt_item item;
 
-    for (unsigned i = 0; i < receipt->item_count; i++) {
+    for (unsigned i = 0; i < receipt->item_count && !items.failed; i++) {
         kw_receipt_item_next(&items, &item);
     }
     return !items.failed && items.rest.len == 0;
