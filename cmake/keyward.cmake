@@ -1,8 +1,9 @@
-# The project's own build vocabulary: three verbs, so that every folder's CMakeLists reads as a list of parts.
+# The project's own build vocabulary: four verbs, so that every folder's CMakeLists reads as a list of parts.
 #
 #   kw_library(name SOURCES … [LINK …])        static library, include root is the top of the tree
 #   kw_executable(name SOURCES … [LINK …])     service or tool, into <build>/bin
 #   kw_test(name SOURCES … [LINK …] [LABEL …] [TIMEOUT …])   Criterion binary, registered with CTest
+#   kw_fuzz(name [SOURCES …] [LINK …] [REPLAY_ONLY])         fuzz target <name>_fuzz.c over corpus/<name>; see tests/fuzz
 
 set(KW_WARNINGS
     -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes
@@ -10,6 +11,8 @@ set(KW_WARNINGS
 if(CMAKE_C_COMPILER_ID STREQUAL "Clang")
   list(APPEND KW_WARNINGS -Wno-gnu-zero-variadic-macro-arguments)
 endif()
+
+option(KW_FUZZ "Build the fuzz targets for libFuzzer, and nothing else of the tests (clang)" OFF)
 
 # Hardening is on in every build; _FORTIFY_SOURCE needs optimisation and clashes with ASan's interceptors.
 set(KW_HARDEN -fstack-protector-strong -fno-common -fPIE)
@@ -41,6 +44,9 @@ function(kw_common_options target)
   target_compile_options(${target} PRIVATE ${KW_WARNINGS} ${KW_HARDEN} -Werror -UNDEBUG
                                            -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
   kw_count_execution(${target})
+  if(KW_FUZZ)
+    target_compile_options(${target} PRIVATE -fsanitize=fuzzer-no-link)
+  endif()
   if(KW_SANITIZE)
     target_compile_options(${target} PRIVATE -fsanitize=${KW_SANITIZE} -fno-omit-frame-pointer
                                              -fno-sanitize-recover=all)
@@ -91,4 +97,32 @@ function(kw_test name)
   add_test(NAME ${name} COMMAND ${CMAKE_SOURCE_DIR}/tests/criterion.sh $<TARGET_FILE:${name}>)
   set_tests_properties(${name} PROPERTIES LABELS ${A_LABEL} TIMEOUT ${A_TIMEOUT}
                        ENVIRONMENT "ASAN_OPTIONS=detect_leaks=1:abort_on_error=0;UBSAN_OPTIONS=print_stacktrace=1")
+endfunction()
+
+# Under KW_FUZZ a libFuzzer binary <build>/fuzz/<name>_fuzz. In any other build the same target replays its corpus and
+# sweeps boundary values over the honest files of it (REPLAY_ONLY: no sweep), as test fuzz_<name>; and, labelled slow,
+# fuzz_run_<name> runs the libFuzzer binary for a minute, which `./run test --full` has built.
+function(kw_fuzz name)
+  cmake_parse_arguments(A "REPLAY_ONLY" "" "SOURCES;LINK" ${ARGN})
+  set(target ${name}_fuzz)
+  set(corpus ${CMAKE_CURRENT_SOURCE_DIR}/corpus/${name})
+  add_executable(${target} ${target}.c ${CMAKE_SOURCE_DIR}/tests/fuzz/fuzz.c ${A_SOURCES})
+  kw_common_options(${target})
+  target_compile_definitions(${target} PRIVATE KW_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  target_link_libraries(${target} PRIVATE ${A_LINK} kw_base)
+  set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
+  if(KW_FUZZ)
+    target_compile_definitions(${target} PRIVATE KW_FUZZ_ENGINE)
+    target_link_options(${target} PRIVATE -fsanitize=fuzzer)
+    return()
+  endif()
+  target_sources(${target} PRIVATE ${CMAKE_SOURCE_DIR}/tests/fuzz/fuzz_main.c)
+  set(lengths --lengths)
+  if(A_REPLAY_ONLY)
+    set(lengths)
+  endif()
+  add_test(NAME fuzz_${name} COMMAND ${target} ${lengths} ${corpus})
+  set_tests_properties(fuzz_${name} PROPERTIES LABELS unit TIMEOUT 120)
+  add_test(NAME fuzz_run_${name} COMMAND ${CMAKE_SOURCE_DIR}/tests/fuzz/run.sh ${name})
+  set_tests_properties(fuzz_run_${name} PROPERTIES LABELS slow TIMEOUT 600)
 endfunction()
