@@ -1,6 +1,7 @@
 """Calls whose every attempt is written down, and tried again under the same request_id.
 
-The channel neither retries nor waits by itself: what a client sees is one attempt.
+The channel does not retry: what a client sees is one attempt. A call waits for the connection, within its deadline:
+one that fails at once turns no wheel of gRPC's, and then it is 5 s before anybody notices that the gateway is back.
 """
 import threading
 
@@ -17,7 +18,7 @@ STREAM_TIMEOUT_S = 10
 RETRY_S = (0.02, 0.1, 0.3, 0.5)  # the last again and again
 RECEIPT_KEY = "keyward-receipt"
 OPTIONS = [("grpc.enable_retries", 0), ("grpc.initial_reconnect_backoff_ms", 50),
-           ("grpc.min_reconnect_backoff_ms", 500), ("grpc.max_reconnect_backoff_ms", 200)]
+           ("grpc.min_reconnect_backoff_ms", 5000), ("grpc.max_reconnect_backoff_ms", 200)]
 
 # Codes that say for certain that nothing was done. All others leave it open.
 REFUSALS = {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.ALREADY_EXISTS,
@@ -50,7 +51,7 @@ class Caller:
         path, body, metadata = self._prepared(descriptor, request)
         method = self.channel.unary_unary(path, None, signing.parser(descriptor))
         with translated():
-            response, call = method.with_call(body, timeout=TIMEOUT_S, metadata=metadata)
+            response, call = method.with_call(body, timeout=TIMEOUT_S, metadata=metadata, wait_for_ready=True)
         return response, dict(call.trailing_metadata() or ()).get(RECEIPT_KEY, "")
 
     def stream(self, descriptor, request):
@@ -58,7 +59,7 @@ class Caller:
         path, body, metadata = self._prepared(descriptor, request)
         method = self.channel.unary_stream(path, None, signing.parser(descriptor))
         with translated():
-            return list(method(body, timeout=STREAM_TIMEOUT_S, metadata=metadata))
+            return list(method(body, timeout=STREAM_TIMEOUT_S, metadata=metadata, wait_for_ready=True))
 
     def _prepared(self, descriptor, request):
         if self._key is None or not hasattr(request, "request_id"):
@@ -115,7 +116,7 @@ class Tries:
         try:
             result = function(request_id)
         except KeywardError as error:
-            self.recorder.end(serial, outcome_of(error), error.reason or error.code.name)
+            self.recorder.end(serial, outcome_of(error), error.reason or "%s: %s" % (error.code.name, error.message))
             raise
         except (ValueError, EnvelopeError) as error:  # what came does not open
             self.recorder.end(serial, history.OK, str(error), right=False)

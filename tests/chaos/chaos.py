@@ -34,7 +34,7 @@ from observe import Final
 from world import World
 
 PENS_PER_WORKER = 2
-PROBE_TIMEOUT_S, PROBE_PAUSE_S = 1, 0.02
+PROBE_PAUSE_S = 0.02
 BACK_S = 10  # a process that is gone for longer has failed, on however slow a machine
 PROMISE_S = 2  # what is promised of a machine that is not loaded with the tests' own load
 DRAIN_S = 60
@@ -48,7 +48,7 @@ class Probe(threading.Thread):
         super().__init__(name="probe", daemon=True)
         self._world, self._recorder = world, recorder
         self._over = threading.Event()
-        self.served = []  # begin of each call that was answered
+        self.served = []  # begin and end of each call that was answered
 
     def run(self):
         grant, pen = self._world.grants[0], self._world.pens[-1]
@@ -56,7 +56,7 @@ class Probe(threading.Thread):
             begin = self._recorder.now()
             try:
                 grant.partner.fetch(pen, grant)
-                self.served.append(begin)
+                self.served.append((begin, self._recorder.now()))
             except KeywardError:
                 continue
 
@@ -133,7 +133,7 @@ class Run:
         """Until all processes are ready after the last kill."""
         last = max((when for when, _ in self.nemesis.kills), default=0)
         end = time.monotonic() + DRAIN_S
-        while not any(ready > last for ready in watch.ready_times[-1:]):
+        while not any(begin > last for begin, _ in watch.ready_times[-1:]):
             if time.monotonic() > end:
                 self.problems.append("not all processes came back")
                 return

@@ -131,13 +131,13 @@ class Watch(threading.Thread):
         super().__init__(name="watch", daemon=True)
         self._nemesis, self._recorder = nemesis, recorder
         self._over = threading.Event()
-        self.ready_times = []  # when all of the mesh was found ready
+        self.ready_times = []  # begin and end of each look that found all of the mesh ready
 
     def run(self):
         while not self._over.wait(POLL_S):
             begin = self._recorder.now()
             if self._nemesis.processes.all_ready(self._nemesis.workers):
-                self.ready_times.append(begin)
+                self.ready_times.append((begin, self._recorder.now()))
 
     def stop(self):
         self._over.set()
@@ -145,11 +145,11 @@ class Watch(threading.Thread):
 
 
 def delays(kills, times):
-    """Seconds from each kill to the first of these times after it, but for kills that others followed
-    before that."""
+    """Seconds from each kill until the first of these (begin, end) that began after it was over, but for kills
+    that others followed before that."""
     begins = [time for time, _ in kills]
     for begin, following in zip(begins, [*begins[1:], float("inf")]):
-        end = next((time for time in times if time > begin), float("inf"))
+        end = next((end for start, end in times if start > begin), float("inf"))
         if end < following:
             yield end - begin
 

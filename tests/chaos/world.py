@@ -70,7 +70,7 @@ class Partner:
                  for i, pen in enumerate(pens)]
         chunk = access_pb2.BatchGetDeviceAccessRequest(items=items)
         with translated():
-            for message in self._stream(iter([chunk]), timeout=timeout_s):
+            for message in self._stream(iter([chunk]), timeout=timeout_s, wait_for_ready=True):
                 for result in message.results:
                     yield result.item_id, result
 
