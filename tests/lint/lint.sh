@@ -72,6 +72,17 @@ rule_memcmp() {
     forbid '\bmemcmp\(' 'use kw_bytes_equal or kw_bytes_equal_ct' "${files[@]}" | allow_counted memcmp
 }
 
+# SQL is constants with parameters: none is put together from text, and only common/store prepares any. So no
+# request can become a statement.
+rule_sql() {
+    mapfile -t files < <(select_files '^(common|services|cli)/' "${c_files[@]}")
+    forbid '(printf|strcat|put_format|buf_append)[a-z_]*\(.*"[^"]*\b(SELECT|INSERT INTO|UPDATE|DELETE FROM|CREATE TABLE|DROP|PRAGMA) ' \
+        'SQL is a constant; values are parameters' "${files[@]}" | allow_counted sql
+    forbid 'kw_sql\([^,]+, *[a-z_]*(printf|format|concat)[a-z_]*\(' 'SQL is a constant; values are parameters' "${files[@]}"
+    mapfile -t files < <(select_files '^(common|services|cli)/' "${c_files[@]}" | grep -v '^common/store/')
+    forbid '\bsqlite3_(prepare|exec)' 'statements are made by kw_sql' "${files[@]}"
+}
+
 # What is not done is an issue, not a comment.
 rule_unfinished() {
     mapfile -t files < <(tree_files | grep -vE '^tests/lint/lint.sh$|\.(bin|der|pem)$')
@@ -213,7 +224,7 @@ rule_tidy() {
 }
 
 # clang goes before headers and tidy: they read its compile_commands.json.
-rules=(format functions results memcmp unfinished citations comments typedefs sleeps libraries layers function_length
+rules=(format functions results memcmp sql unfinished citations comments typedefs sleeps libraries layers function_length
     file_length introduction readme shell proto clang headers tidy)
 
 main() {
