@@ -60,11 +60,14 @@ struct kw_result kw_page_token_read(const struct kw_page_list *list, const char 
     uint8_t mac[KW_SHA256_LEN];
     struct kw_reader r = KW_READER(KW_BYTES(bytes, CONTENT_LEN));
     struct kw_page_place place;
+    char spelled[KW_PAGE_TOKEN_SIZE];
     uint64_t issued_ms;
 
     KW_ENSURE(strlen(token) == KW_PAGE_TOKEN_SIZE - 1 &&
                   kw_ok(kw_unhex(token, bytes, TOKEN_LEN, NULL)),
               err, PAGE_TOKEN_INVALID, "no token of ours");
+    kw_hex(KW_BYTES_OF(bytes), spelled);
+    KW_ENSURE(strcmp(spelled, token) == 0, err, PAGE_TOKEN_INVALID, "not as we spell it");
     KW_TRY(mac_make(list, KW_BYTES(bytes, CONTENT_LEN), mac, err));
     KW_ENSURE(kw_bytes_equal_ct(KW_BYTES(mac, MAC_LEN), KW_BYTES(bytes + CONTENT_LEN, MAC_LEN)),
               err, PAGE_TOKEN_INVALID, "altered, or of another list, caller or life");
