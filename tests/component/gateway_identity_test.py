@@ -11,20 +11,23 @@ import os
 import re
 import socket
 import ssl
+import subprocess
 import unittest
 import uuid
 from urllib.parse import quote
 
 import certificate_factory as factory
 from edge_frames import PREFACE, SETTINGS, frame
-from gateway_support import (CALLER_URI, SERVICE_URI, TIMEOUT_S, Authority, Caller, GatewayCase, eventually, failure,
-                             messages, write)
+from gateway_support import (CALLER_URI, GATEWAY, SERVICE_URI, TIMEOUT_S, Authority, Caller, GatewayCase, World, eventually,
+                             failure, messages, write)
 
 import grpc
+from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 Code = grpc.StatusCode
 ID = "a" * 26
+KEYWARD = os.path.join(os.path.dirname(GATEWAY), "keyward")
 CALLERS = {role: CALLER_URI + path + ID for role, path in (
     ("partner", "partner/prt_"), ("station", "station/sta_"), ("operator", "operator/opr_"),
     ("invitation", "invite/inv_"))}
@@ -136,6 +139,54 @@ class Factory(GatewayCase):
                 return tls.recv(9)[3:4] == bytes([SETTINGS])
         except (ssl.SSLError, ConnectionError):
             return False
+
+
+class Servers(unittest.TestCase):
+    """The command and servers that are not the gateway it was told of: not a byte of the request leaves."""
+
+    def setUp(self):
+        self.world = self.enterContext(World())
+        key, chain = self.world.caller(CALLERS["operator"])
+        self.files = {"key-file": write(self.world.path("own.key"), key), "cert-file": write(self.world.path("own.pem"), chain),
+                      "ca-file": write(self.world.path("root.pem"), self.world.services.pem())}
+        os.chmod(self.files["key-file"], 0o600)
+
+    def heard_by(self, identity):
+        """What a server with this certificate hears of `keyward status`."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(write(self.world.path("server.pem"), identity[1]), write(self.world.path("server.key"), identity[0]))
+        context.set_alpn_protocols(["h2"])
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            listener.settimeout(TIMEOUT_S)
+            command = subprocess.Popen(
+                [KEYWARD, "status", "--target=127.0.0.1:%d" % listener.getsockname()[1], "--timeout-ms=2000",
+                 "--peer=" + SERVICE_URI + "gateway", *("--%s=%s" % file for file in self.files.items())],
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            self.addCleanup(command.wait, TIMEOUT_S)
+            try:
+                plain, _ = listener.accept()
+                with plain, context.wrap_socket(plain, server_side=True) as tls:
+                    return tls.recv(24)
+            except (ssl.SSLError, ConnectionError):
+                return b""
+            finally:
+                command.kill()
+
+    def test_the_command_speaks_with_its_gateway_alone(self):
+        services, uri = factory.Issuer.of(self.world.services), SERVICE_URI + "gateway"
+        right = factory.pem(*services.leaf(uri, usage=factory.SERVER))
+        self.assertEqual(self.heard_by(right), PREFACE)
+        stranger = factory.Issuer.of(Authority("services"))
+        for what, identity in (
+                ("another CA", factory.pem(*stranger.leaf(uri, usage=factory.SERVER))),
+                ("another service", factory.pem(*services.leaf(SERVICE_URI + "authz", usage=factory.SERVER))),
+                ("another cell", factory.pem(*services.leaf(uri.replace("/cell/a", "/cell/b"), usage=factory.SERVER))),
+                ("a partner", factory.pem(*services.leaf(CALLERS["partner"], usage=factory.SERVER))),
+                ("ended", factory.pem(*services.leaf(uri, usage=factory.SERVER, live_s=(-3600, -1)))),
+                ("for clients", factory.pem(*services.leaf(uri))),
+                ("a host name alone", factory.pem(*services.leaf(uri, usage=factory.SERVER, names=[x509.DNSName("localhost")])))):
+            with self.subTest(what):
+                self.assertEqual(self.heard_by(identity), b"")
 
 
 class Handshake(GatewayCase):
