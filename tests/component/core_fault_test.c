@@ -148,8 +148,7 @@ static enum kw_reason status_now(void)
 
 static void say(const char *what, uint64_t since_ns)
 {
-    (void)fprintf(stderr, "# %s after %.2f s\n", what,
-                  (double)(kw_clock_mono_ns() - since_ns) / 1e9);
+    cr_log_info("%s after %.2f s\n", what, (double)(kw_clock_mono_ns() - since_ns) / 1e9);
 }
 
 /* --- tests --- */

@@ -15,8 +15,7 @@ TestSuite(hsm_fault_pool, .init = fault_up, .fini = fault_down, .timeout = 300);
 
 static void say(const char *what, uint64_t since_ns)
 {
-    (void)fprintf(stderr, "# %s after %.2f s\n", what,
-                  (double)(kw_clock_mono_ns() - since_ns) / NS_PER_S);
+    cr_log_info("%s after %.2f s\n", what, (double)(kw_clock_mono_ns() - since_ns) / NS_PER_S);
 }
 
 /* C_WrapKey of a derivation, once: no probe and no other operation comes between. */
@@ -46,6 +45,14 @@ Test(hsm_fault_pool, a_session_code_costs_one_repetition)
     }
     cr_assert(eq(u64, fault.pool->stats.workers_lost, 0));
     cr_assert(le(i64, fault_held(0).sessions, 2));
+}
+
+Test(hsm_fault_pool, a_session_lost_twice_in_one_operation_costs_the_worker)
+{
+    fault_pool_start(1);
+    cr_assert(eq(int, wrap_fails(CKR_SESSION_HANDLE_INVALID, 1), KW_E_HSM_UNAVAILABLE));
+    FAULT_UNTIL(fault.pool->stats.workers_lost == 1 && fault_ready_count() == 1);
+    cr_assert(eq(int, fault_ask(RELEASE), KW_E_NONE));
 }
 
 /* The canary is there, the key is not where it should be: an incident, and never an end of a key. */
@@ -137,6 +144,7 @@ static void gone_and_back(CK_RV rv)
     cr_assert(call.done, "the circuit is open");
     cr_assert(eq(int, call.reason, KW_E_HSM_UNAVAILABLE));
     FAULT_UNTIL(fault.pool->workers[0].backoff_ms == KW_HSM_RESTART_MAX_MS); /* gone for long */
+    cr_assert(le(u64, KW_HSM_RESTART_MAX_MS, 1000), "longer would not be back within 2 s");
     p11_fault_clear(&fault.p11);
     start_ns = kw_clock_mono_ns();
     FAULT_UNTIL(kw_hsm_pool_state(fault.pool) == KW_HSM_READY);
@@ -156,22 +164,16 @@ Test(hsm_fault_pool, a_hang_costs_one_worker_at_the_deadline)
 
     fault_pool_start(2);
     FAULT(.function = P11_WrapKey, .action = P11_HANG, .first = 1);
-    fault_submit(&call, RELEASE, 300);
-    FAULT_UNTIL(p11_fault_hits(&fault.p11) == 1);
+    do { /* a slow machine may be late already when it begins */
+        fault_submit(&call, RELEASE, 500);
+        FAULT_UNTIL(call.done || p11_fault_hits(&fault.p11) == 1);
+    } while (p11_fault_hits(&fault.p11) == 0);
     cr_assert(eq(int, fault_ask(RELEASE), KW_E_NONE)); /* the other one serves */
     FAULT_UNTIL(call.done);
     cr_assert(eq(int, call.reason, KW_E_DEADLINE_EXCEEDED));
     FAULT_UNTIL(fault.pool->stats.workers_lost == 1 && fault_ready_count() == 2);
     cr_assert(eq(u64, fault.pool->stats.workers_started, 3));
     cr_assert(eq(int, fault_ask(RELEASE), KW_E_NONE));
-}
-
-Test(hsm_fault_pool, a_hang_is_noticed_without_traffic)
-{
-    fault_pool_start(1);
-    FAULT(.function = P11_Sign, .action = P11_HANG, .first = 1);
-    FAULT_UNTIL(fault.pool->stats.workers_lost == 1 && fault_ready_count() == 1);
-    cr_assert(eq(u64, p11_fault_hits(&fault.p11), 1));
 }
 
 Test(hsm_fault_pool, a_crash_is_made_good_elsewhere_but_for_what_is_not_idempotent)

@@ -1,4 +1,4 @@
-/* The rest of "fail the n-th call, for every n". */
+/* The rest of "fail the n-th call, for every n", and what takes long by its nature. */
 #include "common/base/clock.h"
 #include "tests/component/hsm_fault_nth.h"
 
@@ -41,4 +41,12 @@ Test(hsm_fault_slow, a_crash_at_any_call_of_a_derivation_loses_nothing)
         FAULT_UNTIL(fault_ready_count() == 1);
     }
     cr_assert(eq(u64, fault.pool->stats.workers_lost, calls));
+}
+
+Test(hsm_fault_slow, a_hang_is_noticed_without_traffic)
+{
+    fault_pool_start(1);
+    FAULT(.function = P11_Sign, .action = P11_HANG, .first = 1);
+    FAULT_UNTIL(fault.pool->stats.workers_lost == 1 && fault_ready_count() == 1);
+    cr_assert(eq(u64, p11_fault_hits(&fault.p11), 1));
 }
