@@ -104,6 +104,13 @@ Test(bounds, a_full_set_keeps_the_lowest_in_whatever_order_they_come)
     cr_assert_gt(count_violations(&domain), 0);
 }
 
+Test(bounds, a_set_has_no_more_than_there_is_room_for)
+{
+    struct kw_bytes joined = join_sets(value_set("xz"), value_set("wy"));
+
+    cr_assert(kw_bytes_equal(joined, value_set("wx")));
+}
+
 /* --- maps --- */
 
 static struct kw_bytes join_maps(struct kw_bytes a, struct kw_bytes b)
@@ -153,4 +160,17 @@ Test(bounds, a_full_map_keeps_the_lowest_and_all_that_was_said_of_them)
     cr_assert_eq(count_violations(&domain), 0);
     domain.join = newest_out;
     cr_assert_gt(count_violations(&domain), 0);
+}
+
+Test(bounds, a_map_has_no_more_than_there_is_room_for)
+{
+    struct domain domain = all_maps();
+
+    for (size_t i = 0; i < domain.count; i++) {
+        for (size_t j = 0; j < domain.count; j++) {
+            struct kw_bytes joined = join_maps(domain.values[i], domain.values[j]);
+
+            cr_assert(joined.len == 0 || kw_packed_valid(&shape, joined));
+        }
+    }
 }
