@@ -4,6 +4,7 @@ import dataclasses
 import pathlib
 import secrets
 import threading
+import time
 
 from cryptography.hazmat.primitives.keywrap import aes_key_unwrap_with_padding
 from keyward.v1 import device_access_service_pb2 as access_pb2
@@ -11,7 +12,7 @@ from keyward.v1 import device_access_service_pb2 as access_pb2
 import actors
 from calls import Caller
 from keyward_partner import envelope as env
-from keyward_partner.errors import translated
+from keyward_partner.errors import KeywardError, translated
 from keyward_partner.join import join
 from keyward_partner.member import Member, load_key
 from keyward_partner.names import id_bytes
@@ -19,6 +20,7 @@ from keyward_partner.primitives import derive_partner_key
 
 EPOCH = 1
 PARTNERS = 6
+PATIENCE_S, PAUSE_S = 30, 0.1
 GET_ACCESS = actors.method(access_pb2, "DeviceAccessService", "GetDeviceAccess")
 BATCH_PATH = "/keyward.v1.DeviceAccessService/BatchGetDeviceAccess"
 
@@ -85,8 +87,20 @@ class Partner:
                 "right": key == derive_partner_key(pen.key, self._id, EPOCH)}
 
 
+def patiently(function, *args):
+    """A step of the story, begun again when it fails: a failpoint may fire before the load begins."""
+    end, nap = time.monotonic() + PATIENCE_S, threading.Event()
+    while True:
+        try:
+            return function(*args)
+        except KeywardError:
+            if time.monotonic() > end:
+                raise
+            nap.wait(PAUSE_S)
+
+
 class World:
-    """Made before the load, by calls that nothing disturbs."""
+    """Made before the load. What it makes is in no effect that the checker counts."""
 
     def __init__(self, mesh, recorder, pens):
         self.mesh, self.recorder = mesh, recorder
@@ -98,8 +112,8 @@ class World:
         self.officer = Caller(mesh.target, self.root, (officer / "key.pem").read_bytes(),
                               (officer / "cert.pem").read_bytes(), load_key(officer / "key.pem"))
         self._make_pens(pens)
-        self.partners = [self._make_partner(i) for i in range(PARTNERS)]
-        self.grants = [self._make_grant(partner) for partner in self.partners]
+        self.partners = [patiently(self._make_partner) for _ in range(PARTNERS)]
+        self.grants = [patiently(self._make_grant, partner) for partner in self.partners]
         self._record()
 
     def close(self):
@@ -108,14 +122,15 @@ class World:
         self._patient.close()
 
     def _make_pens(self, count):
-        station = actors.Station(self.mesh, self._patient, self.directory)
+        station = patiently(lambda: actors.Station(self.mesh, self._patient, self.new_directory()))
         self.product, self.station_key = station.product, station.member.transport_key
-        messages = station.create_batch(count)
+        messages = patiently(station.create_batch, count)
         self.batch = messages[0].batch.name
         items = [item for message in messages for item in message.chunk.items]
         with concurrent.futures.ThreadPoolExecutor(16) as pool:
-            list(pool.map(lambda item: station.confirm(item, station.make_pen(item), item.device[-8:]), items))
-        station.provisioning_call("ReleaseBatch", name=self.batch)
+            list(pool.map(lambda item: patiently(station.confirm, item, station.make_pen(item), item.device[-8:]),
+                          items))
+        patiently(lambda: station.provisioning_call("ReleaseBatch", name=self.batch))
         self.pens = [self.pen_of(item) for item in items]
         member = station.member
         self.station = Caller(self.mesh.target, self.root, member.tls_key, member.tls_certificate, station.key)
@@ -124,10 +139,10 @@ class World:
     def pen_of(self, item):
         return Pen(item.device, item.key, aes_key_unwrap_with_padding(self.station_key, item.wrapped_key))
 
-    def _make_partner(self, number):
-        name = self._patient.create_partner("partner %d" % number)
-        invitation = self._patient.invite(name, self.directory / ("invitation-%d" % number))
-        return Partner(self.mesh.target, join(self.mesh.target, invitation, self.directory / ("partner-%d" % number)))
+    def _make_partner(self):
+        name, directory = self._patient.create_partner("one that all share"), self.new_directory()
+        invitation = self._patient.invite(name, directory / "invitation")
+        return Partner(self.mesh.target, join(self.mesh.target, invitation, directory / "partner"))
 
     def _make_grant(self, partner):
         name = self._patient.grant(partner.name, batch=self.batch)
