@@ -44,7 +44,7 @@
 #define KW_HOP_ITEM_COST        64U /* what an item takes of the credit beside its bytes */
 #define KW_HOP_TRACE_LEN_MAX    64U
 #define KW_HOP_RECONNECT_MIN_MS 50U
-#define KW_HOP_RECONNECT_MAX_MS 2000U
+#define KW_HOP_RECONNECT_MAX_MS 500U  /* so that a neighbour that is back is in use within 2 s */
 #define KW_HOP_CONNECT_MS       5000U /* from dialling to the peer's hello */
 #define KW_HOP_STREAM_AGE_MS                                                                       \
     (10U * 60U * 1000U) /* then it is replaced: certificates are checked anew */
