@@ -4,14 +4,6 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-/* libp11 0.4.12 forgets a slot's memory when it can't read the slot: its own, and only a worker that is about to end
- * gets there. */
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void)
-{
-    return "leak:libp11.so";
-}
-
 /* A code of each class, and what may come of it. */
 static const struct {
     CK_RV rv;
