@@ -9,7 +9,7 @@ bool kw_set_next(struct kw_bytes *set, struct kw_bytes *ret_element)
     size_t len = kw_get_u8(&r);
 
     *ret_element = kw_get_raw(&r, len);
-    if (r.failed || len == 0) {
+    if (r.failed) {
         return false;
     }
     *set = r.rest;

@@ -2,7 +2,8 @@
  *
  * A suspension has an id of its own, and lifting names it. So who lifts the one he knows leaves
  * alone the one that somebody else sets at the same moment elsewhere. A counter (odd: suspended)
- * can't tell the two apart, and loses the second. The lifting may be heard before the suspension.
+ * can't tell the two apart, and loses the second. The lifting may be heard before the suspension. In
+ * the literature: a two-phase set of unique ids.
  *
  * A full set (KW_SUSPENSIONS_MAX) may miss one: it is suspended, whatever is lifted.
  */

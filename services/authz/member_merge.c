@@ -1,6 +1,8 @@
 /* Members. What stops one (status, suspensions, revoke-all) merges without any clock: a profile
  * edited elsewhere at the same moment can't undo it. What is only described is in groups, each with
- * a stamp; a group is what must agree with itself. Versions and times only grow. */
+ * a stamp; a group is what must agree with itself. Reach is one of them: whoever must lose a region
+ * for certain, whatever is edited elsewhere, is suspended or loses his grants. Versions and times
+ * only grow. */
 #include "services/authz/member_merge.h"
 
 #include "common/sync/suspension_set.h"

@@ -154,6 +154,22 @@ Test(grow_set, out_of_order_twice_cut_short_or_too_many_is_none)
     cr_assert_not(kw_set_valid(KW_BYTES("\0x", 2), 3), "an empty element");
 }
 
+Test(grow_set, an_element_that_is_empty_or_too_long_is_not_written)
+{
+    static const uint8_t long_one[KW_SET_ELEMENT_LEN_MAX + 1];
+    KW_SCOPED(kw_buf_done) struct kw_buf buf = {0};
+    struct kw_writer fits = KW_WRITER(&buf);
+    struct kw_writer longer = KW_WRITER(&buf);
+    struct kw_writer empty = KW_WRITER(&buf);
+
+    kw_put_set_element(&fits, KW_BYTES(long_one, KW_SET_ELEMENT_LEN_MAX));
+    kw_put_set_element(&longer, KW_BYTES_OF(long_one));
+    kw_put_set_element(&empty, KW_BYTES_NONE);
+    cr_assert_not(fits.failed);
+    cr_assert(longer.failed);
+    cr_assert(empty.failed);
+}
+
 /* --- last writer wins --- */
 
 Test(lww, a_value_is_overwritten_unread_unless_its_writer_had_seen_the_other)
