@@ -33,8 +33,12 @@ void kw_store_room_refused(struct kw_store_room *room)
     atomic_store(&room->none, true);
 }
 
+/* Once there is none, whoever asks looks too: perhaps nobody is let in who would work. */
 struct kw_result kw_store_room(struct kw_store *store, struct kw_error *err)
 {
+    if (atomic_load(&store->room.none)) {
+        kw_store_room_look(&store->room, store->lock_fd);
+    }
     KW_ENSURE(!atomic_load(&store->room.none), err, STORE_FULL, "less than %u bytes are free",
               KW_STORE_RESERVE_BYTES);
     return KW_OK;

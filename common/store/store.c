@@ -210,6 +210,14 @@ bool kw_store_alive(struct kw_store *store)
     return !atomic_load(&store->failed);
 }
 
+bool kw_store_may_pass(struct kw_store *store, enum kw_reason reason)
+{
+    bool passes = reason == KW_E_STORE_FULL || reason == KW_E_MEMORY ||
+                  reason == KW_E_LIMIT_REACHED || reason == KW_E_STORE_UNAVAILABLE;
+
+    return passes && kw_store_alive(store);
+}
+
 void kw_store_stats(struct kw_store *store, struct kw_store_stats *ret_stats)
 {
     const struct kw_store_counters *counters = &store->counters;

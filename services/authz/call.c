@@ -240,7 +240,8 @@ void kw_authz_call_step(struct kw_authz_call *call, bool write,
 
     call->step_run = run;
     call->step_done = done;
-    call->job = (struct kw_store_job){.run = step_run, .done = step_done};
+    call->job = (struct kw_store_job){
+        .run = step_run, .done = step_done, .vital = call->returned || call->operation->vital};
     result = write ? kw_store_write(store, &call->job, &error)
                    : kw_store_read(store, &call->job, &error);
     if (!kw_ok(result)) {

@@ -23,6 +23,7 @@ struct kw_authz_call;
 struct kw_authz_operation {
     enum kw_method_id method;
     bool writes; /* the first job is a write job */
+    bool vital;  /* … that may use the last of the disk: it takes away */
     /* In the first job, after admission. A method that ends here makes call->response. NULL:
      * nothing to look up. */
     struct kw_result (*run)(struct kw_authz_call *call, struct kw_tx *tx, struct kw_error *err);
@@ -63,6 +64,7 @@ struct kw_authz_call {
     void (*step_done)(struct kw_authz_call *call);
 
     uint64_t epoch; /* the process's when this was decided */
+    bool returned;  /* the layers inside have done it */
     bool disabled;  /* a write job disabled something: the epoch moves before any answer */
     struct kw_bytes response; /* in the arena */
     bool replayed;

@@ -60,31 +60,41 @@ static bool page_take(struct kw_diary *diary)
 
 static void write_next(struct kw_diary *diary);
 
+/* Numbers are dense: a page that the store may take later waits for it, unless this is the end. */
+static bool stays(const struct kw_diary *diary, const struct kw_store_job *job)
+{
+    return !kw_ok(job->result) && diary->idle == NULL &&
+           kw_store_may_pass(diary->store, job->result.reason);
+}
+
+/* Once for a page, however often it is tried. */
+static void note_failure(struct kw_diary *diary, const struct kw_store_job *job)
+{
+    if (!kw_ok(job->result) && !diary->failure_noted) {
+        KW_LOG(ERROR, diary->page_full ? "diary can't be written now" : "diary not written",
+               KW_F_U64("denials", diary->page.denial_count), KW_F_ERR(&job->error));
+    }
+    diary->failure_noted = diary->page_full;
+}
+
 static void page_written(struct kw_store_job *job)
 {
     struct kw_diary *diary = KW_CONTAINER_OF(job, struct kw_diary, job);
 
     diary->writing = false;
-    diary->page_full = false;
-    if (!kw_ok(job->result)) {
-        KW_LOG(ERROR, "diary not written", KW_F_U64("denials", diary->page.denial_count),
-               KW_F_ERR(&job->error));
-    }
+    diary->page_full = stays(diary, job);
+    note_failure(diary, job);
     if (diary->idle != NULL) {
         write_next(diary);
-    } else if (diary->waiting_count > 0 || diary->head_count > 0 || diary->quotas.changed != NULL) {
+    } else if (diary->page_full || diary->waiting_count > 0 || diary->head_count > 0 ||
+               diary->quotas.changed != NULL) {
         arm(diary);
     }
 }
 
-/* The store's queue is full: the page waits, so that no number is missing. Nobody waits for a page
- * that a failed store will never take. */
+/* The store's queue is full, or it has failed. */
 static void not_taken(struct kw_diary *diary, const struct kw_error *error)
 {
-    if (error->reason == KW_E_LIMIT_REACHED && diary->idle == NULL) {
-        arm(diary);
-        return;
-    }
     diary->job.result.reason = error->reason;
     diary->job.error = *error;
     page_written(&diary->job);
@@ -106,6 +116,7 @@ static void write_next(struct kw_diary *diary)
     }
     diary->job.run = page_write;
     diary->job.done = page_written;
+    diary->job.vital = true;
     diary->writing = kw_ok(kw_store_write(diary->store, &diary->job, &error));
     if (!diary->writing) {
         not_taken(diary, &error);

@@ -35,6 +35,7 @@ struct kw_diary {
     bool armed;
     struct kw_store_job job;
     bool writing;
+    bool failure_noted;
     bool page_full; /* the page has not been written yet */
     struct kw_diary_page page;
     struct kw_denial *waiting;

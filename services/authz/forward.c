@@ -153,6 +153,7 @@ void kw_forward_returned(struct kw_authz_call *call, void (*next)(struct kw_auth
     bool effect = call->operation->effect != NULL && !call->validate_only;
 
     call->next = next;
+    call->returned = true;
     if (effect || call->inner.outcome.disabled_count > 0) {
         kw_authz_call_step(call, true, effect_run, effect_done);
     } else {

@@ -45,7 +45,7 @@ struct kw_result kw_authz_load_start(struct kw_authz_load *load, struct kw_error
 {
     load->now_ms = kw_clock_wall_ms();
     KW_TRY(kw_officers_load(load->authz->config, load->now_ms, &load->officers, err));
-    load->job = (struct kw_store_job){.run = run, .done = done};
+    load->job = (struct kw_store_job){.run = run, .done = done, .vital = true};
     return kw_store_write(load->authz->store, &load->job, err);
 }
 

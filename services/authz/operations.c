@@ -12,6 +12,9 @@
 #define CHANGE(id, function) ROW(id, .writes = true, .run = (function))
 #define READ(id, function)   ROW(id, .run = (function))
 
+/* Ends here, taking away what somebody had: done as long as a byte can be written. */
+#define STOP(id, function) ROW(id, .writes = true, .vital = true, .run = (function))
+
 /* Goes inward with a capsule after one look at the tables. */
 #define FORWARD(id, function, ...)                                                                 \
     ROW(id, .run = (function), .proceed = kw_forward_start, ##__VA_ARGS__)
@@ -26,13 +29,13 @@ static const struct kw_authz_operation operations[] = {
     FORWARD(CREATE_PARTNER_INVITATION, kw_authz_invite, .effect = kw_authz_invite_effect),
     READ(GET_PARTNER, kw_authz_member_get),
     READ(LIST_PARTNERS, kw_authz_member_list),
-    CHANGE(SUSPEND_PARTNER, kw_authz_member_suspend),
+    STOP(SUSPEND_PARTNER, kw_authz_member_suspend),
     CHANGE(REINSTATE_PARTNER, kw_authz_member_reinstate),
     CHANGE(CREATE_STATION, kw_authz_station_create),
     FORWARD(CREATE_STATION_INVITATION, kw_authz_invite, .effect = kw_authz_invite_effect),
     READ(GET_STATION, kw_authz_member_get),
     READ(LIST_STATIONS, kw_authz_member_list),
-    CHANGE(SUSPEND_STATION, kw_authz_member_suspend),
+    STOP(SUSPEND_STATION, kw_authz_member_suspend),
     CHANGE(REINSTATE_STATION, kw_authz_member_reinstate),
 
     ROW(ENROLL, .writes = true, .run = kw_authz_enroll, .proceed = kw_authz_enroll_proceed,
@@ -43,7 +46,7 @@ static const struct kw_authz_operation operations[] = {
     CHANGE(CREATE_GRANT, kw_authz_grant_create),
     READ(GET_GRANT, kw_authz_grant_get),
     READ(LIST_GRANTS, kw_authz_grant_list),
-    CHANGE(REVOKE_GRANT, kw_authz_grant_revoke),
+    STOP(REVOKE_GRANT, kw_authz_grant_revoke),
 
     ROW(GET_DEVICE_ACCESS, .run = kw_authz_access, .proceed = kw_authz_access_proceed,
         .recheck = kw_authz_access_recheck),

@@ -12,7 +12,8 @@
 
 #include <stdlib.h>
 
-#define NS_PER_S 1e9
+#define NS_PER_S  1e9
+#define TRIES_MAX 3
 
 static void read_start(struct kw_call *call);
 static void core_start(struct kw_call *call);
@@ -221,13 +222,8 @@ static void core_start(struct kw_call *call)
 static bool is_store_failure(enum kw_reason reason)
 {
     static const enum kw_reason failures[] = {
-        KW_E_STORE_UNAVAILABLE,
-        KW_E_STORE_CONFLICT,
-        KW_E_ALREADY_EXISTS,
-        KW_E_INTERNAL,
-        KW_E_SYSTEM,
-        KW_E_MEMORY,
-        KW_E_CRYPTO,
+        KW_E_STORE_UNAVAILABLE, KW_E_STORE_FULL, KW_E_STORE_CONFLICT, KW_E_ALREADY_EXISTS,
+        KW_E_INTERNAL,          KW_E_SYSTEM,     KW_E_MEMORY,         KW_E_CRYPTO,
         KW_E_ENCODING_INVALID,
     };
 
@@ -308,7 +304,8 @@ static void receipt_done(struct kw_store_job *job)
     if (kw_ok(job->result)) {
         kw_core_link_durable(call->orch->link, receipt);
     } else {
-        kw_core_link_break(call->orch->link, receipt->core, &job->error);
+        kw_core_receipt_unstored(call->orch->link, &call->core.receipt.entry,
+                                 call->invitation_parent, &job->error);
         call->has_receipt = false; /* authz must not witness what is not durable */
     }
     refuse(call, call->result);
@@ -318,9 +315,10 @@ static void receipt_start(struct kw_call *call)
 {
     struct kw_error error = {0};
 
-    call->job = (struct kw_store_job){.run = receipt_run, .done = receipt_done};
+    call->job = (struct kw_store_job){.run = receipt_run, .done = receipt_done, .vital = true};
     if (!kw_ok(kw_store_write(call->orch->store, &call->job, &error))) {
-        kw_core_link_break(call->orch->link, call->core.receipt.entry.receipt.core, &error);
+        kw_core_receipt_unstored(call->orch->link, &call->core.receipt.entry,
+                                 call->invitation_parent, &error);
         call->has_receipt = false;
         refuse(call, call->result);
     }
@@ -343,10 +341,20 @@ static void write_settled(struct kw_store_job *job)
 
     if (kw_ok(job->result)) {
         write_done(job);
+    } else if (call->has_receipt && job->result.reason == KW_E_STORE_UNAVAILABLE &&
+               kw_store_alive(call->orch->store) && call->tries < TRIES_MAX) {
+        call->tries++; /* the receipt before ours was put behind us: now it is before us */
+        write_start(call);
     } else {
         call->error = job->error;
         write_failed(call, job->result);
     }
+}
+
+/* What the core has done must be known; and what the orchestrator ends itself takes away. */
+static bool is_vital(const struct kw_call *call)
+{
+    return call->has_receipt || call->method->ends == KW_LAYER_ORCHESTRATOR;
 }
 
 static void write_start(struct kw_call *call)
@@ -355,7 +363,8 @@ static void write_start(struct kw_call *call)
 
     call->now_ms = kw_clock_wall_ms();
     call->stamp = kw_stamp_next(&call->orch->stamps, call->now_ms);
-    call->job = (struct kw_store_job){.run = write_run, .done = write_settled};
+    call->job =
+        (struct kw_store_job){.run = write_run, .done = write_settled, .vital = is_vital(call)};
     started = kw_store_write(call->orch->store, &call->job, &call->error);
     if (!kw_ok(started)) {
         write_failed(call, started);

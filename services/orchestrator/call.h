@@ -84,6 +84,7 @@ struct kw_call {
     Keyward__Internal__V1__CoreRequest question;
     struct kw_core_call core;
     bool has_receipt;              /* core.receipt is in turn */
+    int tries;                     /* how often its place in the chain was not free yet */
     const char *invitation_parent; /* whom an invited caller's invitation is for, where known */
     void *state;                   /* the handler's, in the arena */
 

@@ -62,7 +62,9 @@ struct kw_result kw_core_link_new(const struct kw_core_link_options *options,
     }
     kw_timer_init(&link->gap_timer, link->loop, kw_core_gap_fire);
     kw_timer_init(&link->retry_timer, link->loop, kw_core_standing_retry);
-    link->timers_open = 2;
+    kw_timer_init(&link->owed_timer, link->loop, kw_core_owed_fire);
+    link->owed_end = &link->owed;
+    link->timers_open = 3;
     *ret_link = link;
     return KW_OK;
 }
@@ -112,6 +114,14 @@ static void retry_timer_closed(struct kw_timer *timer)
     kw_core_link_finish(link);
 }
 
+static void owed_timer_closed(struct kw_timer *timer)
+{
+    struct kw_core_link *link = KW_CONTAINER_OF(timer, struct kw_core_link, owed_timer);
+
+    link->timers_open--;
+    kw_core_link_finish(link);
+}
+
 void kw_core_link_close(struct kw_core_link *link, void (*closed)(void *context), void *context)
 {
     link->closing = true;
@@ -124,6 +134,8 @@ void kw_core_link_close(struct kw_core_link *link, void (*closed)(void *context)
     }
     kw_timer_close(&link->gap_timer, gap_timer_closed);
     kw_timer_close(&link->retry_timer, retry_timer_closed);
+    kw_timer_close(&link->owed_timer, owed_timer_closed);
+    kw_core_owed_drop(link);
     kw_hop_client_close(link->client, client_closed, link);
 }
 
@@ -235,6 +247,10 @@ struct kw_result kw_core_call_start(struct kw_core_link *link, struct kw_core_ca
     };
 
     KW_FAILPOINT(KW_FP_ORCH_BEFORE_CORE, err);
+    if (call->needs_receipt) {
+        KW_ENSURE(link->owed == NULL, err, STORE_FULL, "receipts wait to be stored");
+        KW_TRY(kw_store_room(link->store, err));
+    }
     KW_ENSURE(kw_core_link_ready(link), err, PEER_UNAVAILABLE, "%s",
               link->connected ? "the receipt chain is broken" : "no core is connected");
     call->link = link;

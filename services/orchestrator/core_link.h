@@ -89,7 +89,7 @@ struct kw_core_question {
 
 /* Sends the question; `call->arena`, `needs_receipt` and `done` are set. On success `done` comes
  * exactly once, not before this returns. Fails: as kw_hop_open; PEER_UNAVAILABLE (the chain is
- * broken). */
+ * broken); STORE_FULL (there may be no room for its receipt). */
 struct kw_result kw_core_call_start(struct kw_core_link *link, struct kw_core_call *call,
                                     const struct kw_core_question *question, struct kw_error *err);
 
@@ -99,7 +99,13 @@ void kw_core_link_durable(struct kw_core_link *link, const struct kw_receipt *re
 /* The newest durable head of the connected core's chain. False: there is none yet. */
 bool kw_core_link_head(const struct kw_core_link *link, struct kw_witness *ret_head);
 
-/* The receipt could not be stored: stop the link. Logs. */
+/* The receipt could not be stored. While the store lives the link keeps a copy and tries again until
+ * it is, and no call that needs a receipt goes to the core; else the link stops. `parent` as
+ * kw_receipt_log_put has it. */
+void kw_core_receipt_unstored(struct kw_core_link *link, const struct kw_receipt_entry *entry,
+                              const char *parent, const struct kw_error *error);
+
+/* Stops the link. Logs. */
 void kw_core_link_break(struct kw_core_link *link, struct kw_id core, const struct kw_error *error);
 
 #endif

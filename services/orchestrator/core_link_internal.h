@@ -26,8 +26,12 @@ struct kw_core_link {
     struct kw_flush ack_flush;
     uint64_t acked;
 
+    struct kw_owed *owed; /* receipts that could not be stored yet, in order */
+    struct kw_owed **owed_end;
+    struct kw_timer owed_timer;
+
     size_t timers_open;
-    size_t notices; /* being stored */
+    size_t notices; /* being stored; what is owed is counted too */
     void (*closed)(void *context);
     void *closed_context;
 };
@@ -59,6 +63,12 @@ void kw_core_standing_open(struct kw_core_link *link);
 void kw_core_standing_drop(struct kw_core_link *link);
 void kw_core_standing_retry(struct kw_timer *timer);
 void kw_core_standing_ack(struct kw_flush *flush);
+
+/* --- core_owed.c --- */
+void kw_core_owed_fire(struct kw_timer *timer);
+
+/* Gives up what is not being stored just now. */
+void kw_core_owed_drop(struct kw_core_link *link);
 
 /* Tells `closed` when everything of the link is over. */
 void kw_core_link_finish(struct kw_core_link *link);

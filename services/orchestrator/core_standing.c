@@ -56,7 +56,7 @@ static void store_receipt_done(struct kw_store_job *job)
     if (kw_ok(job->result)) {
         kw_core_link_durable(notice->link, receipt);
     } else {
-        kw_core_link_break(notice->link, receipt->core, &job->error);
+        kw_core_receipt_unstored(notice->link, &notice->receipt.entry, NULL, &job->error);
     }
     notice_free(notice);
 }
@@ -74,8 +74,9 @@ static void receipt_turn(struct kw_core_receipt *receipt, struct kw_result resul
     }
     notice->job.run = store_receipt;
     notice->job.done = store_receipt_done;
+    notice->job.vital = true;
     if (!kw_ok(kw_store_write(notice->link->store, &notice->job, &refused))) {
-        kw_core_link_break(notice->link, receipt->entry.receipt.core, &refused);
+        kw_core_receipt_unstored(notice->link, &receipt->entry, NULL, &refused);
         notice_free(notice);
     }
 }
@@ -112,12 +113,22 @@ static struct kw_result store_checkpoint(struct kw_store_job *job, struct kw_tx 
     return KW_OK;
 }
 
+/* A store that lives takes the next one; what this one vouches for the next one does, too. */
+static void checkpoint_unstored(struct notice *notice, const struct kw_error *error)
+{
+    if (kw_store_may_pass(notice->link->store, error->reason)) {
+        KW_LOG(WARN, "checkpoint not stored", KW_F_ERR(error));
+    } else {
+        kw_core_link_break(notice->link, notice->checkpoint.core, error);
+    }
+}
+
 static void store_checkpoint_done(struct kw_store_job *job)
 {
     struct notice *notice = KW_CONTAINER_OF(job, struct notice, job);
 
     if (!kw_ok(job->result)) {
-        kw_core_link_break(notice->link, notice->checkpoint.core, &job->error);
+        checkpoint_unstored(notice, &job->error);
     }
     notice_free(notice);
 }
@@ -130,7 +141,8 @@ static struct kw_result check_checkpoint(struct notice *notice, struct kw_error 
               err, ENCODING_INVALID, "a checkpoint of another chain");
     notice->job.run = store_checkpoint;
     notice->job.done = store_checkpoint_done;
-    return kw_store_write(notice->link->store, &notice->job, err);
+    notice->job.vital = true;
+    return KW_OK;
 }
 
 static void take_checkpoint(struct notice *notice)
@@ -139,6 +151,9 @@ static void take_checkpoint(struct notice *notice)
 
     if (!kw_ok(check_checkpoint(notice, &error))) {
         kw_core_link_break(notice->link, notice->link->core, &error);
+        notice_free(notice);
+    } else if (!kw_ok(kw_store_write(notice->link->store, &notice->job, &error))) {
+        checkpoint_unstored(notice, &error);
         notice_free(notice);
     }
 }

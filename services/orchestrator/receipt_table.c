@@ -15,6 +15,8 @@ static const char select_of_device[] =
                    " ORDER BY d.time_ms, d.receipt";
 static const char select_same[] =
     "SELECT record FROM receipts WHERE id = $1 AND core = $2 AND stream = $3 AND seq = $4";
+static const char select_before[] =
+    "SELECT 1 FROM receipts WHERE core = $1 AND stream = $2 AND seq = $3";
 static const char insert_receipt[] =
     "INSERT INTO receipts (core, stream, seq, id, time_ms, caller, record, head)"
     " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
@@ -63,6 +65,26 @@ static struct kw_result find_same(struct kw_tx *tx, const struct kw_receipt_row 
     return KW_OK;
 }
 
+/* A chain grows at its end and nowhere else: at no moment is there a gap in it, which to a verifier
+ * would be a receipt that somebody took away. */
+static struct kw_result check_place(struct kw_tx *tx, const struct kw_receipt *receipt,
+                                    struct kw_error *err)
+{
+    struct kw_stmt *stmt;
+    bool found = true;
+
+    if (receipt->seq > 1) {
+        KW_TRY(kw_sql(tx, select_before, &stmt, err));
+        kw_bind_id(stmt, 1, &receipt->core);
+        kw_bind_id(stmt, 2, &receipt->stream);
+        kw_bind_i64(stmt, 3, (int64_t)receipt->seq - 1);
+        KW_TRY(kw_step(stmt, &found, err));
+    }
+    KW_ENSURE(found, err, STORE_UNAVAILABLE, "the receipt before number %llu is not stored",
+              (unsigned long long)receipt->seq);
+    return KW_OK;
+}
+
 struct kw_result kw_receipt_insert(struct kw_tx *tx, const struct kw_receipt_row *row,
                                    struct kw_error *err)
 {
@@ -74,6 +96,7 @@ struct kw_result kw_receipt_insert(struct kw_tx *tx, const struct kw_receipt_row
     if (same) {
         return KW_OK;
     }
+    KW_TRY(check_place(tx, row->receipt, err));
     KW_TRY(kw_sql(tx, insert_receipt, &stmt, err));
     kw_bind_id(stmt, 1, &row->receipt->core);
     kw_bind_id(stmt, 2, &row->receipt->stream);

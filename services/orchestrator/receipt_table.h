@@ -14,8 +14,9 @@ struct kw_receipt_row {
     const char *caller;               /* resource name: whose call it was */
 };
 
-/* Stores a receipt. One that is stored already, byte for byte, is fine.
- * Fails: STORE_CONFLICT (another receipt has this place or id), STORE_UNAVAILABLE, INTERNAL. */
+/* Stores a receipt. One that is stored already, byte for byte, is fine. Fails: STORE_CONFLICT (another
+ * has its place or id), STORE_UNAVAILABLE (the one before it in its chain is not stored yet, too).
+ */
 struct kw_result kw_receipt_insert(struct kw_tx *tx, const struct kw_receipt_row *row,
                                    struct kw_error *err);
 

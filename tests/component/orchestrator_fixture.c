@@ -134,9 +134,15 @@ static void connect_authz(struct orch_fixture *fx)
 
 void orch_fixture_init(struct orch_fixture *fx)
 {
+    orch_fixture_init_in(fx, "/tmp");
+}
+
+void orch_fixture_init_in(struct orch_fixture *fx, const char *parent)
+{
     struct kw_id boot_id;
 
-    *fx = (struct orch_fixture){.dir = "/tmp/kw-orch-XXXXXX"};
+    *fx = (struct orch_fixture){.dir = ""};
+    (void)snprintf(fx->dir, sizeof(fx->dir), "%s/kw-orch-XXXXXX", parent);
     cr_assert_not_null(mkdtemp(fx->dir));
     fx->arena = kw_arena_new(ARENA_SIZE);
     make_root(fx);

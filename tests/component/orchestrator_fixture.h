@@ -79,6 +79,7 @@ struct asked {
 };
 
 void orch_fixture_init(struct orch_fixture *fx);
+void orch_fixture_init_in(struct orch_fixture *fx, const char *parent); /* else in /tmp */
 void orch_fixture_done(struct orch_fixture *fx);
 
 /* Turns the loop once: waits for something to happen, a few milliseconds at most. */

@@ -200,7 +200,8 @@ static int shim_characteristics(sqlite3_file *file)
 static int shim_shm_map(sqlite3_file *file, int page, int page_size, int extend,
                         void volatile **ret_page)
 {
-    FAULT_OR_GO_ON(.io = SQLITE_IOERR_SHMMAP, .full = SQLITE_IOERR_SHMSIZE,
+    FAULT_OR_GO_ON(.io = SQLITE_IOERR_SHMMAP,
+                   .full = extend != 0 ? SQLITE_IOERR_SHMSIZE : SQLITE_OK,
                    .memory = SQLITE_IOERR_NOMEM);
     return real_of(file)->pMethods->xShmMap(real_of(file), page, page_size, extend, ret_page);
 }

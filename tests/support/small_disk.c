@@ -17,24 +17,41 @@ static void filler_path(const struct small_disk *disk, char path[80])
     (void)snprintf(path, 80, "%s/filler", disk->dir);
 }
 
-void small_disk_init(struct small_disk *disk, size_t size)
+static void leave_the_mounts_of_others(void)
 {
-    char options[64];
-
-    *disk = (struct small_disk){.dir = ""};
     if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) {
         cr_skip("a file system of its own needs root");
     }
-    (void)snprintf(disk->dir, sizeof(disk->dir), "/tmp/kw-disk-XXXXXX");
+}
+
+static void mount_at(struct small_disk *disk, const char *dir, size_t size)
+{
+    char options[64];
+
     (void)snprintf(options, sizeof(options), "size=%zu,mode=0700", size);
-    if (mkdtemp(disk->dir) == NULL) {
-        cr_fatal("mkdtemp");
-    }
-    if (mount("tmpfs", disk->dir, "tmpfs", 0, options) != 0) {
-        (void)rmdir(disk->dir);
-        disk->dir[0] = '\0';
+    if (mount("tmpfs", dir, "tmpfs", 0, options) != 0) {
         cr_skip("no tmpfs can be mounted");
     }
+    (void)snprintf(disk->dir, sizeof(disk->dir), "%s", dir);
+}
+
+void small_disk_init(struct small_disk *disk, size_t size)
+{
+    char dir[] = "/tmp/kw-disk-XXXXXX";
+
+    *disk = (struct small_disk){.dir = ""};
+    leave_the_mounts_of_others();
+    if (mkdtemp(dir) == NULL) {
+        cr_fatal("mkdtemp");
+    }
+    mount_at(disk, dir, size);
+}
+
+void small_disk_over_tmp(struct small_disk *disk, size_t size)
+{
+    *disk = (struct small_disk){.dir = ""};
+    leave_the_mounts_of_others();
+    mount_at(disk, "/tmp", size);
 }
 
 void small_disk_fill(const struct small_disk *disk, size_t left)
@@ -68,7 +85,7 @@ void small_disk_done(struct small_disk *disk)
 {
     if (disk->dir[0] != '\0') {
         (void)umount2(disk->dir, MNT_DETACH);
-        (void)rmdir(disk->dir);
+        (void)rmdir(disk->dir); /* what was there before /tmp was covered stays */
         disk->dir[0] = '\0';
     }
 }

@@ -12,6 +12,9 @@ struct small_disk {
 /* Skips the test where it can't be had. Before threads start. */
 void small_disk_init(struct small_disk *disk, size_t size);
 
+/* The same in place of /tmp, for fixtures that make their directories there. */
+void small_disk_over_tmp(struct small_disk *disk, size_t size);
+
 /* Takes all space but so much. */
 void small_disk_fill(const struct small_disk *disk, size_t left);
 void small_disk_empty(const struct small_disk *disk);

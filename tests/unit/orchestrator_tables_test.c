@@ -449,6 +449,27 @@ Test(orchestrator_tables, a_place_in_a_chain_has_one_receipt)
     in_tx(conflict_run);
 }
 
+static struct kw_result order_run(struct kw_store_job *job, struct kw_tx *tx, struct kw_error *err)
+{
+    struct kw_chain ahead = {.core = core_id, .stream = stream_id, .seq = 1};
+    struct kw_chain chain = {.core = core_id, .stream = stream_id};
+    KW_SCOPED(kw_buf_done) struct kw_buf first = {0};
+    KW_SCOPED(kw_buf_done) struct kw_buf second = {0};
+    struct kw_result result = put_receipt(tx, &ahead, "partners/a", 1, &second, err);
+
+    (void)job;
+    cr_assert(eq(int, result.reason, KW_E_STORE_UNAVAILABLE));
+    cr_assert(eq(sz, count_listed(tx, "", 0, 0, INT64_MAX), 0));
+    KW_TRY(put_receipt(tx, &chain, "partners/a", 1, &first, err));
+    kw_buf_clear(&second);
+    return put_receipt(tx, &chain, "partners/a", 1, &second, err);
+}
+
+Test(orchestrator_tables, a_receipt_waits_for_the_one_before_it)
+{
+    in_tx(order_run);
+}
+
 /* --- chains --- */
 
 static struct kw_result put_checkpoint(struct kw_tx *tx, const struct kw_chain *chain,
