@@ -2,7 +2,7 @@
  * before the real functions (--wrap), which they ask whenever something is new. What they hand out is another reference
  * to the same immutable object; when their table is full they remember no more. */
 #include "common/crypto/digest.h"
-#include "common/pki/certificate.h"
+#include "common/pki/trust.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <openssl/evp.h>
@@ -19,10 +19,16 @@ struct kw_result __real_kw_public_key_from_spki(struct kw_public_key *key, struc
 struct kw_result __wrap_kw_public_key_from_spki(struct kw_public_key *key, struct kw_bytes spki,
                                                 struct kw_error *err);
 
+struct kw_result __real_kw_trust_from_pem(struct kw_trust *trust, struct kw_bytes pem,
+                                          struct kw_error *err);
+struct kw_result __wrap_kw_trust_from_pem(struct kw_trust *trust, struct kw_bytes pem,
+                                          struct kw_error *err);
+
 struct entry {
     uint8_t hash[KW_SHA256_LEN];
     struct kw_certificate certificate;
     struct kw_public_key key;
+    struct kw_trust trust;
 };
 
 static struct entry entries[ENTRIES_MAX];
@@ -89,6 +95,29 @@ struct kw_result __wrap_kw_public_key_from_spki(struct kw_public_key *key, struc
     entry = add(hash);
     if (entry != NULL) {
         KW_FUZZ_MUST(kw_public_key_share(key, &entry->key, NULL));
+    }
+    return KW_OK;
+}
+
+struct kw_result __wrap_kw_trust_from_pem(struct kw_trust *trust, struct kw_bytes pem,
+                                          struct kw_error *err)
+{
+    uint8_t hash[KW_SHA256_LEN];
+    const struct entry *known;
+    struct entry *entry;
+
+    KW_FUZZ_MUST(kw_sha256(pem, hash, NULL));
+    known = find(hash);
+    if (known != NULL && known->trust.store != NULL) {
+        (void)X509_STORE_up_ref(known->trust.store);
+        *trust = known->trust;
+        return KW_OK;
+    }
+    KW_TRY(__real_kw_trust_from_pem(trust, pem, err));
+    entry = add(hash);
+    if (entry != NULL) {
+        (void)X509_STORE_up_ref(trust->store);
+        entry->trust = *trust;
     }
     return KW_OK;
 }

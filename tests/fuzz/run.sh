@@ -3,7 +3,7 @@
 #
 #     run.sh TARGET [SECONDS]
 #
-# KW_FUZZ_BINARY: another binary than build/fuzz/fuzz/<target>_fuzz. Fails, beside for what was found, when the target
+# KW_FUZZ_BINARY: another binary than build/fuzz/fuzz/<target>_fuzz; KW_FUZZ_RUNS: stops after so many. Fails, beside for what was found, when the target
 # was slow (executions per second of its own CPU time, so that a busy machine is not to blame) or saw little of the code
 # (libFuzzer's features): then the time was not worth much. What it found new stays in build/fuzz/work/<target>/corpus;
 # what it failed on is named.
@@ -30,7 +30,7 @@ export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1:malloc_context_si
 
 # What libFuzzer wrote, and the input it stopped at.
 failed() {
-    grep -vE '^(INFO|#[0-9]+\s)' "$log" | head -40 >&2
+    grep -vE '^(INFO|#[0-9]+\s)' "$log" | head -40 >&2 || true
     die "$1: $(find "$work/found" -type f -newer "$work/began" | head -1)"
 }
 
@@ -38,6 +38,7 @@ touch "$work/began"
 "$binary" -runs=0 -artifact_prefix="$work/found/" "$corpus" >"$log" 2>&1 || failed "the corpus is not clean"
 
 options=(-max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix="$work/found/")
+[ -z "${KW_FUZZ_RUNS:-}" ] || options+=(-runs="$KW_FUZZ_RUNS")
 [ ! -f "tests/fuzz/dict/$target.dict" ] || options+=(-dict="tests/fuzz/dict/$target.dict")
 TIMEFORMAT='%U %S'
 { time "$binary" "${options[@]}" "$work/corpus" "$corpus" >"$log" 2>&1; } 2>"$work/time" || failed "found"
