@@ -124,6 +124,44 @@ Test(record, values_that_a_field_does_not_have_are_not_set)
     cr_assert_eq(record.count, 1);
 }
 
+/* Is a record with this key let in? */
+static bool key_is_read(size_t len)
+{
+    static const uint8_t zeros[KW_RECORD_KEY_LEN_MAX + 1];
+    struct kw_record record = {.table = kind.table, .key = KW_BYTES(zeros, len)};
+    struct kw_record again;
+
+    return kw_ok(kw_record_decode(&kind, encoded(&record), &again, NULL));
+}
+
+Test(record, a_key_that_is_empty_or_too_long_is_refused)
+{
+    cr_assert(key_is_read(1));
+    cr_assert(key_is_read(KW_RECORD_KEY_LEN_MAX));
+    cr_assert_not(key_is_read(0));
+    cr_assert_not(key_is_read(KW_RECORD_KEY_LEN_MAX + 1));
+}
+
+Test(record, a_value_that_is_too_long_is_none)
+{
+    static const uint8_t zeros[KW_RECORD_VALUE_LEN_MAX + 1];
+
+    cr_assert(kw_rule_valid(KW_RULE_ONCE, KW_BYTES(zeros, KW_RECORD_VALUE_LEN_MAX)));
+    cr_assert_not(kw_rule_valid(KW_RULE_ONCE, KW_BYTES_OF(zeros)));
+}
+
+Test(record, a_number_that_is_no_rule_has_a_name_and_no_values)
+{
+    struct kw_bytes joined;
+
+    cr_assert_str_eq(kw_rule_name(KW_RULE_SUSPENSIONS), "suspensions");
+    cr_assert_str_eq(kw_rule_name(0), "unknown");
+    cr_assert_str_eq(kw_rule_name(KW_RULE_END_), "unknown");
+    cr_assert_not(kw_rule_valid(0, value_text("x")));
+    cr_assert_not(kw_ok(kw_rule_join(KW_RULE_END_, value_text("x"), value_text("y"), values_arena(),
+                                     &joined, NULL)));
+}
+
 /* --- merging --- */
 
 Test(record, records_of_two_rows_or_tables_are_not_merged)

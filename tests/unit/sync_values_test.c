@@ -1,5 +1,6 @@
 /* The values that merge: what is one, what it says, and what a full one means. */
 #include "common/base/limits.h"
+#include "common/sync/first.h"
 #include "common/sync/grow_set.h"
 #include "common/sync/lww.h"
 #include "common/sync/order.h"
@@ -208,4 +209,30 @@ Test(lww, without_time_store_or_a_whole_vector_it_is_none)
     cr_assert_not(kw_lww_read(KW_BYTES(good.data, good.len - 1), &parts));
     cr_assert_not(kw_lww_read(value_lww(0, store_a, "x"), &parts));
     cr_assert_not(kw_lww_read(value_lww(5, KW_ID_NONE, "x"), &parts));
+}
+
+Test(lww, what_its_writer_had_seen_is_a_vector)
+{
+    struct kw_bytes good = value_lww_after_b(5, store_a, 3, "");
+    uint8_t changed[128] = {0};
+    struct kw_lww parts;
+
+    kw_copy(changed, good.data, good.len);
+    changed[good.len - 1] = 0;
+    cr_assert_not(kw_lww_read(KW_BYTES(changed, good.len), &parts), "a count of nothing");
+}
+
+/* --- first writer wins --- */
+
+Test(first, without_a_store_or_cut_short_it_is_none)
+{
+    struct kw_bytes good = value_first(5, store_a, "");
+    struct kw_first parts;
+
+    cr_assert(kw_first_read(good, &parts));
+    cr_assert_eq(parts.time_ms, 5);
+    cr_assert(kw_id_equal(parts.store, store_a));
+    cr_assert_eq(parts.detail.len, 0);
+    cr_assert_not(kw_first_read(KW_BYTES(good.data, good.len - 1), &parts));
+    cr_assert_not(kw_first_read(value_first(5, KW_ID_NONE, "x"), &parts));
 }

@@ -350,6 +350,81 @@ def transport_proof_vector():
     return {"transport_key": key, "nonce": nonce, "proof": cmac(key, b"KEYWARD-PTK-OK" + nonce)}
 
 
+# --- records of replicated tables, and what two of them are together ---
+
+STORE_A, STORE_B = b"\x0a" * 16, b"\x0b" * 16
+
+
+def u64(number):
+    return struct.pack(">Q", number)
+
+
+def element(text):
+    return bytes([len(text)]) + text
+
+
+def lww(hlc, store, value, seen=()):
+    return u64(hlc) + store + struct.pack(">H", len(seen)) + b"".join(s + u64(n) for s, n in seen) + value
+
+
+def entries(packed, tail):
+    """A packed map: id -> tail."""
+    return {packed[i:i + 16]: packed[i + 16:i + 16 + tail] for i in range(0, len(packed), 16 + tail)}
+
+
+def elements(packed):
+    found = set()
+    while packed:
+        found.add(packed[1:1 + packed[0]])
+        packed = packed[1 + packed[0]:]
+    return found
+
+
+def join_maps(ours, theirs, tail, join):
+    maps = entries(ours, tail), entries(theirs, tail)
+    return b"".join(i + join(*(m.get(i, bytes(tail)) for m in maps)) for i in sorted({**maps[0], **maps[1]}))
+
+
+RULES = {
+    "once": (1, min), "erasable": (2, min), "or": (3, min), "max": (4, max), "first": (5, min),
+    "vector": (6, lambda a, b: join_maps(a, b, 8, max)),
+    "lww": (7, max),
+    "set": (8, lambda a, b: b"".join(element(e) for e in sorted(elements(a) | elements(b)))),
+    "rivals": (9, lambda a, b: RULES["set"][1](a, b)),
+    "suspensions": (10, lambda a, b: join_maps(a, b, 1, lambda x, y: bytes([x[0] | y[0]]))),
+}
+
+
+def record(table, fields):
+    """`fields`: number -> (name of the rule, value)."""
+    return (b"KWM1" + struct.pack(">H", table) + var(b"key")
+            + b"".join(struct.pack(">BBI", number, RULES[rule][0], len(value)) + value
+                       for number, (rule, value) in sorted(fields.items())))
+
+
+def record_vector(name, table, ours, theirs):
+    both = {number: (rule, RULES[rule][1](ours.get(number, theirs.get(number))[1], theirs.get(number, ours.get(number))[1]))
+            for number, (rule, _) in {**ours, **theirs}.items()}
+    return {"name": name, "table": table, "ours": record(table, ours), "theirs": record(table, theirs),
+            "merged": record(table, both)}
+
+
+def record_vectors():
+    late, early = lww(2 << 26, STORE_A, b"new", [(STORE_B, 1)]), lww(1, STORE_B, b"old")
+    values = {
+        "once": (b"one", b"two"), "erasable": (b"key", b""), "or": (b"", b""), "max": (u64(1), u64(256)),
+        "first": (u64(1) + STORE_A + b"why", u64(1) + STORE_B), "lww": (late, early),
+        "vector": (STORE_A + u64(2), STORE_A + u64(1) + STORE_B + u64(1)),
+        "set": (element(b"x") + element(b"yz"), element(b"y")), "rivals": (element(b"x"), element(b"y")),
+        "suspensions": (STORE_A + b"\1", STORE_A + b"\2" + STORE_B + b"\1")}
+    rules = [record_vector(rule, 1, {40: (rule, ours)}, {40: (rule, theirs)}) for rule, (ours, theirs) in values.items()]
+    member = record_vector("member", 16, {1: ("once", b"\1"), 3: ("max", u64(2)), 6: ("lww", early)},
+                           {1: ("once", b"\1"), 3: ("max", u64(1)), 4: ("suspensions", STORE_A + b"\3"), 6: ("lww", late)})
+    wrapped = record_vector("wrapped key", 35, {1: ("erasable", b""), 2: ("once", b"mac")},
+                            {1: ("erasable", b"blob"), 2: ("once", b"mac")})
+    return [*rules, member, wrapped]
+
+
 def to_json(value):
     if isinstance(value, bytes):
         return value.hex()
@@ -383,6 +458,7 @@ def build():
         "head": head_vector(receipts[1]),
         "invitation": invitation_vector(),
         "transport_proof": transport_proof_vector(),
+        "records": record_vectors(),
         "certificates": KEPT.certificates,
         "signatures": KEPT.signatures,
     }
