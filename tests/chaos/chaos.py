@@ -87,13 +87,9 @@ class Run:
             officer.close()
             world.close()
             self.state.write_text(json.dumps(state))
-            self.look_at(mesh)
             if options.keep:
                 shutil.copytree(mesh.directory / "logs", self.directory / "logs", dirs_exist_ok=True)
         return self.verdict()
-
-    def look_at(self, mesh):
-        """For runs that want to know more, before the mesh is gone."""
 
     def environment(self):
         return {"KEYWARD_FAILPOINTS": self.options.failpoints} if self.options.failpoints else {}

@@ -8,10 +8,11 @@ fire then either is a failure. Names are those of common/base/failpoint.def, or 
 import argparse
 import pathlib
 import re
+import subprocess
 import sys
+import tempfile
 
-import chaos
-
+CHAOS = pathlib.Path(__file__).with_name("chaos.py")
 TABLE = pathlib.Path(__file__).resolve().parents[2] / "common" / "base" / "failpoint.def"
 AT_START = "at start"  # so the table describes what is passed once, before anybody calls
 PASSING = 150  # the n-th passing fires, so that there is something to lose
@@ -29,34 +30,24 @@ def names():
     return {name: passed.startswith(AT_START) for name, passed in rows}
 
 
-class Run(chaos.Run):
-    """A run that has seen whether its failpoint fired."""
-
-    def __init__(self, binary, name, action, passing):
-        self.name, self.action, self.fired = name, action, False
-        failpoints = ",".join(["%s=%s:%d" % (name, action, passing), *WITH.get(name, ())])
-        print("== %s" % failpoints, flush=True)
-        super().__init__(chaos.options_of([str(binary), "--seconds=%d" % SECONDS, "--kills=0",
-                                           "--in-flight=%d" % IN_FLIGHT, "--failpoints=" + failpoints]))
-
-    def look_at(self, mesh):
-        logs = "".join(log.read_text(errors="replace") for log in (mesh.directory / "logs").glob("*.log"))
-        self.fired = ("failpoint %s: abort" if self.action == "abort" else "failpoint %s") % self.name in logs \
-            or (self.name, self.action) == (DUE, "error")
+def fired(name, action, logs):
+    text = "".join(log.read_text(errors="replace") for log in logs.glob("*.log"))
+    return ("failpoint %s: abort" if action == "abort" else "failpoint %s") % name in text or \
+        (name, action) == (DUE, "error")
 
 
 def run(binary, name, action, passings):
-    """True: it fired and nothing was found."""
+    """True: it fired and nothing was found. Each run is a process of its own, as it makes itself nice."""
     for passing in passings:
-        one = Run(binary, name, action, passing)
-        try:
-            if one.go() != 0:
+        failpoints = ",".join(["%s=%s:%d" % (name, action, passing), *WITH.get(name, ())])
+        print("== %s" % failpoints, flush=True)
+        with tempfile.TemporaryDirectory(prefix="keyward-chaos-") as directory:
+            ended = subprocess.run([sys.executable, CHAOS, binary, "--failpoints=" + failpoints, "--keep=" + directory,
+                                    "--seconds=%d" % SECONDS, "--kills=0", "--in-flight=%d" % IN_FLIGHT])
+            if ended.returncode != 0:
                 return False
-        except AssertionError as error:  # the mesh did not start or did not end well
-            print("FOUND  %s" % error)
-            return False
-        if one.fired:
-            return True
+            if fired(name, action, pathlib.Path(directory, "logs")):
+                return True
     print("FOUND  %s=%s did not fire" % (name, action))
     return False
 

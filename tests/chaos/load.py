@@ -369,7 +369,8 @@ class Worker(threading.Thread):
             return
         partner = self.random.choice(self.partners)
         grants = [grant for grant in self.grants if grant.partner is partner]
-        for name, effect in (("SuspendPartner", {"stops": partner.name}), ("ReinstatePartner", {"lifts": partner.name})):
+        for name, effect in (("SuspendPartner", {"stops": partner.name}),
+                             ("ReinstatePartner", {"lifts": partner.name})):
             self.mutate(name, lambda request_id, name=name: self._pause(name, request_id, partner), abandon=0,
                         uses=[partner.name], **effect)
             for grant in grants[:1]:
