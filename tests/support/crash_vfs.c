@@ -28,6 +28,13 @@ void crash_vfs_fail(enum crash_fault fault, uint64_t nth, bool stays)
     pthread_mutex_unlock(&faults.mutex);
 }
 
+void crash_vfs_stop_failing(void)
+{
+    pthread_mutex_lock(&faults.mutex);
+    faults.fault = CRASH_FAULT_NONE;
+    pthread_mutex_unlock(&faults.mutex);
+}
+
 bool crash_vfs_has_failed(void)
 {
     bool failed;

@@ -25,6 +25,9 @@ enum crash_fault {
  * ones. CRASH_FAULT_NONE heals. Any thread. */
 void crash_vfs_fail(enum crash_fault fault, uint64_t nth, bool stays);
 
+/* Heals, and remembers whether it failed. */
+void crash_vfs_stop_failing(void);
+
 /* Did it? */
 bool crash_vfs_has_failed(void);
 
