@@ -8,6 +8,7 @@
 #include <openssl/ec.h>
 
 KW_OPENSSL_SCOPED(algorithm_done, X509_ALGOR, X509_ALGOR_free)
+KW_OPENSSL_SCOPED(chain_done, BIO, BIO_free_all)
 
 /* OpenSSL's default for CMS is a KDF with SHA-1. */
 static struct kw_result add_recipient(CMS_ContentInfo *cms, X509 *recipient, struct kw_error *err)
@@ -44,20 +45,31 @@ static struct kw_result recipient_check(const struct kw_certificate *recipient,
     return KW_OK;
 }
 
+/* Straight into the cipher: CMS_final would take the secret through a buffer on the stack and one on
+ * the heap, and wipe neither. */
+static struct kw_result content_encrypt(CMS_ContentInfo *cms, struct kw_bytes content,
+                                        struct kw_error *err)
+{
+    KW_SCOPED(chain_done) BIO *chain = CMS_dataInit(cms, NULL);
+
+    KW_ENSURE(chain != NULL &&
+                  BIO_write(chain, content.data, (int)content.len) == (int)content.len &&
+                  BIO_flush(chain) == 1 && CMS_dataFinal(cms, chain) == 1,
+              err, CRYPTO, "CMS: %s", kw_openssl_reason());
+    return KW_OK;
+}
+
 struct kw_result kw_cms_seal(const struct kw_secret *secret, const struct kw_certificate *recipient,
                              struct kw_buf *ret_der, struct kw_error *err)
 {
     const unsigned flags = CMS_BINARY | CMS_PARTIAL;
-    KW_SCOPED(kw_openssl_bio_done) BIO *content = NULL;
     KW_SCOPED(kw_cms_done) CMS_ContentInfo *cms = NULL;
 
     KW_TRY(recipient_check(recipient, err));
-    content = BIO_new_mem_buf(secret->slot, (int)secret->len); /* reads in place: no copy */
     cms = CMS_encrypt(NULL, NULL, EVP_aes_256_cbc(), flags);
-    KW_ENSURE(content != NULL && cms != NULL, err, MEMORY, "CMS: %s", kw_openssl_reason());
+    KW_ENSURE(cms != NULL, err, MEMORY, "CMS: %s", kw_openssl_reason());
     KW_TRY(add_recipient(cms, recipient->x509, err));
-    KW_ENSURE(CMS_final(cms, content, NULL, flags) == 1, err, CRYPTO, "CMS: %s",
-              kw_openssl_reason());
+    KW_TRY(content_encrypt(cms, kw_secret_bytes(secret), err));
     return cms_encode(cms, ret_der, err);
 }
 
