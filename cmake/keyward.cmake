@@ -2,6 +2,7 @@
 #
 #   kw_library(name SOURCES … [LINK …])        static library, include root is the top of the tree
 #   kw_executable(name SOURCES … [LINK …])     service or tool, into <build>/bin
+#   kw_plain_executable(name SOURCES … [LINK …])  the same as a release builds it, whatever the preset
 #   kw_test(name SOURCES … [LINK …] [LABEL …] [TIMEOUT …])   Criterion binary, registered with CTest
 #   kw_fuzz(name [SOURCES …] [LINK …] [REPLAY_ONLY])         fuzz target <name>_fuzz.c over corpus/<name>; see tests/fuzz
 
@@ -14,9 +15,16 @@ endif()
 
 option(KW_FUZZ "Build the fuzz targets for libFuzzer, and nothing else of the tests (clang)" OFF)
 
-# Hardening is on in every build; _FORTIFY_SOURCE needs optimisation and clashes with ASan's interceptors.
+# Hardening is on in every build; what sanitizers clash with, or make pointless, where there are none: _FORTIFY_SOURCE needs
+# optimisation, too.
 set(KW_HARDEN -fstack-protector-strong -fno-common -fPIE)
+set(KW_HARDEN_RELEASE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-clash-protection)
 set(KW_HARDEN_LINK -pie -Wl,-z,relro,-z,now,-z,noexecstack)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  list(APPEND KW_HARDEN_RELEASE -fcf-protection=full)
+elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64")
+  list(APPEND KW_HARDEN_RELEASE -mbranch-protection=standard)
+endif()
 
 # Counters of what was executed, in our product code alone: a test that ran proves nothing about itself.
 function(kw_count_execution target)
@@ -52,7 +60,7 @@ function(kw_common_options target)
                                              -fno-sanitize-recover=all)
     target_link_options(${target} PUBLIC -fsanitize=${KW_SANITIZE})
   elseif(CMAKE_BUILD_TYPE MATCHES "Rel")
-    target_compile_options(${target} PRIVATE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+    target_compile_options(${target} PRIVATE ${KW_HARDEN_RELEASE})
   endif()
 endfunction()
 
@@ -71,6 +79,15 @@ function(kw_executable name)
   target_link_options(${name} PRIVATE ${KW_HARDEN_LINK})
   target_link_libraries(${name} PRIVATE ${A_LINK})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+endfunction()
+
+# For tests of what sanitizers bend: memory, system calls, the flags themselves. Takes sources, no library of ours.
+function(kw_plain_executable name)
+  set(KW_SANITIZE "")
+  set(KW_COVERAGE OFF)
+  set(CMAKE_BUILD_TYPE RelWithDebInfo)
+  kw_executable(${name} ${ARGN})
+  target_compile_options(${name} PRIVATE -O2)
 endfunction()
 
 function(kw_test name)
