@@ -1,6 +1,7 @@
 /* keyward: the operator's and developer's command. Finds the command in the table and runs it. */
 #include "cli/cli.h"
 #include "cli/help.h"
+#include "common/harden/harden.h"
 
 #include <locale.h>
 #include <signal.h>
@@ -65,6 +66,12 @@ static enum kw_exit run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    struct kw_error error;
+
+    if (!kw_ok(kw_harden_privacy(&error))) { /* a member's key and keys of pens come to be here */
+        (void)fprintf(stderr, "keyward: %s\n", error.message);
+        return KW_EXIT_USAGE;
+    }
     (void)setlocale(LC_CTYPE, "C.UTF-8"); /* tables measure text by it */
     (void)signal(SIGPIPE, SIG_IGN);
     return (int)run(argc, argv);

@@ -2,6 +2,7 @@
 #include "common/base/failpoint.h"
 #include "common/base/log.h"
 #include "common/base/secret.h"
+#include "common/harden/harden.h"
 #include "common/loop/process.h"
 #include "common/observe/observe.h"
 #include "services/authz/service.h"
@@ -103,6 +104,7 @@ static struct kw_result start(struct program *program, struct kw_error *err)
                                            .stopped = on_stopped,
                                            .context = program};
 
+    KW_TRY(kw_harden(err));
     KW_TRY(kw_process_prepare(err));
     KW_TRY(kw_failpoint_load(err));
     KW_TRY(kw_secret_region_lock(err));

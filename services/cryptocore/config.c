@@ -37,6 +37,13 @@ static const struct kw_setting settings[] = {
      .doc = "Path of keyward-hsm-worker."},
     {FIELD(hsm_workers), .type = KW_SETTING_U32, .fallback = "2", .min = 1, .max = 64,
      .doc = "Worker processes. SoftHSM scales with processes, not threads."},
+    {FIELD(hsm_sandbox), .type = KW_SETTING_STRING, .fallback = "strict",
+     .doc =
+         "System calls that workers may make: strict (files, no network: SoftHSM), vendor "
+         "(network, "
+         "threads and devices too: modules that reach for an HSM), off (to find out what a module "
+         "needs). A worker that makes another ends by SIGSYS: see "
+         "keyward_sandbox_kills_total and the kernel's audit log."},
     {FIELD(kek_version), .type = KW_SETTING_U32, .fallback = "1", .min = 1, .max = UINT32_MAX,
      .doc = "Version of the KEK under which new keys are wrapped."},
     {FIELD(partner_certificate_days), .type = KW_SETTING_U32, .fallback = "30", .min = 1,

@@ -20,6 +20,7 @@ struct kw_core_config {
     char *hsm_lock_file;
     char *hsm_worker;
     uint32_t hsm_workers;
+    char *hsm_sandbox; /* enum kw_hsm_sandbox by name */
     uint32_t kek_version;
     uint32_t partner_certificate_days;
     uint32_t service_certificate_days;

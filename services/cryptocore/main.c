@@ -2,6 +2,7 @@
  * FILE`). */
 #include "common/base/failpoint.h"
 #include "common/base/log.h"
+#include "common/harden/harden.h"
 #include "services/cryptocore/init.h"
 #include "services/cryptocore/service.h"
 
@@ -22,6 +23,7 @@ static struct kw_result serve(const struct kw_core_config *config, int *ret_exit
 
     KW_TRY(kw_log_level_parse(config->log_level, &level, err));
     kw_log_setup("cryptocore", config->region, level);
+    KW_TRY(kw_harden(err));
     KW_TRY(kw_process_prepare(err));
     KW_TRY(kw_failpoint_load(err));
     KW_TRY(kw_secret_region_lock(err));
@@ -45,6 +47,14 @@ static struct kw_result serve_main(int argc, char **argv, int *ret_exit_code, st
     return result;
 }
 
+static struct kw_result ceremony(const struct kw_init_config *config, struct kw_error *err)
+{
+    kw_log_setup("cryptocore-init", "", KW_LOG_INFO);
+    KW_TRY(kw_harden(err));
+    KW_TRY(kw_secret_region_lock(err));
+    return kw_core_init(config, err);
+}
+
 static struct kw_result init_main(int argc, char **argv, struct kw_error *err)
 {
     struct kw_init_config config = {0};
@@ -53,8 +63,7 @@ static struct kw_result init_main(int argc, char **argv, struct kw_error *err)
         kw_settings_load(&kw_init_settings, argc, argv, &config, &outcome, err);
 
     if (kw_ok(result) && outcome == KW_SETTINGS_RUN) {
-        kw_log_setup("cryptocore-init", "", KW_LOG_INFO);
-        result = kw_core_init(&config, err);
+        result = ceremony(&config, err);
     }
     kw_settings_done(&kw_init_settings, &config);
     return result;

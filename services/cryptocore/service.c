@@ -9,6 +9,7 @@
 #include "common/base/container.h"
 #include "common/base/limits.h"
 #include "common/base/log.h"
+#include "common/base/metrics.h"
 #include "services/cryptocore/call.h"
 #include "services/cryptocore/renew_service.h"
 #include "services/cryptocore/status.h"
@@ -168,10 +169,24 @@ static struct kw_result verifier_make(struct kw_core *core, struct kw_error *err
     return kw_replay_new(KW_REPLAY_IDS_MAX, &core->replay, err);
 }
 
+/* A core whose workers are held loosely serves, and says so where it is seen. */
+static struct kw_result sandbox_choose(const char *name, enum kw_hsm_sandbox *ret_sandbox,
+                                       struct kw_error *err)
+{
+    KW_TRY(kw_hsm_sandbox_parse(name, ret_sandbox, err));
+    kw_metric_set(KW_M_SANDBOX, kw_hsm_sandbox_name(*ret_sandbox), 1);
+    if (*ret_sandbox == KW_HSM_SANDBOX_OFF) {
+        KW_LOG(WARN, "hsm workers may make any system call: hsm_sandbox is off");
+    } else {
+        KW_LOG(INFO, "hsm workers are held", KW_F_STR("sandbox", name));
+    }
+    return KW_OK;
+}
+
 static struct kw_result hsm_make(struct kw_core *core, struct kw_error *err)
 {
     const struct kw_core_config *config = core->config;
-    const struct kw_hsm_settings settings = {
+    struct kw_hsm_settings settings = {
         .worker_path = config->hsm_worker,
         .provider = config->hsm_provider,
         .module_path = config->hsm_module,
@@ -182,6 +197,7 @@ static struct kw_result hsm_make(struct kw_core *core, struct kw_error *err)
     };
     const struct kw_hsm_events hsm_events = {.state_changed = on_hsm_state, .context = core};
 
+    KW_TRY(sandbox_choose(config->hsm_sandbox, &settings.sandbox, err));
     KW_TRY(kw_hsm_pool_new(core->loop, &settings, &hsm_events, &core->hsm, err));
     return kw_ledger_new(core->loop, core->boot_id, core->hsm, &core->ledger, err);
 }

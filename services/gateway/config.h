@@ -17,6 +17,7 @@ struct kw_gateway_config {
     char *redis;          /* NULL: no request cache */
     char *cache_key_file; /* required with redis */
     char *log_level;
+    char *sandbox; /* "strict" or "off" */
     uint32_t calls_max;
     uint32_t caller_calls_max;
     uint32_t caller_rate_max;

@@ -1,6 +1,8 @@
 /* keyward-gateway: the public endpoint. */
 #include "common/base/failpoint.h"
 #include "common/base/log.h"
+#include "common/harden/harden.h"
+#include "services/gateway/sandbox.h"
 #include "services/gateway/service.h"
 
 #include <stdlib.h>
@@ -13,10 +15,12 @@ static struct kw_result serve(const struct kw_gateway_config *config, int *ret_e
 
     KW_TRY(kw_log_level_parse(config->log_level, &level, err));
     kw_log_setup("gateway", config->region, level);
+    KW_TRY(kw_harden(err));
     KW_TRY(kw_process_prepare(err));
     KW_TRY(kw_failpoint_load(err));
     KW_TRY(kw_secret_region_lock(err));
     KW_TRY(kw_gateway_start(&gateway, config, err));
+    KW_TRY(kw_gateway_confine(config->sandbox, err));
     *ret_exit_code = kw_gateway_run(&gateway);
     kw_gateway_free(&gateway);
     return KW_OK;

@@ -2,6 +2,7 @@
 #include "common/base/failpoint.h"
 #include "common/base/log.h"
 #include "common/base/secret.h"
+#include "common/harden/harden.h"
 #include "common/loop/process.h"
 #include "common/observe/observe.h"
 #include "services/orchestrator/service.h"
@@ -82,6 +83,7 @@ static struct kw_result start(struct program *program, const struct kw_orch_conf
         .drain = on_drain, .stop = on_stop, .context = program, .grace_ms = config->drain_ms};
     const struct kw_observe_hooks observe = {.readiness = on_readiness, .context = program};
 
+    KW_TRY(kw_harden(err));
     KW_TRY(kw_process_prepare(err));
     KW_TRY(kw_failpoint_load(err));
     KW_TRY(kw_secret_region_lock(err));

@@ -63,8 +63,9 @@ static void out_of_patience(struct kw_timer *timer)
 static void pool_start(unsigned workers)
 {
     struct kw_hsm_token t = softhsm_token(&f.softhsm);
-    struct kw_hsm_settings settings = {WORKER,     t.provider,  t.module_path, t.token_label,
-                                       t.pin_path, t.lock_path, workers};
+    struct kw_hsm_settings settings = {WORKER,        t.provider,           t.module_path,
+                                       t.token_label, t.pin_path,           t.lock_path,
+                                       workers,       KW_HSM_SANDBOX_STRICT};
     struct kw_hsm_events events = {0};
     struct kw_error err = {0};
 
@@ -400,7 +401,8 @@ Test(hsm_pool, a_worker_that_is_no_program_is_a_setting_error)
 {
     struct kw_hsm_token t = softhsm_token(&f.softhsm);
     struct kw_hsm_settings settings = {
-        f.softhsm.pin, t.provider, t.module_path, t.token_label, t.pin_path, t.lock_path, 1};
+        f.softhsm.pin, t.provider, t.module_path,        t.token_label, t.pin_path,
+        t.lock_path,   1,          KW_HSM_SANDBOX_STRICT};
     struct kw_hsm_events events = {0};
 
     cr_assert(eq(int, kw_hsm_pool_new(loop, &settings, &events, &pool, NULL).reason,

@@ -126,15 +126,16 @@ hiredis/ services/gateway/cache
 (libp11|p11-kit|pkcs11) services/cryptocore/hsm
 cyaml/ common/base
 microhttpd common/observe
+seccomp common/harden
 TABLE
 }
 
-# Dependencies run one way: base <- loop, crypto, lifecycle <- observe, pki <- rpc, store <- sync, audit <-
+# Dependencies run one way: base <- harden, loop, crypto, lifecycle <- observe, pki <- rpc, store <- sync, audit <-
 # services, cli. Services meet only in the protocol; sdk/ depends on nothing here.
 rule_layers() {
     awk '
         BEGIN {
-            split("base:0 loop:1 crypto:1 lifecycle:1 observe:2 pki:2 rpc:3 store:3 sync:4 audit:4", rows, " ")
+            split("base:0 harden:1 loop:1 crypto:1 lifecycle:1 observe:2 pki:2 rpc:3 store:3 sync:4 audit:4", rows, " ")
             for (i in rows) { split(rows[i], row, ":"); level["common/" row[1]] = row[2] }
         }
         function part(path, at) { split(path, at, "/"); return at[1] == "cli" ? "cli" : at[1] "/" at[2] }

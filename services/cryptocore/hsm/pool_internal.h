@@ -67,6 +67,7 @@ struct kw_hsm_pool {
     struct kw_loop *loop;
     struct kw_hsm_configure configure;
     char worker_path[KW_HSM_SETTING_SIZE];
+    enum kw_hsm_sandbox sandbox;
     struct kw_hsm_events events;
     struct kw_flush flush;
     struct kw_timer deadline; /* of the earliest pending submission */

@@ -5,6 +5,7 @@
 #include "common/base/random.h"
 #include "services/cryptocore/hsm/pool_internal.h"
 
+#include <signal.h>
 #include <sys/stat.h>
 
 #define NS_PER_MS         1000000U
@@ -328,6 +329,13 @@ static void on_gone(void *context, int64_t exit_status, int signal)
         kw_hsm_worker_start(worker);
         return;
     }
+    if (signal == SIGSYS) {
+        kw_metric_add(KW_M_SANDBOX_KILLS, "hsm-worker", 1);
+        KW_LOG(ERROR, "hsm worker made a system call that its sandbox does not allow",
+               KW_F_U64("worker", worker->index),
+               KW_F_STR("sandbox", kw_hsm_sandbox_name(worker->pool->sandbox)),
+               KW_F_STR("which", "the kernel's audit log names it: type=1326"));
+    }
     KW_LOG(WARN, "hsm worker lost", KW_F_U64("worker", worker->index),
            KW_F_I64("exit", exit_status), KW_F_I64("signal", signal));
     worker_lost(worker);
@@ -365,7 +373,8 @@ static struct kw_result start_process(struct kw_hsm_worker *worker, struct kw_er
     struct kw_result result;
 
     pool->open_parts++;
-    result = kw_hsm_child_start(pool->loop, pool->worker_path, &events, &worker->child, err);
+    result = kw_hsm_child_start(pool->loop, pool->worker_path, pool->sandbox, &events,
+                                &worker->child, err);
     if (result.reason == KW_E_MEMORY) {
         pool->open_parts--;
     }

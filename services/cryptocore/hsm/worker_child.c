@@ -127,10 +127,11 @@ static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
 }
 
 static struct kw_result spawn(struct kw_hsm_child *child, struct kw_loop *loop, const char *path,
-                              struct kw_error *err)
+                              enum kw_hsm_sandbox sandbox, struct kw_error *err)
 {
     char number[] = {'0' + SOCKET_FD, '\0'};
-    char *args[] = {(char *)(uintptr_t)path, number, NULL};
+    char *args[] = {(char *)(uintptr_t)path, number,
+                    (char *)(uintptr_t)kw_hsm_sandbox_name(sandbox), NULL};
     uv_stdio_container_t stdio[] = {
         {.flags = UV_IGNORE},
         {.flags = UV_IGNORE},
@@ -166,6 +167,7 @@ static void ignore_gone(void *context, int64_t exit_status, int signal)
 }
 
 struct kw_result kw_hsm_child_start(struct kw_loop *loop, const char *path,
+                                    enum kw_hsm_sandbox sandbox,
                                     const struct kw_hsm_child_events *events,
                                     struct kw_hsm_child **ret_child, struct kw_error *err)
 {
@@ -177,7 +179,7 @@ struct kw_result kw_hsm_child_start(struct kw_loop *loop, const char *path,
     child->open_handles = HANDLE_COUNT;
     (void)uv_pipe_init(kw_loop_uv(loop), &child->socket, 0); /* cannot fail on Unix */
     child->socket.data = child;
-    result = spawn(child, loop, path, err);
+    result = spawn(child, loop, path, sandbox, err);
     if (kw_ok(result)) {
         *ret_child = child;
     } else if (child->running) {

@@ -5,6 +5,7 @@
 #define KW_SERVICES_CRYPTOCORE_HSM_WORKER_CHILD_H
 
 #include "common/loop/loop.h"
+#include "services/cryptocore/hsm/sandbox_mode.h"
 #include "services/cryptocore/hsm/worker_protocol.h"
 
 struct kw_hsm_child;
@@ -19,9 +20,10 @@ struct kw_hsm_child_events {
     void *context;
 };
 
-/* Starts `path`. Loop thread, as everything here. On failure only `closed` will run, later.
+/* Starts `path`, to be held as `sandbox` says. Loop thread, as everything here. On failure only `closed` will run, later.
  * Fails: MEMORY (then not even that), CONFIG_INVALID (the file cannot be executed), SYSTEM. */
 struct kw_result kw_hsm_child_start(struct kw_loop *loop, const char *path,
+                                    enum kw_hsm_sandbox sandbox,
                                     const struct kw_hsm_child_events *events,
                                     struct kw_hsm_child **ret_child, struct kw_error *err);
 

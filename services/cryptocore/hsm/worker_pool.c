@@ -273,6 +273,7 @@ static struct kw_result settings_take(struct kw_hsm_pool *pool,
     KW_ENSURE(settings->workers >= 1 && settings->workers <= KW_HSM_WORKERS_MAX, err,
               CONFIG_INVALID, "%u HSM workers", settings->workers);
     pool->worker_count = settings->workers;
+    pool->sandbox = settings->sandbox;
     return KW_OK;
 }
 

@@ -13,6 +13,7 @@
 
 #include "common/loop/loop.h"
 #include "services/cryptocore/hsm/ops.h"
+#include "services/cryptocore/hsm/sandbox_mode.h"
 #include "services/cryptocore/hsm/stats.h"
 
 struct kw_hsm_pool;
@@ -27,6 +28,7 @@ struct kw_hsm_settings {
     const char *pin_path;  /* file with the user's PIN, mode 0600; only workers read it */
     const char *lock_path; /* file by which workers on this machine log in one after the other */
     unsigned workers;      /* 1 … KW_HSM_WORKERS_MAX */
+    enum kw_hsm_sandbox sandbox;
 };
 
 /* Health of the HSM as a whole. */

@@ -1,0 +1,75 @@
+/* What a worker may ask of the kernel. Observed with SoftHSM over the whole suite; the vendor's list
+ * is what network modules and those with a device driver commonly need, and has been run with
+ * SoftHSM alone. */
+#include "services/cryptocore/hsm/worker_sandbox.h"
+
+#include "common/harden/sandbox.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+static const char *const login_calls[] = {"flock", "ftruncate", "pwrite64", "fsync", NULL};
+
+static const struct kw_sandbox_group login = {
+    .why = "the lock of logins, and the mark of a refused PIN in it",
+    .calls = login_calls,
+};
+
+/* SoftHSM opens the system's log as it starts. A worker that can talk to nobody but the core can
+ * tell nobody a key. */
+static const struct kw_sandbox_rule no_syslog_rules[] = {
+    {.call = "socket", .refuse = EACCES, .argument = 0, .mask = KW_SANDBOX_INT, .value = AF_UNIX},
+    {.call = NULL},
+};
+
+static const struct kw_sandbox_group no_syslog = {
+    .why = "no socket: openlog is refused, any other family ends the worker",
+    .rules = no_syslog_rules,
+};
+
+/* clang-format off */
+static const char *const vendor_calls[] = {
+    /* memory: modules map and lock some of their own, and some make code */
+    "mmap", "mprotect", "mlock", "munlock", "mlockall", "membarrier", "memfd_create",
+    /* files: settings, logs, a daemon's sockets, devices */
+    "open", "stat", "lstat", "statx", "statfs", "fstatfs", "readlink", "readlinkat", "getcwd", "mkdir", "mkdirat",
+    "unlink", "unlinkat", "rename", "renameat", "fdatasync", "chmod", "fchmod", "fcntl", "ioctl", "dup", "dup2", "dup3",
+    /* waiting and time */
+    "nanosleep", "select", "pselect6", "pause", "timerfd_create", "timerfd_settime", "socketpair", "eventfd", "pipe",
+    "inotify_init1", "inotify_add_watch", "inotify_rm_watch", "epoll_create", "alarm", "setitimer", "getitimer",
+    "times", "getrusage",
+    /* asking who and where */
+    "getuid", "geteuid", "getgid", "getegid", "getgroups", "getppid", "prlimit64", "getrlimit", "getcpu", "umask",
+    "sched_setaffinity", "sched_setscheduler", "sched_setparam", "sched_get_priority_max", "sched_get_priority_min",
+    "set_tid_address", "listen", "accept",
+    /* signals to its own threads */
+    "rt_sigaction", "sigaltstack", "rt_sigpending", "rt_sigtimedwait", "rt_sigsuspend",
+    /* shared memory and semaphores by which its processes meet */
+    "shmget", "shmat", "shmdt", "shmctl", "semget", "semop", "semtimedop", "semctl",
+    NULL};
+/* clang-format on */
+
+static const struct kw_sandbox_group vendor = {
+    .why = "what modules do that reach for an HSM; still no program, no other process, no tracing",
+    .calls = vendor_calls,
+};
+
+static const struct kw_sandbox_group *const strict_groups[] = {&kw_sandbox_run, &kw_sandbox_files,
+                                                               &login, &no_syslog, NULL};
+
+static const struct kw_sandbox_group *const vendor_groups[] = {
+    &kw_sandbox_run,     &kw_sandbox_files, &login, &kw_sandbox_threads,
+    &kw_sandbox_network, &vendor,           NULL};
+
+struct kw_result kw_hsm_worker_confine(enum kw_hsm_sandbox mode, struct kw_error *err)
+{
+    switch (mode) {
+    case KW_HSM_SANDBOX_STRICT:
+        return kw_sandbox_enter(strict_groups, err);
+    case KW_HSM_SANDBOX_VENDOR:
+        return kw_sandbox_enter(vendor_groups, err);
+    case KW_HSM_SANDBOX_OFF:
+        break;
+    }
+    return KW_OK;
+}

@@ -1,0 +1,33 @@
+/* What a gateway may ask of the kernel: connections, files, threads, and its own next certificate.
+ * No program, no process, no other listener. */
+#include "services/gateway/sandbox.h"
+
+#include "common/base/log.h"
+#include "common/harden/sandbox.h"
+
+#include <string.h>
+
+/* clang-format off */
+static const char *const renewal_calls[] = {
+    "mkdirat", "renameat", "symlinkat", "unlinkat", "fsync", "fchmod", "readlinkat", "readlink",
+    NULL};
+/* clang-format on */
+
+static const struct kw_sandbox_group renewal = {
+    .why = "a renewed certificate is written beside the present one and put in its place",
+    .calls = renewal_calls,
+};
+
+static const struct kw_sandbox_group *const groups[] = {
+    &kw_sandbox_run, &kw_sandbox_files, &kw_sandbox_threads, &kw_sandbox_network, &renewal, NULL};
+
+struct kw_result kw_gateway_confine(const char *setting, struct kw_error *err)
+{
+    if (strcmp(setting, "off") == 0) {
+        KW_LOG(WARN, "the gateway may make any system call: sandbox is off");
+        return KW_OK;
+    }
+    KW_ENSURE(strcmp(setting, "strict") == 0, err, CONFIG_INVALID,
+              "sandbox %s: expected strict or off", setting);
+    return kw_sandbox_enter(groups, err);
+}
