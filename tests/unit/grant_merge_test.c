@@ -59,11 +59,17 @@ Test(grant_merge, a_grant_stands_only_while_nothing_stops_it_or_its_partner)
     cr_assert_not(kw_grant_record_stands(&changed, &partner));
 }
 
+/* One byte more than a vector, which must not be read as one. */
 Test(grant_merge, knowledge_that_is_none_covers_nothing)
 {
-    struct kw_record grant = grant_of(value_text("not a vector"));
+    struct kw_buf buf = {0};
+    struct kw_writer w = KW_WRITER(&buf);
     struct kw_record partner = partner_of(KW_BYTES_NONE);
+    struct kw_record grant;
 
+    kw_put_vector_entry(&w, store_a, 1);
+    kw_put_u8(&w, 0);
+    grant = grant_of(value_keep(&buf));
     cr_assert(kw_grant_record_stands(&grant, &partner));
     partner = partner_of(value_vector(1, 0));
     cr_assert_not(kw_grant_record_stands(&grant, &partner));

@@ -55,3 +55,15 @@ Test(invitation_merge, one_enrolment_that_reached_two_cells_is_one)
     cr_assert(kw_invitation_record_over(&merged));
     cr_assert_not(kw_invitation_record_held(&merged));
 }
+
+Test(invitation_merge, one_that_was_held_in_one_cell_is_held_in_both)
+{
+    struct kw_record here = claimed_by("x");
+    struct kw_record there = {.table = kw_invitation_record.table, .key = kw_bytes_str("key")};
+    struct kw_record merged;
+
+    MUST(kw_record_set(&there, &kw_invitation_record, KW_INVITATION_FIELD_HELD,
+                       value_first(5, store_b, ""), err));
+    MUST(kw_record_merge(&here, &there, values_arena(), NULL, &merged, err));
+    cr_assert(kw_invitation_record_held(&merged));
+}
