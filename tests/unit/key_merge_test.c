@@ -21,6 +21,17 @@ Test(key_merge, laws_hold)
     laws_hold(&laws);
 }
 
+Test(key_merge, a_delivery_is_given_while_it_is_there_and_not_erased)
+{
+    struct kw_record record = {.table = kw_key_record.table, .key = kw_bytes_str("key")};
+
+    cr_assert_not(kw_key_record_deliverable(&record));
+    MUST(kw_record_set(&record, &kw_key_record, KW_KEY_FIELD_DELIVERY, value_text("key"), err));
+    cr_assert(kw_key_record_deliverable(&record));
+    MUST(kw_record_set(&record, &kw_key_record, KW_KEY_FIELD_DELIVERY, KW_BYTES_NONE, err));
+    cr_assert_not(kw_key_record_deliverable(&record));
+}
+
 Test(wrapped_key_merge, laws_hold)
 {
     struct laws laws = laws_new(&kw_wrapped_key_record);
