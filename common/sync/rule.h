@@ -6,8 +6,8 @@
  *
  * The rule travels with the field. A cell of the previous release therefore merges a field it has
  * never heard of as one that knows it does: unknown fields are not merely kept, they stay right.
- * For that the rules are fixed from the first version on: no rule is added, and a field never
- * changes its own.
+ * For that a field never changes its rule, and all rules that we can think of are here from the
+ * first version on, used or not: a new one could be used only when every cell knows it.
  */
 #ifndef KW_COMMON_SYNC_RULE_H
 #define KW_COMMON_SYNC_RULE_H
