@@ -189,19 +189,26 @@ Test(record, a_field_that_two_releases_merge_differently_is_not_merged_at_all)
     cr_assert_eq(error.reason, KW_E_ENCODING_INVALID);
 }
 
-Test(record, without_memory_a_merge_fails_and_says_so)
+static void merge_without_memory(enum kw_rule rule, struct kw_bytes ours, struct kw_bytes theirs)
 {
     struct kw_arena *none = kw_arena_new(1);
-    struct kw_record ours = {.table = 1, .key = kw_bytes_str("key"), .count = 1};
-    struct kw_record theirs = ours;
+    struct kw_record a = {.table = 1, .key = kw_bytes_str("key"), .count = 1};
+    struct kw_record b = a;
     struct kw_record merged;
     struct kw_error error = {0};
 
-    ours.fields[0] = (struct kw_record_field){1, KW_RULE_SET, value_set("x")};
-    theirs.fields[0] = (struct kw_record_field){1, KW_RULE_SET, value_set("y")};
-    cr_assert_not(kw_ok(kw_record_merge(&ours, &theirs, none, NULL, &merged, &error)));
+    a.fields[0] = (struct kw_record_field){1, rule, ours};
+    b.fields[0] = (struct kw_record_field){1, rule, theirs};
+    cr_assert_not(kw_ok(kw_record_merge(&a, &b, none, NULL, &merged, &error)));
     cr_assert_eq(error.reason, KW_E_MEMORY);
     kw_arena_free(none);
+}
+
+Test(record, without_memory_a_merge_fails_and_says_so)
+{
+    merge_without_memory(KW_RULE_SET, value_set("x"), value_set("y"));
+    merge_without_memory(KW_RULE_VECTOR, value_vector(1, 0), value_vector(0, 1));
+    merge_without_memory(KW_RULE_SUSPENSIONS, value_suspensions(1, 0), value_suspensions(0, 1));
 }
 
 /* Fields nobody knows, one of each rule that can differ, keep to the same laws. */
