@@ -38,14 +38,17 @@ def plan(seed, seconds, kills, pauses=0):
 
 def children(pid):
     """Ids of the processes right below one, with their names as the kernel cuts them off."""
-    for entry in pathlib.Path("/proc").glob("[0-9]*"):
+    try:
+        lists = [path.read_text() for path in pathlib.Path("/proc/%d/task" % pid).glob("*/children")]
+    except OSError:
+        return  # gone meanwhile
+    for child in " ".join(lists).split():
         try:
-            name, _, fields = (entry / "stat").read_text().partition("(")[2].rpartition(")")
-            state, parent = fields.split()[:2]
-        except (OSError, ValueError):
+            name, _, fields = pathlib.Path("/proc", child, "stat").read_text().partition("(")[2].rpartition(")")
+        except OSError:
             continue  # gone meanwhile
-        if int(parent) == pid and state not in "ZX":
-            yield int(entry.name), name
+        if fields.split()[0] not in "ZX":
+            yield int(child), name
 
 
 class Processes:
@@ -69,9 +72,14 @@ class Processes:
         except OSError:  # not there, or not ready
             return False
 
+    def missing(self, workers):
+        """The parts that are not there or not ready."""
+        return [part for part, there in (("worker", len(self.find("worker")) >= workers),
+                                         ("redis", bool(self.find("redis"))),
+                                         *((service, self.is_ready(service)) for service in SERVICES)) if not there]
+
     def all_ready(self, workers):
-        return len(self.find("worker")) >= workers and bool(self.find("redis")) and \
-            all(self.is_ready(service) for service in SERVICES)
+        return not self.missing(workers)
 
 
 def send(pid, number):
@@ -89,14 +97,14 @@ class Nemesis(threading.Thread):
         self.processes = Processes(mesh)
         self.workers = len(self.processes.find("worker"))
         self.kills = []  # (time, part)
-        self._recorder, self._faults = recorder, faults
+        self._recorder, self.faults = recorder, faults
         self._dice = random.Random("victim/%s" % seed)
         self._nap = threading.Event()  # never set
         self._resumptions = []
 
     def run(self):
         begin = self._recorder.now()
-        for fault in self._faults:
+        for fault in self.faults:
             self._nap.wait(max(0, begin + fault.at - self._recorder.now()))
             self._do(fault)
         for resumption in self._resumptions:
@@ -131,13 +139,18 @@ class Watch(threading.Thread):
         super().__init__(name="watch", daemon=True)
         self._nemesis, self._recorder = nemesis, recorder
         self._over = threading.Event()
+        self._missing = []
         self.ready_times = []  # begin and end of each look that found all of the mesh ready
 
     def run(self):
         while not self._over.wait(POLL_S):
             begin = self._recorder.now()
-            if self._nemesis.processes.all_ready(self._nemesis.workers):
+            missing = self._nemesis.processes.missing(self._nemesis.workers)
+            if not missing:
                 self.ready_times.append((begin, self._recorder.now()))
+            if missing != self._missing:
+                self._missing = missing
+                self._recorder.note("missing", parts=missing)
 
     def stop(self):
         self._over.set()
