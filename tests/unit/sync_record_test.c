@@ -150,6 +150,14 @@ Test(record, a_value_that_is_too_long_is_none)
     cr_assert_not(kw_rule_valid(KW_RULE_ONCE, KW_BYTES_OF(zeros)));
 }
 
+Test(record, what_is_there_or_erased_has_no_value_beside_that)
+{
+    cr_assert(kw_rule_valid(KW_RULE_OR, KW_BYTES_NONE));
+    cr_assert_not(kw_rule_valid(KW_RULE_OR, value_text("x")));
+    cr_assert(kw_rule_valid(KW_RULE_ERASABLE, KW_BYTES_NONE));
+    cr_assert_not(kw_rule_valid(KW_RULE_ONCE, KW_BYTES_NONE));
+}
+
 Test(record, a_number_that_is_no_rule_has_a_name_and_no_values)
 {
     struct kw_bytes joined;
