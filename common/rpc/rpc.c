@@ -4,6 +4,7 @@
 
 #include "common/rpc/tag.h"
 
+#include <grpc/grpc_security.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@ struct kw_rpc {
     struct kw_loop *loop;
     struct kw_id boot_id;
     grpc_completion_queue *queue;
+    grpc_channel *anchor; /* goes nowhere; see anchor_make */
     pthread_t pump;
     struct kw_mail ended; /* from the pump, as its last act */
     void (*closed)(void *context);
@@ -62,6 +64,18 @@ static void deliver_ended(struct kw_mail *mail)
     }
 }
 
+/* gRPC core 1.51 has one engine for all channels, makes it anew when a channel comes and none is
+ * left, and aborts the process when there is no file descriptor for it then. So there is always a
+ * channel: one that is never called, and so never connects. */
+static grpc_channel *anchor_make(void)
+{
+    grpc_channel_credentials *none = grpc_insecure_credentials_create();
+    grpc_channel *anchor = grpc_channel_create("ipv4:127.0.0.1:1", none, NULL);
+
+    grpc_channel_credentials_release(none);
+    return anchor;
+}
+
 /* gRPC's threads and the pump are born with every signal blocked: signals belong to the loop
  * thread. */
 static int start_masked(struct kw_rpc *rpc)
@@ -73,6 +87,7 @@ static int start_masked(struct kw_rpc *rpc)
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     kw_grpc_start();
+    rpc->anchor = anchor_make();
     rpc->queue = grpc_completion_queue_create_for_next(NULL);
     rc = pthread_create(&rpc->pump, NULL, pump_thread, rpc);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -93,6 +108,7 @@ struct kw_result kw_rpc_new(struct kw_loop *loop, struct kw_id boot_id, struct k
     if (rc != 0) {
         grpc_completion_queue_shutdown(rpc->queue);
         grpc_completion_queue_destroy(rpc->queue);
+        grpc_channel_destroy(rpc->anchor);
         kw_grpc_stop();
         free(rpc);
         KW_FAIL(err, SYSTEM, "pthread_create: %s", strerror(rc));
@@ -113,6 +129,7 @@ void kw_rpc_free(struct kw_rpc *rpc)
     if (rpc == NULL) {
         return;
     }
+    grpc_channel_destroy(rpc->anchor);
     kw_grpc_stop();
     free(rpc);
 }
