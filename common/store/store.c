@@ -213,7 +213,8 @@ bool kw_store_alive(struct kw_store *store)
 bool kw_store_may_pass(struct kw_store *store, enum kw_reason reason)
 {
     bool passes = reason == KW_E_STORE_FULL || reason == KW_E_MEMORY ||
-                  reason == KW_E_LIMIT_REACHED || reason == KW_E_STORE_UNAVAILABLE;
+                  reason == KW_E_LIMIT_REACHED || reason == KW_E_STORE_UNAVAILABLE ||
+                  reason == KW_E_SYSTEM;
 
     return passes && kw_store_alive(store);
 }

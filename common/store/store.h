@@ -86,7 +86,7 @@ struct kw_result kw_store_room(struct kw_store *store, struct kw_error *err);
 bool kw_store_alive(struct kw_store *store);
 
 /* What failed for this reason may succeed later: no room, no memory, too much to do, a stranger's
- * lock; and the store lives. Any thread. */
+ * lock, the system; and the store lives. Any thread. */
 bool kw_store_may_pass(struct kw_store *store, enum kw_reason reason);
 
 /* What happened since it was opened. */
