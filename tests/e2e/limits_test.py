@@ -3,6 +3,7 @@
 
 What is there goes on, what is new is refused with a reason, and when there is enough again it serves without a restart.
 """
+import concurrent.futures
 import contextlib
 import resource
 import sys
@@ -53,6 +54,43 @@ class Descriptors(unittest.TestCase):
 
     def setUp(self):
         self.killed = {}
+
+
+def sanitized():
+    with open(service_test.BINARY, "rb") as program:
+        return b"__asan_init" in program.read()
+
+
+class Memory(unittest.TestCase):
+    """Not a byte of address space more than now. What we allocate is refused, with a reason. gRPC core ends the process when
+    it is its own malloc that fails: then another is started, as after any death, and nothing acknowledged is lost."""
+    CALLS, AT_ONCE = 300, 64
+    REASONS = {"MEMORY", "PEER_UNAVAILABLE", "HSM_UNAVAILABLE", "STORE_UNAVAILABLE", "DRAINING", ""}  # "": the connection went
+
+    def test_each_service_refuses_and_serves_again(self):
+        if sanitized():
+            self.skipTest("the sanitizers' allocator ends the process")
+        story = Story(self)
+        for service, _ in STARVED:
+            with self.subTest(service):
+                eventually("served", lambda: story.refusal() is None)
+                with self.full(descendant(story.mesh.pid, service)), \
+                        concurrent.futures.ThreadPoolExecutor(self.AT_ONCE) as pool:
+                    refusals = list(pool.map(lambda _: story.refusal(), range(self.CALLS)))
+                self.assertLessEqual({error.reason for error in refusals if error}, self.REASONS)
+                eventually("served again", lambda: story.refusal() is None)
+
+    @contextlib.contextmanager
+    def full(self, pid):
+        before = resource.prlimit(pid, resource.RLIMIT_AS)
+        with open("/proc/%d/statm" % pid) as pages:
+            now = int(pages.read().split()[0]) * resource.getpagesize()
+        resource.prlimit(pid, resource.RLIMIT_AS, (now, before[1]))
+        try:
+            yield
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                resource.prlimit(pid, resource.RLIMIT_AS, before)
 
 
 if __name__ == "__main__":
