@@ -105,7 +105,7 @@ Test(record, what_is_no_record_of_this_kind_is_refused)
     cr_assert(refused_with(11, 0), "field 0");
     cr_assert(refused_with(11, 2), "field 2 twice, and as another rule");
     cr_assert(refused_with(11, 3), "out of order, and a known field by another rule");
-    cr_assert(refused_with(12, KW_RULE_FIRST), "a known field by another rule");
+    cr_assert(refused_with(12, KW_RULE_ERASABLE), "a known field by another rule");
     cr_assert(refused_with(35, 64), "a field beyond the last");
     cr_assert(refused_with(36, KW_RULE_END_), "an unknown field by no rule");
     cr_assert(refused_with(36, KW_RULE_MAX), "an unknown field with no value of its rule");
