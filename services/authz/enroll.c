@@ -168,6 +168,14 @@ static void alarm_held(const struct kw_authz_call *call, const struct enrolment 
            KW_F_STR("suspended", enrolment->invitation.response.len > 0 ? "yes" : "no"));
 }
 
+/* What was answered first, under the receipt of that time. */
+static void answer_again(struct kw_authz_call *call, const struct kw_invitation_row *invitation)
+{
+    call->response = invitation->response;
+    call->inner.outcome.receipt_id = invitation->receipt;
+    call->replayed = true;
+}
+
 void kw_authz_enroll_proceed(struct kw_authz_call *call)
 {
     const struct enrolment *enrolment = call->state;
@@ -182,8 +190,7 @@ void kw_authz_enroll_proceed(struct kw_authz_call *call)
         return;
     }
     if (enrolment->fate == FATE_ANSWERED) {
-        call->response = enrolment->invitation.response;
-        call->replayed = true;
+        answer_again(call, &enrolment->invitation);
         kw_authz_call_answer(call);
         return;
     }
@@ -246,7 +253,8 @@ static struct kw_result enrolment_register(struct kw_authz_call *call, struct kw
     keys.transport_version = response->transport_key_version;
     KW_TRY(earlier_end(call, tx, enrolment, err));
     KW_TRY(certificate_register(call, tx, response->tls_certificate, &keys, err));
-    return kw_invitation_answer(tx, enrolment->invitation.id, call->response, err);
+    return kw_invitation_answer(tx, enrolment->invitation.id, call->response,
+                                call->inner.outcome.receipt_id, err);
 }
 
 /* It may have been held or ended while the core issued: then it registers nobody. Or the same
@@ -262,8 +270,7 @@ struct kw_result kw_authz_enroll_effect(struct kw_authz_call *call, struct kw_tx
     case FATE_HELD:
         return held(err);
     case FATE_ANSWERED:
-        call->response = enrolment->invitation.response;
-        call->replayed = true;
+        answer_again(call, &enrolment->invitation);
         return KW_OK;
     case FATE_FORWARD:
         break;

@@ -2,7 +2,7 @@
 #include "services/authz/invitation_table.h"
 
 static const char select_one[] = "SELECT member, record, created_ms, expire_ms, enrolment, "
-                                 "response, held_ms, ended_ms FROM invitations"
+                                 "response, held_ms, ended_ms, receipt FROM invitations"
                                  " WHERE id = $1";
 static const char insert_one[] =
     "INSERT INTO invitations (id, member, record, created_ms, expire_ms)"
@@ -15,7 +15,7 @@ static const char end_others[] =
     "UPDATE invitations SET ended_ms = $4 WHERE member = $1 AND id <> $2 AND created_ms <= $3"
     " AND ended_ms IS NULL";
 static const char answer_one[] =
-    "UPDATE invitations SET response = $2 WHERE id = $1 AND response IS NULL";
+    "UPDATE invitations SET response = $2, receipt = $3 WHERE id = $1 AND response IS NULL";
 
 static struct kw_result read_row(struct kw_stmt *stmt, struct kw_arena *arena,
                                  struct kw_invitation_row *row, struct kw_error *err)
@@ -31,7 +31,7 @@ static struct kw_result read_row(struct kw_stmt *stmt, struct kw_arena *arena,
     KW_TRY(kw_row_bytes(stmt, 5, arena, &row->response, err));
     row->held = !kw_col_is_null(stmt, 6);
     row->ended = !kw_col_is_null(stmt, 7);
-    return KW_OK;
+    return kw_row_bytes(stmt, 8, arena, &row->receipt, err);
 }
 
 struct kw_result kw_invitation_find(struct kw_tx *tx, struct kw_id id, struct kw_arena *arena,
@@ -103,12 +103,13 @@ struct kw_result kw_invitation_end_earlier(struct kw_tx *tx, const struct kw_inv
 }
 
 struct kw_result kw_invitation_answer(struct kw_tx *tx, struct kw_id id, struct kw_bytes response,
-                                      struct kw_error *err)
+                                      struct kw_bytes receipt, struct kw_error *err)
 {
     struct kw_stmt *stmt;
 
     KW_TRY(kw_sql(tx, answer_one, &stmt, err));
     kw_bind_id(stmt, 1, &id);
     kw_bind_blob(stmt, 2, response);
+    kw_bind_blob(stmt, 3, receipt);
     return kw_exec(stmt, NULL, err);
 }

@@ -15,6 +15,7 @@ struct kw_invitation_row {
     bool claimed; /* by `enrolment` */
     uint8_t enrolment[KW_SHA256_LEN];
     struct kw_bytes response; /* of that enrolment; empty: it has not succeeded yet */
+    struct kw_bytes receipt;  /* of that answer, its id */
     bool held;
     bool ended; /* the member enrolled under a later one */
 };
@@ -42,8 +43,9 @@ struct kw_result kw_invitation_hold(struct kw_tx *tx, struct kw_id id, uint64_t 
 struct kw_result kw_invitation_end_earlier(struct kw_tx *tx, const struct kw_invitation_row *than,
                                            uint64_t now_ms, struct kw_error *err);
 
-/* Keeps what the enrolment was answered: the first answer stays. Fails: STORE_UNAVAILABLE. */
+/* Keeps what the enrolment was answered and its receipt: the first answer stays. Fails:
+ * STORE_UNAVAILABLE. */
 struct kw_result kw_invitation_answer(struct kw_tx *tx, struct kw_id id, struct kw_bytes response,
-                                      struct kw_error *err);
+                                      struct kw_bytes receipt, struct kw_error *err);
 
 #endif

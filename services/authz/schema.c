@@ -146,9 +146,12 @@ static const char initial[] =
 /* An invitation is over when its member has enrolled under a later one. */
 static const char invitations_end[] = "ALTER TABLE invitations ADD COLUMN ended_ms INTEGER;";
 
+static const char invitations_receipt[] = "ALTER TABLE invitations ADD COLUMN receipt BLOB;";
+
 const struct kw_migration kw_authz_migrations[] = {
     {.name = "0001_initial", .sql = initial},
     {.name = "0002_invitations_end", .sql = invitations_end},
+    {.name = "0003_invitations_receipt", .sql = invitations_receipt},
 };
 
 const size_t kw_authz_migration_count =

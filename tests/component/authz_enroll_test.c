@@ -234,6 +234,9 @@ Test(authz_enroll, an_enrolment_that_is_repeated_is_answered_again)
     again = authz_ask(&fx, &question);
     cr_assert(again.reason == KW_E_NONE && again.outcome->replayed);
     cr_assert(kw_bytes_equal(first.messages[0], again.messages[0]));
+    cr_assert(eq(sz, first.outcome->receipt_id.len, KW_ID_LEN));
+    cr_assert(kw_bytes_equal(kw_bytes_field(first.outcome->receipt_id),
+                             kw_bytes_field(again.outcome->receipt_id)));
     cr_assert(eq(sz, fx.inside.count, inside));
 }
 

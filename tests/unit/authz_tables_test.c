@@ -331,9 +331,10 @@ static STORE_TEST_RUN(invitations_are_claimed_once)
     KW_TRY(kw_invitation_claim(tx, in.id, first, err));
     KW_TRY(kw_invitation_claim(tx, in.id, second, err));
     cr_assert(kw_bytes_equal(KW_BYTES_OF(invitation_of(tx).enrolment), KW_BYTES_OF(first)));
-    KW_TRY(kw_invitation_answer(tx, in.id, kw_bytes_str("one"), err));
-    KW_TRY(kw_invitation_answer(tx, in.id, kw_bytes_str("two"), err));
+    KW_TRY(kw_invitation_answer(tx, in.id, kw_bytes_str("one"), kw_bytes_str("receipt"), err));
+    KW_TRY(kw_invitation_answer(tx, in.id, kw_bytes_str("two"), kw_bytes_str("another"), err));
     cr_assert(kw_bytes_equal(invitation_of(tx).response, kw_bytes_str("one")));
+    cr_assert(kw_bytes_equal(invitation_of(tx).receipt, kw_bytes_str("receipt")));
     KW_TRY(kw_invitation_hold(tx, in.id, 5, err));
     KW_TRY(kw_invitation_insert(tx, &in, err)); /* again: it stays as it is */
     cr_assert(invitation_of(tx).held && invitation_of(tx).claimed);
