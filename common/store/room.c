@@ -1,6 +1,7 @@
 /* What is left of the disk. The store's threads look, beside the work they do; the loop thread reads
  * what they saw. */
 #include "common/base/clock.h"
+#include "common/base/metrics.h"
 #include "common/store/store_internal.h"
 
 #include <sys/statvfs.h>
@@ -17,6 +18,12 @@ static bool is_due(struct kw_store_room *room)
            atomic_compare_exchange_strong(&room->looked_ns, &looked, now);
 }
 
+static void set(struct kw_store_room *room, bool none)
+{
+    atomic_store(&room->none, none);
+    kw_metric_set(KW_M_STORE_FULL, NULL, none ? 1 : 0);
+}
+
 void kw_store_room_look(struct kw_store_room *room, int fd)
 {
     struct statvfs fs;
@@ -24,13 +31,13 @@ void kw_store_room_look(struct kw_store_room *room, int fd)
     if (!is_due(room) || fstatvfs(fd, &fs) != 0) {
         return;
     }
-    atomic_store(&room->none, fs.f_bavail * fs.f_frsize < KW_STORE_RESERVE_BYTES);
+    set(room, fs.f_bavail * fs.f_frsize < KW_STORE_RESERVE_BYTES);
 }
 
 void kw_store_room_refused(struct kw_store_room *room)
 {
     atomic_store(&room->looked_ns, kw_clock_mono_ns());
-    atomic_store(&room->none, true);
+    set(room, true);
 }
 
 /* Once there is none, whoever asks looks too: perhaps nobody is let in who would work. */

@@ -139,6 +139,7 @@ static void undo_group(struct kw_store *store, struct kw_store_job *group,
         kw_store_room_refused(&store->room);
     }
     atomic_fetch_add(&store->counters.undone, 1);
+    kw_metric_add(KW_M_STORE_UNDONE, kw_reason_row(error->reason)->label, 1);
     refuse_group(store, group, error->reason, error->message);
 }
 
