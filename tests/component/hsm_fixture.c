@@ -8,6 +8,7 @@
 #include "common/pki/cms.h"
 
 #include <criterion/criterion.h>
+#include <signal.h>
 #include <stdio.h>
 
 #define DAY_MS 86400000U
@@ -121,6 +122,7 @@ static void ptk_make(struct hsm_fixture *f)
 
 void hsm_fixture_init(struct hsm_fixture *f)
 {
+    (void)signal(SIGPIPE, SIG_IGN); /* as services do: a worker may be gone when it is written to */
     *f = (struct hsm_fixture){.partner = hsm_test_id(0xaa)};
     softhsm_init(&f->softhsm);
     ceremony_hold(f);

@@ -69,6 +69,7 @@ static void probe_start(struct kw_hsm_worker *worker)
     if (kw_ok(kw_hsm_pending_new(&worker->probe, worker->pool->next_number++, &request, 1, &pending,
                                  NULL))) {
         worker->probing = true;
+        pending->idempotent = false; /* another worker's health says nothing of this one's */
         kw_hsm_worker_give(worker, pending);
         kw_hsm_pool_deadline(worker->pool, pending->deadline_ns);
     }
