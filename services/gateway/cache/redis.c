@@ -170,6 +170,53 @@ bool kw_redis_is_up(const struct kw_redis *redis)
     return redis->state == UP && !redis->closing && redis->pending < KW_REQUEST_CACHE_PENDING_MAX;
 }
 
+/* --- answers that nobody asked for --- */
+
+/* hiredis aborts the process when an answer comes and no command waits for one. So no such answer
+ * is ever made: it is told that there is no memory for it, upon which it ends the connection. */
+static const redisReplyObjectFunctions *plain;
+
+static bool is_asked(const redisReadTask *task)
+{
+    const struct kw_redis *redis = task->privdata;
+
+    return task->parent != NULL || redis->first != NULL;
+}
+
+static void *create_string(const redisReadTask *task, char *text, size_t len)
+{
+    return is_asked(task) ? plain->createString(task, text, len) : NULL;
+}
+
+static void *create_array(const redisReadTask *task, int count)
+{
+    return is_asked(task) ? plain->createArray(task, count) : NULL;
+}
+
+static void *create_integer(const redisReadTask *task, long long value)
+{
+    return is_asked(task) ? plain->createInteger(task, value) : NULL;
+}
+
+static void *create_nil(const redisReadTask *task)
+{
+    return is_asked(task) ? plain->createNil(task) : NULL;
+}
+
+static void guard(struct kw_redis *redis, redisReader *reader)
+{
+    static redisReplyObjectFunctions guarded;
+
+    plain = reader->fn;
+    guarded = *plain;
+    guarded.createString = create_string;
+    guarded.createArray = create_array;
+    guarded.createInteger = create_integer;
+    guarded.createNil = create_nil;
+    reader->fn = &guarded;
+    reader->privdata = redis;
+}
+
 /* --- the connection --- */
 
 static void begin_connect(struct kw_redis *redis);
@@ -242,6 +289,7 @@ static void attach(struct kw_redis *redis, redisAsyncContext *context)
         wait_and_connect(redis);
         return;
     }
+    guard(redis, context->c.reader);
     redis->state = CONNECTING;
     redis->context = context;
     kw_timer_start(&redis->timer, KW_REQUEST_CACHE_STALL_MS, 0);

@@ -1,0 +1,165 @@
+/* The request cache against a Redis that does not keep to the protocol: a socket in this process, which the test speaks
+ * for. */
+#include "common/base/clock.h"
+#include "services/gateway/cache/request_cache.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define PATIENCE_NS (10ULL * 1000 * 1000 * 1000)
+
+static struct kw_loop *loop;
+static struct kw_request_cache *cache;
+static char dir[32] = "/tmp/request_cache_XXXXXX";
+static char socket_path[64];
+static char key_path[64];
+static int listener = -1;
+static int server = -1;
+static int answers;
+static int hits;
+static bool closed;
+
+static void turn(void)
+{
+    (void)uv_run(kw_loop_uv(loop), UV_RUN_NOWAIT);
+    if (server < 0) {
+        server = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    }
+}
+
+#define EVENTUALLY(condition)                                                                      \
+    do {                                                                                           \
+        uint64_t end_ = kw_clock_mono_ns() + PATIENCE_NS;                                          \
+        while (!(condition) && kw_clock_mono_ns() < end_) {                                        \
+            turn();                                                                                \
+        }                                                                                          \
+        if (!(condition)) {                                                                        \
+            cr_fatal("not within 10 s: %s", #condition);                                           \
+        }                                                                                          \
+    } while (0)
+
+static void set_up(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    FILE *key;
+
+    cr_assert(mkdtemp(dir) != NULL);
+    (void)snprintf(socket_path, sizeof(socket_path), "%s/redis", dir);
+    (void)snprintf(key_path, sizeof(key_path), "%s/key", dir);
+    (void)umask(077);
+    key = fopen(key_path, "we");
+    cr_assert(key != NULL && fputs("0123456789abcdef0123456789abcdef", key) > 0);
+    cr_assert(eq(int, fclose(key), 0));
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", socket_path);
+    listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    cr_assert(bind(listener, (const struct sockaddr *)&address, sizeof(address)) == 0 &&
+              listen(listener, 4) == 0);
+    cr_assert(kw_ok(kw_loop_new(&loop, NULL)));
+    cr_assert(kw_ok(kw_request_cache_new(loop, socket_path, key_path, &cache, NULL)));
+    EVENTUALLY(server >= 0 && kw_request_cache_is_up(cache));
+}
+
+static void on_closed(void *context)
+{
+    (void)context;
+    closed = true;
+}
+
+static void tear_down(void)
+{
+    kw_request_cache_close(cache, on_closed, NULL);
+    EVENTUALLY(closed);
+    kw_loop_stop(loop);
+    kw_loop_run(loop);
+    kw_loop_free(loop);
+    (void)close(server);
+    (void)close(listener);
+    (void)unlink(socket_path);
+    (void)unlink(key_path);
+    (void)rmdir(dir);
+}
+
+TestSuite(request_cache, .init = set_up, .fini = tear_down);
+
+static void on_value(void *user, bool found, struct kw_bytes outcome)
+{
+    (void)user;
+    (void)outcome;
+    answers++;
+    hits += found;
+}
+
+static void ask(void)
+{
+    struct kw_cache_key key;
+    const uint8_t fingerprint[KW_SHA256_LEN] = "\r\n*1\r\n$8\r\nSHUTDOWN\r\n";
+    const struct kw_request_name name = {.fingerprint = fingerprint, .method = 0x0d0a0d0a};
+
+    cr_assert(kw_ok(kw_request_cache_key(cache, &name, &key, NULL)));
+    cr_assert(kw_request_cache_get(cache, &key, on_value, NULL) != NULL);
+}
+
+static void say(const char *text)
+{
+    cr_assert(eq(sz, (size_t)send(server, text, strlen(text), MSG_NOSIGNAL), strlen(text)));
+}
+
+/* The connection was cut; the next one works. */
+static void expect_reconnect(void)
+{
+    EVENTUALLY(!kw_request_cache_is_up(cache));
+    (void)close(server);
+    server = -1;
+    EVENTUALLY(server >= 0 && kw_request_cache_is_up(cache));
+}
+
+/* hiredis would abort the process: found by tests/fuzz/redis_fuzz.c. */
+static void answer_unasked(const char *extra)
+{
+    answers = 0;
+    say(extra);
+    expect_reconnect();
+    ask();
+    say("$-1\r\n");
+    say(extra);
+    EVENTUALLY(answers == 1);
+    expect_reconnect();
+    cr_assert(eq(int, hits, 0));
+}
+
+Test(request_cache, an_answer_nobody_asked_for_cuts_the_connection)
+{
+    answer_unasked("$3\r\nabc\r\n");
+    answer_unasked(":1\r\n");
+    answer_unasked("+OK\r\n");
+    answer_unasked("$-1\r\n");
+    answer_unasked("*2\r\n$1\r\na\r\n$1\r\nb\r\n");
+    answer_unasked("-ERR no\r\n");
+}
+
+/* What a caller may choose is under the key's HMAC: no CR LF of his reaches Redis. */
+Test(request_cache, what_redis_is_sent_is_one_command_whatever_the_caller_chose)
+{
+    static const char head[] = "*2\r\n$3\r\nGET\r\n$64\r\n";
+    char bytes[256];
+    ssize_t len = -1;
+
+    ask();
+    EVENTUALLY(len > 0 || (len = recv(server, bytes, sizeof(bytes), MSG_DONTWAIT)) > 0);
+    cr_assert(eq(sz, (size_t)len, sizeof(head) - 1 + 64 + 2));
+    cr_assert(memcmp(bytes, head, sizeof(head) - 1) == 0);
+    for (size_t i = 0; i < 64; i++) {
+        cr_assert(strchr("0123456789abcdef", bytes[sizeof(head) - 1 + i]) != NULL);
+    }
+    cr_assert(memcmp(bytes + len - 2, "\r\n", 2) == 0);
+    say("$5\r\nvalue\r\n");
+    EVENTUALLY(answers == 1);
+    cr_assert(eq(int, hits, 0));
+}
