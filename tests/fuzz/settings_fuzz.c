@@ -65,8 +65,8 @@ static int add_arguments(struct kw_bytes words, char **argv, int argc)
 
         words = KW_BYTES(words.data + len, words.len - len);
         words = words.len > 0 ? KW_BYTES(words.data + 1, words.len - 1) : words;
-        if (strncmp(word, "--help", 3) == 0 || strncmp(word, "--print", 3) == 0 ||
-            strncmp(word, "--version", 3) == 0) {
+        if (strcmp(word, "-h") == 0 || strncmp(word, "--help", 3) == 0 ||
+            strncmp(word, "--print", 3) == 0 || strncmp(word, "--version", 3) == 0) {
             free(word);
         } else {
             argv[argc++] = word;
