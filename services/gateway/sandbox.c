@@ -18,8 +18,24 @@ static const struct kw_sandbox_group renewal = {
     .calls = renewal_calls,
 };
 
-static const struct kw_sandbox_group *const groups[] = {
-    &kw_sandbox_run, &kw_sandbox_files, &kw_sandbox_threads, &kw_sandbox_network, &renewal, NULL};
+/* Asking, not setting: there is no new limit in the third argument. */
+static const struct kw_sandbox_rule limit_rules[] = {
+    {.call = "prlimit64", .argument = 2, .mask = UINT64_MAX, .value = 0},
+    {.call = NULL},
+};
+
+static const struct kw_sandbox_group limits = {
+    .why = "how many descriptors there are: the last are not for connections",
+    .rules = limit_rules,
+};
+
+static const struct kw_sandbox_group *const groups[] = {&kw_sandbox_run,
+                                                        &kw_sandbox_files,
+                                                        &kw_sandbox_threads,
+                                                        &kw_sandbox_network,
+                                                        &renewal,
+                                                        &limits,
+                                                        NULL};
 
 struct kw_result kw_gateway_confine(const char *setting, struct kw_error *err)
 {
