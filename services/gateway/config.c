@@ -41,8 +41,9 @@ static const struct kw_setting settings[] = {
     {FIELD(log_level), .type = KW_SETTING_STRING, .fallback = "info",
      .doc = "debug, info, warn or error. The access log is at info."},
     {FIELD(sandbox), .type = KW_SETTING_STRING, .fallback = "strict",
-     .doc = "System calls the gateway may make once it listens: strict (those it needs; another ends "
-            "it by SIGSYS, and the kernel's audit log names it) or off."},
+     .doc =
+         "System calls the gateway may make once it listens: strict (those it needs; another ends "
+         "it by SIGSYS, and the kernel's audit log names it) or off."},
     {FIELD(calls_max), .type = KW_SETTING_U32, .fallback = "1024", .min = 1, .max = 4096,
      .doc = "Calls in flight, of all callers. More are RATE_LIMITED; an eighth of them is kept for "
             "operators and auditors."},
