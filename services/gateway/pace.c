@@ -29,13 +29,13 @@ uint32_t kw_pace_enter(struct kw_pace *pace)
     return pace->in_flight++;
 }
 
-void kw_pace_leave(struct kw_pace *pace, uint32_t ahead, bool waited, uint64_t took_ns,
+void kw_pace_leave(struct kw_pace *pace, uint32_t ahead, bool answered, uint64_t took_ns,
                    uint64_t now_ns)
 {
     uint64_t place_ns = took_ns / (ahead + 1ULL);
 
     pace->in_flight--;
-    if (!waited || ahead < KW_GATEWAY_PACE_QUEUE) {
+    if (ahead < KW_GATEWAY_PACE_QUEUE || (!answered && place_ns <= pace->place_ns)) {
         return;
     }
     if (!is_known(pace, now_ns) || pace->place_ns == 0) {

@@ -24,9 +24,10 @@ bool kw_pace_admits(const struct kw_pace *pace, uint64_t left_ns, uint64_t now_n
 /* A call comes. Returns how many are before it, for kw_pace_leave. */
 uint32_t kw_pace_enter(struct kw_pace *pace);
 
-/* It ended `took_ns` later. `waited`: it was answered, or it was late, which says as much; else
- * nothing is learned from it. */
-void kw_pace_leave(struct kw_pace *pace, uint32_t ahead, bool waited, uint64_t took_ns,
+/* It ended `took_ns` later, answered or given up: it was late, or whoever asked went away, as
+ * clients do when their time is over. One that was given up would have waited longer still, so it
+ * counts when it waited longer than expected already. */
+void kw_pace_leave(struct kw_pace *pace, uint32_t ahead, bool answered, uint64_t took_ns,
                    uint64_t now_ns);
 
 #endif

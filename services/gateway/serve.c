@@ -78,8 +78,7 @@ static void end(struct kw_serving *serving, enum kw_reason reason)
     if (serving->pace != NULL) {
         uint64_t now_ns = kw_clock_mono_ns();
 
-        kw_pace_leave(serving->pace, serving->ahead,
-                      reason == KW_E_NONE || reason == KW_E_DEADLINE_EXCEEDED,
+        kw_pace_leave(serving->pace, serving->ahead, reason == KW_E_NONE,
                       now_ns - serving->start_ns, now_ns);
     }
     kw_callers_leave(serving->gateway->callers, serving->caller);
