@@ -29,6 +29,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -343,6 +344,20 @@ static long try_mkdirat(void)
     return mkdirat(AT_FDCWD, "/nonexistent/dir", 0700);
 }
 
+static long try_limit_ask(void)
+{
+    struct rlimit limit;
+
+    return getrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static long try_limit_set(void)
+{
+    const struct rlimit limit = {.rlim_cur = 16, .rlim_max = 16};
+
+    return setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static long try_map_to_write_and_run(void)
 {
     return mmap(NULL, 4096, PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
@@ -412,6 +427,7 @@ static const struct attempt attempts[] = {
     ATTEMPT(read_file), ATTEMPT(make_runnable),
     ATTEMPT(malloc),    ATTEMPT(random),
     ATTEMPT(abort),     ATTEMPT(kill_itself),
+    ATTEMPT(limit_ask), ATTEMPT(limit_set),
 };
 #define ATTEMPT_COUNT (sizeof(attempts) / sizeof(attempts[0]))
 

@@ -161,8 +161,8 @@ class Sandbox(Case):
     # what each list adds to those: allowed, refused with an errno, and the rest fatal
     ALLOWED = {
         "strict": set(),
-        "edge": {"inet", "inet6", "unix", "mkdirat"},
-        "vendor": {"inet", "inet6", "unix", "mkdirat", "listen", "unlink", "rename", "chmod",
+        "edge": {"inet", "inet6", "unix", "mkdirat", "limit_ask"},
+        "vendor": {"limit_ask", "limit_set", "inet", "inet6", "unix", "mkdirat", "listen", "unlink", "rename", "chmod",
                    "map_to_write_and_run", "make_runnable"},
     }
     REFUSED = {"strict": {"unix": "EACCES"}, "edge": {"clone3": "ENOSYS"},
