@@ -2,7 +2,7 @@
 """A whole Keyward, as `keyward up` starts it, under load by one partner: GetDeviceAccess and
 BatchGetDeviceAccess, 1 to 256 in flight, receipts durable before every answer; then twice the capacity
 offered. In the same rounds: the same HSM calls raw by as many processes as the core has workers, a unary
-echo, and fsync. `mesh_bench.py BUILD [--quick]`
+echo, and fsync. `mesh_bench.py BUILD [--quick] [--overload]`
 """
 import argparse
 import os
@@ -28,6 +28,7 @@ import measure
 from keyward_partner.join import join
 from mesh import Mesh
 from metrics import Metrics
+from overload import Overload
 
 GATEWAY = "spiffe://keyward.test/region/local/cell/a/svc/gateway"
 PATH = "/keyward.v1.DeviceAccessService/"
@@ -36,7 +37,7 @@ LOADED = 64  # in flight, where CPU is compared
 CHUNKS = 4  # messages of a stream in flight
 OPEN_CHANNELS = 8  # more calls at once than the gateway lets one caller have
 OPEN_TIMEOUT_MS = 1000
-PENS, ROUND_S, ROUNDS, BUDGET_S, OVERLOAD_BUDGET_S = 1000, 1, 5, 150, 30
+PENS, ROUND_S, ROUNDS, BUDGET_S = 1000, 1, 5, 150
 FSYNCS = 100
 SERVICES = {"gateway": "keyward-gateway", "authz": "keyward-authz", "orchestrator": "keyward-orchestrator",
             "core": "keyward-cryptocore", "hsm": "keyward-hsm-worker"}
@@ -59,7 +60,7 @@ class Customer:
         self.directory = join(mesh.target, invitation, mesh.temporary / "partner").directory
         officer.grant(partner, batch=batch)
         station.close()
-        officer.close()
+        self.officer, self.partner, self.device = officer, partner, items[0].device
         self._requests = [pb.GetDeviceAccessRequest(device_id=item.device_id, epoch=1,
                                                     purpose=actors.PURPOSE) for item in items]
 
@@ -106,22 +107,22 @@ class Target:
                 raise measure.Replaced(name)
         return groups
 
-    def unary(self, in_flight):
-        return self._sample([*self._unary, "mode=closed", "in_flight=%d" % in_flight,
+    def unary(self, in_flight, prefix=()):
+        return self._sample(prefix, [*self._unary, "mode=closed", "in_flight=%d" % in_flight,
                              "channels=%d" % -(-in_flight // edge_bench.STREAMS_MAX)])
 
-    def overload(self, rate):
-        return self._sample([*self._unary, "mode=open", "rate=%d" % rate, "channels=%d" % OPEN_CHANNELS,
+    def overload(self, rate, prefix=()):
+        return self._sample(prefix, [*self._unary, "mode=open", "rate=%d" % rate, "channels=%d" % OPEN_CHANNELS,
                              "timeout_ms=%d" % OPEN_TIMEOUT_MS])
 
     def batch(self, in_flight):
         items = max(1, in_flight // CHUNKS)
-        return self._sample(["path=%sBatchGetDeviceAccess" % PATH, "mode=stream", "in_flight=%d" % in_flight,
+        return self._sample((), ["path=%sBatchGetDeviceAccess" % PATH, "mode=stream", "in_flight=%d" % in_flight,
                              "items=%d" % items, "messages=%s" % self._customer.batch_messages(items)])
 
-    def _sample(self, argv):
+    def _sample(self, prefix, argv):
         groups = self.groups()
-        with measure.Process([*self._argv, *argv]) as load:
+        with measure.Process([*prefix, *self._argv, *argv]) as load:
             return measure.measure([load], groups, self._counts)
 
     def _counts(self):
@@ -208,24 +209,7 @@ def print_load(rows):
          for name, variants in (("unary", rows.unary), ("batch", rows.batch)) for n, row in variants.items()])
 
 
-def goodput(capacity, overload):
-    return measure.ratio(overload, capacity, lambda sample: sample.per_s)
-
-
-def print_overload(capacity, overload, rate):
-    print("### Mesh: twice the capacity offered (%d calls/s, at random times, %d ms each)\n" %
-          (rate, OPEN_TIMEOUT_MS))
-    measure.table(["offered", "good per s", "of capacity", "p50 ms", "p99 ms", "refused or late", "client CPU µs",
-                   "samples"],
-                  [["as many as it takes", "%.0f" % capacity.per_s, "1.00", "%.1f" % (capacity.p50_us / 1e3),
-                    "%.1f" % (capacity.p99_us / 1e3), "0 %", "%.0f" % capacity.cpu_us("load"), capacity.counts],
-                   ["twice as many", "%.0f" % overload.per_s, "%.2f" % goodput(capacity, overload),
-                    "%.1f" % (overload.p50_us / 1e3), "%.1f" % (overload.p99_us / 1e3),
-                    "%.0f %%" % (100 * overload.of(lambda sample: sample.failed)),
-                    "%.0f" % overload.cpu_us("load"), overload.counts]])
-
-
-def print_aims(rows, capacity, overload, calls_expected):
+def print_aims(rows, overload, calls_expected):
     loaded, echo_us = rows.unary[LOADED], rows.echo.cpu_us("server", "load")
     layers_us = loaded.cpu_us("gateway", "authz", "orchestrator", "core") - rows.edge.cpu_us("server")
     floor_us = 4 * rows.echo_one.p50_us + rows.raw_one.p50_us + rows.fsync.p50_us
@@ -243,37 +227,46 @@ def print_aims(rows, capacity, overload, calls_expected):
          (rows.unary[1].p50_us, rows.echo_one.p50_us, rows.raw_one.p50_us, rows.fsync.p50_us), "≤ 1.5",
          "%.2f" % (rows.unary[1].p50_us / floor_us)],
         ["HSM calls per key request", "%d" % calls_expected, "%.2f" % hsm_calls(loaded)],
-        ["goodput at twice the capacity", "≥ 0.9", "%.2f" % goodput(capacity, overload)],
+        *overload.aims(),
     ])
+
+
+def print_overload(target, customer, quick):
+    overload = Overload(target, customer.officer, customer.partner, customer.device, quick)
+    overload.print(OPEN_TIMEOUT_MS)
+    measure.table(["what", "aim", "reached"], [*overload.aims()])
 
 
 def bench(mesh, binaries, quick):
     measure.say("mesh: making %d pens and a partner" % PENS)
-    target = Target(mesh, Customer(mesh, PENS), binaries)
+    customer = Customer(mesh, PENS)
+    target = Target(mesh, customer, binaries)
     with hsm_bench.Token(binaries) as token, edge_bench.Echo(binaries) as echo:
         rows = Rows(target, token, echo)
         measure.run_rounds(rows.all(), 1 if quick else ROUNDS, BUDGET_S)
-        rate = round(2 * best(rows.unary).per_s)
-        capacity = measure.Row("capacity", lambda: target.unary(IN_FLIGHT[-1]))
-        overload = measure.Row("overload", lambda: target.overload(rate), failures_allowed=True)
-        measure.run_rounds([capacity, overload], 1 if quick else ROUNDS, OVERLOAD_BUDGET_S)
+        overload = Overload(target, customer.officer, customer.partner, customer.device, quick)
         expected = sum(token.calls.values())
         if abs(hsm_calls(rows.unary[LOADED]) - expected) > 0.5:
             raise RuntimeError("a call makes %.2f HSM calls, the raw list %d: hsm_bench.FACTS?" %
                                (hsm_calls(rows.unary[LOADED]), expected))
         print_load(rows)
-        print_overload(capacity, overload, rate)
-        print_aims(rows, capacity, overload, expected)
+        overload.print(OPEN_TIMEOUT_MS)
+        print_aims(rows, overload, expected)
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("build", type=pathlib.Path)
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--overload", action="store_true", help="nothing but twice the capacity")
     options = parser.parse_args()
     binaries = options.build / "bin"
     with Mesh(binaries / "keyward") as mesh:
-        bench(mesh, binaries, options.quick)
+        if options.overload:
+            customer = Customer(mesh, PENS // 10)
+            print_overload(Target(mesh, customer, binaries), customer, options.quick)
+        else:
+            bench(mesh, binaries, options.quick)
 
 
 if __name__ == "__main__":

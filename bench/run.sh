@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# All benches, or those named: `./run bench [--quick] [--doc] [hop] [hsm] [edge] [mesh]`. Tables go to stdout, progress to
+# All benches, or those named: `./run bench [--quick] [--doc] [hop] [hsm] [edge] [mesh] [overload]`. Tables go to stdout, progress to
 # stderr. Everything is bounded in time (about 6 minutes; --quick: 90 s) and ends what it started. --doc also puts the
 # tables into docs/performance.md, below its line "## The run".
 set -euo pipefail
@@ -13,7 +13,7 @@ for word in "$@"; do
     case "$word" in
     --quick) quick=(--quick) ;;
     --doc) doc=docs/performance.md ;;
-    hop | hsm | edge | mesh) parts+=("$word") ;;
+    hop | hsm | edge | mesh | overload) parts+=("$word") ;;
     *)
         sed -n '2,4s/^# //p' "${BASH_SOURCE[0]}" >&2
         exit 2
@@ -51,6 +51,7 @@ all() {
         printf 'bench: %s\n' "$part" >&2
         case "$part" in
         hop) hop ;;
+        overload) /usr/bin/python3 bench/mesh_bench.py "$build" --overload "${quick[@]}" ;;
         *) /usr/bin/python3 "bench/${part}_bench.py" "$build" "${quick[@]}" ;;
         esac
     done
