@@ -16,7 +16,7 @@ def sources(top):
     """Test files by stem: the path, and what the lists of tests say of it."""
     lists = "\n".join(path.read_text() for path in top.glob("tests/*/CMakeLists.txt"))
     return {path.stem: (path, re.search(r"\b%s\b" % path.stem, lists) is not None)
-            for pattern in ("tests/*/*.c", "tests/*/*.py") for path in top.glob(pattern)}
+            for pattern in ("tests/*/*.c", "tests/*/*.py", "tests/*/*.sh") for path in top.glob(pattern)}
 
 
 def complaints(page, files):
@@ -29,7 +29,7 @@ def complaints(page, files):
             yield "%s is in no CMakeLists.txt" % path.name
         text = path.read_text()
         for name in re.findall(r"\w+", names):
-            if not re.search(r"\bTest\(\w+,\s*%s[,)]|\bdef %s\(" % (name, name), text):
+            if not re.search(r"\bTest\(\w+,\s*%s[,)]|\bdef %s\(|'ok \d+ - \w+::%s'" % (name, name, name), text):
                 yield "%s has no test %s" % (path.name, name)
 
 
