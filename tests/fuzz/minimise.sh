@@ -18,7 +18,7 @@ for target in "$@"; do
     "$binary" -set_cover_merge=1 -rss_limit_mb=2048 "$merged" "$small" >/dev/null 2>&1 || echo "$target: merge failed" >&2
     find "$corpus" -type f ! -name 'seed-*' ! -name 'crash-*' -delete
     room=$((files_max - $(find "$corpus" -type f | wc -l)))
-    find "$merged" -type f ! -name 'seed-*' -printf '%s %p\n' | sort -n | head -n "$room" | cut -d' ' -f2- |
+    find "$merged" -type f ! -name 'seed-*' -printf '%f %p\n' | sort | awk -v room="$room" "NR <= room" | cut -d' ' -f2- |
         xargs -r cp -n -t "$corpus"
     rm -rf "$merged" "$small"
     printf '%s: %d files, %d bytes\n' "$target" "$(find "$corpus" -type f | wc -l)" \
