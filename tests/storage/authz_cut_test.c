@@ -277,7 +277,7 @@ static struct cut_report drill(uint32_t seeds, bool lies)
 
 Test(authz_cut, loses_nothing_that_it_acknowledged, .timeout = 1100)
 {
-    struct cut_report report = drill(15, false);
+    struct cut_report report = drill(10, false);
 
     cr_assert(zero(u32, report.findings), "%s", report.first);
     cr_assert(gt(u32, report.acknowledged, 0));

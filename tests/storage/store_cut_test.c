@@ -153,7 +153,7 @@ static const struct cut_workload workload = {
 
 Test(store_cut, loses_nothing_that_it_acknowledged, .timeout = 550)
 {
-    struct cut_report report = cut_drill_run(&workload, 25, false);
+    struct cut_report report = cut_drill_run(&workload, 12, false);
 
     cr_assert(zero(u32, report.findings), "%s", report.first);
     cr_assert(gt(u32, report.acknowledged, 0));

@@ -182,7 +182,7 @@ static void run(const char *what, void (*attempt)(struct nth *nth), enum crash_f
                       .arm = vfs_arm,
                       .fired = crash_vfs_has_failed,
                       .attempt = attempt,
-                      .sparse = 3};
+                      .sparse = 5};
 
     fault = one;
     (void)fprintf(stderr, "%s, fault %d: %llu attempts\n", what, (int)one,
@@ -241,7 +241,7 @@ Test(store_nth, closing)
 
 Test(store_nth, opening_without_memory)
 {
-    run_memory("opening", try_to_open, 41);
+    run_memory("opening", try_to_open, 97);
 }
 
 Test(store_nth, writing_without_memory)

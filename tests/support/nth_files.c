@@ -44,11 +44,6 @@ static bool fails(void)
     return true;
 }
 
-static mode_t mode_of(int flags, va_list arguments)
-{
-    return (flags & O_CREAT) != 0 ? (mode_t)va_arg(arguments, int) : 0;
-}
-
 /* One call: its real one, and the one that may fail. */
 #define WRAP(type, name, parameters, arguments)                                                    \
     type __real_##name parameters;                                                                 \
@@ -81,10 +76,12 @@ int __wrap_openat(int dir, const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, ...)
 {
     va_list arguments;
-    mode_t mode;
+    mode_t mode = 0;
 
     va_start(arguments, flags);
-    mode = mode_of(flags, arguments);
+    if ((flags & O_CREAT) != 0) {
+        mode = (mode_t)va_arg(arguments, int);
+    }
     va_end(arguments);
     return fails() ? -1 : __real_open(path, flags, mode);
 }
@@ -92,10 +89,12 @@ int __wrap_open(const char *path, int flags, ...)
 int __wrap_openat(int dir, const char *path, int flags, ...)
 {
     va_list arguments;
-    mode_t mode;
+    mode_t mode = 0;
 
     va_start(arguments, flags);
-    mode = mode_of(flags, arguments);
+    if ((flags & O_CREAT) != 0) {
+        mode = (mode_t)va_arg(arguments, int);
+    }
     va_end(arguments);
     return fails() ? -1 : __real_openat(dir, path, flags, mode);
 }
