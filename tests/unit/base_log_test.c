@@ -94,6 +94,32 @@ Test(log, hostile_values_are_escaped)
                       ",\"v\":\"a\\\"b\\\\c\\u000ad\\u001b[31m\\u007f\\u00c3\\u00a9\"}"));
 }
 
+/* A second line, a terminal's commands, text turned round, what printf obeys: all of it is text. */
+Test(log, nothing_in_a_value_is_obeyed)
+{
+    const struct kw_error err = {.reason = KW_E_SYSTEM,
+                                 .file = "a.c",
+                                 .message = "\r\n{\"level\":\"error\"}\x1b]0;x\x07%n%s%1000000d"};
+
+    KW_LOG(WARN, "m", KW_F_STR("v", "\xe2\x80\xae"), KW_F_ERR(&err));
+    cr_assert(eq(str, (char *)logged(),
+                 HEAD "\"m\"" WHERE ",\"v\":\"\\u00e2\\u0080\\u00ae\","
+                      "\"err\":\"\\u000d\\u000a{\\\"level\\\":\\\"error\\\"}"
+                      "\\u001b]0;x\\u0007%n%s%1000000d\","
+                      "\"reason\":\"SYSTEM\",\"file\":\"a.c\",\"line\":0}"));
+}
+
+Test(log, a_megabyte_is_one_short_line)
+{
+    static char text[1U << 20];
+
+    memset(text, '\x1b', sizeof(text) - 1);
+    KW_LOG(WARN, "m", KW_F_STR("v", text), KW_F_U64("after", 1));
+    assert_json(logged());
+    cr_assert(lt(sz, strlen(line), 1200));
+    cr_assert(eq(ptr, strchr(line, '\x1b'), NULL));
+}
+
 Test(log, levels_below_the_lowest_are_silent)
 {
     KW_LOG(DEBUG, "m");
