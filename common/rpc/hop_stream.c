@@ -5,6 +5,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/metrics.h"
+#include "common/rpc/handover.h"
 
 #include <grpc/byte_buffer_reader.h>
 #include <stdlib.h>
@@ -28,6 +29,7 @@ static bool start(struct kw_hop_stream *stream, const grpc_op *ops, size_t count
 
 static void free_parcel(void *parcel)
 {
+    KW_TAKEN(parcel);
     kw_hop_parcel_free(parcel);
 }
 
@@ -41,6 +43,7 @@ static void send_parcel(struct kw_hop_stream *stream, struct kw_hop_parcel *parc
     stream->stats->frames_sent += parcel->frames;
     kw_metric_add(KW_M_HOP_MESSAGES, "sent", 1);
     kw_metric_add(KW_M_HOP_FRAMES, "sent", (int64_t)parcel->frames);
+    KW_GIVEN(parcel);
     stream->sending = grpc_raw_byte_buffer_create(&slice, 1);
     grpc_slice_unref(slice);
     ops[0].data.send_message.send_message = stream->sending;

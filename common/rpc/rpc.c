@@ -2,6 +2,7 @@
  * loop. */
 #include "common/rpc/rpc.h"
 
+#include "common/rpc/handover.h"
 #include "common/rpc/tag.h"
 
 #include <grpc/grpc_security.h>
@@ -42,6 +43,7 @@ static void *pump_thread(void *context)
         if (event.type == GRPC_OP_COMPLETE) {
             struct kw_rpc_tag *tag = event.tag;
 
+            KW_TAKEN(tag);
             tag->ok = event.success != 0;
             kw_loop_post(rpc->loop, &tag->mail);
         }
@@ -152,6 +154,7 @@ struct kw_id kw_rpc_boot_id(const struct kw_rpc *rpc)
 void *kw_rpc_arm(struct kw_rpc_tag *tag)
 {
     tag->mail.deliver = deliver_tag;
+    KW_GIVEN(tag);
     return tag;
 }
 

@@ -4,6 +4,7 @@
 #include "common/rpc/verifier.h"
 
 #include "common/pki/x509.h"
+#include "common/rpc/handover.h"
 
 #include <grpc/support/alloc.h>
 #include <grpc/support/string_util.h>
@@ -50,6 +51,7 @@ static int on_verify(void *context, grpc_tls_custom_verification_check_request *
     const struct verifier *verifier = context;
     const char *pem = request->peer_info.peer_cert;
 
+    KW_TAKEN(verifier);
     (void)callback; /* for verifiers that answer later */
     (void)callback_arg;
     if (pem != NULL && kw_verifier_accepts(kw_bytes_str(pem), (const char *const *)verifier->ids,
@@ -59,6 +61,7 @@ static int on_verify(void *context, grpc_tls_custom_verification_check_request *
         *ret_status = GRPC_STATUS_UNAUTHENTICATED;
         *ret_details = gpr_strdup("the peer's certificate does not name an accepted peer");
     }
+    KW_GIVEN(verifier);
     return 1;
 }
 
@@ -72,6 +75,7 @@ static void on_destruct(void *context)
 {
     struct verifier *verifier = context;
 
+    KW_TAKEN(verifier);
     for (size_t i = 0; i < verifier->count; i++) {
         free(verifier->ids[i]);
     }
@@ -111,5 +115,6 @@ grpc_tls_certificate_verifier *kw_verifier_new(const char *const *ids)
     verifier->external.verify = on_verify;
     verifier->external.cancel = on_cancel;
     verifier->external.destruct = on_destruct;
+    KW_GIVEN(verifier);
     return grpc_tls_certificate_verifier_external_create(&verifier->external);
 }
