@@ -125,9 +125,18 @@ void kw_failure_passes(void);
 #define KW_FAILURE_PASSES() ((void)0)
 #endif
 
+/* In the builds for tests every call that may fail can be made to, before it has done anything (fault.h). */
+#ifdef KW_FAULTS
+#include "common/base/fault.h"
+#define KW_ATTEMPT(expr)                                                                           \
+    (KW_FAULT_CALL(#expr) ? kw_error_make((err), KW_E_MEMORY, __FILE__, __LINE__, "fault") : (expr))
+#else
+#define KW_ATTEMPT(expr) (expr)
+#endif
+
 #define KW_TRY(expr)                                                                               \
     do {                                                                                           \
-        struct kw_result kw_try_ = (expr);                                                         \
+        struct kw_result kw_try_ = KW_ATTEMPT(expr);                                               \
         if (!kw_ok(kw_try_)) {                                                                     \
             KW_FAILURE_PASSES();                                                                   \
             return kw_try_;                                                                        \

@@ -2,6 +2,7 @@
  * apart, and what happens when somebody leaves in the middle. */
 #include "services/authz/rpc_status.h"
 #include "tests/component/authz_fixture.h"
+#include "tests/support/faults.h"
 
 #define ITEMS_MAX 300
 
@@ -9,6 +10,7 @@ static struct authz_fixture fx;
 
 static void init(void)
 {
+    faults_off(); /* an item fails alone: authz_errors_test.c */
     authz_fixture_init(&fx);
 }
 
@@ -575,3 +577,44 @@ Test(authz_batch, a_caller_that_takes_nothing_holds_up_itself_alone, .timeout = 
     cr_assert(eq(int, answer.reason, KW_E_NONE));
     cr_assert(eq(sz, results_so_far(&answer), sent * KW_CHUNK_ITEMS_MAX));
 }
+
+#ifdef KW_FAULTS_PLANTED
+/* --- what fails here --- */
+
+/* No item is without an answer, and none is delivered that failed. */
+static void check_all(const struct answer *answer, bool fired)
+{
+    REQUIRE(answer->reason != KW_E_DEADLINE_EXCEEDED, "nobody was told");
+    for (uint64_t id = 1; answer->reason == KW_E_NONE && id <= 3; id++) {
+        const Keyward__V1__BatchAccessResult *result;
+        enum kw_reason reason = result_of(answer, id, &result);
+
+        cr_assert(fired || reason == KW_E_NONE, "%s", kw_reason_row(reason)->name);
+    }
+}
+
+Test(authz_batch, whatever_fails_every_item_is_answered)
+{
+    size_t places = 0;
+    bool fired = true;
+
+    (void)authz_grant_of_product(&fx);
+    for (uint8_t i = 1; i <= 3; i++) {
+        (void)authz_grant(&fx, device_of(i));
+    }
+    for (; fired; places++) {
+        struct chunk chunk;
+        struct question question = batch_question(&chunk, false);
+        struct answer answer = {0};
+
+        for (uint8_t i = 1; i <= 3; i++) {
+            chunk_add(&chunk, i, device_of(i));
+        }
+        faults_arm_at("services/authz/");
+        answer = authz_ask(&fx, &question);
+        fired = faults_disarm();
+        check_all(&answer, fired);
+    }
+    cr_assert(getenv("KEYWARD_FAULTS") != NULL || places > 20); /* else others have been there */
+}
+#endif

@@ -6,6 +6,7 @@
 #include "common/crypto/ecdh.h"
 #include "common/crypto/keywrap.h"
 #include "common/pki/cms.h"
+#include "tests/support/faults.h"
 
 #include <criterion/criterion.h>
 #include <signal.h>
@@ -149,8 +150,12 @@ enum kw_reason hsm_run(struct hsm_fixture *f, const struct kw_hsm_request *reque
                        struct kw_hsm_answer *ret_answer)
 {
     struct kw_hsm_answer answer;
-    struct kw_result result = kw_hsm_ceremony_run(f->ceremony, request, &answer, NULL);
+    struct kw_result result;
 
+    do {
+        faults_arm();
+        result = kw_hsm_ceremony_run(f->ceremony, request, &answer, NULL);
+    } while (faults_again(result.reason));
     if (ret_answer != NULL) {
         *ret_answer = answer;
     }
