@@ -439,7 +439,7 @@ class Overload(GatewayCase):
     def refused_for_its_place(self):
         """Four behind the queue are late, so that the gateway knows what a place costs; then one that has less time."""
         for call in self.hold(self.alice, 4, 0.5):
-            self.assertEqual(call.code(), Code.DEADLINE_EXCEEDED)
+            self.assertIn(call.code(), (Code.DEADLINE_EXCEEDED, Code.RESOURCE_EXHAUSTED))  # it may know already
         error = failure(lambda: self.alice.partner("hold", timeout=0.1))
         return details(error)[1] if error.code() == Code.RESOURCE_EXHAUSTED else None
 
