@@ -3,7 +3,7 @@
  * without sanitizers; `constant_time leak` decides on a secret, and must be reported.
  *
  * What is public in the end (the verdict, the tag) is declared to be. Key wrapping is not here:
- * OpenSSL 3.0 does it with an AES that looks tables up, which is why keys are wrapped in the HSM. */
+ * OpenSSL 3.0 does it with an AES that looks tables up. */
 #include "common/crypto/cmac.h"
 #include "common/crypto/digest.h"
 
