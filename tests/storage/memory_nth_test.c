@@ -40,7 +40,7 @@ static void attempt(struct nth *nth)
     fired = nth_disarm(nth);
     cr_assert(fired || kw_ok(result), "%s: %s", task->name, error.message);
     cr_assert(kw_ok(result) || result.reason == KW_E_MEMORY || result.reason == task->also,
-              "%s %llu: %s %s", task->name, (unsigned long long)nth->n,
+              "%s, call %llu (%s): %s %s", task->name, (unsigned long long)nth->n, nth_failed(),
               kw_reason_row(result.reason)->name, error.message);
     result = task->run(&error);
     cr_assert(kw_ok(result), "%s, again: %s", task->name, error.message);
@@ -49,8 +49,7 @@ static void attempt(struct nth *nth)
 static void run(const struct task *task)
 {
     struct nth nth = {.what = task->name,
-                      .arm = nth_memory_arm,
-                      .fired = nth_memory_fired,
+                      .kind = &nth_calls,
                       .attempt = attempt,
                       .context = (void *)(uintptr_t)task};
 

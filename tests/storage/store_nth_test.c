@@ -14,14 +14,12 @@ static enum crash_fault fault;
 static int64_t last_id;
 static const struct crash_disk_options no_cuts = {.seed = 1, .sector_size = 4096};
 
-static void vfs_arm(uint64_t n)
+static void disk_arm(uint64_t n)
 {
-    if (n == UINT64_MAX) {
-        crash_vfs_stop_failing();
-    } else {
-        crash_vfs_fail(fault, n, false);
-    }
+    crash_vfs_fail(fault, n, false);
 }
+
+static const struct nth_kind disk_calls = {disk_arm, crash_vfs_stop_failing, crash_vfs_has_failed};
 
 static void setup(void)
 {
@@ -178,11 +176,7 @@ static void try_to_close(struct nth *nth)
 
 static void run(const char *what, void (*attempt)(struct nth *nth), enum crash_fault one)
 {
-    struct nth nth = {.what = what,
-                      .arm = vfs_arm,
-                      .fired = crash_vfs_has_failed,
-                      .attempt = attempt,
-                      .sparse = 5};
+    struct nth nth = {.what = what, .kind = &disk_calls, .attempt = attempt, .sparse = 5};
 
     fault = one;
     (void)fprintf(stderr, "%s, fault %d: %llu attempts\n", what, (int)one,
@@ -199,11 +193,7 @@ static void run_all(const char *what, void (*attempt)(struct nth *nth))
 
 static void run_memory(const char *what, void (*attempt)(struct nth *nth), uint64_t sparse)
 {
-    struct nth nth = {.what = what,
-                      .arm = nth_sqlite_arm,
-                      .fired = nth_sqlite_fired,
-                      .attempt = attempt,
-                      .sparse = sparse};
+    struct nth nth = {.what = what, .kind = &nth_calls, .attempt = attempt, .sparse = sparse};
 
     fault = CRASH_FAULT_MEMORY;
     (void)fprintf(stderr, "%s, no memory: %llu attempts\n", what,

@@ -8,10 +8,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* What can be made to fail. */
+struct nth_kind {
+    void (*arm)(uint64_t n); /* the n-th call from now on fails, counted from 1 */
+    void (*disarm)(void);    /* none fails any more */
+    bool (*fired)(void);     /* has one failed since it was armed? */
+};
+
 struct nth {
-    const char *what;        /* for messages */
-    void (*arm)(uint64_t n); /* the n-th call from now on fails; 0: none */
-    bool (*fired)(void);     /* did it? */
+    const char *what; /* for messages */
+    const struct nth_kind *kind;
     /* Sets up, arms by nth_arm, acts, disarms, and checks. */
     void (*attempt)(struct nth *nth);
     void *context;
@@ -27,22 +33,23 @@ uint64_t nth_run(struct nth *nth);
 void nth_arm(const struct nth *nth);
 bool nth_disarm(const struct nth *nth);
 
-/* --- what fails: SQLite's allocations --- */
+/* --- calls that are counted ---
+ *
+ * Which ones they are is the binary's choice: SQLite's allocations (nth_sqlite.c), our own
+ * allocations (nth_memory.c) or system calls on files (nth_files.c), both by the linker's --wrap.
+ */
+extern const struct nth_kind nth_calls;
+
+/* The one that failed; "nothing" when none did. */
+const char *nth_failed(void);
+
+/* For those files: this is such a call; is it to fail? `name` is constant. Any thread. */
+bool nth_fails(const char *name);
 
 /* Once a process, before anything of SQLite. */
 void nth_sqlite_install(void);
-void nth_sqlite_arm(uint64_t n);
-bool nth_sqlite_fired(void);
 
-/* --- what fails: our own allocations, in binaries linked with kw_wrap_memory --- */
-void nth_memory_arm(uint64_t n);
-bool nth_memory_fired(void);
-
-/* --- what fails: our own system calls, in binaries linked with kw_wrap_files --- */
-
-/* With which error: ENOSPC, EIO, EMFILE … */
+/* With which error system calls fail: ENOSPC, EIO, EMFILE … */
 void nth_files_errno(int code);
-void nth_files_arm(uint64_t n);
-bool nth_files_fired(void);
 
 #endif

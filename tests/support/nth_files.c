@@ -10,36 +10,17 @@
 #include <unistd.h>
 
 static int fail_errno = EIO;
-static uint64_t fail_at;
-static uint64_t passed;
-static bool has_fired;
 
 void nth_files_errno(int code)
 {
     fail_errno = code;
 }
 
-void nth_files_arm(uint64_t n)
+static bool fails(const char *name)
 {
-    fail_at = 0;
-    if (n != UINT64_MAX) { /* else disarmed: what has fired is remembered */
-        passed = 0;
-        has_fired = false;
-        fail_at = n;
-    }
-}
-
-bool nth_files_fired(void)
-{
-    return has_fired;
-}
-
-static bool fails(void)
-{
-    if (fail_at == 0 || ++passed != fail_at) {
+    if (!nth_fails(name)) {
         return false;
     }
-    has_fired = true;
     errno = fail_errno;
     return true;
 }
@@ -50,7 +31,7 @@ static bool fails(void)
     type __wrap_##name parameters;                                                                 \
     type __wrap_##name parameters                                                                  \
     {                                                                                              \
-        return fails() ? -1 : __real_##name arguments;                                             \
+        return fails(#name) ? -1 : __real_##name arguments;                                        \
     }
 
 WRAP(ssize_t, read, (int fd, void *data, size_t len), (fd, data, len))
@@ -73,28 +54,30 @@ int __wrap_open(const char *path, int flags, ...);
 int __real_openat(int dir, const char *path, int flags, ...);
 int __wrap_openat(int dir, const char *path, int flags, ...);
 
+/* Of a file that is made: the argument that is there only then. */
+static mode_t mode_of(int flags, va_list arguments)
+{
+    return (flags & O_CREAT) != 0 ? (mode_t)va_arg(arguments, int) : 0;
+}
+
 int __wrap_open(const char *path, int flags, ...)
 {
     va_list arguments;
-    mode_t mode = 0;
+    mode_t mode;
 
     va_start(arguments, flags);
-    if ((flags & O_CREAT) != 0) {
-        mode = (mode_t)va_arg(arguments, int);
-    }
+    mode = mode_of(flags, arguments);
     va_end(arguments);
-    return fails() ? -1 : __real_open(path, flags, mode);
+    return fails("open") ? -1 : __real_open(path, flags, mode);
 }
 
 int __wrap_openat(int dir, const char *path, int flags, ...)
 {
     va_list arguments;
-    mode_t mode = 0;
+    mode_t mode;
 
     va_start(arguments, flags);
-    if ((flags & O_CREAT) != 0) {
-        mode = (mode_t)va_arg(arguments, int);
-    }
+    mode = mode_of(flags, arguments);
     va_end(arguments);
-    return fails() ? -1 : __real_openat(dir, path, flags, mode);
+    return fails("openat") ? -1 : __real_openat(dir, path, flags, mode);
 }
