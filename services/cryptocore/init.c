@@ -296,6 +296,9 @@ struct kw_result kw_core_init(const struct kw_init_config *config, struct kw_err
     struct init init = {.config = config};
     struct kw_result result = run(&init, err);
 
+    if (!kw_ok(result)) {
+        kw_hsm_ceremony_unmake(init.ceremony);
+    }
     kw_hsm_ceremony_free(init.ceremony);
     kw_buf_done(&init.root);
     for (size_t i = 0; i < KW_CORE_CA_COUNT; i++) {

@@ -153,9 +153,13 @@ void kw_ledger_serve(struct kw_ledger *ledger, struct kw_id stream, struct kw_ho
     result = kw_ledger_get(ledger, stream, &chain, &error);
     if (!kw_ok(result)) {
         KW_LOG(WARN, "receipts not served", KW_F_ERR(&error));
-        kw_hop_finish(
-            call, &(struct kw_hop_status){.reason = result.reason, .field = "", .description = ""},
-            KW_BYTES_NONE);
+        kw_hop_finish(call,
+                      &(struct kw_hop_status){.reason = kw_ledger_is_retired(ledger, stream)
+                                                            ? KW_E_STATE_CONFLICT
+                                                            : result.reason,
+                                              .field = "",
+                                              .description = ""},
+                      KW_BYTES_NONE);
         return;
     }
     kw_ledger_dismiss(chain);

@@ -46,7 +46,8 @@ struct kw_result kw_ledger_issue(struct kw_ledger *ledger, struct kw_id stream,
 void kw_ledger_resend(struct kw_ledger *ledger, struct kw_id stream, uint64_t seq);
 
 /* The orchestrator's standing call RECEIPTS came in; the ledger owns it from here. A second one
- * replaces it. */
+ * replaces it. One whose stream was away and whose chain was given up ends with STATE_CONFLICT:
+ * the orchestrator begins another. */
 void kw_ledger_serve(struct kw_ledger *ledger, struct kw_id stream, struct kw_hop_call *call);
 
 /* Signs and sends a closed checkpoint on every chain with receipts, waits (bounded by the HSM's

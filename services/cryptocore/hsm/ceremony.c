@@ -15,7 +15,8 @@
 struct kw_hsm_ceremony {
     struct kw_hsm_module module;
     struct kw_hsm_session session;
-    struct kw_arena *arena; /* of the last answer */
+    struct kw_arena *arena;  /* of the last answer */
+    struct kw_hsm_made made; /* by kw_hsm_ceremony_make */
 };
 
 struct kw_result kw_hsm_ceremony_new(const struct kw_hsm_token *token,
@@ -141,18 +142,25 @@ static void keys_unmake(struct kw_hsm_session *session, const struct kw_hsm_made
     }
 }
 
+void kw_hsm_ceremony_unmake(struct kw_hsm_ceremony *ceremony)
+{
+    if (ceremony != NULL && ceremony->made.count > 0) {
+        keys_unmake(&ceremony->session, &ceremony->made);
+        ceremony->made.count = 0;
+    }
+}
+
 struct kw_result kw_hsm_ceremony_make(struct kw_hsm_ceremony *ceremony,
                                       struct kw_bytes recovery_spki,
                                       struct kw_hsm_keys_made *ret_made, struct kw_error *err)
 {
     KW_SCOPED(kw_hsm_keys_made_done) struct kw_hsm_keys_made keys = {0};
-    struct kw_hsm_made made = {.count = 0};
     struct kw_result result;
 
     KW_TRY(token_fresh(&ceremony->session, err));
-    result = keys_make(&ceremony->session, recovery_spki, &made, &keys, err);
+    result = keys_make(&ceremony->session, recovery_spki, &ceremony->made, &keys, err);
     if (!kw_ok(result)) {
-        keys_unmake(&ceremony->session, &made);
+        kw_hsm_ceremony_unmake(ceremony);
         return result;
     }
     *ret_made = keys;

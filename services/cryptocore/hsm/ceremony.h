@@ -40,6 +40,10 @@ struct kw_result kw_hsm_ceremony_make(struct kw_hsm_ceremony *ceremony,
                                       struct kw_hsm_keys_made *ret_made, struct kw_error *err);
 void kw_hsm_keys_made_done(struct kw_hsm_keys_made *made);
 
+/* Removes the keys that this ceremony made, for a caller that could not keep what belongs to them: the token is fresh
+ * for the next try. Nothing when there are none; `ceremony` may be NULL. */
+void kw_hsm_ceremony_unmake(struct kw_hsm_ceremony *ceremony);
+
 /* The public key of a signing key, as DER SubjectPublicKeyInfo, appended to `ret_spki`. Fails:
  * HSM_KEY_MISSING, HSM_*. */
 struct kw_result kw_hsm_ceremony_public_key(struct kw_hsm_ceremony *ceremony,

@@ -48,23 +48,50 @@ static struct kw_result module_load(struct fresh *fresh, const char *path, struc
     return KW_OK;
 }
 
-static struct kw_result free_slot_find(const struct fresh *fresh, CK_SLOT_ID *ret_slot,
-                                       struct kw_error *err)
+/* What a slot holds. The greater, the more it is what we look for. */
+enum slot_state {
+    SLOT_OTHER,
+    SLOT_FREE,
+    SLOT_BEGUN, /* our label, no user PIN: an attempt failed between C_InitToken and C_InitPIN */
+    SLOT_DONE,  /* our label and a user PIN: it may hold keys */
+};
+
+static enum slot_state state_of(const struct fresh *fresh, CK_SLOT_ID slot,
+                                const unsigned char label[LABEL_LEN])
+{
+    CK_TOKEN_INFO info;
+
+    if (fresh->functions->C_GetTokenInfo(slot, &info) != CKR_OK) {
+        return SLOT_OTHER;
+    }
+    if ((info.flags & CKF_TOKEN_INITIALIZED) == 0) {
+        return SLOT_FREE;
+    }
+    if (memcmp(info.label, label, LABEL_LEN) != 0) {
+        return SLOT_OTHER;
+    }
+    return (info.flags & CKF_USER_PIN_INITIALIZED) != 0 ? SLOT_DONE : SLOT_BEGUN;
+}
+
+static struct kw_result slot_find(const struct fresh *fresh, const unsigned char label[LABEL_LEN],
+                                  CK_SLOT_ID *ret_slot, enum slot_state *ret_state,
+                                  struct kw_error *err)
 {
     CK_SLOT_ID slots[SLOTS_MAX];
     CK_ULONG count = SLOTS_MAX;
 
+    *ret_state = SLOT_OTHER;
     KW_TRY(check(fresh->functions->C_GetSlotList(CK_TRUE, slots, &count), "C_GetSlotList", err));
     for (CK_ULONG i = 0; i < count; i++) {
-        CK_TOKEN_INFO info;
+        enum slot_state state = state_of(fresh, slots[i], label);
 
-        if (fresh->functions->C_GetTokenInfo(slots[i], &info) == CKR_OK &&
-            (info.flags & CKF_TOKEN_INITIALIZED) == 0) {
+        if (state > *ret_state) {
+            *ret_state = state;
             *ret_slot = slots[i];
-            return KW_OK;
         }
     }
-    KW_FAIL(err, HSM_UNAVAILABLE, "the module has no free slot");
+    KW_ENSURE(*ret_state != SLOT_OTHER, err, HSM_UNAVAILABLE, "the module has no free slot");
+    return KW_OK;
 }
 
 static struct kw_result user_pin_set(const struct fresh *fresh, CK_SLOT_ID slot,
@@ -89,6 +116,7 @@ struct kw_result kw_hsm_fresh_token(const char *module_path, const char *label,
     KW_SCOPED(kw_secret_done) struct kw_secret so_pin = {0};
     KW_SCOPED(kw_secret_done) struct kw_secret pin = {0};
     unsigned char padded[LABEL_LEN];
+    enum slot_state state = SLOT_OTHER;
     CK_SLOT_ID slot = 0;
 
     KW_ENSURE(strlen(label) <= LABEL_LEN, err, CONFIG_INVALID, "token label is over %u bytes",
@@ -98,7 +126,10 @@ struct kw_result kw_hsm_fresh_token(const char *module_path, const char *label,
     KW_TRY(kw_secret_from_file(&so_pin, so_pin_path, err));
     KW_TRY(kw_secret_from_file(&pin, pin_path, err));
     KW_TRY(module_load(&fresh, module_path, err));
-    KW_TRY(free_slot_find(&fresh, &slot, err));
+    KW_TRY(slot_find(&fresh, padded, &slot, &state, err));
+    if (state == SLOT_DONE) {
+        return KW_OK;
+    }
     KW_TRY(check(fresh.functions->C_InitToken(slot, so_pin.slot, so_pin.len, padded), "C_InitToken",
                  err));
     return user_pin_set(&fresh, slot, &so_pin, &pin, err);
