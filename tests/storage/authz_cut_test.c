@@ -11,7 +11,6 @@
 #include "tests/support/cut_drill.h"
 
 #include <criterion/criterion.h>
-#include <criterion/new/assert.h>
 #include <stdio.h>
 
 #define OPS     48
@@ -257,9 +256,9 @@ static struct kw_result check(struct kw_tx *tx, struct kw_arena *arena, struct k
     return KW_OK;
 }
 
-static struct cut_report drill(uint32_t seeds, bool lies)
+static struct cut_workload workload(void)
 {
-    const struct cut_workload workload = {
+    return (struct cut_workload){
         .name = "authz",
         .migrations = kw_authz_migrations,
         .migration_count = kw_authz_migration_count,
@@ -271,21 +270,18 @@ static struct cut_report drill(uint32_t seeds, bool lies)
         .look = look,
         .check = check,
     };
-
-    return cut_drill_run(&workload, seeds, lies);
 }
 
 Test(authz_cut, loses_nothing_that_it_acknowledged, .timeout = 1100)
 {
-    struct cut_report report = drill(10, false);
+    const struct cut_workload tables = workload();
 
-    cr_assert(zero(u32, report.findings), "%s", report.first);
-    cr_assert(gt(u32, report.acknowledged, 0));
+    cut_drill_loses_nothing(&tables, 10);
 }
 
 Test(authz_cut, a_disk_that_lies_is_found_out, .timeout = 550)
 {
-    struct cut_report report = drill(40, true);
+    const struct cut_workload tables = workload();
 
-    cr_assert(gt(u32, report.findings, 0));
+    cut_drill_finds_lies(&tables, 40);
 }

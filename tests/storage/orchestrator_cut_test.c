@@ -231,9 +231,9 @@ static struct kw_result check(struct kw_tx *tx, struct kw_arena *arena, struct k
     return KW_OK;
 }
 
-static struct cut_report drill(uint32_t seeds, bool lies)
+static struct cut_workload workload(void)
 {
-    const struct cut_workload workload = {
+    return (struct cut_workload){
         .name = "orchestrator",
         .migrations = kw_orch_migrations,
         .migration_count = kw_orch_migration_count,
@@ -245,25 +245,20 @@ static struct cut_report drill(uint32_t seeds, bool lies)
         .look = look,
         .check = check,
     };
-    struct cut_report report;
-
-    issue_receipts();
-    report = cut_drill_run(&workload, seeds, lies);
-    forget_receipts();
-    return report;
 }
+
+TestSuite(orchestrator_cut, .init = issue_receipts, .fini = forget_receipts);
 
 Test(orchestrator_cut, loses_nothing_that_it_acknowledged, .timeout = 1100)
 {
-    struct cut_report report = drill(10, false);
+    const struct cut_workload tables = workload();
 
-    cr_assert(zero(u32, report.findings), "%s", report.first);
-    cr_assert(gt(u32, report.acknowledged, 0));
+    cut_drill_loses_nothing(&tables, 10);
 }
 
 Test(orchestrator_cut, a_disk_that_lies_is_found_out, .timeout = 550)
 {
-    struct cut_report report = drill(40, true);
+    const struct cut_workload tables = workload();
 
-    cr_assert(gt(u32, report.findings, 0));
+    cut_drill_finds_lies(&tables, 40);
 }

@@ -23,10 +23,22 @@ enum state {
     REFUSED,
 };
 
+/* What was seen over all seeds. */
+struct report {
+    uint32_t seeds;
+    uint32_t cuts;
+    uint32_t cuts_opening; /* while the store was opened: migrations, recovery */
+    uint32_t acknowledged;
+    uint32_t unknown_kept; /* never acknowledged, and there */
+    uint32_t unknown_lost;
+    uint32_t findings;
+    char first[512]; /* the first finding, and how to see it again */
+};
+
 /* One seed's run. */
 struct run {
     const struct cut_workload *workload;
-    struct cut_report *report;
+    struct report *report;
     uint64_t seed;
     struct store_fixture store;
     enum state states[OPS_MAX + 1];
@@ -38,7 +50,7 @@ static struct run *running; /* for the jobs, which have no room for it */
 
 static void finding(struct run *run, const char *what, uint32_t op, const char *detail)
 {
-    struct cut_report *report = run->report;
+    struct report *report = run->report;
 
     if (report->findings++ == 0) {
         (void)snprintf(report->first, sizeof(report->first),
@@ -287,7 +299,7 @@ static void live_to_the_end(struct run *run)
 }
 
 static void run_seed(const struct cut_workload *workload, uint64_t seed, bool lies,
-                     struct cut_report *report)
+                     struct report *report)
 {
     const struct crash_disk_options disk = {
         .seed = seed, .sector_size = seed % 2 == 0 ? 512 : 4096, .lies = lies};
@@ -317,12 +329,12 @@ static uint64_t from_environment(const char *name, uint64_t otherwise)
     return text != NULL && *text != '\0' ? strtoull(text, NULL, 10) : otherwise;
 }
 
-struct cut_report cut_drill_run(const struct cut_workload *workload, uint32_t seeds, bool lies)
+static struct report drill(const struct cut_workload *workload, uint32_t seeds, bool lies)
 {
     uint64_t first = from_environment("KEYWARD_CUT_SEED", 1);
     uint64_t count =
         getenv("KEYWARD_CUT_SEED") != NULL ? 1 : from_environment("KEYWARD_CUTS", seeds);
-    struct cut_report report = {0};
+    struct report report = {0};
 
     cr_assert(workload->ops <= OPS_MAX);
     crash_vfs_install();
@@ -336,6 +348,23 @@ struct cut_report cut_drill_run(const struct cut_workload *workload, uint32_t se
         workload->name, report.seeds, report.cuts, report.cuts_opening, report.acknowledged,
         report.unknown_kept, report.unknown_lost, report.findings);
     return report;
+}
+
+void cut_drill_loses_nothing(const struct cut_workload *workload, uint32_t seeds)
+{
+    struct report report = drill(workload, seeds, false);
+
+    cr_assert(report.findings == 0, "%s", report.first);
+    cr_assert(report.acknowledged > 0, "%s: nothing was acknowledged in %u seeds", workload->name,
+              report.seeds);
+}
+
+void cut_drill_finds_lies(const struct cut_workload *workload, uint32_t seeds)
+{
+    struct report report = drill(workload, seeds, true);
+
+    cr_assert(report.findings > 0, "%s: in %u seeds nothing was missed on a disk that lies",
+              workload->name, report.seeds);
 }
 
 /* --- for workloads --- */
