@@ -3,18 +3,18 @@
 Only processes below our own `keyward up` are touched, by their id.
 """
 import collections
-import os
 import pathlib
 import random
 import re
 import signal
+import sys
 import threading
-import urllib.request
 
-SERVICES = ("gateway", "authz", "orchestrator", "cryptocore")
-PROGRAMS = {**{name: "keyward-" + name for name in SERVICES}, "worker": "keyward-hsm-worker", "redis": "redis-server"}
+sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1] / "interop")]
+
+from processes import PROGRAMS, SERVICES, Processes, send
+
 KILL, PAUSE = "kill", "pause"
-COMM_LEN = 15  # of the name in /proc/PID/stat
 POLL_S = 0.01
 PAUSE_S = (0.2, 6.5)  # beyond what a capsule lives
 SEVERAL = 0.15  # of the kills take two or three at once
@@ -34,59 +34,6 @@ def plan(seed, seconds, kills, pauses=0):
         length = dice.uniform(*PAUSE_S)
         faults.append(Fault(dice.uniform(0.5, seconds), PAUSE, (dice.choice(SERVICES),), round(length, 2)))
     return sorted(faults)
-
-
-def children(pid):
-    """Ids of the processes right below one, with their names as the kernel cuts them off."""
-    try:
-        lists = [path.read_text() for path in pathlib.Path("/proc/%d/task" % pid).glob("*/children")]
-    except OSError:
-        return  # gone meanwhile
-    for child in " ".join(lists).split():
-        try:
-            name, _, fields = pathlib.Path("/proc", child, "stat").read_text().partition("(")[2].rpartition(")")
-        except OSError:
-            continue  # gone meanwhile
-        if fields.split()[0] not in "ZX":
-            yield int(child), name
-
-
-class Processes:
-    """The mesh's processes, as they are now."""
-
-    def __init__(self, mesh):
-        self._mesh = mesh
-
-    def find(self, part):
-        """Ids of a part; several of "worker", none while it is gone."""
-        parent = self._mesh.pid
-        if part == "worker":
-            core = self.find("cryptocore")
-            parent = core[0] if core else -1
-        return [pid for pid, name in children(parent) if name == PROGRAMS[part][:COMM_LEN]]
-
-    def is_ready(self, service):
-        try:
-            with urllib.request.urlopen(self._mesh.metrics_url(service) + "/readyz", timeout=1) as page:
-                return page.status == 200
-        except OSError:  # not there, or not ready
-            return False
-
-    def missing(self, workers):
-        """The parts that are not there or not ready."""
-        return [part for part, there in (("worker", len(self.find("worker")) >= workers),
-                                         ("redis", bool(self.find("redis"))),
-                                         *((service, self.is_ready(service)) for service in SERVICES)) if not there]
-
-    def all_ready(self, workers):
-        return not self.missing(workers)
-
-
-def send(pid, number):
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        pass  # it died before we came
 
 
 class Nemesis(threading.Thread):

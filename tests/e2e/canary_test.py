@@ -33,19 +33,18 @@ import actors
 from keyward_partner import errors
 from keyward_partner.client import Client
 from keyward_partner.join import join
-from keyward_partner.names import new_request_id, resource_name
+from keyward_partner.names import resource_name
 from keyward_partner.pen import Handshake
 from keyward_partner.primitives import derive_partner_key
 from mesh import Mesh
-from metrics import Metrics
+from processes import PROGRAMS, SERVICES, descendants
 
 EPOCH = 1
 PENS = 4
 AT_ONCE = 8
 WINDOW = 16  # of a key: half of it is a find, too
 TIMEOUT_S = 60
-SERVICES = ("gateway", "authz", "orchestrator", "cryptocore")
-WORKER = "keyward-hsm-worker"
+WORKER = PROGRAMS["worker"]
 
 
 # --- what to look for ---
@@ -116,22 +115,6 @@ def private_number(path):
 
 
 # --- where to look ---
-
-def processes(pid):
-    """Of a mesh: {pid: name}, the one that started all among them."""
-    parents, names = {}, {}
-    for entry in pathlib.Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            names[int(entry.name)] = pathlib.Path(
-                (entry / "cmdline").read_text().replace(" ", "\0").split("\0")[0]).name
-    found, fresh = {}, [pid]
-    while fresh:
-        parent = fresh.pop()
-        found[parent] = names[parent]
-        fresh += [child for child in parents if parents[child] == parent]
-    return found
-
 
 def redis_dump(path):
     """All keys and values, as Redis serialises them."""
@@ -277,7 +260,7 @@ class Story:
         (self.exports / "refusals").write_text("\n".join(self.refusals))
         self.redis_keys, dump = redis_dump(self.mesh.directory / "run" / "redis.sock")
         (self.exports / "redis").write_bytes(dump)
-        self.processes = processes(self.mesh.pid)
+        self.processes = {self.mesh.pid: "keyward", **dict(descendants(self.mesh.pid))}
         self.pages()
 
     def pages(self):
@@ -286,11 +269,10 @@ class Story:
             for page in ("cmdline", "environ"):
                 data = pathlib.Path("/proc/%d/%s" % (pid, page)).read_bytes()
                 (self.exports / ("%s-%d" % (page, pid))).write_bytes(data)
-            if name.removeprefix("keyward-") in SERVICES:
-                url = Metrics(pid)._url
-                for page in ("/metrics", "/readyz", "/livez"):
-                    with urllib.request.urlopen(url.replace("/metrics", page), timeout=5) as answer:
-                        (self.exports / (name + page.replace("/", "-"))).write_bytes(answer.read())
+        for service in SERVICES:
+            for page in ("/metrics", "/readyz", "/livez"):
+                with urllib.request.urlopen(self.mesh.metrics_url(service) + page, timeout=5) as answer:
+                    (self.exports / (service + page.replace("/", "-"))).write_bytes(answer.read())
 
     def files(self):
         """All that the mesh wrote and gave away."""

@@ -8,7 +8,6 @@ import pathlib
 import signal
 import sys
 import tempfile
-import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "interop"))
@@ -24,50 +23,11 @@ from keyward_partner.client import Client
 from keyward_partner.errors import KeywardError
 from keyward_partner.join import join
 from keyward_partner.names import new_request_id
-from mesh import Mesh
+from mesh import Mesh, eventually
 from metrics import Metrics
+from processes import SERVICES, Processes, send
 
-PATIENCE_S = 60
 EPOCH = 1
-SERVICES = ("gateway", "authz", "orchestrator", "cryptocore")
-
-
-def eventually(what, condition):
-    """The condition's value, once it is true."""
-    end = time.monotonic() + PATIENCE_S
-    while not (value := condition()):
-        if time.monotonic() > end:
-            raise AssertionError("not in time: " + what)
-        os.sched_yield()
-    return value
-
-
-def children(pid):
-    """Processes below this one: pid and the program's name."""
-    for entry in pathlib.Path("/proc").glob("[0-9]*"):
-        try:
-            fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            if int(fields[1]) == pid:
-                yield int(entry.name), pathlib.Path(os.readlink(entry / "exe")).name
-        except (FileNotFoundError, ProcessLookupError):
-            continue  # gone meanwhile
-
-
-def descendant(pid, name):
-    for child, program in children(pid):
-        found = child if program == name else descendant(child, name)
-        if found:
-            return found
-    return None
-
-
-def kill(pid):
-    """Hard; nothing happens when there is no such process (any more)."""
-    try:
-        if pid:
-            os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
 class Story:
@@ -75,6 +35,7 @@ class Story:
 
     def __init__(self, case, **environment):
         self.mesh = case.enterContext(Mesh(BINARY, **environment))
+        self.processes = Processes(self.mesh)
         self.officer = actors.Officer(self.mesh)
         case.addCleanup(self.officer.close)
         self.directory = pathlib.Path(case.enterContext(tempfile.TemporaryDirectory()))
@@ -142,7 +103,7 @@ class Renewal(unittest.TestCase):
             eventually("%s renews" % service,
                        lambda: self.generation(story, service) == service + ".b")
         # A new process shows the new certificate to neighbours that were there before.
-        kill(descendant(story.mesh.pid, "keyward-authz"))
+        send(story.processes.first("authz"), signal.SIGKILL)
         eventually("served again", lambda: story.refusal() is None)
 
 
@@ -150,7 +111,7 @@ class Counting(unittest.TestCase):
     """Every service counts what it handled, and the core what it proves."""
 
     def metrics(self, story, service):
-        return Metrics(descendant(story.mesh.pid, "keyward-" + service)).read()
+        return Metrics.at(story.mesh.metrics_url(service)).read()
 
     def test_calls_are_counted_in_every_layer(self):
         story = Story(self)
@@ -192,7 +153,7 @@ class HsmLost(unittest.TestCase):
 
     def lost(self, story):
         """No worker is left; those that had the token open are ended."""
-        kill(descendant(story.mesh.pid, "keyward-hsm-worker"))
+        send(story.processes.first("worker"), signal.SIGKILL)
         error = story.refusal()
         return error is not None and error.code == Code.UNAVAILABLE and \
             story.layer("cryptocore").state == status_service_pb2.SERVING_STATE_NOT_SERVING

@@ -14,16 +14,15 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "interop"))
 
-from mesh import Mesh
+from mesh import Mesh, eventually
+from processes import Processes
 
 TOUR_S = 120
 CALL_S = 90
-RECOVERY_S = 60
 
 
 def environment(**more):
@@ -327,28 +326,13 @@ class World(unittest.TestCase):
 
     # the mesh
 
-    def service(self, name):
-        """Process id of a service of this mesh."""
-        pattern = str(self.mesh.directory / "config" / (name + ".yaml"))
-        for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
-            try:
-                if pattern in path.read_text():
-                    return int(path.parent.name)
-            except OSError:
-                pass  # it has just ended
-        return None
-
-    def until(self, condition):
-        end = time.monotonic() + RECOVERY_S
-        while not condition():
-            self.assertLess(time.monotonic(), end, "it did not come in time")
-
     def test_up_restarts_what_dies(self):
         for name in ("cryptocore", "gateway"):
-            died = self.service(name)
+            processes = Processes(self.mesh)
+            died = processes.first(name)
             os.kill(died, signal.SIGKILL)
-            self.until(lambda: self.service(name) not in (None, died))
-            self.until(lambda: self.keyward("status").returncode == 0)
+            eventually("%s is back" % name, lambda: processes.first(name) not in (None, died))
+            eventually("the status is well again", lambda: self.keyward("status").returncode == 0)
         ended = self.keyward("device", "list", "--page-size=1", check=True)
         self.assertIn("devices/dev_", ended.stdout)
         self.keyward("partner", "invite", self.partner(), "--dir=new-invitation", check=True)

@@ -10,23 +10,15 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 
 sys.path[:0] = [str(pathlib.Path(__file__).parent.parent / name) for name in ("interop", "chaos")]
 
-import nemesis
-from mesh import Mesh
+from mesh import Mesh, eventually
+from nemesis import returns
+from processes import PROGRAMS, Processes, is_alive, send
 
-PATIENCE_S = 60
-
-
-def eventually(what, condition):
-    end = time.monotonic() + PATIENCE_S
-    while not condition():
-        if time.monotonic() > end:
-            raise AssertionError("not in time: " + what)
-        os.sched_yield()
+UP_S = 60
 
 
 class Supervision(unittest.TestCase):
@@ -35,7 +27,7 @@ class Supervision(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.mesh = Mesh(BINARY, KEYWARD_FAILPOINTS="store.after_migration=abort")
-        cls.processes = nemesis.Processes(cls.mesh)
+        cls.processes = Processes(cls.mesh)
 
     @classmethod
     def tearDownClass(cls):
@@ -43,7 +35,7 @@ class Supervision(unittest.TestCase):
         shutil.rmtree(cls.mesh.temporary)
 
     def pids(self):
-        return {pid for part in nemesis.PROGRAMS for pid in self.processes.find(part)}
+        return {pid for part in PROGRAMS for pid in self.processes.find(part)}
 
     def test_a_failpoint_is_for_the_first_life(self):
         eventually("all are ready", lambda: self.processes.all_ready(1))
@@ -54,30 +46,22 @@ class Supervision(unittest.TestCase):
         eventually("all are ready", lambda: self.processes.all_ready(1))
         workers, killed = len(self.processes.find("worker")), self.pids()
         for pid in killed:
-            nemesis.send(pid, signal.SIGKILL)
+            send(pid, signal.SIGKILL)
         eventually("all are ready again", lambda: self.processes.all_ready(workers) and not killed & self.pids())
-        self.assertEqual(sorted(nemesis.returns(self.mesh.said())),
+        self.assertEqual(sorted(returns(self.mesh.said())),
                          ["authz", "cryptocore", "gateway", "orchestrator", "redis"])
 
     def test_one_that_is_killed_again_and_again_comes_back(self):
-        before = len(nemesis.returns(self.mesh.said())["authz"])
+        before = len(returns(self.mesh.said())["authz"])
         for times in range(6):  # once more than it may die by itself
-            nemesis.send(self.processes.find("authz")[0], signal.SIGKILL)
-            eventually("authz is back", lambda: len(nemesis.returns(self.mesh.said())["authz"]) > before + times)
+            send(self.processes.find("authz")[0], signal.SIGKILL)
+            eventually("authz is back", lambda: len(returns(self.mesh.said())["authz"]) > before + times)
 
     def test_z_nothing_outlives_a_killed_up(self):
         pids = self.pids()
-        self.assertGreaterEqual(len(pids), len(nemesis.PROGRAMS))
+        self.assertGreaterEqual(len(pids), len(PROGRAMS))
         os.kill(self.mesh.pid, signal.SIGKILL)
-        eventually("all have ended", lambda: not any(self.lives(pid) for pid in pids))
-
-    @staticmethod
-    def lives(pid):
-        """And is no zombie that waits for init."""
-        try:
-            return pathlib.Path("/proc/%d/stat" % pid).read_text().rpartition(")")[2].split()[0] not in "ZX"
-        except OSError:
-            return False
+        eventually("all have ended", lambda: not any(is_alive(pid) for pid in pids))
 
 
 class Start(unittest.TestCase):
@@ -90,7 +74,7 @@ class Start(unittest.TestCase):
             core.write_text("#!/bin/sh\n[ \"$1\" != init ] || exec %s-cryptocore \"$@\"\n%s\n" % (BINARY, script))
             core.chmod(0o755)
             return subprocess.run([pathlib.Path(tmp, "keyward"), "up", "--dir=%s/mesh" % tmp, *words], text=True,
-                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=PATIENCE_S)
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=UP_S)
 
     def test_a_part_that_never_becomes_ready_ends_it(self):
         ended = self.up("exec tail -f /dev/null", "--start-ms=500")

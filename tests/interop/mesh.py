@@ -13,6 +13,17 @@ import time
 START_S = 90
 STOP_S = 60
 LOG_TAIL_BYTES = 4000
+PATIENCE_S = 60
+
+
+def eventually(what, condition):
+    """The condition's value, once it is true."""
+    end = time.monotonic() + PATIENCE_S
+    while not (value := condition()):
+        if time.monotonic() > end:
+            raise AssertionError("not in time: " + what)
+        os.sched_yield()
+    return value
 
 
 class Mesh:

@@ -5,7 +5,14 @@ import urllib.request
 
 
 class Metrics:
-    """The /metrics page of a process, found among the ports it listens on."""
+    """The /metrics page of a process, found among the ports it listens on: by root alone, when it is one of ours."""
+
+    @classmethod
+    def at(cls, url):
+        """That of a service whose `Mesh.metrics_url` this is."""
+        page = cls.__new__(cls)
+        page._url = url + "/metrics"
+        return page
 
     def __init__(self, pid):
         for port in self._listening(pid):
