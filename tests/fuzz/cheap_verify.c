@@ -2,11 +2,29 @@
  * common/crypto/sign.c and common/pki/trust.c. A signature counts unless its last byte is 0xee, a certificate unless its
  * fingerprint begins with it: what a mutator makes gets past the first check, and the code behind it is reached a
  * thousand times a second. */
+#include "tests/fuzz/cheap_verify.h"
+
 #include "common/crypto/sign.h"
 #include "common/pki/trust.h"
 #include "tests/fuzz/fuzz.h"
 
 #define BAD 0xee
+
+const struct kw_verify_trust *kw_fuzz_evidence_trust(void)
+{
+    static struct kw_verify_trust trust;
+    static struct kw_buf root;
+    static struct kw_buf checkpoint;
+
+    if (trust.trust_domain == NULL) {
+        root = kw_fuzz_load("keys/evidence.root.pem");
+        checkpoint = kw_fuzz_load("keys/evidence.checkpoint.der");
+        trust = (struct kw_verify_trust){.root = kw_buf_bytes(&root),
+                                         .checkpoint = kw_buf_bytes(&checkpoint),
+                                         .trust_domain = "keyward.test"};
+    }
+    return &trust;
+}
 
 struct kw_result kw_ecdsa_sign(const struct kw_private_key *key, struct kw_bytes message,
                                struct kw_signature *ret_signature, struct kw_error *err)

@@ -3,20 +3,8 @@
  * behind them is reached. That a wrong signature is a finding is tests/unit/cli_verify_test.c's to show.
  */
 #include "cli/evidence.h"
+#include "tests/fuzz/cheap_verify.h"
 #include "tests/fuzz/fuzz.h"
-
-static struct kw_verify_trust trust;
-static struct kw_buf root;
-static struct kw_buf checkpoint;
-
-static void set_up(void)
-{
-    root = kw_fuzz_load("keys/evidence.root.pem");
-    checkpoint = kw_fuzz_load("keys/evidence.checkpoint.der");
-    trust = (struct kw_verify_trust){.root = kw_buf_bytes(&root),
-                                     .checkpoint = kw_buf_bytes(&checkpoint),
-                                     .trust_domain = "keyward.test"};
-}
 
 static void read_findings(struct kw_verify *verifier)
 {
@@ -44,10 +32,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct kw_error err = {0};
     const char *path = kw_fuzz_file("evidence", KW_BYTES(data, size));
 
-    if (trust.trust_domain == NULL) {
-        set_up();
-    }
-    if (kw_fuzz_accepted(kw_evidence_verify(path, &trust, &verifier, &err), &err)) {
+    if (kw_fuzz_accepted(kw_evidence_verify(path, kw_fuzz_evidence_trust(), &verifier, &err),
+                         &err)) {
         read_findings(verifier);
         kw_verify_free(verifier);
     }

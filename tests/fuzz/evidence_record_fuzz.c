@@ -1,21 +1,8 @@
 /* The records of evidence, without the file around them: the verifier is fed records (a byte of type, then the record
  * behind its length), so that what base64 hides from a mutator lies open.
  */
-#include "cli/verify.h"
+#include "tests/fuzz/cheap_verify.h"
 #include "tests/fuzz/fuzz.h"
-
-static struct kw_verify_trust trust;
-static struct kw_buf root;
-static struct kw_buf checkpoint;
-
-static void set_up(void)
-{
-    root = kw_fuzz_load("keys/evidence.root.pem");
-    checkpoint = kw_fuzz_load("keys/evidence.checkpoint.der");
-    trust = (struct kw_verify_trust){.root = kw_buf_bytes(&root),
-                                     .checkpoint = kw_buf_bytes(&checkpoint),
-                                     .trust_domain = "keyward.test"};
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -25,10 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint64_t records = 0;
     size_t found;
 
-    if (trust.trust_domain == NULL) {
-        set_up();
-    }
-    KW_FUZZ_MUST(kw_verify_new(&trust, &span, &verifier, NULL));
+    KW_FUZZ_MUST(kw_verify_new(kw_fuzz_evidence_trust(), &span, &verifier, NULL));
     while (input.rest.len > 0) {
         Keyward__V1__VerificationRecordType type =
             (Keyward__V1__VerificationRecordType)(kw_fuzz_u8(&input) % 8);
