@@ -38,7 +38,7 @@ void fault_down(void);
 /* Opens the token in this process, as a worker does, self-test included. */
 void fault_open(void);
 
-/* Runs one request in this process; true when it succeeded. The answer is gone; its reason is not. */
+/* Runs one request in this process. What became of it, KW_E_NONE when it succeeded; the answer is gone. */
 enum kw_reason fault_run(const struct kw_hsm_request *request);
 
 /* Starts workers; fault_pool_start waits until all are ready. */

@@ -3,10 +3,11 @@
 #
 #     run.sh TARGET [SECONDS]
 #
-# KW_FUZZ_BINARY: another binary than build/fuzz/fuzz/<target>_fuzz; KW_FUZZ_RUNS: stops after so many. Fails, beside for what was found, when the target
-# was slow (executions per second of its own CPU time, so that a busy machine is not to blame) or saw little of the code
-# (libFuzzer's features): then the time was not worth much. What it found new stays in build/fuzz/work/<target>/corpus;
-# what it failed on is named.
+# KW_FUZZ_BINARY: another binary than build/fuzz/fuzz/<target>_fuzz; KW_FUZZ_RUNS: stops after so many.
+#
+# Fails, beside for what was found, when the target was slow (executions per second of its own CPU time, so that a busy
+# machine is not to blame) or saw little of the code (libFuzzer's features): then the time was not worth much. What it
+# found new stays in build/fuzz/work/<target>/corpus; what it failed on is named.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
