@@ -198,6 +198,7 @@
 #define KW_EDGE_AGE_JITTER_PERCENT 10U
 #define KW_EDGE_AGE_GRACE_MS       300000U /* from GOAWAY to the cut */
 #define KW_EDGE_GOAWAY_MS          1000U   /* longest wait for the PING between the two GOAWAYs */
+#define KW_EDGE_PAUSE_MS           25U     /* nothing is read where calls are too many */
 #define KW_EDGE_CLOSE_MS           2000U   /* to write the last bytes of a refused connection */
 #define KW_EDGE_ACCEPT_RETRY_MS                                                                    \
     100U /* after a connection could not be taken for want of memory                               \

@@ -100,6 +100,9 @@ static void answer(struct kw_serving *serving, const struct kw_hop_status *statu
     struct kw_edge_status edge = {
         .code = KW_GRPC_OK, .trailers = &trailer, .trailer_count = receipt != NULL ? 1 : 0};
 
+    if (status->reason == KW_E_RATE_LIMITED) {
+        kw_edge_pause(serving->call);
+    }
     if (status->reason != KW_E_NONE) {
         edge.code = kw_reason_row(status->reason)->grpc_code;
         edge.message = kw_status_message(&details);

@@ -186,6 +186,11 @@ class Server:
         with open("/proc/%d/schedstat" % self.process.pid) as file:
             return int(file.read().split()[0]) / 1e9
 
+    def reads(self):
+        """How often it has read from anything."""
+        with open("/proc/%d/io" % self.process.pid) as file:
+            return int(re.search(r"syscr: (\d+)", file.read()).group(1))
+
     def rss_kib(self):
         with open("/proc/%d/status" % self.process.pid) as file:
             return int(re.search(r"VmRSS:\s+(\d+)", file.read()).group(1))

@@ -3,20 +3,26 @@
 
     edge_test.py PATH_OF_EDGE_ECHO [unittest arguments]
 """
+import contextlib
+import select
 import socket
 import ssl
 import subprocess
 import sys
 import threading
+import time
 import unittest
 
 import grpc
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from edge_frames import (ACK, DATA, END_HEADERS, END_STREAM, HEADERS, PING, Connection, Inflater, frame, message,
+                         request)
 from edge_support import TIMEOUT_S, EdgeCase, Server, World, eventually, stream, unary, write
 
 BINARY = sys.argv.pop(1)
 BODY_LEN_MAX = 256 * 1024
+PAUSE_S = 0.025  # KW_EDGE_PAUSE_MS
 
 
 class Unary(EdgeCase):
@@ -375,6 +381,10 @@ class Reload(EdgeCase):
         eventually(lambda: self.server.reloads("ok") > reloaded, "repaired")
 
 
+def pongs(frames):
+    return sum(f[0] == PING and f[1] == ACK for f in frames)
+
+
 class CallLimit(EdgeCase):
     LIMITS = ("calls=3",)
 
@@ -386,6 +396,52 @@ class CallLimit(EdgeCase):
         eventually(lambda: self.over() is None, "there is room again")
         for call in held:
             call.cancel()
+
+    def test_who_asks_too_much_is_heard_less_often(self):
+        """A hundred calls too many, each sent by itself, cost a read for each pause that it took, and not a hundred."""
+        with self.full(), Connection(self.server) as connection:
+            begin, reads = time.monotonic(), self.server.reads()
+            for i in range(100):
+                self.ask(connection, i)
+                select.select([], [], [], 0.001)
+            self.assertAllRefused(connection, 100)
+            pauses = (time.monotonic() - begin) / PAUSE_S
+            self.assertLess(self.server.reads() - reads, pauses + 5)
+
+    def test_others_are_heard_meanwhile(self):
+        with self.full(), Connection(self.server) as greedy, Connection(self.server) as other:
+            self.assertTrue(any([self.other_is_first(greedy, other, i) for i in range(20)]))
+
+    def other_is_first(self, greedy, other, number):
+        """One is refused and pings, then the other pings. Is the other's answer there alone?"""
+        self.ask(greedy, number)
+        self.assertAllRefused(greedy, number + 1)
+        for connection in (greedy, other):
+            connection.send(frame(PING, payload=bytes(8)))
+        self.assertEqual(pongs(other.read_until(lambda frames: pongs(frames) > number)), number + 1)
+        alone = pongs(greedy.read_until(lambda frames: pongs(frames) > number, timeout_s=0.001)) == number
+        self.assertEqual(pongs(greedy.read_until(lambda frames: pongs(frames) > number)), number + 1, "the pause ends")
+        return alone
+
+    @contextlib.contextmanager
+    def full(self):
+        """As many calls as there may be."""
+        held = [unary(self.channel, "Hold").future(b"", timeout=TIMEOUT_S) for _ in range(3)]
+        eventually(self.over, "the limit is reached")
+        yield
+        for call in held:
+            call.cancel()
+
+    @staticmethod
+    def ask(connection, number):
+        stream = 2 * number + 1
+        connection.send(frame(HEADERS, END_HEADERS, stream, request()) + frame(DATA, END_STREAM, stream, message(b"")))
+
+    def assertAllRefused(self, connection, count):
+        frames = connection.read_until(lambda frames: sum(f[0] == HEADERS for f in frames) == count)
+        inflater = Inflater()
+        codes = [inflater.decode(f[3])["grpc-status"] for f in frames if f[0] == HEADERS]
+        self.assertEqual(codes, [str(grpc.StatusCode.RESOURCE_EXHAUSTED.value[0])] * count)
 
     def over(self):
         try:

@@ -211,6 +211,9 @@ static void deliver_new(struct kw_edge_call *call)
         return;
     }
     reason = refusal(call);
+    if (reason == KW_E_RATE_LIMITED) {
+        kw_edge_pause(call);
+    }
     if (reason != KW_E_NONE) {
         kw_edge_call_fail(call, reason);
     } else {
@@ -356,6 +359,11 @@ void kw_edge_serve(struct kw_edge_call *call, void *user)
     call->phase = KW_EDGE_CALL_SERVED;
     call->user = user;
     call->connection->edge->held++;
+}
+
+void kw_edge_pause(struct kw_edge_call *call)
+{
+    kw_edge_connection_pause(call->connection);
 }
 
 void kw_edge_set_deadline(struct kw_edge_call *call, uint64_t deadline_ns)

@@ -235,6 +235,16 @@ void kw_edge_connection_read(struct kw_edge_connection *conn, bool on)
     }
 }
 
+/* A pause is not made longer: it ends, whatever is refused meanwhile. */
+void kw_edge_connection_pause(struct kw_edge_connection *conn)
+{
+    if (conn->paused_until_ns == 0) {
+        conn->paused_until_ns = kw_clock_mono_ns() + KW_EDGE_PAUSE_MS * KW_EDGE_NS_PER_MS;
+        kw_edge_connection_read(conn, false);
+        kw_edge_output_mark(conn); /* which sets the timer */
+    }
+}
+
 /* --- the beginning --- */
 
 static void link_connection(struct kw_edge *edge, struct kw_edge_connection *conn)

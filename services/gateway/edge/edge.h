@@ -159,6 +159,11 @@ size_t kw_edge_connections(const struct kw_edge *edge);
 /* Accepts the call; `user` comes with each later event. Only from `open`. */
 void kw_edge_serve(struct kw_edge_call *call, void *user);
 
+/* Whoever asks for more than there is is listened to less often: nothing is read from this call's
+ * connection for KW_EDGE_PAUSE_MS. What comes meanwhile is read, refused and answered together,
+ * which costs a part of doing so for each. Answers to earlier calls do not wait. */
+void kw_edge_pause(struct kw_edge_call *call);
+
 /* Makes the deadline earlier, never later: the method's cap or default. At the deadline the edge
  * answers DEADLINE_EXCEEDED and cancels. */
 void kw_edge_set_deadline(struct kw_edge_call *call, uint64_t deadline_ns);

@@ -110,7 +110,7 @@ struct kw_edge_connection {
     uv_shutdown_t shutdown;
     struct kw_flush flush;
     struct kw_edge_timer timer;  /* watch.c */
-    struct kw_edge_timer resume; /* more to write than one turn allows */
+    struct kw_edge_timer resume; /* more to write than one turn allows, or the pause is over */
 
     struct kw_edge_address address;
     struct kw_edge_peer peer;
@@ -146,6 +146,7 @@ struct kw_edge_connection {
     uint64_t header_since_ns; /* since when a header block is unfinished; 0: none is */
     int32_t header_stream;    /* whose it is */
     uint64_t write_since_ns;  /* since when a write is pending; 0: none is */
+    uint64_t paused_until_ns; /* nothing is read before; 0: it is not paused */
     uint64_t age_due_ns;
 };
 
@@ -212,6 +213,7 @@ void kw_edge_connection_finish(struct kw_edge_connection *conn);
 /* Closes at once. The calls' `cancel` comes from the close callback, never from here. */
 void kw_edge_connection_cut(struct kw_edge_connection *conn);
 void kw_edge_connection_read(struct kw_edge_connection *conn, bool on);
+void kw_edge_connection_pause(struct kw_edge_connection *conn);
 
 /* --- output.c --- */
 void kw_edge_output_init(struct kw_edge_connection *conn);

@@ -142,13 +142,24 @@ static void shut(struct kw_edge_connection *conn)
     }
 }
 
+/* The timer may be set already, for earlier: then this is asked again. */
+static bool is_paused(struct kw_edge_connection *conn)
+{
+    if (conn->paused_until_ns <= kw_clock_mono_ns()) {
+        conn->paused_until_ns = 0;
+    } else if (conn->resume.place == 0) {
+        kw_edge_set_timer(conn->edge, &conn->resume, conn->paused_until_ns);
+    }
+    return conn->paused_until_ns != 0;
+}
+
 static void after_write(struct kw_edge_connection *conn)
 {
     if (conn->phase == KW_EDGE_CLOSED) {
         return;
     }
     if (!conn->writing) {
-        kw_edge_connection_read(conn, true);
+        kw_edge_connection_read(conn, conn->phase == KW_EDGE_CLOSING || !is_paused(conn));
         if (conn->phase == KW_EDGE_CLOSING) {
             shut(conn);
         }
