@@ -162,7 +162,6 @@ struct kw_result kw_diary_start(struct kw_diary *diary, struct kw_loop *loop,
                                 struct kw_store *store, struct kw_id boot, struct kw_error *err)
 {
     diary->loop = loop;
-    diary->store = store;
     diary->boot = boot;
     diary->rate = calloc(1, sizeof(*diary->rate));
     diary->waiting = calloc(KW_DENIALS_WAITING_MAX, sizeof(*diary->waiting));
@@ -170,6 +169,7 @@ struct kw_result kw_diary_start(struct kw_diary *diary, struct kw_loop *loop,
     KW_ENSURE(diary->rate != NULL && diary->waiting != NULL && diary->page.denials != NULL, err,
               MEMORY, "diary");
     kw_timer_init(&diary->timer, loop, on_timer);
+    diary->store = store; /* what has one is finished; what has none is only taken apart */
     return KW_OK;
 }
 

@@ -4,32 +4,43 @@
 #include "tests/support/must.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
-#include <spawn.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
+#define NO_PROGRAM  127 /* what a shell says */
+#define PATIENCE_MS 60000
+
+/* The child's part. It dies with the test, however that ends: a test that failed or was killed leaves
+ * nobody behind. */
+static _Noreturn void become(const char *const *argv, int log_fd, int out_fd, pid_t test)
+{
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == test &&
+        dup2(log_fd, STDERR_FILENO) >= 0 && (out_fd < 0 || dup2(out_fd, STDOUT_FILENO) >= 0)) {
+        (void)execv(argv[0], (char *const *)(uintptr_t)argv);
+    }
+    _exit(NO_PROGRAM);
+}
 
 static pid_t spawn(const char *const *argv, const char *log, int out_fd)
 {
-    posix_spawn_file_actions_t actions;
-    pid_t pid = -1;
+    int log_fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    pid_t test = getpid();
+    pid_t pid;
 
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, log, O_WRONLY | O_CREAT | O_APPEND,
-                                     0600);
-    if (out_fd >= 0) {
-        posix_spawn_file_actions_adddup2(&actions, out_fd, STDOUT_FILENO);
+    REQUIRE(log_fd >= 0, "%s can't be written", log);
+    pid = fork();
+    if (pid == 0) {
+        become(argv, log_fd, out_fd, test);
     }
-    REQUIRE(posix_spawn(&pid, argv[0], &actions, NULL, (char *const *)(uintptr_t)argv, environ) ==
-                0,
-            "%s does not start", argv[0]);
-    posix_spawn_file_actions_destroy(&actions);
+    REQUIRE(pid > 0, "%s does not start", argv[0]);
+    close(log_fd);
     return pid;
 }
 
@@ -41,31 +52,62 @@ void service_run(const char *const *argv, const char *log)
     REQUIRE(status == 0, "%s failed: see %s", argv[0], log);
 }
 
-static void ready_read(int fd, const char *name, struct service_process *service)
+/* One more byte. One that says nothing for so long hangs, and is ended as that. */
+static bool byte_read(int fd, char *ret_byte, pid_t pid)
+{
+    struct pollfd readable = {.fd = fd, .events = POLLIN};
+
+    if (poll(&readable, 1, PATIENCE_MS) <= 0) {
+        kill(pid, SIGKILL);
+        return false;
+    }
+    return read(fd, ret_byte, 1) == 1;
+}
+
+/* Reads the READY line; false: what was read is none. */
+static bool ready_read(int fd, struct service_process *service)
 {
     char line[256];
     size_t len = 0;
     const char *metrics;
 
-    while (len < sizeof(line) - 1 && read(fd, line + len, 1) == 1 && line[len] != '\n') {
+    while (len < sizeof(line) - 1 && byte_read(fd, line + len, service->pid) && line[len] != '\n') {
         len++;
     }
     line[len] = '\0';
-    REQUIRE(sscanf(line, "READY port=%d", &service->port) == 1, "%s is not ready: %s", name, line);
+    if (sscanf(line, "READY port=%d", &service->port) != 1) {
+        return false;
+    }
     metrics = strstr(line, " metrics=");
     service->metrics_port =
         metrics != NULL ? (int)strtol(metrics + strlen(" metrics="), NULL, 10) : 0;
+    return true;
 }
 
-void service_start(struct service_process *service, const char *const *argv, const char *log)
+bool service_try(struct service_process *service, const char *const *argv, const char *log)
 {
     int out[2];
+    bool ready;
+    int status = -1;
 
     REQUIRE(pipe2(out, O_CLOEXEC) == 0, "pipe");
     service->pid = spawn(argv, log, out[1]);
     close(out[1]);
-    ready_read(out[0], argv[0], service);
+    ready = ready_read(out[0], service);
     close(out[0]);
+    if (!ready) {
+        waitpid(service->pid, &status, 0);
+        service->pid = 0;
+        REQUIRE(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_FAILURE,
+                "%s ended without being READY, and otherwise than by a failure: %d, see %s",
+                argv[0], status, log);
+    }
+    return ready;
+}
+
+void service_start(struct service_process *service, const char *const *argv, const char *log)
+{
+    REQUIRE(service_try(service, argv, log), "%s is not ready: see %s", argv[0], log);
 }
 
 static int end(struct service_process *service, int signal)

@@ -1,8 +1,9 @@
 /* A service as a process: started until its READY line, and ended well or badly. A failure here
- * ends the test. */
+ * ends the test, and with a test end its services. */
 #ifndef KW_TESTS_SUPPORT_SERVICE_PROCESS_H
 #define KW_TESTS_SUPPORT_SERVICE_PROCESS_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct service_process {
@@ -17,6 +18,9 @@ void service_run(const char *const *argv, const char *log);
 
 /* Starts a service and waits until it is READY. */
 void service_start(struct service_process *service, const char *const *argv, const char *log);
+
+/* The same; false: it ended with a failure instead, which it must at once. */
+bool service_try(struct service_process *service, const char *const *argv, const char *log);
 
 /* SIGTERM; it must end with status 0. Accepts one that does not run. */
 void service_stop(struct service_process *service);
