@@ -17,6 +17,7 @@ struct kw_hsm_ceremony {
     struct kw_hsm_session session;
     struct kw_arena *arena;  /* of the last answer */
     struct kw_hsm_made made; /* by kw_hsm_ceremony_make */
+    bool loaded; /* the keys were found once: what is lost later, an operation finds again */
 };
 
 struct kw_result kw_hsm_ceremony_new(const struct kw_hsm_token *token,
@@ -233,9 +234,10 @@ struct kw_result kw_hsm_ceremony_run(struct kw_hsm_ceremony *ceremony,
                                      struct kw_hsm_answer *ret_answer, struct kw_error *err)
 {
     KW_TRY(kw_hsm_request_check(request, err));
-    if (ceremony->session.kek_count == 0) {
+    if (!ceremony->loaded && !ceremony->session.whole) {
         KW_TRY(kw_hsm_session_keys(&ceremony->session, err));
     }
+    ceremony->loaded = true;
     kw_arena_free(ceremony->arena);
     ceremony->arena = kw_arena_new(KW_REQUEST_ARENA_MAX);
     KW_ENSURE(ceremony->arena != NULL, err, MEMORY, "ceremony");

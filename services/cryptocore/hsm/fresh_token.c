@@ -67,7 +67,7 @@ static enum slot_state state_of(const struct fresh *fresh, CK_SLOT_ID slot,
     if ((info.flags & CKF_TOKEN_INITIALIZED) == 0) {
         return SLOT_FREE;
     }
-    if (memcmp(info.label, label, LABEL_LEN) != 0) {
+    if (!kw_bytes_equal(KW_BYTES_OF(info.label), KW_BYTES(label, LABEL_LEN))) {
         return SLOT_OTHER;
     }
     return (info.flags & CKF_USER_PIN_INITIALIZED) != 0 ? SLOT_DONE : SLOT_BEGUN;
