@@ -226,6 +226,8 @@
 /* --- request cache (Redis) --- */
 #define KW_REQUEST_CACHE_TTL_S            86400U /* as long as request ids are promised to be known */
 #define KW_REQUEST_CACHE_OUTCOME_LEN_MAX  (64U * 1024U) /* longer outcomes are not kept */
+#define KW_REQUEST_CACHE_BUFFER_MAX                                                                \
+    (128U * 1024U) /* read from Redis and not a whole answer yet; then the connection is cut */
 #define KW_REQUEST_CACHE_PENDING_MAX      1024U /* commands without reply; then it counts as down */
 #define KW_REQUEST_CACHE_COMMAND_MS       5U    /* then the call goes on without it */
 #define KW_REQUEST_CACHE_STALL_MS         1000U /* no reply, or no connection: it is made anew */
@@ -251,6 +253,7 @@
 #define KW_RECEIPT_WINDOW_LEN KW_LEDGER_UNACKED_MAX /* of one chain, here and not yet durable */
 #define KW_CORE_GAP_MS        2000U /* how long a missing receipt may keep later ones waiting */
 #define KW_CORE_RETRY_MS      500U  /* before the standing call to the core is opened again */
+#define KW_ORCH_LIFE_MIN_MS   5000U /* before it ends because its receipt chain broke */
 #define KW_CORE_BOOTS_MAX     4     /* lives of the core whose receipts may still be on their way */
 
 #endif

@@ -1,11 +1,14 @@
 /* The request cache against a Redis that does not keep to the protocol: a socket in this process, which the test speaks
  * for. */
 #include "common/base/clock.h"
+#include "common/base/limits.h"
+#include "common/base/metrics.h"
 #include "services/gateway/cache/request_cache.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -13,6 +16,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#define SOCKET_LEN  (1024 * 1024) /* more than a socket holds between the two */
 #define PATIENCE_NS (10ULL * 1000 * 1000 * 1000)
 
 static struct kw_loop *loop;
@@ -142,6 +146,50 @@ Test(request_cache, an_answer_nobody_asked_for_cuts_the_connection)
     answer_unasked("$-1\r\n");
     answer_unasked("*2\r\n$1\r\na\r\n$1\r\nb\r\n");
     answer_unasked("-ERR no\r\n");
+}
+
+/* Sends `filler` after `head` until the cache has cut the connection; how much went out. */
+static size_t flood(const char *head, const char *filler)
+{
+    size_t len = strlen(filler);
+    size_t sent = 0;
+    ssize_t now = 0;
+
+    ask();
+    say(head);
+    while (now >= 0 || errno == EAGAIN) {
+        sent += now > 0 ? (size_t)now : 0;
+        turn();
+        now = send(server, filler, len, MSG_NOSIGNAL);
+    }
+    EVENTUALLY(answers > 0);
+    expect_reconnect();
+    return sent;
+}
+
+/* hiredis would keep what comes until the command is late: gigabytes. */
+Test(request_cache, an_answer_without_end_cuts_the_connection)
+{
+    static char filler[4096];
+    const size_t most = KW_REQUEST_CACHE_BUFFER_MAX + (size_t)SOCKET_LEN;
+    int64_t before = kw_metric_value(KW_M_LIMITS_REACHED, "cache_reply");
+
+    memset(filler, 'a', sizeof(filler) - 1);
+    cr_assert(lt(sz, flood("$2147483000\r\n", filler), most));
+    cr_assert(lt(sz, flood("+", filler), most));
+    cr_assert(eq(i64, kw_metric_value(KW_M_LIMITS_REACHED, "cache_reply"), before + 2));
+    cr_assert(eq(int, hits, 0));
+}
+
+/* The reader never holds much of it, but what is made of it grows. */
+Test(request_cache, an_array_cuts_the_connection_whatever_its_length)
+{
+    static char filler[5 * 800 + 1];
+
+    for (size_t i = 0; i + 5 < sizeof(filler); i += 5) {
+        memcpy(filler + i, "$-1\r\n", 5);
+    }
+    cr_assert(lt(sz, flood("*4000000\r\n", filler), SOCKET_LEN));
 }
 
 /* What a caller may choose is under the key's HMAC: no CR LF of his reaches Redis. */

@@ -14,6 +14,7 @@
 #include "common/base/container.h"
 #include "common/base/limits.h"
 #include "common/base/log.h"
+#include "common/base/metrics.h"
 
 #include <hiredis/adapters/libuv.h>
 #include <hiredis/async.h>
@@ -188,9 +189,12 @@ static void *create_string(const redisReadTask *task, char *text, size_t len)
     return is_asked(task) ? plain->createString(task, text, len) : NULL;
 }
 
+/* No command of ours is answered by an array; and how long one gets is for Redis to say. */
 static void *create_array(const redisReadTask *task, int count)
 {
-    return is_asked(task) ? plain->createArray(task, count) : NULL;
+    (void)task;
+    (void)count;
+    return NULL;
 }
 
 static void *create_integer(const redisReadTask *task, long long value)
@@ -215,6 +219,23 @@ static void guard(struct kw_redis *redis, redisReader *reader)
     guarded.createNil = create_nil;
     reader->fn = &guarded;
     reader->privdata = redis;
+}
+
+/* --- answers that are too long --- */
+
+/* hiredis believes any length that is announced, and keeps what comes until it is reached. This runs
+ * after each read, before what was read is looked at. */
+static void add_read(void *events_pointer)
+{
+    const redisLibuvEvents *events = events_pointer;
+    redisReader *reader = events->context->c.reader;
+
+    if (reader->len > KW_REQUEST_CACHE_BUFFER_MAX) {
+        kw_metric_add(KW_M_LIMITS_REACHED, "cache_reply", 1);
+        reader->err = REDIS_ERR_PROTOCOL; /* it ends the connection */
+    } else {
+        redisLibuvAddRead(events_pointer);
+    }
 }
 
 /* --- the connection --- */
@@ -289,6 +310,7 @@ static void attach(struct kw_redis *redis, redisAsyncContext *context)
         wait_and_connect(redis);
         return;
     }
+    context->ev.addRead = add_read;
     guard(redis, context->c.reader);
     redis->state = CONNECTING;
     redis->context = context;
