@@ -1,6 +1,7 @@
 /* The link's life and its calls. */
 #include "services/orchestrator/core_link_internal.h"
 
+#include "common/base/clock.h"
 #include "common/base/container.h"
 #include "common/base/failpoint.h"
 #include "common/base/log.h"
@@ -23,12 +24,11 @@ static void state_changed(bool connected, struct kw_id peer_boot_id, void *conte
         kw_core_link_publish(link);
         return;
     }
-    if (!kw_ok(kw_core_window_open(link, peer_boot_id, &error))) {
-        KW_LOG(ERROR, "core cannot be used", KW_F_ERR(&error));
-        return;
-    }
     link->connected = true;
     link->core = peer_boot_id;
+    if (!kw_ok(kw_core_window_open(link, peer_boot_id, &error))) {
+        KW_LOG(ERROR, "core cannot be used", KW_F_ERR(&error));
+    }
     kw_core_link_publish(link);
     kw_core_standing_open(link);
 }
@@ -53,6 +53,8 @@ struct kw_result kw_core_link_new(const struct kw_core_link_options *options,
     link->boot_id = options->boot_id;
     link->ready = options->ready;
     link->up = options->up;
+    link->broken = options->broken;
+    link->born_ns = kw_clock_mono_ns();
     link->context = options->context;
     link->ack_flush.run = kw_core_standing_ack;
     made = kw_hop_client_new(options->rpc, &client, &link->client, err);
@@ -64,7 +66,8 @@ struct kw_result kw_core_link_new(const struct kw_core_link_options *options,
     kw_timer_init(&link->retry_timer, link->loop, kw_core_standing_retry);
     kw_timer_init(&link->owed_timer, link->loop, kw_core_owed_fire);
     link->owed_end = &link->owed;
-    link->timers_open = 3;
+    kw_timer_init(&link->anew_timer, link->loop, kw_core_anew_fire);
+    link->timers_open = 4;
     *ret_link = link;
     return KW_OK;
 }
@@ -122,6 +125,14 @@ static void owed_timer_closed(struct kw_timer *timer)
     kw_core_link_finish(link);
 }
 
+static void anew_timer_closed(struct kw_timer *timer)
+{
+    struct kw_core_link *link = KW_CONTAINER_OF(timer, struct kw_core_link, anew_timer);
+
+    link->timers_open--;
+    kw_core_link_finish(link);
+}
+
 void kw_core_link_close(struct kw_core_link *link, void (*closed)(void *context), void *context)
 {
     link->closing = true;
@@ -135,6 +146,7 @@ void kw_core_link_close(struct kw_core_link *link, void (*closed)(void *context)
     kw_timer_close(&link->gap_timer, gap_timer_closed);
     kw_timer_close(&link->retry_timer, retry_timer_closed);
     kw_timer_close(&link->owed_timer, owed_timer_closed);
+    kw_timer_close(&link->anew_timer, anew_timer_closed);
     kw_core_owed_drop(link);
     kw_hop_client_close(link->client, client_closed, link);
 }
@@ -147,6 +159,7 @@ void kw_core_link_publish(struct kw_core_link *link)
     if (*link->ready && !was_ready) {
         link->up(link->context);
     }
+    kw_core_anew_watch(link);
 }
 
 struct kw_hop_client *const *kw_core_link_hop(const struct kw_core_link *link)

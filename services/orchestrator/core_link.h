@@ -8,7 +8,7 @@
  * On the standing call come checkpoints, and receipts whose answer found nobody waiting; the link
  * stores both itself. What does not fit the chain stops the link: it takes no call until the core
  * (or this process) has started anew, because an answer without its place in the chain must not
- * leave this layer. Loop thread only.
+ * leave this layer. `broken` asks for that (core_anew.c). Loop thread only.
  */
 #ifndef KW_SERVICES_ORCHESTRATOR_CORE_LINK_H
 #define KW_SERVICES_ORCHESTRATOR_CORE_LINK_H
@@ -31,10 +31,11 @@ struct kw_core_link_options {
     const char *const *targets; /* one core: the standing call has no way to choose among several */
     const char *credentials_dir;
     const char *trust_domain;
-    const char *peer;          /* SPIFFE id of the core */
-    struct kw_id boot_id;      /* ours: it names the stream */
-    _Atomic bool *ready;       /* kept as kw_core_link_ready says, for other threads */
-    void (*up)(void *context); /* it has become ready */
+    const char *peer;              /* SPIFFE id of the core */
+    struct kw_id boot_id;          /* ours: it names the stream */
+    _Atomic bool *ready;           /* kept as kw_core_link_ready says, for other threads */
+    void (*up)(void *context);     /* it has become ready */
+    void (*broken)(void *context); /* only another life of this process helps; may be NULL */
     void *context;
 };
 

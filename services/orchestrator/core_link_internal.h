@@ -1,5 +1,6 @@
-/* Inside the link: its parts, shared by core_link.c (life, calls), core_receipts.c (the chain) and
- * core_standing.c (the standing call). */
+/* Inside the link: its parts, shared by core_link.c (life, calls), core_receipts.c (the chain),
+ * core_standing.c (the standing call), core_owed.c (receipts not stored yet) and core_anew.c (the
+ * end). */
 #ifndef KW_SERVICES_ORCHESTRATOR_CORE_LINK_INTERNAL_H
 #define KW_SERVICES_ORCHESTRATOR_CORE_LINK_INTERNAL_H
 
@@ -16,7 +17,10 @@ struct kw_core_link {
     struct kw_id core; /* the life of the core we are connected to */
     _Atomic bool *ready;
     void (*up)(void *context);
+    void (*broken)(void *context);
     void *context;
+    uint64_t born_ns;
+    struct kw_timer anew_timer;
 
     struct kw_receipt_window *windows[KW_CORE_BOOTS_MAX]; /* newest first */
     struct kw_timer gap_timer;
@@ -63,6 +67,13 @@ void kw_core_standing_open(struct kw_core_link *link);
 void kw_core_standing_drop(struct kw_core_link *link);
 void kw_core_standing_retry(struct kw_timer *timer);
 void kw_core_standing_ack(struct kw_flush *flush);
+
+/* --- core_anew.c --- */
+
+/* Connection or chain have changed: is there need of another life? */
+void kw_core_anew_watch(struct kw_core_link *link);
+
+void kw_core_anew_fire(struct kw_timer *timer);
 
 /* --- core_owed.c --- */
 void kw_core_owed_fire(struct kw_timer *timer);

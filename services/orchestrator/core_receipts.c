@@ -46,7 +46,7 @@ static void break_window(struct kw_core_link *link, struct kw_receipt_window *wi
 {
     window->broken = true;
     kw_core_link_publish(link);
-    KW_LOG(ERROR, "receipt chain broken, no calls until a restart",
+    KW_LOG(ERROR, "receipt chain broken, no calls until one of us has started anew",
            KW_F_HEX("core", kw_id_bytes(&window->at.core)), KW_F_U64("seq", window->at.seq),
            KW_F_ERR(error));
     kw_core_window_give_up(window);

@@ -214,10 +214,14 @@ static void standing_status(struct kw_hop_call *hop, const struct kw_hop_status 
     struct kw_core_link *link = user;
 
     (void)hop;
-    (void)status;
     (void)context;
     link->standing = NULL;
-    if (!link->closing) {
+    if (status->reason == KW_E_STATE_CONFLICT) {
+        struct kw_error error = {0};
+
+        KW_IGNORE(KW_MAKE(&error, STATE_CONFLICT, "the core has given this stream up"));
+        kw_core_link_break(link, link->core, &error);
+    } else if (!link->closing) {
         kw_timer_start(&link->retry_timer, KW_CORE_RETRY_MS, 0);
     }
 }

@@ -46,6 +46,15 @@ static void on_store_failed(const struct kw_error *error, void *context)
     kw_process_fail(program->process, EXIT_FAILURE);
 }
 
+/* What needs the core would be refused for good; another life is another chain. */
+static void on_chain_broken(void *context)
+{
+    struct program *program = context;
+
+    KW_LOG(ERROR, "the receipt chain is broken: ending, to be started anew");
+    kw_process_fail(program->process, EXIT_FAILURE);
+}
+
 static void on_drained(void *context)
 {
     struct program *program = context;
@@ -92,6 +101,7 @@ static struct kw_result start(struct program *program, const struct kw_orch_conf
     KW_TRY(kw_observe_start(config->metrics_listen, &observe, &program->observe, err));
     program->orch.failed = on_store_failed;
     program->orch.linked = on_linked;
+    program->orch.broken = on_chain_broken;
     program->orch.context = program;
     return kw_orch_start(&program->orch, program->loop, config, err);
 }

@@ -164,6 +164,15 @@ static void link_up(void *context)
     }
 }
 
+static void link_broken(void *context)
+{
+    struct kw_orch *orch = context;
+
+    if (orch->broken != NULL) {
+        orch->broken(orch->context);
+    }
+}
+
 static struct kw_result link_make(struct kw_orch *orch, struct kw_error *err)
 {
     const struct kw_orch_config *config = orch->config;
@@ -181,6 +190,7 @@ static struct kw_result link_make(struct kw_orch *orch, struct kw_error *err)
         .boot_id = orch->boot_id,
         .ready = &orch->core_ready,
         .up = link_up,
+        .broken = link_broken,
         .context = orch,
     };
 

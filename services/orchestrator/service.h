@@ -43,10 +43,11 @@ struct kw_orch {
     void (*stopped)(void *context);
     void (*failed)(const struct kw_error *error, void *context); /* the store can't go on */
     void (*linked)(void *context); /* the core is there (again); may be NULL */
+    void (*broken)(void *context); /* the receipt chain: only another life helps; may be NULL */
     void *context;
 };
 
-/* Opens the store and starts to listen. `orch->failed`, `linked` and `context` are set, all else is
+/* Opens the store and starts to listen. `orch->failed`, `linked`, `broken` and `context` are set, all else is
  * zero. On failure nothing is left but what kw_orch_done releases. Fails: CONFIG_INVALID,
  * STORE_UNAVAILABLE, SYSTEM, MEMORY. */
 struct kw_result kw_orch_start(struct kw_orch *orch, struct kw_loop *loop,
