@@ -6,6 +6,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <signal.h>
+#include <unistd.h>
 
 #define PIN     "a test PIN of 24 letters"
 #define NEW_PIN "another PIN, of 26 letters"
@@ -22,13 +23,19 @@ static void on_gone(void *context)
     *(bool *)context = true;
 }
 
-/* As the core stops and starts again. */
-static void pool_again(unsigned workers)
+static void pool_end(void)
 {
     bool gone = false;
 
     kw_hsm_pool_close(fault.pool, on_gone, &gone);
     FAULT_UNTIL(gone);
+    fault.pool = NULL;
+}
+
+/* As the core stops and starts again. */
+static void pool_again(unsigned workers)
+{
+    pool_end();
     fault_pool_new(workers);
 }
 
@@ -105,4 +112,104 @@ Test(hsm_fault_login, a_rotated_pin_is_used_by_the_next_worker_while_the_others_
         cr_assert(eq(int, kw_hsm_pool_state(fault.pool), KW_HSM_READY));
     }
     cr_assert(eq(int, fault_ask(&fault.ops[1]), KW_E_NONE));
+}
+
+/* The lock file becomes one that cannot be written, as on a full disk. */
+static void record_fails(void)
+{
+    const char *lock = softhsm_token(&fault.hsm.softhsm).lock_path;
+
+    (void)unlink(lock);
+    cr_assert(eq(int, symlink("/dev/full", lock), 0));
+}
+
+static void record_works(void)
+{
+    cr_assert(eq(int, unlink(softhsm_token(&fault.hsm.softhsm).lock_path), 0));
+}
+
+Test(hsm_fault_login, without_a_record_there_is_no_attempt)
+{
+    record_fails();
+    softhsm_pin_write(&fault.hsm.softhsm, "a wrong PIN, 16 letters");
+    fault_pool_new(2);
+    FAULT_UNTIL(fault.pool->stats.workers_lost >= 3);
+    cr_assert(eq(u64, logins(), 0));
+    softhsm_pin_write(&fault.hsm.softhsm, PIN);
+    record_works();
+    FAULT_UNTIL(fault_ready_count() == 2);
+}
+
+/* Killed in the middle of it: the token may have counted the attempt. */
+Test(hsm_fault_login, attempts_whose_end_nobody_saw_are_two)
+{
+    FAULT(.function = P11_Login, .action = P11_CRASH, .every = 1);
+    fault_pool_new(2);
+    FAULT_UNTIL(kw_hsm_pool_state(fault.pool) == KW_HSM_LOGIN_REFUSED);
+    cr_assert(eq(u64, logins(), 2));
+    pool_again(2);
+    FAULT_UNTIL(kw_hsm_pool_state(fault.pool) == KW_HSM_LOGIN_REFUSED);
+    cr_assert(eq(u64, logins(), 2));
+    p11_fault_clear(&fault.p11);
+    softhsm_pin_write(&fault.hsm.softhsm, PIN);
+    FAULT_UNTIL(fault_ready_count() == 2);
+}
+
+Test(hsm_fault_login, attempts_that_may_have_been_counted_are_two)
+{
+    static const CK_RV codes[] = {CKR_GENERAL_ERROR, CKR_FUNCTION_FAILED};
+
+    for (size_t i = 0; i < KW_CK_COUNT(codes); i++) {
+        uint64_t before = logins();
+
+        FAULT(.function = P11_Login, .rv = codes[i], .every = 1);
+        softhsm_pin_write(&fault.hsm.softhsm, PIN);
+        fault_pool_new(2);
+        FAULT_UNTIL(kw_hsm_pool_state(fault.pool) == KW_HSM_LOGIN_REFUSED);
+        cr_assert(eq(u64, logins(), before + 2), "0x%lx", codes[i]);
+        p11_fault_clear(&fault.p11);
+        softhsm_pin_write(&fault.hsm.softhsm, PIN);
+        FAULT_UNTIL(fault_ready_count() == 2);
+        pool_end();
+    }
+}
+
+/* An unclear attempt is forgotten when the next one succeeds. */
+Test(hsm_fault_login, attempts_are_counted_in_a_row)
+{
+    for (int i = 0; i < 3; i++) {
+        FAULT(.function = P11_Login, .rv = CKR_GENERAL_ERROR);
+        fault_pool_start(1);
+        cr_assert(eq(u64, fault.pool->stats.workers_lost, 1));
+        p11_fault_clear(&fault.p11);
+        pool_end();
+    }
+}
+
+/* It answers fast, so that it would get most of the calls. */
+Test(hsm_fault_login, a_worker_that_cannot_log_in_again_does_not_stay_in_service)
+{
+    fault_pool_start(2);
+    softhsm_pin_write(&fault.hsm.softhsm, "a wrong PIN, 16 letters");
+    FAULT(.function = P11_WrapKey, .action = P11_LOSE, .rv = CKR_SESSION_HANDLE_INVALID);
+    cr_assert(eq(int, fault_ask(&fault.ops[1]), KW_E_HSM_LOGIN_REFUSED));
+    FAULT_UNTIL(fault.pool->login_refused && fault_ready_count() == 1);
+    cr_assert(eq(int, fault_ask(&fault.ops[1]), KW_E_NONE));
+}
+
+/* A start of another worker sees the new PIN first; who waits for it is started all the same. */
+Test(hsm_fault_login, a_corrected_pin_is_seen_by_all_whoever_starts_first)
+{
+    struct kw_hsm_worker *workers;
+
+    fault_pool_start(2);
+    workers = fault.pool->workers;
+    softhsm_pin_write(&fault.hsm.softhsm, "a wrong PIN, 16 letters");
+    cr_assert(eq(int, kill(kw_hsm_child_pid(workers[0].child), SIGKILL), 0));
+    FAULT_UNTIL(fault.pool->login_refused && workers[0].state == KW_HSM_WORKER_IDLE);
+    kw_timer_stop(&workers[0].timer);
+    softhsm_pin_write(&fault.hsm.softhsm, PIN);
+    workers[1].state = KW_HSM_WORKER_RETIRING;
+    kw_hsm_child_kill(workers[1].child);
+    FAULT_UNTIL(fault_ready_count() == 2);
 }

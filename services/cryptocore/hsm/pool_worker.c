@@ -119,14 +119,25 @@ static bool pin_changed(struct kw_hsm_pool *pool)
     return !same;
 }
 
-/* Another PIN deserves an attempt. Whether it really is another one the worker knows for sure. */
+/* Another PIN deserves an attempt, by whichever worker starts next; those that wait follow when it
+ * has succeeded. Whether it really is another one the worker knows for sure. */
+static void pin_look(struct kw_hsm_pool *pool)
+{
+    if (pin_changed(pool)) {
+        pool->login_refused = false;
+    }
+}
+
 static void pin_watch(struct kw_hsm_worker *worker)
 {
-    if (worker->pool->login_refused && pin_changed(worker->pool)) {
-        worker->pool->login_refused = false;
-        kw_hsm_worker_start(worker);
-    } else if (worker->pool->login_refused) {
+    if (!worker->pool->login_refused) {
+        return; /* another worker has begun */
+    }
+    pin_look(worker->pool);
+    if (worker->pool->login_refused) {
         kw_timer_start(&worker->timer, PIN_WATCH_MS, 0);
+    } else {
+        kw_hsm_worker_start(worker);
     }
 }
 
@@ -389,7 +400,7 @@ void kw_hsm_worker_start(struct kw_hsm_worker *worker)
 {
     struct kw_error err;
 
-    (void)pin_changed(worker->pool);
+    pin_look(worker->pool);
     worker->pool->stats.workers_started++;
     worker->served = 0;
     become(worker, KW_HSM_WORKER_STARTING, KW_HSM_START_MS);

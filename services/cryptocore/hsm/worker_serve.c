@@ -95,6 +95,12 @@ static struct kw_result on_configure(struct worker *worker, struct kw_reader fie
     return hello.result;
 }
 
+/* Nor does a worker stay that can't log in again: it would refuse quickly, and so get most calls. */
+static bool ends_worker(enum kw_hsm_class fault)
+{
+    return fault == KW_HSM_CLASS_DEVICE || fault == KW_HSM_CLASS_LOGIN;
+}
+
 static void run_one(struct worker *worker, struct kw_arena *arena, uint64_t deadline_ns,
                     const struct kw_hsm_request *request, struct kw_hsm_answer *ret_answer)
 {
@@ -106,7 +112,7 @@ static void run_one(struct worker *worker, struct kw_arena *arena, uint64_t dead
         return;
     }
     kw_hsm_run(&worker->session, arena, request, ret_answer);
-    if (!kw_ok(ret_answer->result) && worker->session.fault == KW_HSM_CLASS_DEVICE) {
+    if (!kw_ok(ret_answer->result) && ends_worker(worker->session.fault)) {
         worker->unwell = true;
     }
 }
