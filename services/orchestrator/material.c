@@ -133,8 +133,10 @@ static struct kw_result store_fact(struct kw_call *call, struct kw_tx *tx,
     struct kw_fact_row row = {.record = kw_bytes_field(message->fact),
                               .mac = kw_bytes_field(message->mac),
                               .justification = justification};
+    struct kw_error inner = {0};
 
-    KW_TRY(kw_fact_decode(row.record, &row.fact, err));
+    KW_ENSURE(kw_ok(kw_fact_decode(row.record, &row.fact, &inner)), err, INTERNAL,
+              "the core made no fact: %s", inner.message);
     KW_ENSURE(kw_id_equal(row.fact.key, key) && row.fact.kind == kind &&
                   kw_id_equal(row.fact.capsule, call->capsule.id),
               err, INTERNAL, "the core made a fact that was not asked for");

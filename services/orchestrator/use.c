@@ -97,8 +97,10 @@ static struct kw_result check_envelope(const struct kw_call *call, const struct 
                                        struct kw_bytes sealed, struct kw_error *err)
 {
     struct kw_envelope envelope;
+    struct kw_error inner = {0};
 
-    KW_TRY(kw_envelope_decode(sealed, &envelope, err));
+    KW_ENSURE(kw_ok(kw_envelope_decode(sealed, &envelope, &inner)), err, INTERNAL,
+              "the core answered with no envelope: %s", inner.message);
     KW_ENSURE(kw_id_equal(envelope.device, use->device) &&
                   kw_id_equal(envelope.key, use->material.row.id) &&
                   kw_id_equal(envelope.partner, call->capsule.owner) &&

@@ -13,7 +13,6 @@
 
 #include <criterion/criterion.h>
 #include <keyward/internal/v1/context.pb-c.h>
-#include <keyward/internal/v1/core.pb-c.h>
 #include <keyward/v1/device_access_service.pb-c.h>
 #include <keyward/v1/enrollment_service.pb-c.h>
 #include <keyward/v1/key_service.pb-c.h>
@@ -410,6 +409,10 @@ static void reply(struct kw_hop_call *call, struct core_peer *core, const struct
     core->last_keys = turn.request->n_keys;
     act(&turn);
     add_receipt(&turn);
+    if (core->spoil != NULL) {
+        core->spoil(&turn.reply);
+        core->spoil = NULL;
+    }
     MUST(kw_arena_pack(turn.arena, &turn.reply.base, &packed, err));
     kw_hop_reply(call, (struct kw_hop_item){.data = packed});
     kw_buf_done(&turn.items);

@@ -7,6 +7,8 @@
 #include "common/pki/build.h"
 #include "common/rpc/hop.h"
 
+#include <keyward/internal/v1/core.pb-c.h>
+
 /* What the next answer does wrong. */
 enum core_fault {
     CORE_RIGHT,
@@ -35,6 +37,7 @@ struct core_peer {
 
     enum core_fault fault; /* of the next answer; then CORE_RIGHT again */
     enum kw_reason refusal;
+    void (*spoil)(Keyward__Internal__V1__CoreReply *reply); /* the next answer; NULL: not */
     unsigned calls;
     size_t last_keys; /* in the last question */
     size_t last_new_keys;

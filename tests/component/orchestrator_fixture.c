@@ -394,7 +394,8 @@ struct asked orch_ask(struct orch_fixture *fx, const struct asking *asking)
     struct asked asked;
 
     for (;;) {
-        if (fx->core.fault == CORE_RIGHT) { /* what it plays once is not for two attempts */
+        if (fx->core.fault == CORE_RIGHT &&
+            fx->core.spoil == NULL) { /* what it plays once is not for two attempts */
             faults_arm();
         }
         orch_ask_start(fx, asking, &asked);
