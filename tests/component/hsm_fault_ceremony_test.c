@@ -76,6 +76,36 @@ static void fail_every(CK_RV rv, enum p11_action action)
     cr_assert(eq(int, hold(&opened), KW_E_ALREADY_EXISTS));
 }
 
+/* A module that does not come up, or whose slots cannot be looked at, is closed again, and the next try works. */
+Test(hsm_fault_ceremony, a_module_that_does_not_come_up_is_unavailable)
+{
+    static const enum p11_function functions[] = {P11_Initialize, P11_GetSlotList, P11_OpenSession};
+    bool opened;
+
+    for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
+        p11_fault_set(&p11, &(struct p11_plan){.function = functions[i],
+                                               .action = P11_RETURN,
+                                               .rv = CKR_GENERAL_ERROR,
+                                               .every = 1});
+        cr_expect(eq(int, hold(&opened), KW_E_HSM_UNAVAILABLE), "%s",
+                  p11_function_name(functions[i]));
+        cr_expect(not(opened));
+        p11_fault_clear(&p11);
+    }
+    cr_expect(eq(int, hold(&opened), KW_E_NONE));
+}
+
+/* The refusal is what counts, and it must be remembered: a lock file that takes nothing is a failure of its own. */
+Test(hsm_fault_ceremony, a_refused_pin_that_cannot_be_remembered_is_told)
+{
+    struct kw_hsm_token token = softhsm_token(&softhsm);
+    struct kw_hsm_ceremony *ceremony;
+
+    softhsm_pin_write(&softhsm, "not the PIN");
+    token.lock_path = "/dev/full";
+    cr_assert(eq(int, kw_hsm_ceremony_new(&token, &ceremony, NULL).reason, KW_E_SYSTEM));
+}
+
 Test(hsm_fault_ceremony, a_device_error_at_any_call_leaves_the_token_fresh)
 {
     fail_every(CKR_DEVICE_ERROR, P11_RETURN);

@@ -10,6 +10,8 @@
 #define LIAR     KW_BINARY_DIR "/bin/hsm_liar"
 #define HEAD_LEN 4U
 
+#define PATIENCE_NS (30ULL * 1000000000)
+
 TestSuite(hsm_protocol, .init = fault_up, .fini = fault_down, .timeout = 200);
 
 /* --- a worker that lies --- */
@@ -51,12 +53,14 @@ static void on_gone(void *context)
 /* Asked until it is gone: its greeting may already have been the lie. */
 static void lie_told(const char *lie)
 {
+    uint64_t end = kw_clock_mono_ns() + PATIENCE_NS;
     bool gone = false;
 
     liar_pool_new(lie);
     while (fault.pool->stats.workers_started < 2) {
         enum kw_reason reason = fault_ask(&fault.ops[3]);
 
+        REQUIRE(kw_clock_mono_ns() < end, "%s: not noticed", lie);
         REQUIRE(reason != KW_E_NONE, "%s: believed", lie);
         (void)uv_run(kw_loop_uv(fault.loop), UV_RUN_ONCE);
     }

@@ -109,6 +109,51 @@ Test(hsm_wire, no_altered_byte_of_a_batch_does_harm)
     cr_assert(gt(sz, refused, 10));
 }
 
+/* A request that no worker would take is refused before it is sent. */
+Test(hsm_wire, a_request_beyond_its_limits_is_refused_here)
+{
+    const struct kw_hsm_issue issue = {.issuer = KW_HSM_CA_SERVICES,
+                                       .issuer_certificate = kw_bytes_str("der"),
+                                       .spki = kw_bytes_str("spki"),
+                                       .spiffe_id = "spiffe://x"};
+    struct kw_hsm_request requests[] = {
+        {.op = (enum kw_hsm_op)99},
+        {.op = KW_HSM_DERIVE, .derive = {.fact_count = KW_HSM_FACTS_MAX + 1}},
+        {.op = KW_HSM_DERIVE, .derive = {.envelope = {NULL, KW_HSM_ENVELOPE_LEN_MAX + 1}}},
+        {.op = KW_HSM_ISSUE_CERTIFICATE, .issue = issue},
+        {.op = KW_HSM_ISSUE_CERTIFICATE, .issue = issue},
+        {.op = KW_HSM_ISSUE_CERTIFICATE, .issue = issue},
+        {.op = KW_HSM_ISSUE_CERTIFICATE, .issue = issue},
+    };
+
+    cr_assert(kw_ok(kw_hsm_request_check(&requests[3], NULL)));
+    requests[3].issue.issuer_certificate.len = 0;
+    requests[4].issue.spki.len = KW_SPKI_LEN_MAX + 1;
+    requests[5].issue.spiffe_id = NULL;
+    requests[6].issue.host_count = KW_LEAF_HOSTS_MAX + 1;
+    for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+        cr_assert(eq(int, kw_hsm_request_check(&requests[i], NULL).reason, KW_E_ARGUMENT_INVALID),
+                  "request %zu", i);
+    }
+}
+
+/* A message that no worker would read is not written. */
+Test(hsm_wire, an_overlong_message_is_not_written)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf out = {0};
+    static uint8_t content[UINT16_MAX];
+    struct kw_bytes contents[KW_HSM_FRAME_LEN_MAX / UINT16_MAX + 1];
+    struct kw_hsm_request request = {.op = KW_HSM_MAC_FACTS,
+                                     .mac_facts = {contents, KW_CK_COUNT(contents)}};
+    struct kw_hsm_batch batch = {.call = 1, .requests = &request, .count = 1};
+
+    for (size_t i = 0; i < KW_CK_COUNT(contents); i++) {
+        contents[i] = KW_BYTES_OF(content);
+    }
+    cr_assert(eq(int, kw_hsm_batch_put(&out, &batch, NULL).reason, KW_E_BODY_TOO_LARGE));
+    cr_assert(eq(sz, out.len, 0));
+}
+
 Test(hsm_wire, an_overlong_message_is_refused_before_it_is_awaited)
 {
     uint8_t stream[4];

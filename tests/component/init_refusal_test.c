@@ -141,6 +141,12 @@ static void another_library(struct kw_init_config *config)
     config->hsm_module = "libm.so.6";
 }
 
+static void another_library_for_a_token(struct kw_init_config *config)
+{
+    config->hsm_module = "libm.so.6";
+    config->hsm_so_pin_file = NULL;
+}
+
 static void no_such_provider(struct kw_init_config *config)
 {
     config->hsm_provider = "nobody's";
@@ -180,6 +186,8 @@ static const struct {
     {"PIN missing", no_pin, KW_E_CONFIG_INVALID, "/nowhere/pin"},
     {"module missing", no_module, KW_E_CONFIG_INVALID, "/nowhere/module.so cannot be loaded"},
     {"module is another library", another_library, KW_E_CONFIG_INVALID, "is no PKCS#11 module"},
+    {"module for a token is another", another_library_for_a_token, KW_E_CONFIG_INVALID,
+     "is no PKCS#11 module"},
     {"provider unknown", no_such_provider, KW_E_CONFIG_INVALID, "nobody's"},
     {"token unknown", no_such_token, KW_E_HSM_UNAVAILABLE, "no token is labelled"},
     {"lock file impossible", no_lock_directory, KW_E_CONFIG_INVALID, "lock file /nowhere/lock"},
