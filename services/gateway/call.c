@@ -77,7 +77,7 @@ static void on_end(struct kw_serving *serving)
     } else if (!call->has_body) {
         (void)KW_MAKE(&error, ENCODING_INVALID, "no message in a unary request");
         kw_serving_fail(serving, &error);
-    } else {
+    } else if (kw_serving_queue(serving)) {
         kw_call_replay_begin(call);
     }
 }
@@ -105,15 +105,13 @@ static void on_over(struct kw_serving *serving)
 static const struct kw_serving_events events = {
     .message = on_message, .end = on_end, .writable = on_writable, .over = on_over};
 
-/* The earliest of the method's cap and, when the client sent none, the default. */
-static uint64_t deadline_of(const struct kw_method *row, const struct kw_edge_open *open)
+uint64_t kw_call_deadline(const struct kw_method *row, uint64_t asked_ns, uint64_t now_ns)
 {
-    uint32_t ms = row->deadline_ms_max;
+    uint64_t cap_ns = now_ns + row->deadline_ms_max * NS_PER_MS;
+    uint64_t default_ns = now_ns + KW_DEADLINE_DEFAULT_MS * NS_PER_MS;
+    uint64_t deadline_ns = asked_ns != 0 ? asked_ns : default_ns;
 
-    if (open->deadline_ns == 0 && ms > KW_DEADLINE_DEFAULT_MS) {
-        ms = KW_DEADLINE_DEFAULT_MS;
-    }
-    return kw_clock_mono_ns() + ms * NS_PER_MS;
+    return deadline_ns < cap_ns ? deadline_ns : cap_ns;
 }
 
 /* A stream takes as long as its client likes. */
@@ -138,7 +136,7 @@ struct kw_result kw_call_open(struct kw_gateway *gateway, const struct kw_edge_o
     KW_ENSURE(call != NULL, err, MEMORY, "call");
     call->serving.events = &events;
     call->serving.method = row->name;
-    call->serving.deadline_ns = deadline_of(row, open);
+    call->serving.deadline_ns = kw_call_deadline(row, open->deadline_ns, kw_clock_mono_ns());
     call->serving.pace = kw_call_pace(gateway, row);
     call->row = row;
     call->request = kw_method_messages(row)->input;

@@ -19,4 +19,8 @@ struct kw_result kw_call_open(struct kw_gateway *gateway, const struct kw_edge_o
 /* Where the times of this method's calls are noted. NULL: it streams. */
 struct kw_pace *kw_call_pace(const struct kw_gateway *gateway, const struct kw_method *row);
 
+/* Until when a call of this method that comes now is worth an answer: the deadline that its client
+ * asked for (monotonic; 0: none, then the default), not later than the method's cap. */
+uint64_t kw_call_deadline(const struct kw_method *row, uint64_t asked_ns, uint64_t now_ns);
+
 #endif

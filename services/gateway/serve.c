@@ -75,11 +75,11 @@ static void unlink_serving(struct kw_serving *serving)
 static void end(struct kw_serving *serving, enum kw_reason reason)
 {
     log_end(serving, reason);
-    if (serving->pace != NULL) {
+    if (serving->queued_ns != 0) {
         uint64_t now_ns = kw_clock_mono_ns();
 
         kw_pace_leave(serving->pace, serving->ahead, reason == KW_E_NONE,
-                      now_ns - serving->start_ns, now_ns);
+                      now_ns - serving->queued_ns, now_ns);
     }
     kw_callers_leave(serving->gateway->callers, serving->caller);
     unlink_serving(serving);
@@ -191,23 +191,50 @@ static struct kw_result route(struct kw_gateway *gateway, const struct kw_edge_o
 
 /* Nobody is let in who can't be answered in time: what would be done for it would be lost. Officers
  * try. */
-static struct kw_result ensure_in_time(struct kw_gateway *gateway, const struct kw_edge_open *open,
-                                       const struct kw_caller *caller, uint64_t now_ns,
+static struct kw_result ensure_in_time(const struct kw_pace *pace, const struct kw_caller *caller,
+                                       uint64_t deadline_ns, uint64_t now_ns,
                                        uint32_t *ret_retry_ms, struct kw_error *err)
 {
-    const struct kw_method *row = kw_method_by_path(open->path);
-    struct kw_pace *pace = row != NULL ? kw_call_pace(gateway, row) : NULL;
-    uint64_t left_ns = open->deadline_ns > now_ns ? open->deadline_ns - now_ns : 0;
+    uint64_t left_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
 
-    if (pace == NULL || caller->officer || open->deadline_ns == 0) {
-        return KW_OK;
-    }
-    if (!kw_pace_admits(pace, left_ns, now_ns)) {
+    if (!caller->officer && !kw_pace_admits(pace, left_ns, now_ns)) {
         kw_metric_add(KW_M_LIMITS_REACHED, "late", 1);
         *ret_retry_ms = (uint32_t)(kw_pace_wait_ns(pace, now_ns) / NS_PER_MS) + 1;
         KW_FAIL(err, RATE_LIMITED, "an answer takes %u ms now", *ret_retry_ms);
     }
     return KW_OK;
+}
+
+bool kw_serving_queue(struct kw_serving *serving)
+{
+    uint64_t now_ns = kw_clock_mono_ns();
+    struct kw_hop_status late = {.reason = KW_E_RATE_LIMITED};
+
+    if (serving->pace == NULL) {
+        return true;
+    }
+    if (!kw_ok(ensure_in_time(serving->pace, serving->caller, kw_edge_deadline_ns(serving->call),
+                              now_ns, &late.retry_after_ms, NULL))) {
+        kw_serving_finish(serving, &late, NULL);
+        return false;
+    }
+    serving->ahead = kw_pace_enter(serving->pace);
+    serving->queued_ns = now_ns;
+    return true;
+}
+
+/* At the door already, before anything is made for it; its request need not be whole. */
+static struct kw_result ensure_worth(struct kw_gateway *gateway, const struct kw_edge_open *open,
+                                     const struct kw_caller *caller, uint64_t now_ns,
+                                     uint32_t *ret_retry_ms, struct kw_error *err)
+{
+    const struct kw_method *row = kw_method_by_path(open->path);
+    const struct kw_pace *pace = row != NULL ? kw_call_pace(gateway, row) : NULL;
+
+    return pace == NULL
+               ? KW_OK
+               : ensure_in_time(pace, caller, kw_call_deadline(row, open->deadline_ns, now_ns),
+                                now_ns, ret_retry_ms, err);
 }
 
 static struct kw_result enter(struct kw_gateway *gateway, const struct kw_edge_open *open,
@@ -219,7 +246,7 @@ static struct kw_result enter(struct kw_gateway *gateway, const struct kw_edge_o
 
     KW_TRY(kw_callers_enter(gateway->callers, open->peer->certificate, now_ns / NS_PER_MS,
                             ret_caller, ret_retry_ms, err));
-    in_time = ensure_in_time(gateway, open, *ret_caller, now_ns, ret_retry_ms, err);
+    in_time = ensure_worth(gateway, open, *ret_caller, now_ns, ret_retry_ms, err);
     if (!kw_ok(in_time)) {
         kw_callers_leave(gateway->callers, *ret_caller);
     }
@@ -249,7 +276,6 @@ static void on_open(struct kw_edge_call *call, const struct kw_edge_open *open, 
     serving->request_id = open->request_id;
     serving->caller = caller;
     serving->start_ns = kw_clock_mono_ns();
-    serving->ahead = serving->pace != NULL ? kw_pace_enter(serving->pace) : 0;
     serving->next = gateway->servings;
     if (serving->next != NULL) {
         serving->next->prev = serving;

@@ -41,6 +41,7 @@ struct kw_serving {
     struct kw_pace *pace;     /* where its time is noted; NULL: nowhere */
     uint32_t ahead;           /* calls that `pace` had before it */
     uint64_t start_ns;
+    uint64_t queued_ns; /* since when `pace` counts it; 0: it does not */
     struct kw_serving *prev;
     struct kw_serving *next;
 };
@@ -55,6 +56,11 @@ struct kw_route {
 
 /* What the edge calls. */
 struct kw_edge_handler kw_serve_handler(struct kw_gateway *gateway);
+
+/* The request is whole: from here its wait is ours, and counts. How long the client took to send it
+ * says nothing of our queue, and one that is not whole is not in it. False: it would not be answered
+ * in time any more; it is refused, and gone. */
+bool kw_serving_queue(struct kw_serving *serving);
 
 /* Answers and ends the call: `over` has run when it returns. `receipt`: a resource name for the
  * trailers, or NULL. */

@@ -64,6 +64,18 @@ class Questions:
         return iter(self.queue.get, None)
 
 
+def begin_upload(caller):
+    """A unary call that sends its headers, and a request that waits."""
+    request = Questions()
+    return caller.channel.stream_unary(GET_PARTNER).future(iter(request)), request
+
+
+def finish_upload(call, request):
+    request.put(messages("keyward.v1.GetPartnerRequest")(name="p").SerializeToString())
+    request.close()
+    return call.code()
+
+
 class Unary(GatewayCase):
     def test_answer_and_receipt(self):
         answer, trailers = self.alice.call(GET_PARTNER, name="partners/p")
@@ -395,6 +407,7 @@ class Overload(GatewayCase):
     """More is asked for than there is: partners are refused at the door, officers get through."""
     SETTINGS = {"calls_max": 32, "caller_calls_max": 32}
     PARTNERS = 28  # of the 32; an eighth is kept
+    LATE = 'keyward_limits_reached_total{limit="late"}'
 
     def setUp(self):
         super().setUp()
@@ -418,21 +431,17 @@ class Overload(GatewayCase):
         self.assertEqual(len(self.officer.create(new_id())), 2)
 
     def test_who_will_not_be_answered_in_time_is_refused_at_the_door(self):
-        late = 'keyward_limits_reached_total{limit="late"}'
         before = self.alice.stats()["held"]
         calls = self.hold(self.alice, 20, TIMEOUT_S)
         eventually(lambda: self.officer.stats()["held"] == before + 20, "a queue")
         found = eventually(self.refused_for_its_place, "refused")
         self.assertEqual(found["ErrorInfo"].reason, "RATE_LIMITED")
         self.assertGreater(found["RetryInfo"].retry_delay.ToMilliseconds(), 75)
-        refused = metric(self.gateway, late)
+        refused = metric(self.gateway, self.LATE)
         self.assertGreater(refused, 0)
         self.alice.partner("p", timeout=TIMEOUT_S)  # it has the time
-        try:
-            self.officer.partner("p", timeout=0.1)  # is let in, whatever becomes of it
-        except grpc.RpcError as error:
-            self.assertEqual(error.code(), Code.DEADLINE_EXCEEDED)
-        self.assertEqual(metric(self.gateway, late), refused)
+        self.impatient(self.officer)
+        self.assertEqual(metric(self.gateway, self.LATE), refused)
         for call in calls:
             call.cancel()
 
@@ -442,6 +451,29 @@ class Overload(GatewayCase):
             self.assertIn(call.code(), (Code.DEADLINE_EXCEEDED, Code.RESOURCE_EXHAUSTED))  # it may know already
         error = failure(lambda: self.alice.partner("hold", timeout=0.1))
         return details(error)[1] if error.code() == Code.RESOURCE_EXHAUSTED else None
+
+    def test_an_upload_that_takes_its_time_is_no_queue(self):
+        """Whoever sends its request slowly waits for itself: that tells nothing of how long others will wait."""
+        uploads = [begin_upload(self.alice) for _ in range(20)]
+        queue_length = 'keyward_queue_length{queue="calls"}'
+        eventually(lambda: metric(self.gateway, queue_length) == len(uploads), "headers of all, a request of none")
+        bob = self.enterContext(Caller(self.world, self.gateway, self.world.bob))
+        late = metric(self.gateway, self.LATE)
+        self.assertEqual(self.hold(self.alice, 1, 0.5)[0].code(), Code.DEADLINE_EXCEEDED)  # so long they take
+        for call, request in uploads[10:]:
+            self.assertEqual(finish_upload(call, request), Code.OK)
+            self.impatient(bob)
+        self.assertEqual(bob.partner("p").name, "p")
+        self.assertEqual(metric(self.gateway, self.LATE), late)
+        for call, request in uploads[:10]:
+            self.assertEqual(finish_upload(call, request), Code.OK)
+
+    def impatient(self, caller):
+        """Is let in, whatever becomes of it."""
+        try:
+            caller.partner("p", timeout=0.1)
+        except grpc.RpcError as error:
+            self.assertEqual(error.code(), Code.DEADLINE_EXCEEDED)
 
     def test_refusals_are_told_in_one_line_a_second(self):
         before = self.alice.stats()["held"]
@@ -458,6 +490,45 @@ class Overload(GatewayCase):
         handled = metric(self.gateway, 'keyward_rpc_handled_total{reason="rate"}')
         self.assertGreaterEqual(handled, int(told[0]))
         self.assertLess(lines, handled)
+
+
+class NoDeadline(GatewayCase):
+    """Whoever sends no deadline is refused for want of time like the others."""
+    REQUEST = messages.method(GET_PARTNER)[1](name="hold").SerializeToString()
+
+    def test_who_sends_no_deadline_has_the_default(self):
+        error = eventually(lambda: self.refusal(lambda: self.alice.partner("p", timeout=None)), "refused")
+        self.assertGreater(details(error)[1]["RetryInfo"].retry_delay.ToMilliseconds(), 7500)
+
+    def test_the_door_is_not_the_last_chance(self):
+        """Whoever comes in while there is no queue, and sends its request when there is one, is late like the others."""
+        def upload():
+            call, request = uploads.pop()
+            if finish_upload(call, request) is not Code.OK:
+                raise call.exception()
+
+        def refusal():
+            uploads.append(begin_upload(self.alice))
+            eventually(lambda: metric(self.gateway, 'keyward_queue_length{queue="calls"}') == 1, "its headers are here")
+            return self.refusal(upload)
+        uploads = []
+        error = eventually(refusal, "refused")
+        self.assertGreater(details(error)[1]["RetryInfo"].retry_delay.ToMilliseconds(), 7500)
+
+    def refusal(self, call):
+        """Nine places cost a second, and 80 come after that: who would wait is late. The error of one that comes then."""
+        with Caller(self.world, self.gateway, self.world.caller(OFFICER_URI)) as officer:
+            unary = officer.channel.unary_unary(GET_PARTNER)
+            officer.partner("connected")  # what waits for that comes in any order
+            held = [unary.future(self.REQUEST, timeout=TIMEOUT_S) for _ in range(8)]
+            self.assertEqual(unary.future(self.REQUEST, timeout=1).code(), Code.DEADLINE_EXCEEDED)
+            held += [unary.future(self.REQUEST, timeout=TIMEOUT_S) for _ in range(80)]
+            officer.partner("after them")
+            try:
+                call()
+            except grpc.RpcError as error:
+                return error
+        return None
 
 
 class Rate(GatewayCase):
