@@ -6,6 +6,8 @@
 #include "common/rpc/service_renewal.h"
 #include "services/cryptocore/pki_files.h"
 #include "tests/support/core_fixture.h"
+#include "tests/support/core_services.h"
+#include "tests/support/faults.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -50,18 +52,24 @@ static void renewal_sign(struct renewal *renewal, const struct kw_private_key *k
     MUST(kw_renewal_sign(key, kw_buf_bytes(&renewal->csr), &renewal->signature, err));
 }
 
+/* With the credentials of a directory. */
+static void renewal_from(struct renewal *renewal, const char *path, enum kw_curve curve)
+{
+    *renewal = (struct renewal){0};
+    MUST(kw_credentials_load(&renewal->present, path, err));
+    MUST(kw_certificate_to_der(&renewal->present.leaf, &renewal->certificate, err));
+    MUST(kw_private_key_generate(&renewal->next, curve, err));
+    MUST(kw_csr_build(&renewal->next, &renewal->csr, err));
+    renewal_sign(renewal, &renewal->present.key);
+}
+
 static void renewal_init(struct renewal *renewal, const char *service, enum kw_curve curve)
 {
     char name[64];
     char path[PATH_MAX];
 
-    *renewal = (struct renewal){0};
     (void)snprintf(name, sizeof(name), "region/credentials/%s", service);
-    MUST(kw_credentials_load(&renewal->present, kw_mesh_path(&fx.dir, name, path), err));
-    MUST(kw_certificate_to_der(&renewal->present.leaf, &renewal->certificate, err));
-    MUST(kw_private_key_generate(&renewal->next, curve, err));
-    MUST(kw_csr_build(&renewal->next, &renewal->csr, err));
-    renewal_sign(renewal, &renewal->present.key);
+    renewal_from(renewal, kw_mesh_path(&fx.dir, name, path), curve);
 }
 
 struct answer {
@@ -92,7 +100,7 @@ static void on_status(struct kw_hop_call *call, const struct kw_hop_status *stat
     answer->over = true;
 }
 
-static struct answer ask(const struct renewal *renewal)
+static struct answer ask_once(const struct renewal *renewal)
 {
     static const struct kw_hop_events events = {.data = on_data, .status = on_status};
     Keyward__Internal__V1__RenewServiceRequest request =
@@ -110,6 +118,17 @@ static struct answer ask(const struct renewal *renewal)
     MUST(kw_arena_pack(fx.arena, &request.base, &open.item.data, err));
     MUST(kw_hop_open(fx.client, &open, &events, &answer, &call, err));
     EVENTUALLY(&fx, answer.over);
+    return answer;
+}
+
+static struct answer ask(const struct renewal *renewal)
+{
+    struct answer answer;
+
+    do {
+        faults_arm();
+        answer = ask_once(renewal);
+    } while (faults_again(answer.reason));
     return answer;
 }
 
@@ -184,6 +203,31 @@ Test(core_renewal, a_key_on_another_curve_is_refused)
 
     renewal_init(&renewal, "authz", KW_CURVE_P384);
     refused(&renewal, KW_E_ARGUMENT_INVALID);
+}
+
+/* Certified by the very CA, but not in this cell, or not on the list. */
+Test(core_renewal, a_service_of_another_cell_or_not_listed_is_refused)
+{
+    static const struct {
+        const char *id;
+        const char *dir;
+        enum kw_reason reason;
+    } rows[] = {
+        {"spiffe://" KW_MESH_TRUST_DOMAIN "/region/" KW_MESH_REGION "/cell/other/svc/authz",
+         "other-cell", KW_E_IDENTITY_INVALID},
+        {"spiffe://" KW_MESH_TRUST_DOMAIN "/region/" KW_MESH_REGION "/cell/" KW_MESH_CELL
+         "/svc/spy",
+         "unlisted", KW_E_PERMISSION_DENIED},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        KW_SCOPED(renewal_done) struct renewal renewal;
+        char path[PATH_MAX];
+
+        core_service_credentials(&fx, rows[i].id, rows[i].dir, 60000, 3600000, path);
+        renewal_from(&renewal, path, KW_CURVE_P256);
+        refused(&renewal, rows[i].reason);
+    }
 }
 
 static void line_append(const char *name, const char *line)
