@@ -38,6 +38,7 @@
 #define KW_HOP_FRAMES_MAX      32 /* frames in one hop message */
 #define KW_HOP_MESSAGE_LEN_MAX (1024U * 1024U)
 #define KW_HOP_CALLS_MAX       1024 /* calls in flight on one hop stream */
+#define KW_HOP_CALLS_KEPT      128  /* of them, for officers: whoever revokes gets through */
 #define KW_HOP_CREDIT_BYTES                                                                        \
     (512U * 1024U) /* per call and direction before the receiver says more */
 #define KW_HOP_QUEUE_BYTES_MAX  (16U * 1024U * 1024U) /* waiting to be written on one stream */
@@ -187,12 +188,13 @@
 #define KW_EDGE_SETTINGS_ENTRIES_MAX 32U
 #define KW_EDGE_KEY_UPDATES_MAX      32U /* TLS KeyUpdates in the life of a connection */
 #define KW_EDGE_CERTIFICATE_DEPTH_MAX                                                              \
-    4                                /* issuing CAs between a client's certificate and the bundle */
-#define KW_EDGE_HANDSHAKE_MS 10000U  /* from accept to the client's SETTINGS */
-#define KW_EDGE_IDLE_MS      300000U /* without a call */
-#define KW_EDGE_HEADER_MS    10000U  /* from the first to the last byte of a header block */
-#define KW_EDGE_MESSAGE_MS   20000U  /* from the first to the last byte of a message */
-#define KW_EDGE_STALL_MS     30000U  /* the peer takes nothing of what is ready for it */
+    4 /* issuing CAs between a client's certificate and the bundle */
+#define KW_EDGE_HANDSHAKE_MS      10000U  /* from accept to the client's SETTINGS */
+#define KW_EDGE_HANDSHAKE_KEPT_MS 1000U   /* so long it keeps its place when others need one */
+#define KW_EDGE_IDLE_MS           300000U /* without a call */
+#define KW_EDGE_HEADER_MS         10000U  /* from the first to the last byte of a header block */
+#define KW_EDGE_MESSAGE_MS        20000U  /* from the first to the last byte of a message */
+#define KW_EDGE_STALL_MS          30000U  /* the peer takes nothing of what is ready for it */
 #define KW_EDGE_AGE_MS                                                                             \
     1200000U /* of a connection; spreads load and has certificates checked again */
 #define KW_EDGE_AGE_JITTER_PERCENT 10U
@@ -224,8 +226,8 @@
 #define KW_STATUS_MARGIN             4U /* GetStatus keeps 1/4 of its time to say who was silent */
 
 /* --- request cache (Redis) --- */
-#define KW_REQUEST_CACHE_TTL_S            86400U /* as long as request ids are promised to be known */
-#define KW_REQUEST_CACHE_OUTCOME_LEN_MAX  (64U * 1024U) /* longer outcomes are not kept */
+#define KW_REQUEST_CACHE_TTL_S           86400U /* as long as request ids are promised to be known */
+#define KW_REQUEST_CACHE_OUTCOME_LEN_MAX (64U * 1024U) /* longer outcomes are not kept */
 #define KW_REQUEST_CACHE_BUFFER_MAX                                                                \
     (128U * 1024U) /* read from Redis and not a whole answer yet; then the connection is cut */
 #define KW_REQUEST_CACHE_PENDING_MAX      1024U /* commands without reply; then it counts as down */

@@ -287,10 +287,10 @@ static const struct {
     {                                                                                              \
 #name, offsetof(struct kw_edge_limits, name)                                               \
     }
-    LIMIT(calls),        LIMIT(connections), LIMIT(connections_per_address),
-    LIMIT(handshake_ms), LIMIT(idle_ms),     LIMIT(header_ms),
-    LIMIT(message_ms),   LIMIT(stall_ms),    LIMIT(age_ms),
-    LIMIT(age_grace_ms),
+    LIMIT(calls),        LIMIT(connections),  LIMIT(connections_per_address),
+    LIMIT(handshakes),   LIMIT(idle_ms),      LIMIT(header_ms),
+    LIMIT(message_ms),   LIMIT(stall_ms),     LIMIT(age_ms),
+    LIMIT(age_grace_ms), LIMIT(handshake_ms),
 #undef LIMIT
 };
 

@@ -474,6 +474,42 @@ class ConnectionLimits(unittest.TestCase):
         self.check("connections_per_address=3", "connections_per_address")
 
 
+class Handshakes(unittest.TestCase):
+    """Silent connections take the places of handshakes, and keep them."""
+
+    def setUp(self):
+        world = self.enterContext(World())
+        self.server = self.enterContext(Server(BINARY, world, "handshakes=8", "handshake_ms=600000"))
+
+    def fill(self, address):
+        """One more than there are places. Returns when the last is refused."""
+        silent = [socket.create_connection(("127.0.0.1", self.server.port), TIMEOUT_S, (address, 0))
+                  for _ in range(9)]
+        for connection in silent:
+            self.addCleanup(connection.close)
+        self.assertEqual(silent[-1].recv(1), b"")
+
+    def answers(self):
+        with self.server.channel() as channel:
+            try:
+                return unary(channel, "Unary")(b"x", timeout=TIMEOUT_S) == b"x"
+            except grpc.RpcError:
+                return False
+
+    def test_one_address_leaves_room_for_another(self):
+        self.fill("127.0.0.2")
+        self.assertTrue(self.answers())
+
+    def test_a_slow_one_gives_its_place_to_one_of_its_address(self):
+        self.fill("127.0.0.1")
+        eventually(self.answers, "a place")
+
+    def test_slow_ones_of_many_addresses_give_their_places(self):
+        for last in range(2, 7):
+            self.fill("127.0.0.%d" % last)
+        eventually(self.answers, "a place")
+
+
 class Age(EdgeCase):
     LIMITS = ("age_ms=300",)
 

@@ -262,14 +262,57 @@ static void link_connection(struct kw_edge *edge, struct kw_edge_connection *con
     conn->peer.connection = ++edge->connection_number;
 }
 
-static size_t count_source(const struct kw_edge_connection *conn)
+static size_t count_source(const struct kw_edge_connection *conn, bool handshakes_only)
 {
     size_t count = 0;
 
     for (const struct kw_edge_connection *c = conn->edge->connections; c != NULL; c = c->next) {
-        count += kw_edge_address_same_source(&c->address, &conn->address) ? 1 : 0;
+        count += (!handshakes_only || in_handshake(c->phase)) &&
+                         kw_edge_address_same_source(&c->address, &conn->address)
+                     ? 1
+                     : 0;
     }
     return count;
+}
+
+/* No address gets more handshakes in progress than are free: one alone gets half of them. */
+static bool is_over_its_share(const struct kw_edge_connection *conn)
+{
+    const struct kw_edge *edge = conn->edge;
+    size_t others = edge->handshake_count - 1;
+
+    return others >= edge->limits.handshakes ||
+           count_source(conn, true) > edge->limits.handshakes - others;
+}
+
+/* Of the same address, or else of any. NULL: there is none that has had its time. */
+static struct kw_edge_connection *slow_handshake(const struct kw_edge_connection *conn)
+{
+    uint64_t before_ns = kw_clock_mono_ns() - KW_EDGE_HANDSHAKE_KEPT_MS * KW_EDGE_NS_PER_MS;
+    struct kw_edge_connection *own = NULL;
+    struct kw_edge_connection *any = NULL;
+
+    for (struct kw_edge_connection *c = conn->next; c != NULL; c = c->next) { /* newest first */
+        if (in_handshake(c->phase) && c->phase_since_ns <= before_ns) {
+            any = c;
+            own = kw_edge_address_same_source(&c->address, &conn->address) ? c : own;
+        }
+    }
+    return own != NULL ? own : any;
+}
+
+/* A handshake that takes long gives its place to a new one: whoever fills them all would have to
+ * come again all the time. False: none does. */
+static bool make_place(const struct kw_edge_connection *conn)
+{
+    struct kw_edge_connection *slow = slow_handshake(conn);
+
+    if (slow == NULL) {
+        return false;
+    }
+    kw_edge_handshake_failed(slow, "timeout");
+    kw_edge_connection_cut(slow);
+    return true;
 }
 
 static bool is_of_the_last(const struct kw_edge_connection *conn)
@@ -289,10 +332,10 @@ static bool is_too_many(const struct kw_edge_connection *conn)
         limit = "descriptors";
     } else if (edge->connection_count > edge->limits.connections) {
         limit = "connections";
-    } else if (edge->handshake_count > edge->limits.handshakes) {
-        limit = "handshakes";
-    } else if (count_source(conn) > edge->limits.connections_per_address) {
+    } else if (count_source(conn, false) > edge->limits.connections_per_address) {
         limit = "connections_per_address";
+    } else if (is_over_its_share(conn) && !make_place(conn)) {
+        limit = "handshakes";
     } else {
         return false;
     }

@@ -91,7 +91,7 @@ struct kw_edge_limits {
     uint32_t calls;                   /* concurrent calls on all connections: above, RATE_LIMITED */
     uint32_t connections;             /* all */
     uint32_t connections_per_address; /* IPv4 address or IPv6 /64 */
-    uint32_t handshakes;              /* in progress at one time */
+    uint32_t handshakes; /* in progress at one time; of one address not more than are free */
     uint32_t buffered_per_connection; /* bytes of messages not yet whole */
     uint32_t buffered;                /* the same, all connections */
     uint32_t waste_len;               /* bytes that move nothing, before a connection is cut */
