@@ -62,7 +62,8 @@ struct kw_hop_open {
     struct kw_bytes trace;   /* W3C traceparent, 55 bytes, or empty */
     struct kw_hop_item item; /* the first message, if has_item */
     bool has_item;
-    bool end; /* no more will be sent: unary */
+    bool end;  /* no more will be sent: unary */
+    bool kept; /* outer side: it may have a place of the last KW_HOP_CALLS_KEPT */
 };
 
 /* --- inner side --- */
@@ -107,8 +108,8 @@ void kw_hop_reply(struct kw_hop_call *call, struct kw_hop_item item);
 /* --- outer side --- */
 
 /* Opens a call on the stream with the least in flight. Fails: PEER_UNAVAILABLE (no stream),
- * RATE_LIMITED (KW_HOP_CALLS_MAX on every stream, or its queue is full), DEADLINE_EXCEEDED (already
- * over), BODY_TOO_LARGE, ARGUMENT_INVALID (trace). Then no event will come. Otherwise
+ * RATE_LIMITED (every stream has KW_HOP_CALLS_MAX, less KW_HOP_CALLS_KEPT unless `kept`, or its
+ * queue is full), DEADLINE_EXCEEDED (already over), BODY_TOO_LARGE, ARGUMENT_INVALID (trace). Then no event will come. Otherwise
  * `events->status` comes exactly once; never before this returns. */
 struct kw_result kw_hop_open(struct kw_hop_client *client, const struct kw_hop_open *open,
                              const struct kw_hop_events *events, void *user,

@@ -9,14 +9,16 @@
 
 /* --- choosing a stream --- */
 
-static bool has_room(const struct kw_hop_stream *stream)
+static bool has_room(const struct kw_hop_stream *stream, bool kept)
 {
-    return stream->calls.count < KW_HOP_CALLS_MAX && !kw_hop_stream_full(stream);
+    size_t places = kept ? KW_HOP_CALLS_MAX : KW_HOP_CALLS_MAX - KW_HOP_CALLS_KEPT;
+
+    return stream->calls.count < places && !kw_hop_stream_full(stream);
 }
 
 /* The least loaded stream; among equals the one after the last that was chosen. `ret_any` tells
  * whether there was a stream at all. */
-static struct kw_hop_stream *choose(struct kw_hop_client *client, bool *ret_any)
+static struct kw_hop_stream *choose(struct kw_hop_client *client, bool kept, bool *ret_any)
 {
     struct kw_hop_stream *best = NULL;
     size_t best_index = 0;
@@ -30,7 +32,7 @@ static struct kw_hop_stream *choose(struct kw_hop_client *client, bool *ret_any)
             continue;
         }
         *ret_any = true;
-        if (has_room(stream) && (best == NULL || stream->calls.count < best->calls.count)) {
+        if (has_room(stream, kept) && (best == NULL || stream->calls.count < best->calls.count)) {
             best = stream;
             best_index = i;
         }
@@ -46,7 +48,7 @@ struct kw_result kw_hop_open(struct kw_hop_client *client, const struct kw_hop_o
                              struct kw_hop_call **ret_call, struct kw_error *err)
 {
     bool any;
-    struct kw_hop_stream *stream = choose(client, &any);
+    struct kw_hop_stream *stream = choose(client, open->kept, &any);
 
     KW_ENSURE(any, err, PEER_UNAVAILABLE, "hop: no stream to %s", client->peer);
     KW_ENSURE(stream != NULL, err, RATE_LIMITED, "hop: every stream to %s is full", client->peer);

@@ -68,3 +68,8 @@ bool kw_method_admits(const struct kw_method *method, enum kw_role role)
 
     return (unsigned)role < KW_ROLE_COUNT_ && (method->roles & callers[role]) != 0;
 }
+
+bool kw_method_is_officers(const struct kw_method *method)
+{
+    return (method->roles & (KW_CALLER_PARTNER | KW_CALLER_STATION | KW_CALLER_INVITATION)) == 0;
+}

@@ -71,6 +71,10 @@ const struct kw_method *kw_method_table(size_t *ret_count);
  * the two, only authz knows. */
 bool kw_method_admits(const struct kw_method *method, enum kw_role role);
 
+/* Does nobody call it but officers, and services? For these a part of what there is is kept: whoever
+ * takes a right away gets through when partners ask for more than there is. */
+bool kw_method_is_officers(const struct kw_method *method);
+
 static inline bool kw_method_has(const struct kw_method *method, enum kw_method_flag flag)
 {
     return (method->flags & (unsigned)flag) != 0;

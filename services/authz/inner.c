@@ -206,6 +206,7 @@ static struct kw_result hop_start(struct kw_inner *inner, struct kw_error *err)
         .item = {.data = inner->body},
         .has_item = true,
         .end = true,
+        .kept = kw_method_is_officers(inner->method),
     };
 
     KW_FAILPOINT(KW_FP_AUTHZ_BEFORE_INNER, err);

@@ -238,7 +238,8 @@ static struct kw_result open_hop(struct kw_call *call, struct kw_bytes message,
                                .deadline_ns = hop_deadline(call),
                                .item = {.data = message},
                                .has_item = true,
-                               .end = unary};
+                               .end = unary,
+                               .kept = call->serving.caller->officer};
 
     KW_TRY(kw_trace_accept(call->traceparent, &trace, err));
     open.trace = kw_bytes_str(kw_trace_text(&trace, text));

@@ -252,6 +252,7 @@ struct kw_result hop_call(struct hop_fixture *fx, struct hop_outcome *outcome,
         .item = {.data = data},
         .has_item = data.data != NULL,
         .end = end,
+        .kept = fx->kept,
     };
 
     outcome->fx = fx;

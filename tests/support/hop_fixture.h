@@ -50,6 +50,7 @@ struct hop_fixture {
     struct kw_id peer_boot_id; /* as the outer end learnt it */
     unsigned connects;
     unsigned losses;
+    bool kept; /* calls are opened as an officer's */
     /* the inner end's diary */
     unsigned opened;
     unsigned cancelled;
