@@ -6,6 +6,10 @@
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 
 /* Every so many calls; all of them in the slow binary. */
 #ifndef FAULT_STEP
@@ -114,4 +118,94 @@ Test(hsm_fault_ceremony, a_device_error_at_any_call_leaves_the_token_fresh)
 Test(hsm_fault_ceremony, a_session_lost_at_any_call_leaves_the_token_fresh)
 {
     fail_every(CKR_SESSION_HANDLE_INVALID, P11_LOSE);
+}
+
+/* --- what another ceremony made --- */
+
+#define PATH_SIZE 256
+
+static int object_files;
+
+static int object_file_count(const char *path, const struct stat *st, int kind, struct FTW *where)
+{
+    (void)st;
+    (void)kind;
+    (void)where;
+    object_files += strstr(path, ".object") != NULL;
+    return 0;
+}
+
+static int objects_in(const char *tokens)
+{
+    object_files = 0;
+    cr_assert(eq(int, nftw(tokens, object_file_count, 8, FTW_PHYS), 0));
+    return object_files;
+}
+
+static void copy(const char *from, const char *to)
+{
+    char command[3 * PATH_SIZE];
+
+    (void)snprintf(command, sizeof(command), "cp -a %s %s", from, to);
+    cr_assert(eq(int, system(command), 0)); /* NOLINT(cert-env33-c): paths of our own */
+}
+
+static struct kw_hsm_ceremony *ceremony_held(void)
+{
+    KW_SCOPED(kw_hsm_keys_made_done) struct kw_hsm_keys_made made = {0};
+    struct kw_hsm_token token = softhsm_token(&softhsm);
+    struct kw_hsm_ceremony *ceremony;
+
+    token.module_path = P11_FAULT_MODULE;
+    cr_assert(kw_ok(kw_hsm_ceremony_new(&token, &ceremony, NULL)));
+    cr_assert(kw_ok(kw_hsm_ceremony_make(ceremony, kw_spki_bytes(&recovery), &made, NULL)));
+    return ceremony;
+}
+
+/* The session is lost as it begins. */
+static void unmake(struct kw_hsm_ceremony *ceremony)
+{
+    p11_fault_set(&p11, &(struct p11_plan){.function = P11_ANY,
+                                           .action = P11_LOSE,
+                                           .rv = CKR_SESSION_HANDLE_INVALID});
+    kw_hsm_ceremony_unmake(ceremony);
+    cr_assert(eq(u64, p11_fault_hits(&p11), 1));
+    p11_fault_clear(&p11);
+    kw_hsm_ceremony_free(ceremony);
+}
+
+/* The token is exchanged behind the ceremony's back for one of the same label, on which another ceremony was held. */
+Test(hsm_fault_ceremony, what_another_ceremony_made_is_never_removed)
+{
+    char fresh[PATH_SIZE];
+    char own[PATH_SIZE];
+    char other[PATH_SIZE];
+    struct kw_hsm_ceremony *ceremony;
+    int before;
+
+    (void)snprintf(fresh, sizeof(fresh), "%s/fresh", softhsm.dir);
+    (void)snprintf(own, sizeof(own), "%s/own", softhsm.dir);
+    (void)snprintf(other, sizeof(other), "%s/other", softhsm.dir);
+    copy(softhsm.tokens, fresh);
+    unmake(ceremony_held()); /* SoftHSM counts changes: as many would go unnoticed */
+    kw_hsm_ceremony_free(ceremony_held());
+    before = objects_in(softhsm.tokens);
+    cr_assert(eq(int, rename(softhsm.tokens, other), 0));
+    cr_assert(eq(int, rename(fresh, softhsm.tokens), 0));
+    ceremony = ceremony_held();
+    cr_assert(eq(int, rename(softhsm.tokens, own), 0));
+    cr_assert(eq(int, rename(other, softhsm.tokens), 0));
+    unmake(ceremony);
+    cr_assert(eq(int, objects_in(softhsm.tokens), before));
+}
+
+Test(hsm_fault_ceremony, what_a_ceremony_made_is_removed_when_asked_for)
+{
+    int before = objects_in(softhsm.tokens);
+    struct kw_hsm_ceremony *ceremony = ceremony_held();
+
+    cr_assert(gt(int, objects_in(softhsm.tokens), before));
+    unmake(ceremony);
+    cr_assert(eq(int, objects_in(softhsm.tokens), before));
+    kw_hsm_ceremony_free(ceremony_held());
 }

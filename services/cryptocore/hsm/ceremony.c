@@ -3,6 +3,8 @@
 
 #include "common/base/arena.h"
 #include "common/base/limits.h"
+#include "common/base/log.h"
+#include "common/base/random.h"
 #include "services/cryptocore/hsm/ceremony_keys.h"
 #include "services/cryptocore/hsm/objects.h"
 #include "services/cryptocore/hsm/operations.h"
@@ -83,7 +85,7 @@ static struct kw_result token_fresh(struct kw_hsm_session *session, struct kw_er
 }
 
 static struct kw_result keys_make(struct kw_hsm_session *session, struct kw_bytes recovery_spki,
-                                  struct kw_hsm_made *made, struct kw_hsm_keys_made *ret_keys,
+                                  const struct kw_hsm_made *made, struct kw_hsm_keys_made *ret_keys,
                                   struct kw_error *err)
 {
     KW_TRY(kw_hsm_ceremony_secrets(session, recovery_spki, made, ret_keys, err));
@@ -96,58 +98,45 @@ static struct kw_result keys_make(struct kw_hsm_session *session, struct kw_byte
     return KW_OK;
 }
 
-/* False: not all of it could be removed. */
-static bool made_remove(struct kw_hsm_session *session, const struct kw_hsm_made *made)
-{
-    bool all = true;
-
-    for (size_t i = 0; i < made->count; i++) {
-        CK_RV rv = session->module->functions->C_DestroyObject(session->handle, made->handles[i]);
-
-        all &= kw_ok(kw_hsm_session_result(session, KW_C_DestroyObject, rv, NULL));
-    }
-    return all;
-}
-
-/* The token held none of our labels before, so what has one now is the ceremony's. */
-static void label_remove(struct kw_hsm_session *session, CK_OBJECT_CLASS class, const char *label)
-{
-    CK_OBJECT_HANDLE handle = CK_INVALID_HANDLE;
-    size_t count = 0;
-
-    if (kw_ok(kw_hsm_objects_find(session, class, label, &handle, &count, NULL)) && count > 0) {
-        CK_RV rv = session->module->functions->C_DestroyObject(session->handle, handle);
-
-        KW_IGNORE(kw_hsm_session_result(session, KW_C_DestroyObject, rv, NULL));
-    }
-}
-
-static void labels_remove(struct kw_hsm_session *session)
+static struct kw_result made_remove(struct kw_hsm_session *session, const uint8_t *mark,
+                                    struct kw_error *err)
 {
     char label[KW_HSM_LABEL_SIZE];
 
-    label_remove(session, CKO_SECRET_KEY, kw_hsm_kek_label(1, label));
-    label_remove(session, CKO_SECRET_KEY, KW_HSM_MAC_LABEL);
-    label_remove(session, CKO_SECRET_KEY, KW_HSM_CANARY_LABEL);
+    KW_TRY(kw_hsm_objects_destroy(session, CKO_SECRET_KEY, kw_hsm_kek_label(1, label), mark, err));
+    KW_TRY(kw_hsm_objects_destroy(session, CKO_SECRET_KEY, KW_HSM_MAC_LABEL, mark, err));
+    KW_TRY(kw_hsm_objects_destroy(session, CKO_SECRET_KEY, KW_HSM_CANARY_LABEL, mark, err));
     for (int s = KW_HSM_SIGNER_FIRST; s <= KW_HSM_SIGNER_LAST; s++) {
-        label_remove(session, CKO_PRIVATE_KEY, kw_hsm_signer_label((enum kw_hsm_signer)s));
-        label_remove(session, CKO_PUBLIC_KEY, kw_hsm_signer_label((enum kw_hsm_signer)s));
+        const char *signer = kw_hsm_signer_label((enum kw_hsm_signer)s);
+
+        KW_TRY(kw_hsm_objects_destroy(session, CKO_PRIVATE_KEY, signer, mark, err));
+        KW_TRY(kw_hsm_objects_destroy(session, CKO_PUBLIC_KEY, signer, mark, err));
     }
+    return KW_OK;
 }
 
-/* A session that was lost half-way took its handles along: then another one goes by the labels. */
-static void keys_unmake(struct kw_hsm_session *session, const struct kw_hsm_made *made)
+/* A session that was lost half-way is replaced. What answers then may be another token, or hold
+ * another ceremony's keys under our labels: those bear another mark. */
+static struct kw_result keys_unmake(struct kw_hsm_session *session, const struct kw_hsm_made *made,
+                                    struct kw_error *err)
 {
-    if (!made_remove(session, made) && kw_ok(kw_hsm_session_reconnect(session, NULL))) {
-        labels_remove(session);
+    if (kw_ok(made_remove(session, made->mark, err))) {
+        return KW_OK;
     }
+    KW_TRY(kw_hsm_session_reconnect(session, err));
+    return made_remove(session, made->mark, err);
 }
 
 void kw_hsm_ceremony_unmake(struct kw_hsm_ceremony *ceremony)
 {
-    if (ceremony != NULL && ceremony->made.count > 0) {
-        keys_unmake(&ceremony->session, &ceremony->made);
-        ceremony->made.count = 0;
+    struct kw_error err;
+
+    if (ceremony == NULL || !ceremony->made.begun) {
+        return;
+    }
+    ceremony->made.begun = false;
+    if (!kw_ok(keys_unmake(&ceremony->session, &ceremony->made, &err))) {
+        KW_LOG(ERROR, "keys of a ceremony that failed may be left on the token", KW_F_ERR(&err));
     }
 }
 
@@ -159,6 +148,8 @@ struct kw_result kw_hsm_ceremony_make(struct kw_hsm_ceremony *ceremony,
     struct kw_result result;
 
     KW_TRY(token_fresh(&ceremony->session, err));
+    KW_TRY(kw_random(ceremony->made.mark, sizeof(ceremony->made.mark), err));
+    ceremony->made.begun = true;
     result = keys_make(&ceremony->session, recovery_spki, &ceremony->made, &keys, err);
     if (!kw_ok(result)) {
         kw_hsm_ceremony_unmake(ceremony);

@@ -67,25 +67,24 @@ static struct kw_result keep(struct keeper *keeper, struct kw_hsm_session *sessi
 
 /* The token's own copy: not extractable, and without the uses that only the ceremony needed. */
 static struct kw_result settle(struct kw_hsm_session *session, const struct kw_hsm_object *key,
-                               const char *label, bool sign, struct kw_hsm_made *made,
+                               const char *label, bool sign, const struct kw_hsm_made *made,
                                struct kw_error *err)
 {
     struct kw_hsm_template changes = {.count = 0};
+    struct kw_hsm_object_id id = kw_hsm_object_id(label, made->mark);
     CK_OBJECT_HANDLE handle = CK_INVALID_HANDLE;
 
     kw_hsm_template_bool(&changes, CKA_TOKEN, true);
     kw_hsm_template_bool(&changes, CKA_EXTRACTABLE, false);
     kw_hsm_template_bool(&changes, CKA_SIGN, sign);
     kw_hsm_template_add(&changes, CKA_LABEL, label, strlen(label));
-    kw_hsm_template_add(&changes, CKA_ID, label, strlen(label));
-    KW_TRY(KW_C(session, CopyObject, key->handle, changes.attributes, changes.count, &handle));
-    made->handles[made->count++] = handle;
-    return KW_OK;
+    kw_hsm_template_add(&changes, CKA_ID, id.bytes, id.len);
+    return KW_C(session, CopyObject, key->handle, changes.attributes, changes.count, &handle);
 }
 
 static struct kw_result mac_key_make(struct kw_hsm_session *session, struct keeper *keeper,
-                                     struct kw_hsm_made *made, uint8_t ret_check[KW_HSM_CHECK_LEN],
-                                     struct kw_error *err)
+                                     const struct kw_hsm_made *made,
+                                     uint8_t ret_check[KW_HSM_CHECK_LEN], struct kw_error *err)
 {
     KW_SCOPED(kw_hsm_object_done) struct kw_hsm_object key = {0};
 
@@ -116,8 +115,8 @@ static struct kw_result kek_generate(struct kw_hsm_session *session, struct kw_h
 }
 
 static struct kw_result kek_make(struct kw_hsm_session *session, struct keeper *keeper,
-                                 struct kw_hsm_made *made, uint8_t ret_check[KW_HSM_CHECK_LEN],
-                                 struct kw_error *err)
+                                 const struct kw_hsm_made *made,
+                                 uint8_t ret_check[KW_HSM_CHECK_LEN], struct kw_error *err)
 {
     KW_SCOPED(kw_hsm_object_done) struct kw_hsm_object key = {0};
     char label[KW_HSM_LABEL_SIZE];
@@ -127,7 +126,7 @@ static struct kw_result kek_make(struct kw_hsm_session *session, struct keeper *
     return settle(session, &key, label, false, made, err);
 }
 
-static struct kw_result canary_make(struct kw_hsm_session *session, struct kw_hsm_made *made,
+static struct kw_result canary_make(struct kw_hsm_session *session, const struct kw_hsm_made *made,
                                     struct kw_error *err)
 {
     static const uint8_t value[] = KW_HSM_CANARY_KEY;
@@ -141,7 +140,8 @@ static struct kw_result canary_make(struct kw_hsm_session *session, struct kw_hs
 }
 
 struct kw_result kw_hsm_ceremony_secrets(struct kw_hsm_session *session,
-                                         struct kw_bytes recovery_spki, struct kw_hsm_made *made,
+                                         struct kw_bytes recovery_spki,
+                                         const struct kw_hsm_made *made,
                                          struct kw_hsm_keys_made *ret_keys, struct kw_error *err)
 {
     struct kw_writer blob = KW_WRITER(&ret_keys->blob);

@@ -27,6 +27,15 @@ const char *kw_hsm_signer_label(enum kw_hsm_signer signer)
                                                                          : "keyward-none";
 }
 
+struct kw_hsm_object_id kw_hsm_object_id(const char *label, const uint8_t mark[KW_HSM_MARK_LEN])
+{
+    struct kw_hsm_object_id id = {.len = strlen(label) + KW_HSM_MARK_LEN};
+
+    kw_copy(id.bytes, label, strlen(label));
+    kw_copy(id.bytes + strlen(label), mark, KW_HSM_MARK_LEN);
+    return id;
+}
+
 static struct kw_result search(struct kw_hsm_session *session, CK_ATTRIBUTE *template,
                                CK_ULONG attributes, CK_OBJECT_HANDLE *handles, CK_ULONG max,
                                CK_ULONG *ret_count, struct kw_error *err)
@@ -87,5 +96,29 @@ struct kw_result kw_hsm_objects_count(struct kw_hsm_session *session, CK_ATTRIBU
     KW_TRY(search(session, template, attributes, handles, max < FETCH_MAX ? max : FETCH_MAX, &count,
                   err));
     *ret_count = count;
+    return KW_OK;
+}
+
+struct kw_result kw_hsm_objects_destroy(struct kw_hsm_session *session, CK_OBJECT_CLASS class,
+                                        const char *label, const uint8_t mark[KW_HSM_MARK_LEN],
+                                        struct kw_error *err)
+{
+    const CK_BBOOL token = CK_TRUE;
+    const struct kw_hsm_object_id id = kw_hsm_object_id(label, mark);
+    CK_ATTRIBUTE template[] = {
+        KW_CK_VALUE(CKA_CLASS, class),
+        KW_CK_VALUE(CKA_TOKEN, token),
+        KW_CK_BYTES(CKA_LABEL, label, strlen(label)),
+        KW_CK_BYTES(CKA_ID, id.bytes, id.len),
+    };
+    CK_OBJECT_HANDLE handles[FETCH_MAX];
+    CK_ULONG count = 0;
+
+    KW_TRY(search(session, template, KW_CK_COUNT(template), handles, FETCH_MAX, &count, err));
+    for (CK_ULONG i = 0; i < count; i++) {
+        CK_RV rv = session->module->functions->C_DestroyObject(session->handle, handles[i]);
+
+        KW_TRY(kw_hsm_session_result(session, KW_C_DestroyObject, rv, err));
+    }
     return KW_OK;
 }

@@ -1,4 +1,5 @@
-/* Names of our objects on the token, and how to find them. A label is also the object's CKA_ID. */
+/* Names of our objects on the token, and how to find them. An object's
+ * CKA_ID is its label and the mark of the ceremony that made it; what is older has the label alone. */
 #ifndef KW_SERVICES_CRYPTOCORE_HSM_OBJECTS_H
 #define KW_SERVICES_CRYPTOCORE_HSM_OBJECTS_H
 
@@ -6,6 +7,7 @@
 #include "services/cryptocore/hsm/session.h"
 
 #define KW_HSM_LABEL_SIZE   32
+#define KW_HSM_MARK_LEN     16
 #define KW_HSM_MAC_LABEL    "keyward-mac-v1"
 #define KW_HSM_CANARY_LABEL "keyward-canary-v1"
 
@@ -23,6 +25,19 @@ const char *kw_hsm_kek_label(uint32_t version, char *label);
 
 /* "keyward-ca-services" and so on. Never NULL. */
 const char *kw_hsm_signer_label(enum kw_hsm_signer signer);
+
+struct kw_hsm_object_id {
+    uint8_t bytes[KW_HSM_LABEL_SIZE + KW_HSM_MARK_LEN];
+    size_t len;
+};
+
+struct kw_hsm_object_id kw_hsm_object_id(const char *label, const uint8_t mark[KW_HSM_MARK_LEN]);
+
+/* Destroys the objects of that class and label on the token that bear this mark, and no other.
+ * Fails: HSM_* (then some may be left). */
+struct kw_result kw_hsm_objects_destroy(struct kw_hsm_session *session, CK_OBJECT_CLASS class,
+                                        const char *label, const uint8_t mark[KW_HSM_MARK_LEN],
+                                        struct kw_error *err);
 
 /* Looks for objects of a class with a label; finds at most two, since a second one is an error of
  * its own. `ret_count` is 0, 1 or 2. Fails: HSM_*. */
