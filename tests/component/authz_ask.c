@@ -118,7 +118,7 @@ void authz_ask_start(struct authz_fixture *fx, const struct question *question,
     uint64_t timeout_ms = question->timeout_ms != 0 ? question->timeout_ms : DEADLINE_MS;
     struct kw_hop_open open = {.method = (uint32_t)question->method,
                                .deadline_ns = kw_clock_mono_ns() + timeout_ms * NS_PER_MS,
-                               .has_item = true,
+                               .has_item = !question->no_item,
                                .end = !question->open_end};
 
     *answer =
@@ -142,7 +142,8 @@ static bool is_scripted(const struct inside *inside)
 {
     return inside->refusals > 0 || inside->holds || inside->forgets_the_last ||
            inside->hides_receipts || inside->claims_replay || inside->activates_none ||
-           inside->stranger != NULL || inside->odd_reason != KW_E_NONE || inside->batch_count > 0;
+           inside->stranger != NULL || inside->odd_reason != KW_E_NONE || inside->batch_count > 0 ||
+           inside->spoil != NULL;
 }
 
 struct answer authz_ask(struct authz_fixture *fx, const struct question *question)

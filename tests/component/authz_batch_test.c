@@ -591,6 +591,7 @@ static void check_all(const struct answer *answer, bool fired)
 
         cr_assert(fired || reason == KW_E_NONE, "%s", kw_reason_row(reason)->name);
     }
+    cr_assert(fired || reason_of(answer, 4) == KW_E_ARGUMENT_INVALID);
 }
 
 Test(authz_batch, whatever_fails_every_item_is_answered)
@@ -610,6 +611,7 @@ Test(authz_batch, whatever_fails_every_item_is_answered)
         for (uint8_t i = 1; i <= 3; i++) {
             chunk_add(&chunk, i, device_of(i));
         }
+        chunk_add(&chunk, 4, "devices/x"); /* a status is made, too */
         faults_arm_at("services/authz/");
         answer = authz_ask(&fx, &question);
         fired = faults_disarm();

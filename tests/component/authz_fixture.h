@@ -74,6 +74,7 @@ struct question {
     struct kw_bytes signature;           /* verbatim */
     struct kw_bytes cached_digest;
     uint64_t timeout_ms; /* 0: 5 s */
+    bool no_item;        /* only the end of what never began */
     bool open_end;       /* a stream: more comes by authz_send */
 };
 
@@ -104,6 +105,9 @@ void authz_fixture_start(struct authz_fixture *fx);
 
 /* Instead of the one that runs, or beside it, another is started, which must fail. The reason. */
 enum kw_reason authz_fixture_start_fails(struct authz_fixture *fx);
+/* Of one that was stopped: starts it, or takes it apart again when it fails. Whether it runs. */
+bool authz_fixture_try(struct authz_fixture *fx);
+
 enum kw_reason authz_fixture_second_fails(struct authz_fixture *fx);
 
 /* After a test stopped the service itself. */

@@ -391,7 +391,13 @@ static void answer_with_all(struct inside_call *call)
 
 void inside_answer(struct inside_call *call)
 {
+    void (*spoil)(struct inside_call *) = call->inside->spoil;
+
     act(call);
+    if (spoil != NULL) {
+        call->inside->spoil = NULL;
+        spoil(call);
+    }
     answer_with_all(call);
     call->hop = NULL;
 }

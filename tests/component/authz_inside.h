@@ -59,7 +59,8 @@ struct inside {
     bool hides_receipts;      /* answers say nothing of them */
     bool claims_replay;       /* answers say that they were made before */
     bool activates_none;      /* a release finds nothing to activate */
-    uint32_t batch_count;     /* pens in a batch that is released; 0: 600 */
+    void (*spoil)(struct inside_call *call); /* changes the next answer; NULL: not */
+    uint32_t batch_count;                    /* pens in a batch that is released; 0: 600 */
 };
 
 /* Listens, for `authz` (a SPIFFE id) alone. `inside` has arena, region, cell, issuer. */
