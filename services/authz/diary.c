@@ -41,15 +41,41 @@ static struct kw_result page_write(struct kw_store_job *job, struct kw_tx *tx, s
 
 /* --- on the loop thread --- */
 
-static bool page_take(struct kw_diary *diary)
+/* The last of the disk is for what takes away. Whoever is denied could use it up, at will: denials
+ * wait until there is more, unless this is the end. */
+static bool denials_wait(struct kw_diary *diary)
+{
+    struct kw_error error = {0};
+    bool wait = diary->waiting_count > 0 && diary->idle == NULL &&
+                !kw_ok(kw_store_room(diary->store, &error));
+
+    if (wait && !diary->held_back) {
+        KW_LOG(WARN, "denials wait for room", KW_F_ERR(&error));
+    }
+    diary->held_back = wait;
+    return wait;
+}
+
+static void denials_take(struct kw_diary *diary)
 {
     struct kw_diary_page *page = &diary->page;
     struct kw_denial *empty = page->denials;
 
+    page->denial_count = 0;
+    if (denials_wait(diary)) {
+        return;
+    }
     page->denials = diary->waiting;
     page->denial_count = diary->waiting_count;
     diary->waiting = empty;
     diary->waiting_count = 0;
+}
+
+static bool page_take(struct kw_diary *diary)
+{
+    struct kw_diary_page *page = &diary->page;
+
+    denials_take(diary);
     kw_copy(page->heads, diary->heads, diary->head_count * sizeof(diary->heads[0]));
     page->head_count = diary->head_count;
     diary->head_count = 0;
@@ -111,6 +137,8 @@ static void write_next(struct kw_diary *diary)
     if (!diary->page_full) {
         if (diary->idle != NULL) {
             diary->idle(diary->context);
+        } else if (diary->held_back) {
+            arm(diary);
         }
         return;
     }

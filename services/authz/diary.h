@@ -37,6 +37,7 @@ struct kw_diary {
     bool writing;
     bool failure_noted;
     bool page_full; /* the page has not been written yet */
+    bool held_back; /* denials wait for room on the disk */
     struct kw_diary_page page;
     struct kw_denial *waiting;
     size_t waiting_count;

@@ -85,6 +85,29 @@ Test(authz_full, denials_wait_for_room_and_none_is_missing)
     cr_assert(eq(i64, authz_number(&fx, "SELECT count(DISTINCT seq) FROM denials"), 5));
 }
 
+/* Whoever is denied could fill what is kept for revocations. */
+Test(authz_full, denials_leave_the_last_of_the_disk_to_revocations)
+{
+    char *grant;
+
+    small_disk_over_tmp(&disk, WHOLE_DISK);
+    start();
+    grant = authz_grant(&fx, device);
+    small_disk_fill(&disk, LEFT);
+    EVENTUALLY(&fx, read_grant(grant) != KW_E_NONE || !kw_ok(kw_store_room(fx.authz->store, NULL)));
+    cr_assert(eq(int, authz_grant_revoke(&fx, grant).reason, KW_E_NONE));
+    for (int i = 0; i < 3; i++) {
+        cr_assert(eq(int, authz_access(&fx, device).reason, KW_E_NOT_FOUND));
+    }
+    EVENTUALLY(&fx, fx.authz->diary.held_back);
+    cr_assert(eq(sz, fx.authz->diary.waiting_count, 3));
+    cr_assert(eq(i64, authz_number(&fx, "SELECT count(*) FROM denials"), 0));
+    cr_assert(eq(int, authz_partner_suspend(&fx, &fx.partner).reason, KW_E_NONE));
+    small_disk_empty(&disk);
+    authz_denials_await(&fx, 3);
+    cr_assert(eq(i64, authz_number(&fx, "SELECT max(seq) FROM denials"), 3));
+}
+
 Test(authz_full, revocations_are_taken_while_the_disk_is_nearly_full)
 {
     struct grant_story story;
