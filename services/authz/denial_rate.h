@@ -9,11 +9,14 @@
 /* One caller's present second. */
 struct kw_denial_slot {
     uint64_t second;
-    uint32_t written;
+    uint32_t written;      /* singly */
+    uint32_t pushed_out;   /* counts that were emitted because another certificate came */
+    bool mixed;            /* `held` is of several certificates: it names none */
     struct kw_denial held; /* the last that was only counted; `times` says how many */
 };
 
-/* By certificate; two that share a slot push one another out, which costs only a summary early. */
+/* By certificate. Two that share a slot share what it may write, and push one another's counts out;
+ * whoever makes that happen too often in a second is counted with the other. */
 struct kw_denial_rate {
     struct kw_denial_slot slots[KW_DENIAL_CALLERS];
     size_t holding; /* slots with a count */
@@ -26,7 +29,7 @@ struct kw_denial_sink {
 };
 
 /* Takes a denial: emits it, or counts it. A count that belongs to another second or caller is
- * emitted first. */
+ * emitted first; at most 2 * KW_DENIALS_PER_CALLER_S + 1 rows of a slot and second. */
 void kw_denial_rate_take(struct kw_denial_rate *rate, const struct kw_denial *denial,
                          const struct kw_denial_sink *sink);
 

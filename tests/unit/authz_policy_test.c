@@ -412,8 +412,29 @@ Test(authz_denials, a_caller_that_shares_the_slot_loses_nothing)
     take(rate, 1, 5000, 12, &written);
     take(rate, 2, 5000, 12, &written); /* the same slot: KW_DENIAL_CALLERS divides 2^24 */
     take(rate, 1, 5000, 1, &written);
-    cr_assert(eq(u64, written.times, 25));
-    cr_assert(eq(sz, written.rows, 10 + 1 + 10 + 1 + 1));
+    cr_assert(eq(u64, written.times, 24)); /* the last is held */
+    cr_assert(eq(sz, written.rows, 10 + 1 + 1));
+    cr_assert(eq(int, written.last.fingerprint[0], 2));
+    take(rate, 1, 6000, 1, &written);
+    cr_assert(eq(u64, written.times, 26));
+    free(rate);
+}
+
+Test(authz_denials, callers_that_take_turns_in_a_slot_are_bounded_too)
+{
+    struct kw_denial_rate *rate = a_rate();
+    struct written written = {0};
+    const struct kw_denial_sink sink = {count_row, &written};
+
+    for (int i = 0; i < 1000; i++) {
+        take(rate, (uint8_t)(1 + i % 2), 5000, 1, &written);
+    }
+    kw_denial_rate_sweep(rate, 6000, false, &sink);
+    cr_assert(eq(u64, written.times, 1000));
+    cr_assert(eq(sz, written.rows, 2 * KW_DENIALS_PER_CALLER_S + 1));
+    cr_assert(eq(int, written.last.fingerprint[0], 0), "whose it is cannot be said");
+    cr_assert(eq(str, written.last.detail, "of several certificates"));
+    cr_assert(eq(sz, rate->holding, 0));
     free(rate);
 }
 
