@@ -351,6 +351,32 @@ static void another_owner(struct core_ask *ask)
     ask->capsule.owner = drill.station.id;
 }
 
+/* Sent under the certificate of a service, which signs no requests. */
+static void by_a_service(struct core_ask *ask)
+{
+    static struct core_caller service;
+
+    service = (struct core_caller){.key = drill.fx.authz.key, .certificate = drill.fx.authz_der};
+    ask->caller = &service;
+    MUST(kw_sha256(kw_buf_bytes(&service.certificate), ask->capsule.fingerprint, err));
+}
+
+static void in_another_s_name(struct core_ask *ask)
+{
+    static char text[KW_SPIFFE_TEXT_SIZE];
+    struct kw_spiffe other;
+
+    MUST(kw_spiffe_caller(KW_MESH_TRUST_DOMAIN, KW_ROLE_OPERATOR, drill.partner.id, &other, err));
+    ask->capsule.caller = kw_bytes_str(kw_spiffe_text(&other, text));
+}
+
+static void by_a_partner(struct core_ask *ask)
+{
+    ask->caller = &drill.partner;
+    ask->capsule.caller = kw_bytes_str(drill.partner.spiffe_id);
+    MUST(kw_sha256(kw_buf_bytes(&drill.partner.certificate), ask->capsule.fingerprint, err));
+}
+
 static const struct {
     const char *name;
     struct core_ask (*ask)(void);
@@ -375,6 +401,9 @@ static const struct {
     {"batch with a session", batch_of_one, item_for_a_session, KW_E_CAPSULE_INVALID},
     {"activation of two", activation, two_keys, KW_E_CAPSULE_INVALID},
     {"activation of another", activation, key_of_another_name, KW_E_CAPSULE_INVALID},
+    {"activation by a service", activation, by_a_service, KW_E_IDENTITY_INVALID},
+    {"activation in another officer's name", activation, in_another_s_name, KW_E_SIGNATURE_INVALID},
+    {"invitation by a partner", invitation, by_a_partner, KW_E_PERMISSION_DENIED},
     {"lifting", drill_lift_ask, nothing, KW_E_NONE},
     {"lifting without key", drill_lift_ask, no_key, KW_E_INTERNAL},
     {"lifting of nothing", drill_lift_ask, lift_none, KW_E_ARGUMENT_INVALID},

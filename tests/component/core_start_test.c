@@ -251,3 +251,21 @@ Test(core_start, every_step_may_fail)
     } while (fired);
     cr_assert(ready);
 }
+
+/* What init does before anything of it is in this process: hardening, and the lock of its secrets. */
+Test(core_start, every_step_before_an_init_may_fail)
+{
+    char config[PATH_MAX + 16];
+    char path[PATH_MAX];
+    const char *argv[] = {CORE, "init", config, NULL};
+
+    snprintf(config, sizeof(config), "--config=%s", kw_mesh_path(&init_fx.dir, "init.yaml", path));
+    for (int i = 0; i < 2 && faults_walked(); i++) {
+        struct service_process init = {0};
+
+        faults_arm();
+        cr_expect(not(service_try(&init, argv, kw_mesh_path(&init_fx.dir, "logs/init.log", path))));
+        cr_expect(faults_disarm());
+        cr_expect(strstr(kw_fault_plan()->last, "main.c") != NULL, "%s", kw_fault_plan()->last);
+    }
+}

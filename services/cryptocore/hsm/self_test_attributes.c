@@ -88,6 +88,18 @@ static struct kw_result unwrap_weakened(struct kw_hsm_session *session, CK_OBJEC
     return KW_OK;
 }
 
+/* What the template lets through is unwrapped: so a refusal below is the template's, and not that of a wrong blob. */
+static struct kw_result unwrap_rightly(struct kw_hsm_session *session, CK_OBJECT_HANDLE kek,
+                                       struct kw_bytes wrapped, struct kw_error *err)
+{
+    KW_SCOPED(kw_hsm_object_done) struct kw_hsm_object key = {0};
+    struct kw_result result = kw_hsm_key_unwrap(session, kek, wrapped, KW_HSM_USE_SIGN, &key, err);
+
+    return result.reason == KW_E_BINDING_INVALID
+               ? kw_hsm_session_distrust(session, "a key that it wrapped does not unwrap", err)
+               : result;
+}
+
 static struct kw_result unwrap_template_check(struct kw_hsm_session *session, CK_OBJECT_HANDLE kek,
                                               struct kw_error *err)
 {
@@ -96,6 +108,7 @@ static struct kw_result unwrap_template_check(struct kw_hsm_session *session, CK
 
     KW_TRY(kw_hsm_key_generate(session, KW_HSM_USE_SIGN | KW_HSM_USE_EXTRACTABLE, &key, err));
     KW_TRY(kw_hsm_key_wrap(session, kek, key.handle, wrapped, sizeof(wrapped), err));
+    KW_TRY(unwrap_rightly(session, kek, KW_BYTES_OF(wrapped), err));
     KW_TRY(unwrap_weakened(session, kek, wrapped, CKA_EXTRACTABLE, true, err));
     KW_TRY(unwrap_weakened(session, kek, wrapped, CKA_SENSITIVE, false, err));
     return unwrap_weakened(session, kek, wrapped, CKA_PRIVATE, false, err);
