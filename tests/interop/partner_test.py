@@ -8,9 +8,11 @@ import base64
 import json
 import os
 import pathlib
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import unittest
 
 import stubs  # isort: first, makes the others importable
@@ -42,6 +44,7 @@ from mesh import Mesh
 EPOCH = 1
 PENS = 6  # the last one never proves that it has its key
 Code = grpc.StatusCode
+CLOSED = 5  # connections: more than a call makes attempts
 
 
 class World:
@@ -485,6 +488,35 @@ def get_status(channel):
     stub = status_service_pb2_grpc.StatusServiceStub(channel)
     with translated():
         return stub.GetStatus(status_service_pb2.GetStatusRequest(), timeout=actors.TIMEOUT_S)
+
+
+class Away(Case):
+    def forward(self, listener):
+        """Closes some connections, and forwards the next one to the gateway."""
+        for _ in range(CLOSED):
+            listener.accept()[0].close()
+        accepted = listener.accept()[0]
+        gateway = socket.create_connection(("127.0.0.1", world.mesh.port))
+
+        def pump(source, sink):
+            while data := source.recv(65536):
+                sink.sendall(data)
+        back = threading.Thread(target=pump, args=(gateway, accepted))
+        back.start()
+        pump(accepted, gateway)
+        gateway.shutdown(socket.SHUT_WR)
+        back.join()
+        accepted.close()
+        gateway.close()
+
+    def test_call_waits_for_a_gateway_that_returns(self):
+        client = self.joined()
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            forward = threading.Thread(target=self.forward, args=(listener,), daemon=True)
+            forward.start()
+            with Client("127.0.0.1:%d" % listener.getsockname()[1], client.member) as patient:
+                self.assertEqual(len(get_status(patient.channel).layers), 4)
+            forward.join()
 
 
 class Status(Case):

@@ -8,6 +8,9 @@ import grpc
 SERVICE_CONFIG = {
     "methodConfig": [{
         "name": [{}],  # every method
+        # A call that finds the gateway away waits for it, as long as its own timeout, instead of
+        # failing at once: then a gateway that has returned serves it at once, too.
+        "waitForReady": True,
         "retryPolicy": {
             "maxAttempts": 4,
             "initialBackoff": "0.1s",
@@ -26,4 +29,7 @@ def open_channel(target, root, key, certificate):
     return grpc.secure_channel(target, credentials, options=[
         ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
         ("grpc.enable_retries", 1),
+        # How long it looks away after a connection has failed: no more than two seconds.
+        ("grpc.initial_reconnect_backoff_ms", 200),
+        ("grpc.max_reconnect_backoff_ms", 2000),
     ])
