@@ -194,6 +194,42 @@ Test(authz_enroll, an_enrolment_makes_a_member_that_may_call)
     cr_assert(eq(i64, authz_number(&fx, "SELECT max(confirmed_version) FROM members"), 0));
 }
 
+static void say_nothing(struct inside_call *call)
+{
+    call->messages[0].len = 0;
+}
+
+Test(authz_enroll, an_invitation_without_certificate_is_none)
+{
+    struct question question = invite_question();
+
+    invite_body.csr = new_csr(KW_CURVE_P256);
+    fx.inside.spoil = say_nothing;
+    cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_INTERNAL));
+    cr_assert(eq(i64, authz_number(&fx, "SELECT count(*) FROM invitations"), 0));
+}
+
+Test(authz_enroll, an_enrolment_that_says_nothing_makes_no_member)
+{
+    struct question question;
+
+    (void)invite();
+    question = enroll_question();
+    fx.inside.spoil = say_nothing;
+    cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_INTERNAL));
+    cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_NONE));
+}
+
+Test(authz_enroll, an_invitation_that_is_not_in_the_table_invites_nobody)
+{
+    struct question question;
+
+    (void)invite();
+    question = enroll_question();
+    authz_exec(&fx, "DELETE FROM invitations");
+    cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_IDENTITY_INVALID));
+}
+
 Test(authz_enroll, an_invitation_is_good_for_enrolling_and_nothing_else)
 {
     size_t count;

@@ -432,6 +432,7 @@ Test(authz_keys, the_head_authz_saw_last_goes_before_the_evidence)
     struct kw_witness head;
     struct answer answer;
 
+    faults_off(); /* an attempt that failed here may have moved the head inside */
     (void)authz_grant(&fx, device);
     cr_assert(eq(int, authz_access(&fx, device).reason, KW_E_NONE));
     answer = authz_ask(&fx, &question);

@@ -6,6 +6,7 @@
 #include "tests/component/orchestrator_fixture.h"
 #include "tests/support/faults.h"
 
+#include <keyward/v1/device_access_service.pb-c.h>
 #include <keyward/v1/enrollment_service.pb-c.h>
 #include <keyward/v1/key_service.pb-c.h>
 #include <keyward/v1/partner_service.pb-c.h>
@@ -174,6 +175,118 @@ Test(orchestrator_member, confirms_a_transport_key_and_delivers_under_it_then)
     body.transport_key_version = 2;
     body.request_id = orch_request_id(&fx);
     cr_assert(eq(int, orch_ask(&fx, &asking).reason, KW_E_NOT_FOUND));
+    enrolment_done(&e);
+}
+
+/* --- what does not fit --- */
+
+static void no_items(Keyward__Internal__V1__CoreReply *reply)
+{
+    reply->n_items = 0;
+}
+
+static void no_certificates(Keyward__Internal__V1__CoreReply *reply)
+{
+    reply->n_certificates = 0;
+}
+
+static void no_transport_key(Keyward__Internal__V1__CoreReply *reply)
+{
+    reply->transport_key = NULL;
+}
+
+static void key_of_another_version(Keyward__Internal__V1__CoreReply *reply)
+{
+    reply->transport_key->version++;
+}
+
+Test(orchestrator_member, enrols_nobody_with_half_of_what_was_asked_for)
+{
+    void (*const oddities[])(Keyward__Internal__V1__CoreReply *) = {
+        no_items, no_certificates, no_transport_key, key_of_another_version};
+    struct enrolment e;
+
+    enrolment_init(&e);
+    for (size_t i = 0; i < sizeof(oddities) / sizeof(oddities[0]); i++) {
+        fx.core.spoil = oddities[i];
+        cr_assert(eq(int, orch_ask(&fx, &e.asking).reason, KW_E_INTERNAL), "%zu", i);
+    }
+    cr_assert(eq(u32, enroll(&e)->transport_key_version, 1)); /* nothing is left of the others */
+    enrolment_done(&e);
+}
+
+Test(orchestrator_member, enrols_nobody_who_was_invited_by_something_else)
+{
+    const struct kw_invitation invitation = {
+        .method = kw_bytes_str("/keyward.v1.StatusService/GetStatus"),
+        .body = kw_bytes_str("body"),
+        .request_id = kw_bytes_str("0123456789abcdef"),
+        .signature = kw_bytes_str("signature"),
+        .certificate = kw_bytes_str("certificate")};
+    struct enrolment e;
+
+    enrolment_init(&e);
+    kw_buf_clear(&e.invitation);
+    MUST(kw_invitation_encode(&invitation, &e.invitation, err));
+    e.asking.invitation = kw_buf_bytes(&e.invitation);
+    cr_assert(eq(int, orch_ask(&fx, &e.asking).reason, KW_E_CAPSULE_INVALID));
+    enrolment_done(&e);
+}
+
+/* Our scripted core issues none. */
+Test(orchestrator_member, a_renewal_without_certificate_is_none)
+{
+    Keyward__V1__RenewCertificateRequest body = KEYWARD__V1__RENEW_CERTIFICATE_REQUEST__INIT;
+    const struct asking asking = {.method = KW_METHOD_RENEW_CERTIFICATE,
+                                  .body = &body.base,
+                                  .role = KW_ROLE_PARTNER,
+                                  .caller = fx.partner};
+    KW_SCOPED(kw_buf_done) struct kw_buf csr = {0};
+
+    faults_off(); /* it never succeeds */
+    make_csr(KW_CURVE_P256, &csr);
+    body.request_id = orch_request_id(&fx);
+    body.csr = kw_field_bytes(kw_buf_bytes(&csr));
+    fx.core.spoil = no_items;
+    cr_assert(eq(int, orch_ask(&fx, &asking).reason, KW_E_INTERNAL));
+    cr_assert(eq(int, orch_ask(&fx, &asking).reason, KW_E_INTERNAL));
+}
+
+Test(orchestrator_member, gives_nothing_under_a_key_that_is_not_confirmed)
+{
+    Keyward__V1__GetDeviceAccessRequest body = KEYWARD__V1__GET_DEVICE_ACCESS_REQUEST__INIT;
+    struct asking asking = {
+        .method = KW_METHOD_GET_DEVICE_ACCESS, .body = &body.base, .role = KW_ROLE_PARTNER};
+    struct enrolment e;
+
+    enrolment_init(&e);
+    (void)enroll(&e);
+    asking.caller = e.asking.owner;
+    body.selector_case = KEYWARD__V1__GET_DEVICE_ACCESS_REQUEST__SELECTOR_DEVICE;
+    body.device = orch_released_device(&fx)->device;
+    body.epoch = 1;
+    body.purpose = (char *)(uintptr_t) "care";
+    cr_assert(eq(int, orch_ask(&fx, &asking).reason, KW_E_TRANSPORT_KEY_UNCONFIRMED));
+    enrolment_done(&e);
+}
+
+Test(orchestrator_member, a_confirmation_that_the_core_refuses_says_why)
+{
+    Keyward__V1__ConfirmTransportKeyRequest body = KEYWARD__V1__CONFIRM_TRANSPORT_KEY_REQUEST__INIT;
+    static uint8_t proof[16] = {9};
+    struct asking asking = {
+        .method = KW_METHOD_CONFIRM_TRANSPORT_KEY, .body = &body.base, .role = KW_ROLE_PARTNER};
+    struct enrolment e;
+
+    enrolment_init(&e);
+    (void)enroll(&e);
+    asking.caller = e.asking.owner;
+    body.request_id = orch_request_id(&fx);
+    body.transport_key_version = 1;
+    body.proof = (ProtobufCBinaryData){.data = proof, .len = sizeof(proof)};
+    fx.core.fault = CORE_REFUSES;
+    fx.core.refusal = KW_E_HSM_UNAVAILABLE;
+    cr_assert(eq(int, orch_ask(&fx, &asking).reason, KW_E_HSM_UNAVAILABLE));
     enrolment_done(&e);
 }
 
