@@ -19,6 +19,7 @@ struct kw_owed {
     struct kw_store_job job;
     bool running;
     bool stored;
+    bool lost; /* given up while it was running */
 };
 
 static void owed_free(struct kw_owed *owed)
@@ -47,6 +48,40 @@ static struct kw_result store_run(struct kw_store_job *job, struct kw_tx *tx, st
     return kw_receipt_log_put(tx, &owed->entry, owed->parent, err);
 }
 
+/* Takes out those that nobody stores now: of this core, or with NULL all. */
+static void drop(struct kw_core_link *link, const struct kw_id *core)
+{
+    struct kw_owed **place = &link->owed;
+
+    while (*place != NULL) {
+        struct kw_owed *owed = *place;
+
+        bool meant = core == NULL || kw_id_equal(owed->entry.receipt.core, *core);
+
+        owed->lost = owed->lost || (core != NULL && meant);
+        if (owed->running || !meant) {
+            place = &owed->next;
+            continue;
+        }
+        *place = owed->next;
+        owed_free(owed);
+    }
+    link->owed_end = place;
+}
+
+/* Trying again does not help: what the store holds does not go with it. Nor do those after it in its
+ * chain. */
+static void give_up(struct kw_owed *owed, const struct kw_error *error)
+{
+    struct kw_core_link *link = owed->link;
+    struct kw_id core = owed->entry.receipt.core;
+
+    KW_LOG(ERROR, "an owed receipt can't be stored", KW_F_U64("seq", owed->entry.receipt.seq),
+           KW_F_ERR(error));
+    kw_core_link_break(link, core, error);
+    drop(link, &core);
+}
+
 /* They come back in the order in which they were handed in, so the first one goes first. */
 static void drop_stored(struct kw_core_link *link)
 {
@@ -71,6 +106,10 @@ static void store_done(struct kw_store_job *job)
     owed->stored = kw_ok(job->result);
     if (owed->stored) {
         kw_core_link_durable(link, &owed->entry.receipt);
+    } else if (owed->lost || !kw_store_may_pass(link->store, job->result.reason)) {
+        struct kw_error error = job->error; /* it goes with its receipt */
+
+        give_up(owed, &error);
     }
     drop_stored(link);
     try_later(link);
@@ -151,17 +190,5 @@ void kw_core_receipt_unstored(struct kw_core_link *link, const struct kw_receipt
 
 void kw_core_owed_drop(struct kw_core_link *link)
 {
-    struct kw_owed **place = &link->owed;
-
-    while (*place != NULL) {
-        struct kw_owed *owed = *place;
-
-        if (owed->running) {
-            place = &owed->next;
-            continue;
-        }
-        *place = owed->next;
-        owed_free(owed);
-    }
-    link->owed_end = place;
+    drop(link, NULL);
 }

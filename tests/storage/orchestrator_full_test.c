@@ -121,6 +121,54 @@ Test(orchestrator_full, receipts_of_calls_in_flight_are_stored_in_their_order)
     EVENTUALLY(&fx, fx.core.acked == fx.core.chain.seq);
 }
 
+/* --- another receipt in the place of one that is owed --- */
+
+struct forgery {
+    struct kw_store_job job;
+    int64_t seq;
+    bool done;
+};
+
+static struct kw_result forge(struct kw_store_job *job, struct kw_tx *tx, struct kw_error *err)
+{
+    static const char sql[] = "INSERT INTO receipts SELECT core, stream, $1, randomblob(16), "
+                              "time_ms, caller, record, head"
+                              " FROM receipts WHERE seq = $1 - 1";
+    const struct forgery *forgery = (struct forgery *)job;
+    struct kw_stmt *stmt;
+
+    KW_TRY(kw_sql(tx, sql, &stmt, err));
+    kw_bind_i64(stmt, 1, forgery->seq);
+    return kw_exec(stmt, NULL, err);
+}
+
+static void forged(struct kw_store_job *job)
+{
+    ((struct forgery *)job)->done = true;
+}
+
+Test(orchestrator_full, an_owed_receipt_whose_place_is_taken_breaks_the_chain)
+{
+    Keyward__V1__CreateBatchRequest body;
+    struct forgery forgery = {.job = {.run = forge, .done = forged, .vital = true}};
+    struct asking asking;
+
+    crash_vfs_install();
+    crash_disk_reset(&no_cuts);
+    orch_fixture_init(&fx);
+    (void)orch_released_device(&fx);
+    asking = orch_batch_ask(&fx, &body, 2);
+    crash_vfs_fail(CRASH_FAULT_FULL, 1, true);
+    cr_assert(eq(str, (char *)ask(&asking), "STORE_FULL"));
+    crash_vfs_fail(CRASH_FAULT_NONE, 0, false);
+    forgery.seq = (int64_t)fx.core.chain.seq;
+    MUST(kw_store_write(fx.orch.store, &forgery.job, err)); /* before what is owed is tried again */
+    EVENTUALLY(&fx, forgery.done);
+    cr_assert(kw_ok(forgery.job.result), "%s", forgery.job.error.message);
+    EVENTUALLY(&fx, !kw_core_link_ready(fx.orch.link));
+    EVENTUALLY(&fx, strcmp(ask(&asking), "PEER_UNAVAILABLE") == 0);
+}
+
 Test(orchestrator_full, stops_and_reads_go_on_while_the_disk_is_nearly_full)
 {
     Keyward__V1__CreateBatchRequest body;
