@@ -357,10 +357,20 @@ static bool is_vital(const struct kw_call *call)
     return call->has_receipt || call->method->ends == KW_LAYER_ORCHESTRATOR;
 }
 
+/* What an earlier try made was undone with its transaction, and is not an answer. */
+static void forget_try(struct kw_call *call)
+{
+    call->answered = false;
+    call->message_count = 0;
+    call->stored_outcome = KW_BYTES_NONE;
+    call->disabled = KW_BYTES_NONE;
+}
+
 static void write_start(struct kw_call *call)
 {
     struct kw_result started;
 
+    forget_try(call);
     call->now_ms = kw_clock_wall_ms();
     call->stamp = kw_stamp_next(&call->orch->stamps, call->now_ms);
     call->job =
