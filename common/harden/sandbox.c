@@ -58,15 +58,16 @@ static struct kw_result rule_add(scmp_filter_ctx filter, const struct kw_sandbox
 {
     const uint32_t action =
         rule->refuse != 0 ? SCMP_ACT_ERRNO((uint32_t)rule->refuse) : SCMP_ACT_ALLOW;
-    const struct scmp_arg_cmp when = {.arg = rule->argument,
-                                      .op = SCMP_CMP_MASKED_EQ,
-                                      .datum_a = rule->mask,
-                                      .datum_b = rule->value};
+    const struct scmp_arg_cmp when[] = {
+        {rule->argument, SCMP_CMP_MASKED_EQ, rule->mask, rule->value},
+        {rule->argument2, SCMP_CMP_MASKED_EQ, rule->mask2, rule->value2},
+    };
+    const unsigned conditions = rule->mask == 0 ? 0 : rule->mask2 == 0 ? 1 : 2;
     int number = 0;
     int rc;
 
     KW_TRY(number_find(rule->call, &number, err));
-    rc = seccomp_rule_add_array(filter, action, number, rule->mask != 0 ? 1 : 0, &when);
+    rc = seccomp_rule_add_array(filter, action, number, conditions, when);
     KW_ENSURE(rc == 0, err, SYSTEM, "sandbox rule for %s: %s", rule->call, strerror(-rc));
     return KW_OK;
 }

@@ -17,14 +17,17 @@
 
 #define KW_SANDBOX_INT UINT32_MAX /* a mask: an int, compared whole */
 
-/* One call that is allowed only with certain arguments, or that is refused and nothing worse.
- * Several rules for one call: any may hold. */
+/* One call that is allowed only with certain arguments, or that is refused and nothing worse. Both
+ * conditions must hold; several rules for one call: any may. */
 struct kw_sandbox_rule {
     const char *call; /* NULL ends a list */
     int refuse;       /* 0: allowed; an errno: fails with it */
     unsigned argument;
     uint64_t mask; /* of the argument; 0: whatever it is */
     uint64_t value;
+    unsigned argument2; /* another one */
+    uint64_t mask2;
+    uint64_t value2;
 };
 
 struct kw_sandbox_group {
@@ -37,7 +40,7 @@ struct kw_sandbox_group {
 extern const struct kw_sandbox_group kw_sandbox_run;     /* memory, locks, time, its own end */
 extern const struct kw_sandbox_group kw_sandbox_files;   /* opening, reading, writing */
 extern const struct kw_sandbox_group kw_sandbox_threads; /* beginning and ending threads */
-extern const struct kw_sandbox_group kw_sandbox_network; /* TCP, UDP and Unix sockets, waiting */
+extern const struct kw_sandbox_group kw_sandbox_network; /* TCP and UDP sockets, waiting */
 
 /* From here on this process, all its threads, may make the calls of `groups` (NULL ends) and no
  * other. Builds with sanitizers or counters allow what those need, too. Needs kw_harden_privacy.

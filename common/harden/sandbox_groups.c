@@ -4,6 +4,7 @@
 #include <asm/termbits.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netlink.h>
 #include <linux/sched.h>
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
@@ -91,12 +92,18 @@ static const char *const network_calls[] = {
     NULL};
 /* clang-format on */
 
-/* Netlink: getaddrinfo asks which addresses there are. */
+/* Netlink, and of it this protocol alone: getaddrinfo asks which addresses there are. No Unix sockets:
+ * behind them are daemons that may do anything for their user. */
 static const struct kw_sandbox_rule network_rules[] = {
-    {.call = "socket", .argument = 0, .mask = KW_SANDBOX_INT, .value = AF_UNIX},
     {.call = "socket", .argument = 0, .mask = KW_SANDBOX_INT, .value = AF_INET},
     {.call = "socket", .argument = 0, .mask = KW_SANDBOX_INT, .value = AF_INET6},
-    {.call = "socket", .argument = 0, .mask = KW_SANDBOX_INT, .value = AF_NETLINK},
+    {.call = "socket",
+     .argument = 0,
+     .mask = KW_SANDBOX_INT,
+     .value = AF_NETLINK,
+     .argument2 = 2,
+     .mask2 = KW_SANDBOX_INT,
+     .value2 = NETLINK_ROUTE},
     {.call = "ioctl", .argument = 1, .mask = KW_SANDBOX_INT, .value = FIONBIO},
     {.call = "ioctl", .argument = 1, .mask = KW_SANDBOX_INT, .value = FIONREAD},
     {.call = NULL},

@@ -5,7 +5,9 @@
 #include "common/base/log.h"
 #include "common/harden/sandbox.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 
 /* clang-format off */
 static const char *const renewal_calls[] = {
@@ -29,10 +31,22 @@ static const struct kw_sandbox_group limits = {
     .rules = limit_rules,
 };
 
+/* getaddrinfo asks nscd, which it does without. */
+static const struct kw_sandbox_rule no_unix_rules[] = {
+    {.call = "socket", .refuse = EACCES, .argument = 0, .mask = KW_SANDBOX_INT, .value = AF_UNIX},
+    {.call = NULL},
+};
+
+static const struct kw_sandbox_group no_unix = {
+    .why = "no daemon of this machine is spoken to",
+    .rules = no_unix_rules,
+};
+
 static const struct kw_sandbox_group *const groups[] = {&kw_sandbox_run,
                                                         &kw_sandbox_files,
                                                         &kw_sandbox_threads,
                                                         &kw_sandbox_network,
+                                                        &no_unix,
                                                         &renewal,
                                                         &limits,
                                                         NULL};

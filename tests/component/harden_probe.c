@@ -21,11 +21,14 @@
 #include <fcntl.h>
 #include <linux/if_packet.h>
 #include <linux/keyctl.h>
+#include <linux/netlink.h>
 #include <linux/perf_event.h>
+#include <linux/sockios.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -319,6 +322,77 @@ static long try_vsock(void)
     return socket_of(AF_VSOCK, SOCK_STREAM);
 }
 
+static long try_netlink_route(void)
+{
+    return socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+}
+
+static long try_netlink_uevent(void)
+{
+    return socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
+}
+
+static long try_netlink_audit(void)
+{
+    return socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_AUDIT);
+}
+
+/* Three ways to have the kernel send another process a signal. */
+static long try_own(void)
+{
+    return fcntl(STDIN_FILENO, F_SETOWN, getppid());
+}
+
+static long try_own_by_ioctl(void)
+{
+    int pid = getppid();
+
+    return ioctl(STDIN_FILENO, FIOSETOWN, &pid);
+}
+
+static long try_own_group_by_ioctl(void)
+{
+    int pid = getppid();
+
+    return ioctl(STDIN_FILENO, SIOCSPGRP, &pid);
+}
+
+static long try_set_signal(void)
+{
+    return fcntl(STDIN_FILENO, F_SETSIG, SIGKILL);
+}
+
+static long try_duplicate(void)
+{
+    return fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 10);
+}
+
+static long try_device_ioctl(void)
+{
+    return ioctl(STDIN_FILENO, 0xc0de8901U, 0); /* as the forbidden one, with a bit more */
+}
+
+static long try_limit_of_parent(void)
+{
+    const struct rlimit limit = {.rlim_cur = 16, .rlim_max = 16};
+
+    return prlimit(getppid(), RLIMIT_NOFILE, &limit, NULL);
+}
+
+static long try_slow_parent(void)
+{
+    const struct sched_param param = {0};
+
+    return sched_setscheduler(getppid(), SCHED_IDLE, &param);
+}
+
+static long try_slow_itself(void)
+{
+    const struct sched_param param = {0};
+
+    return sched_setscheduler(0, SCHED_IDLE, &param);
+}
+
 static long try_listen(void)
 {
     return listen(STDIN_FILENO, 1);
@@ -410,24 +484,30 @@ struct attempt {
     }
 
 static const struct attempt attempts[] = {
-    ATTEMPT(execve),    ATTEMPT(fork),
-    ATTEMPT(vfork),     ATTEMPT(clone3),
-    ATTEMPT(ptrace),    ATTEMPT(process_vm_readv),
-    ATTEMPT(setuid),    ATTEMPT(kill_parent),
-    ATTEMPT(mount),     ATTEMPT(bpf),
-    ATTEMPT(perf),      ATTEMPT(keyctl),
-    ATTEMPT(io_uring),  ATTEMPT(userfaultfd),
-    ATTEMPT(unshare),   ATTEMPT(be_dumpable),
-    ATTEMPT(packet),    ATTEMPT(alg),
-    ATTEMPT(vsock),     ATTEMPT(inet),
-    ATTEMPT(inet6),     ATTEMPT(unix),
-    ATTEMPT(listen),    ATTEMPT(unlink),
-    ATTEMPT(rename),    ATTEMPT(chmod),
-    ATTEMPT(mkdirat),   ATTEMPT(map_to_write_and_run),
-    ATTEMPT(read_file), ATTEMPT(make_runnable),
-    ATTEMPT(malloc),    ATTEMPT(random),
-    ATTEMPT(abort),     ATTEMPT(kill_itself),
-    ATTEMPT(limit_ask), ATTEMPT(limit_set),
+    ATTEMPT(execve),        ATTEMPT(fork),
+    ATTEMPT(vfork),         ATTEMPT(clone3),
+    ATTEMPT(ptrace),        ATTEMPT(process_vm_readv),
+    ATTEMPT(setuid),        ATTEMPT(kill_parent),
+    ATTEMPT(mount),         ATTEMPT(bpf),
+    ATTEMPT(perf),          ATTEMPT(keyctl),
+    ATTEMPT(io_uring),      ATTEMPT(userfaultfd),
+    ATTEMPT(unshare),       ATTEMPT(be_dumpable),
+    ATTEMPT(packet),        ATTEMPT(alg),
+    ATTEMPT(vsock),         ATTEMPT(inet),
+    ATTEMPT(inet6),         ATTEMPT(unix),
+    ATTEMPT(listen),        ATTEMPT(unlink),
+    ATTEMPT(rename),        ATTEMPT(chmod),
+    ATTEMPT(mkdirat),       ATTEMPT(map_to_write_and_run),
+    ATTEMPT(read_file),     ATTEMPT(make_runnable),
+    ATTEMPT(malloc),        ATTEMPT(random),
+    ATTEMPT(abort),         ATTEMPT(kill_itself),
+    ATTEMPT(limit_ask),     ATTEMPT(limit_set),
+    ATTEMPT(netlink_route), ATTEMPT(netlink_uevent),
+    ATTEMPT(netlink_audit), ATTEMPT(own),
+    ATTEMPT(own_by_ioctl),  ATTEMPT(own_group_by_ioctl),
+    ATTEMPT(set_signal),    ATTEMPT(duplicate),
+    ATTEMPT(device_ioctl),  ATTEMPT(limit_of_parent),
+    ATTEMPT(slow_parent),   ATTEMPT(slow_itself),
 };
 #define ATTEMPT_COUNT (sizeof(attempts) / sizeof(attempts[0]))
 

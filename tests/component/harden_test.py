@@ -157,15 +157,17 @@ class Sandbox(Case):
     ALWAYS = {"read_file", "malloc", "random", "kill_itself"}
     FATAL = {"execve", "fork", "vfork", "ptrace", "process_vm_readv", "setuid", "kill_parent",
              "mount", "bpf", "perf", "keyctl", "io_uring", "userfaultfd", "unshare", "be_dumpable",
-             "packet", "alg", "vsock"}
+             "packet", "alg", "vsock", "netlink_audit", "own",
+             "own_by_ioctl", "own_group_by_ioctl", "set_signal", "limit_of_parent", "slow_parent"}
     # what each list adds to those: allowed, refused with an errno, and the rest fatal
     ALLOWED = {
         "strict": set(),
-        "edge": {"inet", "inet6", "unix", "mkdirat", "limit_ask"},
+        "edge": {"inet", "inet6", "netlink_route", "mkdirat", "limit_ask"},
         "vendor": {"limit_ask", "limit_set", "inet", "inet6", "unix", "mkdirat", "listen", "unlink", "rename", "chmod",
-                   "map_to_write_and_run", "make_runnable"},
+                   "map_to_write_and_run", "make_runnable", "netlink_route", "netlink_uevent", "duplicate",
+                   "device_ioctl", "slow_itself"},
     }
-    REFUSED = {"strict": {"unix": "EACCES"}, "edge": {"clone3": "ENOSYS"},
+    REFUSED = {"strict": {"unix": "EACCES"}, "edge": {"clone3": "ENOSYS", "unix": "EACCES"},
                "vendor": {"clone3": "ENOSYS"}}
 
     def check(self, sandbox):
