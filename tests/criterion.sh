@@ -5,12 +5,19 @@
 # would show nowhere. So the sanitizers write to files, here and in every program the test starts, and any such
 # file fails the binary.
 #
+# With KEYWARD_MEMCHECK it runs under valgrind, which reports in the same way, and on leaks of each test's process.
+#
 # What tests note down (support/note.h), their own output being silenced, is shown at the end.
 set -euo pipefail
 
 reports=$(mktemp -d)
 notes=$(mktemp)
 trap 'rm -rf "$reports" "$notes"' EXIT
+
+if [ -n "${KEYWARD_MEMCHECK:-}" ]; then
+    set -- valgrind --quiet --leak-check=full --show-leak-kinds=definite --num-callers=30 \
+        --suppressions="${BASH_SOURCE[0]%/*}/valgrind.supp" --log-file="$reports/valgrind.%p" "$@"
+fi
 
 status=0
 ASAN_OPTIONS="${ASAN_OPTIONS:-}:log_path=$reports/asan" UBSAN_OPTIONS="${UBSAN_OPTIONS:-}:log_path=$reports/ubsan" \

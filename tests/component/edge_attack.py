@@ -22,11 +22,13 @@ from edge_support import TIMEOUT_S, EdgeCase, eventually, unary
 
 BINARY = sys.argv.pop(1)
 with open(BINARY, "rb") as program:
-    SANITIZED = b"__asan_init" in program.read()
+    SYMBOLS = program.read()
+SANITIZED = b"__asan_init" in SYMBOLS or b"__tsan_init" in SYMBOLS
 CPU_S_MAX = 0.05  # with the handshake, and under the sanitizers too
 MIB = 1024
-# AddressSanitizer puts red zones around each block and keeps what was freed for a while.
-RSS_KIB_MAX = (4 if SANITIZED else 1) * MIB
+# AddressSanitizer puts red zones around each block and keeps what was freed for a while; ThreadSanitizer keeps who
+# touched what, several times as large as it.
+RSS_KIB_MAX = (8 if b"__tsan_init" in SYMBOLS else 4 if SANITIZED else 1) * MIB
 BATCH = 200
 PRICES = []  # (attack, CPU ms, RSS KiB)
 
