@@ -2,6 +2,7 @@
  * INTERNAL and leave nothing behind but the receipt; questions that do not fit what is stored are refused. */
 #include "common/base/limits.h"
 #include "services/orchestrator/core_link.h"
+#include "services/orchestrator/receipt_window.h"
 #include "tests/component/orchestrator_fixture.h"
 #include "tests/support/faults.h"
 
@@ -248,6 +249,54 @@ Test(orchestrator_odd, whatever_fails_every_item_of_a_chunk_is_answered)
     } while (faults_disarm());
     cr_assert(eq(int, asked.reason, KW_E_NONE));
     cr_assert(getenv("KEYWARD_FAULTS") != NULL || places > 6); /* else others have been there */
+}
+#endif
+
+/* --- receipts that do not fit --- */
+
+/* The answer is withheld, and the chain is broken: nothing more is asked of this core. */
+static void check_broken(const char *device)
+{
+    Keyward__V1__GetDeviceAccessRequest body;
+    struct asking asking = access_ask(&body, device);
+
+    cr_assert(eq(int, orch_ask(&fx, &asking).reason, KW_E_PEER_UNAVAILABLE));
+}
+
+Test(orchestrator_odd, a_receipt_far_ahead_breaks_the_chain)
+{
+    const char *device = orch_released_device(&fx)->device;
+
+    faults_off(); /* it never succeeds */
+    fx.core.chain.seq += KW_RECEIPT_WINDOW_LEN + 1;
+    check_broken(device);
+    cr_assert(not(kw_core_link_ready(fx.orch.link)));
+}
+
+Test(orchestrator_odd, a_receipt_of_another_core_is_none)
+{
+    const char *device = orch_released_device(&fx)->device;
+
+    faults_off(); /* it never succeeds */
+    fx.core.chain.core.bytes[0] ^= 1;
+    check_broken(device);
+}
+
+#ifdef KW_FAULTS_PLANTED
+/* What the walk leaves out, since a chain does not mend: whatever fails while a receipt is taken, its answer is
+ * withheld. */
+Test(orchestrator_odd, a_receipt_that_cannot_be_taken_lets_no_answer_out)
+{
+    Keyward__V1__GetDeviceAccessRequest body;
+    struct asking asking = access_ask(&body, orch_released_device(&fx)->device);
+    struct asked asked;
+
+    faults_off(); /* below */
+    faults_arm_at("services/orchestrator/core_receipts.c");
+    asked = orch_ask(&fx, &asking);
+    cr_assert(faults_disarm());
+    cr_assert(eq(int, asked.reason, KW_E_MEMORY));
+    cr_assert(eq(sz, asked.message_count, 0));
 }
 #endif
 

@@ -1,8 +1,11 @@
 /* The receipt window: order, repetition, gaps, breaks. */
 #include "services/orchestrator/receipt_window.h"
 
+#include "common/base/fault.h"
+
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define MUST(expr)                                                                                 \
@@ -206,3 +209,21 @@ Test(orchestrator_window, lets_nothing_through_once_broken)
     cr_assert(eq(u64, next(), 0));
     cr_assert(eq(ptr, kw_window_flush(fx.window), &fx.entries[0]));
 }
+
+#ifdef KW_FAULTS_PLANTED
+/* The only thing in it that may fail for want of memory. */
+Test(orchestrator_window, keeps_a_receipt_that_could_not_be_hashed)
+{
+    struct kw_fault_plan *plan = kw_fault_plan();
+    struct kw_receipt_entry *entry;
+
+    cr_assert(offer_new(1));
+    (void)snprintf(plan->scope, sizeof(plan->scope), "services/orchestrator/receipt_window.c");
+    plan->armed = true;
+    cr_assert(eq(int, kw_window_next(fx.window, &entry, NULL).reason, KW_E_MEMORY));
+    cr_assert(not(plan->armed));
+    cr_assert(eq(sz, fx.window->parked, 1));
+    cr_assert(eq(u64, fx.window->at.seq, 0));
+    cr_assert(eq(u64, next(), 1));
+}
+#endif
