@@ -6,6 +6,7 @@
 #include "common/base/codec.h"
 #include "common/base/limits.h"
 #include "common/base/metrics.h"
+#include "common/base/random.h"
 
 #include <stdlib.h>
 
@@ -13,6 +14,7 @@
 
 struct kw_callers {
     struct kw_caller_limits limits;
+    uint8_t salt[KW_SHA256_LEN]; /* of this process: nobody can tell which callers share a set */
     uint32_t in_flight;
     struct kw_caller table[SETS][KW_GATEWAY_CALLERS_WAYS];
 };
@@ -21,8 +23,14 @@ struct kw_result kw_callers_new(const struct kw_caller_limits *limits,
                                 struct kw_callers **ret_callers, struct kw_error *err)
 {
     struct kw_callers *callers = calloc(1, sizeof(*callers));
+    struct kw_result salted;
 
     KW_ENSURE(callers != NULL, err, MEMORY, "table of callers");
+    salted = kw_random(callers->salt, sizeof(callers->salt), err);
+    if (!kw_ok(salted)) {
+        free(callers);
+        return salted;
+    }
     callers->limits = *limits;
     *ret_callers = callers;
     return KW_OK;
@@ -33,10 +41,17 @@ void kw_callers_free(struct kw_callers *callers)
     free(callers);
 }
 
-/* A fingerprint is a digest: any bytes of it spread evenly. */
-static struct kw_caller *set_of(struct kw_callers *callers, const uint8_t *fingerprint)
+/* By a salted digest: it spreads evenly, whoever chose the certificates. */
+static struct kw_result set_of(struct kw_callers *callers, const uint8_t *fingerprint,
+                               struct kw_caller **ret_set, struct kw_error *err)
 {
-    return callers->table[kw_be32_load(fingerprint) % SETS];
+    const struct kw_bytes parts[] = {KW_BYTES_OF(callers->salt),
+                                     KW_BYTES(fingerprint, KW_SHA256_LEN)};
+    uint8_t digest[KW_SHA256_LEN];
+
+    KW_TRY(kw_sha256_list(parts, sizeof(parts) / sizeof(parts[0]), digest, err));
+    *ret_set = callers->table[kw_be32_load(digest) % SETS];
+    return KW_OK;
 }
 
 static struct kw_caller *find(struct kw_caller *set, const uint8_t *fingerprint)
@@ -67,10 +82,9 @@ static struct kw_caller *oldest_idle(struct kw_caller *set)
     return best;
 }
 
-static struct kw_caller *find_or_make(struct kw_callers *callers, const uint8_t *fingerprint,
-                                      struct kw_bytes certificate)
+static struct kw_caller *find_or_make(struct kw_callers *callers, struct kw_caller *set,
+                                      const uint8_t *fingerprint, struct kw_bytes certificate)
 {
-    struct kw_caller *set = set_of(callers, fingerprint);
     struct kw_caller *caller = find(set, fingerprint);
 
     if (caller == NULL) {
@@ -117,12 +131,14 @@ struct kw_result kw_callers_enter(struct kw_callers *callers, struct kw_bytes ce
                                   uint32_t *ret_retry_ms, struct kw_error *err)
 {
     uint8_t fingerprint[KW_SHA256_LEN];
+    struct kw_caller *set;
     struct kw_caller *caller;
     struct kw_result admitted;
     const char *limit;
 
     KW_TRY(kw_sha256(certificate, fingerprint, err));
-    caller = find_or_make(callers, fingerprint, certificate);
+    KW_TRY(set_of(callers, fingerprint, &set, err));
+    caller = find_or_make(callers, set, fingerprint, certificate);
     admitted = admit(callers, caller, now_ms, &limit, ret_retry_ms, err);
     if (!kw_ok(admitted)) {
         kw_metric_add(KW_M_LIMITS_REACHED, limit, 1);

@@ -30,7 +30,7 @@ struct kw_caller {
 
 struct kw_callers;
 
-/* Fails: MEMORY. Release by kw_callers_free. */
+/* Fails: MEMORY, SYSTEM. Release by kw_callers_free. */
 struct kw_result kw_callers_new(const struct kw_caller_limits *limits,
                                 struct kw_callers **ret_callers, struct kw_error *err);
 void kw_callers_free(struct kw_callers *callers);

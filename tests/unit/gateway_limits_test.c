@@ -1,10 +1,12 @@
 /* The gateway's limits, with a clock of the test's: what is kept for officers, and who comes too
  * late to be answered. */
+#include "common/base/codec.h"
 #include "common/base/limits.h"
 #include "services/gateway/callers.h"
 #include "services/gateway/pace.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 #define CALLS     64U
 #define KEPT      (CALLS / KW_GATEWAY_OFFICERS_SHARE)
@@ -89,6 +91,30 @@ Test(gateway_callers, who_is_an_officer_is_asked_once)
     asked = 0;
     (void)fill("officer");
     cr_assert_eq(asked, 1);
+}
+
+/* As whoever has certificates made would look for them, with what can be known. */
+static unsigned enter_of_one_set(unsigned wanted)
+{
+    unsigned entered = 0;
+
+    for (unsigned i = 0, found = 0; found < wanted; i++) {
+        uint8_t digest[KW_SHA256_LEN];
+        char certificate[16];
+
+        (void)snprintf(certificate, sizeof(certificate), "officer %u", i);
+        cr_assert(kw_ok(kw_sha256(kw_bytes_str(certificate), digest, NULL)));
+        if (kw_be32_load(digest) % (KW_GATEWAY_CALLERS_MAX / KW_GATEWAY_CALLERS_WAYS) == 0) {
+            found++;
+            entered += enter(certificate) != NULL ? 1 : 0;
+        }
+    }
+    return entered;
+}
+
+Test(gateway_callers, certificates_can_t_be_chosen_to_push_others_out)
+{
+    cr_assert_eq(enter_of_one_set(KW_GATEWAY_CALLERS_WAYS + 1), KW_GATEWAY_CALLERS_WAYS + 1);
 }
 
 /* --- pace --- */
