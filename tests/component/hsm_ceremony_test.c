@@ -49,3 +49,14 @@ Test(hsm_ceremony, an_unknown_token_or_provider_or_module_is_named)
     other.module_path = softhsm.pin;
     cr_assert(eq(int, kw_hsm_ceremony_new(&other, &ceremony, NULL).reason, KW_E_CONFIG_INVALID));
 }
+
+Test(hsm_ceremony, two_tokens_of_one_label_are_none)
+{
+    struct kw_hsm_token token = softhsm_token(&softhsm);
+    struct kw_hsm_ceremony *ceremony;
+    struct kw_error err = {0};
+
+    softhsm_another_token();
+    cr_assert(eq(int, kw_hsm_ceremony_new(&token, &ceremony, &err).reason, KW_E_CONFIG_INVALID));
+    cr_assert(strstr(err.message, "two tokens are labelled") != NULL, "%s", err.message);
+}

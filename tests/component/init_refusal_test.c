@@ -141,6 +141,13 @@ static void another_library(struct kw_init_config *config)
     config->hsm_module = "libm.so.6";
 }
 
+static void no_pin_for_a_token(struct kw_init_config *config)
+{
+    config->hsm_pin_file = "/nowhere/pin";
+    config->hsm_so_pin_file = NULL;
+    config->hsm_token = KW_MESH_TOKEN;
+}
+
 static void another_library_for_a_token(struct kw_init_config *config)
 {
     config->hsm_module = "libm.so.6";
@@ -188,6 +195,7 @@ static const struct {
     {"module is another library", another_library, KW_E_CONFIG_INVALID, "is no PKCS#11 module"},
     {"module for a token is another", another_library_for_a_token, KW_E_CONFIG_INVALID,
      "is no PKCS#11 module"},
+    {"PIN for a token missing", no_pin_for_a_token, KW_E_CONFIG_INVALID, "/nowhere/pin"},
     {"provider unknown", no_such_provider, KW_E_CONFIG_INVALID, "nobody's"},
     {"token unknown", no_such_token, KW_E_HSM_UNAVAILABLE, "no token is labelled"},
     {"lock file impossible", no_lock_directory, KW_E_CONFIG_INVALID, "lock file /nowhere/lock"},

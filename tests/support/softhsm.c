@@ -94,6 +94,11 @@ static void away_path(const struct softhsm *softhsm, char path[128])
     (void)snprintf(path, 128, "%s.away", softhsm->tokens);
 }
 
+void softhsm_another_token(void)
+{
+    token_init();
+}
+
 void softhsm_unplug(const struct softhsm *softhsm)
 {
     char away[128];

@@ -25,6 +25,9 @@ struct kw_hsm_token softhsm_token(const struct softhsm *softhsm);
 /* Writes another PIN into the file. */
 void softhsm_pin_write(const struct softhsm *softhsm, const char *pin);
 
+/* One more token of the same label, with the same PINs. */
+void softhsm_another_token(void);
+
 /* Takes the token's directory away, and puts it back. */
 void softhsm_unplug(const struct softhsm *softhsm);
 void softhsm_plug(const struct softhsm *softhsm);
