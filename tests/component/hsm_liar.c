@@ -128,7 +128,7 @@ static void reply(const struct liar *liar, const struct kw_hsm_batch *batch)
 
 int main(int argc, char **argv)
 {
-    struct liar liar = {.fd = argc > 1 ? atoi(argv[1]) : -1};
+    struct liar liar = {.fd = argc > 1 ? (int)strtol(argv[1], NULL, 10) : -1};
     struct kw_hsm_message message = hear(&liar);
 
     must(kw_hsm_configure_get(message.fields, &liar.configure, NULL));
