@@ -23,7 +23,9 @@ static const char *const run_calls[] = {
     NULL};
 /* clang-format on */
 
-/* What can be written is never run, and nothing is made runnable that was not mapped so. */
+/* No memory is both to be written and to be run, and nothing is made runnable that was not mapped so.
+ * A file may be mapped to be run, as libraries are, and a filter of system calls cannot tell which
+ * file: not one that this very process has written. */
 static const struct kw_sandbox_rule run_rules[] = {
     {.call = "mmap", .argument = 2, .mask = PROT_WRITE | PROT_EXEC, .value = 0},
     {.call = "mmap", .argument = 2, .mask = PROT_WRITE | PROT_EXEC, .value = PROT_WRITE},

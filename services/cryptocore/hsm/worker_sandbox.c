@@ -10,15 +10,15 @@
 #include <linux/netlink.h>
 #include <sys/socket.h>
 
-static const char *const login_calls[] = {"flock", "pwrite64", "fsync", NULL};
+static const char *const login_calls[] = {"flock", "pwrite64", "fsync", "ftruncate", NULL};
 
 static const struct kw_sandbox_group login = {
-    .why = "the lock of logins, and the mark of a refused PIN in it",
+    .why = "the lock of logins, and the record in it; SoftHSM writes its token's flags at a login",
     .calls = login_calls,
 };
 
-/* SoftHSM opens the system's log as it starts. A worker that can talk to nobody but the core can
- * tell nobody a key. */
+/* SoftHSM opens the system's log as it starts. A worker connects to nobody. It may still write any
+ * file that its user may, so that the user must be one with few files, and not root. */
 static const struct kw_sandbox_rule no_syslog_rules[] = {
     {.call = "socket", .refuse = EACCES, .argument = 0, .mask = KW_SANDBOX_INT, .value = AF_UNIX},
     {.call = NULL},
