@@ -12,6 +12,7 @@
 #include "tests/support/leaks.h"
 
 #include <ftw.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -143,6 +144,7 @@ void orch_fixture_init_in(struct orch_fixture *fx, const char *parent)
     struct kw_id boot_id;
 
     *fx = (struct orch_fixture){.dir = ""};
+    (void)signal(SIGPIPE, SIG_IGN); /* as services do: a peer may be gone when it is written to */
     (void)snprintf(fx->dir, sizeof(fx->dir), "%s/kw-orch-XXXXXX", parent);
     cr_assert_not_null(mkdtemp(fx->dir));
     fx->arena = kw_arena_new(ARENA_SIZE);
