@@ -494,6 +494,25 @@ Test(authz_operations, every_method_has_its_row_and_no_other)
     }
 }
 
+Test(authz_operations, what_takes_away_is_officers_and_what_is_asked_for_is_not)
+{
+    static const enum kw_method_id takes[] = {
+        KW_METHOD_SUSPEND_PARTNER, KW_METHOD_SUSPEND_STATION,       KW_METHOD_REVOKE_GRANT,
+        KW_METHOD_SUSPEND_KEY,     KW_METHOD_REPORT_KEY_COMPROMISE, KW_METHOD_DEACTIVATE_KEY,
+        KW_METHOD_DESTROY_KEY,
+    };
+    static const enum kw_method_id asks[] = {KW_METHOD_GET_DEVICE_ACCESS, KW_METHOD_DERIVE_SESSION,
+                                             KW_METHOD_LIST_GRANTS, KW_METHOD_ENROLL,
+                                             KW_METHOD_CREATE_BATCH};
+
+    for (size_t i = 0; i < sizeof(takes) / sizeof(takes[0]); i++) {
+        cr_assert(kw_method_is_officers(kw_method_by_id(takes[i])));
+    }
+    for (size_t i = 0; i < sizeof(asks) / sizeof(asks[0]); i++) {
+        cr_assert(not(kw_method_is_officers(kw_method_by_id(asks[i]))));
+    }
+}
+
 /* A method that ends here answers in its first job; one that goes on inward must say how. */
 Test(authz_operations, rows_do_what_the_method_table_says)
 {
