@@ -11,6 +11,7 @@ import resource
 import signal
 import socket
 import threading
+import time
 import unittest
 from urllib.request import urlopen
 
@@ -429,6 +430,17 @@ class Overload(GatewayCase):
         self.assertEqual(metric(self.gateway, 'keyward_queue_length{queue="calls"}'), self.PARTNERS)
         self.assertEqual(self.officer.partner("p").name, "p")
         self.assertEqual(len(self.officer.create(new_id())), 2)
+
+    def test_who_is_refused_is_heard_less_often(self):
+        """Each refusal is followed by a pause, in which nothing more is read from that connection."""
+        before = self.alice.stats()["held"]
+        self.hold(self.alice, self.PARTNERS, TIMEOUT_S)
+        eventually(lambda: self.officer.stats()["held"] == before + self.PARTNERS, "full of partners")
+        bob = self.enterContext(Caller(self.world, self.gateway, self.world.bob))
+        begin = time.monotonic()
+        for _ in range(9):
+            self.assertRefused(lambda: bob.partner("p"), Code.RESOURCE_EXHAUSTED, "RATE_LIMITED")
+        self.assertGreater(time.monotonic() - begin, 8 * 0.025, "KW_EDGE_PAUSE_MS")
 
     def test_who_will_not_be_answered_in_time_is_refused_at_the_door(self):
         before = self.alice.stats()["held"]
