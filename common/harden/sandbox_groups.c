@@ -94,8 +94,8 @@ static const char *const network_calls[] = {
     NULL};
 /* clang-format on */
 
-/* Netlink, and of it this protocol alone: getaddrinfo asks which addresses there are. No Unix sockets:
- * behind them are daemons that may do anything for their user. */
+/* Netlink, and of it this protocol alone: getaddrinfo asks which addresses there are. No Unix sockets
+ * here: behind them are daemons that may do anything for their user. */
 static const struct kw_sandbox_rule network_rules[] = {
     {.call = "socket", .argument = 0, .mask = KW_SANDBOX_INT, .value = AF_INET},
     {.call = "socket", .argument = 0, .mask = KW_SANDBOX_INT, .value = AF_INET6},

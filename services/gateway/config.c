@@ -30,9 +30,9 @@ static const struct kw_setting settings[] = {
     {FIELD(targets), .type = KW_SETTING_LIST, .required = true, .min = 1, .max = KW_HOP_TARGETS_MAX,
      .doc = "Where authz listens: host:port; a name stands for all its addresses."},
     {FIELD(redis), .type = KW_SETTING_STRING,
-     .doc = "Request cache: host:port, or the path of a Unix socket. Not given: none; everything "
-            "works, "
-            "replays are slower."},
+     .doc =
+         "Request cache: host:port, or the path of a Unix socket (the sandbox then allows those). "
+         "Not given: none; everything works, replays are slower."},
     {FIELD(cache_key_file), .type = KW_SETTING_SECRET_FILE,
      .doc = "File, mode 0600, with the key that authenticates what the request cache holds: 64 hex "
             "digits "

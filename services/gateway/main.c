@@ -20,7 +20,7 @@ static struct kw_result serve(const struct kw_gateway_config *config, int *ret_e
     KW_TRY(kw_failpoint_load(err));
     KW_TRY(kw_secret_region_lock(err));
     KW_TRY(kw_gateway_start(&gateway, config, err));
-    KW_TRY(kw_gateway_confine(config->sandbox, err));
+    KW_TRY(kw_gateway_confine(config->sandbox, config->redis, err));
     *ret_exit_code = kw_gateway_run(&gateway);
     kw_gateway_free(&gateway);
     return KW_OK;

@@ -517,7 +517,7 @@ static struct kw_result confine(const char *list, struct kw_error *err)
 
     KW_TRY(kw_harden(err));
     if (strcmp(list, "edge") == 0) {
-        return kw_gateway_confine("strict", err);
+        return kw_gateway_confine("strict", NULL, err);
     }
     KW_TRY(kw_hsm_sandbox_parse(list, &mode, err));
     return kw_hsm_worker_confine(mode, err);
