@@ -74,6 +74,11 @@ static void timer_closed(struct kw_timer *timer)
     }
 }
 
+static bool is_there(const struct kw_child *child)
+{
+    return child->state != KW_CHILD_IDLE && child->state != KW_CHILD_GONE;
+}
+
 /* The next part to go; when none is left the mesh has stopped. From outside in, but for the core,
  * which has the last word to its orchestrator: the signed close of their chain. */
 static void stop_next(struct kw_mesh *mesh)
@@ -84,7 +89,7 @@ static void stop_next(struct kw_mesh *mesh)
     for (size_t i = 0; i < KW_MESH_PART_COUNT; i++) {
         struct kw_child *child = &mesh->slots[order[i]].child;
 
-        if (child->state != KW_CHILD_IDLE && child->state != KW_CHILD_GONE) {
+        if (is_there(child)) {
             kw_child_stop(child, STOP_GRACE_MS);
             return;
         }
@@ -150,6 +155,9 @@ static void part_start(struct kw_mesh *mesh, int part)
     }
     if (!kw_ok(kw_child_start(&slot->child, mesh->loop, &error))) {
         (void)fprintf(stderr, "keyward: %s\n", error.message);
+        if (!is_there(&slot->child)) {
+            kw_mesh_stop(mesh, EXIT_FAILURE); /* not even begun: nobody will tell that it is gone */
+        }
     }
 }
 

@@ -1,5 +1,4 @@
-/* The process's gRPC: one completion queue, one pump thread that moves its events to the loop.
- */
+/* The process's gRPC: one completion queue, one pump thread that moves its events to the loop. */
 #ifndef KW_COMMON_RPC_RPC_H
 #define KW_COMMON_RPC_RPC_H
 

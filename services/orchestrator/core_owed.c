@@ -9,6 +9,7 @@
 #include "services/orchestrator/receipt_log.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct kw_owed {
     struct kw_owed *next;
@@ -139,30 +140,35 @@ void kw_core_owed_fire(struct kw_timer *timer)
 
 /* --- owing --- */
 
+/* Of its own memory all of it: who hands it in goes on. */
+static struct kw_result owed_fill(struct kw_owed *owed, const struct kw_receipt_entry *entry,
+                                  const char *parent, struct kw_error *err)
+{
+    owed->entry.head = entry->head;
+    owed->arena = kw_arena_new(2 * KW_BODY_LEN_MAX);
+    KW_ENSURE(owed->arena != NULL, err, MEMORY, "an owed receipt");
+    if (parent != NULL) {
+        owed->parent = kw_arena_text(owed->arena, parent, strlen(parent));
+        KW_ENSURE(owed->parent != NULL, err, MEMORY, "an owed receipt");
+    }
+    KW_TRY(kw_arena_copy(owed->arena, entry->record, &owed->entry.record, err));
+    return kw_receipt_decode(owed->entry.record, &owed->entry.receipt, err);
+}
+
 static struct kw_result owed_new(struct kw_core_link *link, const struct kw_receipt_entry *entry,
                                  const char *parent, struct kw_owed **ret_owed,
                                  struct kw_error *err)
 {
     struct kw_owed *owed = calloc(1, sizeof(*owed));
-    struct kw_result result;
+    struct kw_result filled;
 
     KW_ENSURE(owed != NULL, err, MEMORY, "an owed receipt");
     owed->link = link;
-    owed->entry.head = entry->head;
-    owed->arena = kw_arena_new(2 * KW_BODY_LEN_MAX);
-    owed->parent = parent != NULL && owed->arena != NULL
-                       ? kw_arena_text(owed->arena, parent, strlen(parent))
-                       : NULL;
-    result = owed->arena == NULL || (parent != NULL && owed->parent == NULL)
-                 ? KW_MAKE(err, MEMORY, "an owed receipt")
-                 : kw_arena_copy(owed->arena, entry->record, &owed->entry.record, err);
-    if (kw_ok(result)) {
-        result = kw_receipt_decode(owed->entry.record, &owed->entry.receipt, err);
-    }
-    if (!kw_ok(result)) {
+    filled = owed_fill(owed, entry, parent, err);
+    if (!kw_ok(filled)) {
         kw_arena_free(owed->arena);
         free(owed);
-        return result;
+        return filled;
     }
     *ret_owed = owed;
     return KW_OK;

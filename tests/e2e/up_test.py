@@ -89,6 +89,11 @@ class Start(unittest.TestCase):
         ended = self.up("kill -KILL $$")
         self.assertEqual((ended.returncode, ended.stderr.count("cryptocore ended with 137")), (5, 5), ended.stderr)
 
+    def test_a_part_that_cannot_be_begun_ends_it(self):
+        ended = self.up("config=${1#--config=}; mkdir ${config%/config/*}/logs/orchestrator.log\n"
+                        "echo READY port=1 metrics=1; exec tail -f /dev/null")
+        self.assertEqual((ended.returncode, ended.stderr.count("orchestrator.log: Is a directory")), (5, 1), ended.stderr)
+
     def test_the_limit_is_a_number(self):
         ended = self.up("exit 3", "--start-ms=soon")
         self.assertEqual(ended.returncode, 1)
