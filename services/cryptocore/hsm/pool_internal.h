@@ -59,7 +59,7 @@ struct kw_hsm_worker {
     struct kw_hsm_queue in_flight;
     uint64_t backoff_ms;
     uint64_t served;          /* requests answered by this process */
-    struct kw_hsm_call probe; /* health, once a second */
+    struct kw_hsm_call probe; /* health, each PROBE_INTERVAL_MS */
     bool probing;
 };
 
