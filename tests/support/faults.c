@@ -22,9 +22,8 @@ void faults_off(void)
     off = true;
 }
 
-void faults_arm_at(const char *scope)
+static void arm(const char *scope, const char *except)
 {
-    const char *except = getenv("KEYWARD_FAULT_EXCEPT");
     struct kw_fault_plan *plan = kw_fault_plan();
 
     (void)snprintf(plan->scope, sizeof(plan->scope), "%s", scope);
@@ -34,12 +33,17 @@ void faults_arm_at(const char *scope)
     armed = true;
 }
 
+void faults_arm_at(const char *scope)
+{
+    arm(scope, NULL);
+}
+
 void faults_arm(void)
 {
     const char *scope = getenv("KEYWARD_FAULT_SCOPE");
 
     if (faults_walked() && scope != NULL) {
-        faults_arm_at(scope);
+        arm(scope, getenv("KEYWARD_FAULT_EXCEPT"));
     }
 }
 

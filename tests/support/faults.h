@@ -19,7 +19,8 @@ void faults_off(void);
 /* The next place not yet failed will fail. Nothing when this is no walk. */
 void faults_arm(void);
 
-/* The same below `scope`, also when this is no walk: for a test that repeats its request itself. */
+/* The same below `scope`, also when this is no walk or one that leaves it out: for a test that repeats its request
+ * itself. */
 void faults_arm_at(const char *scope);
 
 /* Ends that; whether a place has failed since. */
