@@ -90,14 +90,14 @@ struct kw_result kw_core_generate_prepare(struct kw_core_call *call, struct kw_e
 }
 
 static struct kw_result generated_take(struct kw_core_call *call,
-                                       const struct kw_hsm_generated *generated, size_t count,
+                                       const struct kw_hsm_generated *generated,
                                        struct kw_error *err)
 {
+    size_t count = call->item_count;
     struct kw_bytes *facts = kw_arena_alloc(call->arena, count * sizeof(*facts));
     struct kw_hsm_request *request;
 
-    KW_ENSURE(facts != NULL && count == call->item_count, err, INTERNAL, "%zu keys made of %zu",
-              count, call->item_count);
+    KW_ENSURE(facts != NULL, err, MEMORY, "%zu facts", count);
     for (size_t i = 0; i < count; i++) {
         struct kw_core_item *item = &call->items[i];
 
@@ -118,8 +118,6 @@ static struct kw_result protected_take(struct kw_core_call *call,
 {
     const struct kw_bytes *facts = call->requests[0].mac_facts.contents;
 
-    KW_ENSURE(answer->macs.count == call->item_count, err, INTERNAL, "%zu MACs",
-              answer->macs.count);
     for (size_t i = 0; i < call->item_count; i++) {
         KW_TRY(kw_material_facts_answer(call, &call->items[i], &facts[i], &answer->macs.items[i], 1,
                                         err));
@@ -137,7 +135,7 @@ struct kw_result kw_core_generate_complete(struct kw_core_call *call,
         return kw_core_answer_failure(&answers[0], err);
     }
     if (call->step == ROUND_GENERATED) {
-        return generated_take(call, answers[0].generated.items, answers[0].generated.count, err);
+        return generated_take(call, answers[0].generated.items, err);
     }
     return protected_take(call, &answers[0], err);
 }

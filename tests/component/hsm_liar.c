@@ -101,6 +101,22 @@ static void finish(const struct liar *liar, uint64_t call)
     say(liar, &message);
 }
 
+/* A success that holds fewer things than were asked for, or more. */
+static void succeed_with(struct kw_hsm_answer *answer, size_t count)
+{
+    static const uint8_t macs[4][KW_HSM_MAC_LEN];
+    static const struct kw_hsm_generated keys[4];
+
+    answer->result = KW_OK;
+    if (answer->op == KW_HSM_GENERATE) {
+        answer->generated.items = keys;
+        answer->generated.count = count;
+    } else {
+        answer->macs.items = macs;
+        answer->macs.count = count;
+    }
+}
+
 static void reply(const struct liar *liar, const struct kw_hsm_batch *batch)
 {
     struct kw_hsm_answer answer = {.op = batch->requests[0].op};
@@ -108,6 +124,12 @@ static void reply(const struct liar *liar, const struct kw_hsm_batch *batch)
     bool another_call = lies(liar, "answer to no call");
 
     answer.result = KW_MAKE(&answer.error, HSM, "a lie");
+    if (lies(liar, "fewer than asked for")) {
+        succeed_with(&answer, 1);
+    }
+    if (lies(liar, "more than asked for")) {
+        succeed_with(&answer, 3);
+    }
     if (lies(liar, "answer to another operation")) {
         answer.op = answer.op == KW_HSM_HEALTH ? KW_HSM_GENERATE : KW_HSM_HEALTH;
     }

@@ -25,6 +25,8 @@ static const char *const lies[] = {
     "answer beyond the batch",
     "answer to another operation",
     "answer of no operation",
+    "fewer than asked for",
+    "more than asked for",
     "long answer",
     "end without answer",
     "end of no call",
@@ -51,14 +53,14 @@ static void on_gone(void *context)
 }
 
 /* Asked until it is gone: its greeting may already have been the lie. */
-static void lie_told(const char *lie)
+static void lie_told(const char *lie, const struct kw_hsm_request *request)
 {
     uint64_t end = kw_clock_mono_ns() + PATIENCE_NS;
     bool gone = false;
 
     liar_pool_new(lie);
     while (fault.pool->stats.workers_started < 2) {
-        enum kw_reason reason = fault_ask(&fault.ops[3]);
+        enum kw_reason reason = fault_ask(request);
 
         REQUIRE(kw_clock_mono_ns() < end, "%s: not noticed", lie);
         REQUIRE(reason != KW_E_NONE, "%s: believed", lie);
@@ -71,9 +73,17 @@ static void lie_told(const char *lie)
 
 Test(hsm_protocol, a_worker_that_breaks_it_is_killed_and_replaced)
 {
+    const struct kw_bytes contents[2] = {kw_bytes_str("one"), kw_bytes_str("two")};
+    const struct kw_hsm_request two = {.op = KW_HSM_MAC_FACTS, .mac_facts = {contents, 2}};
+
     for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
-        lie_told(lies[i]);
+        lie_told(lies[i], &two);
     }
+}
+
+Test(hsm_protocol, keys_that_were_not_asked_for_are_not_taken)
+{
+    lie_told("more than asked for", &fault.ops[0]);
 }
 
 /* --- a core that does --- */

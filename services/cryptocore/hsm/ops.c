@@ -34,3 +34,19 @@ bool kw_hsm_op_idempotent(enum kw_hsm_op op)
 {
     return known(op) && rows[op].idempotent;
 }
+
+size_t kw_hsm_request_yield(const struct kw_hsm_request *request)
+{
+    if (request->op == KW_HSM_GENERATE) {
+        return request->generate.count;
+    }
+    return request->op == KW_HSM_MAC_FACTS ? request->mac_facts.count : 0;
+}
+
+size_t kw_hsm_answer_yield(const struct kw_hsm_answer *answer)
+{
+    if (answer->op == KW_HSM_GENERATE) {
+        return answer->generated.count;
+    }
+    return answer->op == KW_HSM_MAC_FACTS ? answer->macs.count : 0;
+}

@@ -200,6 +200,11 @@ struct kw_hsm_answer {
 /* "derive" and so on: metric label and log field. */
 const char *kw_hsm_op_name(enum kw_hsm_op op);
 
+/* How many keys or MACs a success holds, by what was asked and by what came: 0 for an operation whose answer has no
+ * number. */
+size_t kw_hsm_request_yield(const struct kw_hsm_request *request);
+size_t kw_hsm_answer_yield(const struct kw_hsm_answer *answer);
+
 /* May it run again after a worker was lost, nobody knowing how far it came? */
 bool kw_hsm_op_idempotent(enum kw_hsm_op op);
 

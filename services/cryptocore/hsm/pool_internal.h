@@ -19,6 +19,7 @@ struct kw_hsm_pending {
     struct kw_buf message; /* the BATCH as sent */
     struct kw_arena *arena;
     struct kw_hsm_answer *answers; /* op is set; result says INTERNAL until the answer came */
+    size_t *yields;                /* how many things a success holds */
     bool *answered;
     size_t count;
     size_t answered_count;
@@ -104,7 +105,8 @@ struct kw_result kw_hsm_pending_new(struct kw_hsm_call *call, uint64_t number,
                                     struct kw_hsm_pending **ret_pending, struct kw_error *err);
 void kw_hsm_pending_free(struct kw_hsm_pending *pending);
 
-/* Takes one answer out of a message. Fails: ENCODING_INVALID (not one that is awaited), MEMORY. */
+/* Takes one answer out of a message. What it holds is as much as was asked for: whoever asked reads by that number.
+ * Fails: ENCODING_INVALID (not one that is awaited, or not as much), MEMORY. */
 struct kw_result kw_hsm_pending_answer(struct kw_hsm_pending *pending, size_t index,
                                        struct kw_reader fields, struct kw_error *err);
 

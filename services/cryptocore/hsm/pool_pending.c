@@ -81,10 +81,13 @@ static struct kw_result answers_init(struct kw_hsm_pending *pending,
     KW_ENSURE(pending->arena != NULL, err, MEMORY, "submission");
     pending->answers = kw_arena_alloc(pending->arena, pending->count * sizeof(*pending->answers));
     pending->answered = kw_arena_alloc(pending->arena, pending->count * sizeof(*pending->answered));
-    KW_ENSURE(pending->answers != NULL && pending->answered != NULL, err, MEMORY, "submission");
+    pending->yields = kw_arena_alloc(pending->arena, pending->count * sizeof(*pending->yields));
+    KW_ENSURE(pending->answers != NULL && pending->answered != NULL && pending->yields != NULL, err,
+              MEMORY, "submission");
     pending->idempotent = true;
     for (size_t i = 0; i < pending->count; i++) {
         pending->answers[i].op = requests[i].op;
+        pending->yields[i] = kw_hsm_request_yield(&requests[i]);
         pending->idempotent = pending->idempotent && kw_hsm_op_idempotent(requests[i].op);
     }
     return KW_OK;
@@ -150,6 +153,9 @@ struct kw_result kw_hsm_pending_answer(struct kw_hsm_pending *pending, size_t in
     KW_TRY(kw_hsm_answer_get(&fields, pending->arena, &answer, err));
     KW_ENSURE(answer.op == pending->answers[index].op, err, ENCODING_INVALID,
               "answer %zu is to another operation", index);
+    KW_ENSURE(!kw_ok(answer.result) || kw_hsm_answer_yield(&answer) == pending->yields[index], err,
+              ENCODING_INVALID, "answer %zu holds %zu, not %zu", index,
+              kw_hsm_answer_yield(&answer), pending->yields[index]);
     pending->answers[index] = answer;
     pending->answered[index] = true;
     pending->answered_count++;
