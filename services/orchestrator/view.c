@@ -25,7 +25,8 @@ static void *take(struct kw_view *view, size_t size)
     return place;
 }
 
-void *kw_view_message(struct kw_view *view, const ProtobufCMessageDescriptor *descriptor)
+/* In parentheses: it has a macro of the same name (view.h); so has the next. */
+void *(kw_view_message)(struct kw_view *view, const ProtobufCMessageDescriptor *descriptor)
 {
     void *message = take(view, descriptor->sizeof_message);
 
@@ -34,15 +35,18 @@ void *kw_view_message(struct kw_view *view, const ProtobufCMessageDescriptor *de
     return message;
 }
 
-void *kw_view_pointers(struct kw_view *view, size_t count)
+void *kw_view_exhaust(struct kw_view *view)
+{
+    view->exhausted = true;
+    return NULL;
+}
+
+void *(kw_view_pointers)(struct kw_view *view, size_t count)
 {
     void *place =
         view->exhausted ? NULL : kw_arena_alloc(view->arena, (count + 1) * sizeof(void *));
 
-    if (place == NULL) {
-        view->exhausted = true;
-    }
-    return place;
+    return place != NULL ? place : kw_view_exhaust(view);
 }
 
 char *kw_view_name(struct kw_view *view, enum kw_resource kind, struct kw_id id)
@@ -107,9 +111,15 @@ Google__Protobuf__Timestamp *kw_view_time(struct kw_view *view, uint64_t ms)
     return time;
 }
 
+struct kw_result kw_view_whole(const struct kw_view *view, struct kw_error *err)
+{
+    KW_ENSURE(!view->exhausted, err, MEMORY, "the answer does not fit the request's memory");
+    return KW_OK;
+}
+
 struct kw_result kw_view_pack(struct kw_view *view, const ProtobufCMessage *message,
                               struct kw_bytes *ret_bytes, struct kw_error *err)
 {
-    KW_ENSURE(!view->exhausted, err, MEMORY, "the answer does not fit the request's memory");
+    KW_TRY(kw_view_whole(view, err));
     return kw_arena_pack(view->arena, message, ret_bytes, err);
 }

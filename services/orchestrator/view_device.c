@@ -56,7 +56,7 @@ struct kw_result kw_view_batch(struct kw_view *view, const struct kw_batch_row *
     batch->create_time = kw_view_time(view, row->created_ms);
     batch->release_time = kw_view_time(view, row->released_ms);
     *ret_batch = batch;
-    return KW_OK;
+    return kw_view_whole(view, err);
 }
 
 struct kw_result kw_view_device(struct kw_view *view, const struct kw_device_row *row,
@@ -77,5 +77,5 @@ struct kw_result kw_view_device(struct kw_view *view, const struct kw_device_row
     device->confirm_time = kw_view_time(view, row->confirmed_ms);
     device->release_time = kw_view_time(view, row->released_ms);
     *ret_device = device;
-    return KW_OK;
+    return kw_view_whole(view, err);
 }

@@ -29,5 +29,5 @@ struct kw_result kw_view_envelope(struct kw_view *view, struct kw_bytes sealed,
     shown->issuer_region = kw_view_text(view, envelope.region);
     shown->mac = kw_view_bytes(view, envelope.mac);
     *ret_envelope = shown;
-    return KW_OK;
+    return kw_view_whole(view, err);
 }

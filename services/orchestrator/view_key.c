@@ -125,5 +125,5 @@ struct kw_result kw_view_key(struct kw_view *view, const struct kw_key_row *row,
     key->create_time = kw_view_time(view, row->created_ms);
     key->etag = kw_view_text(view, kw_bytes_str(etag));
     *ret_key = key;
-    return KW_OK;
+    return kw_view_whole(view, err);
 }

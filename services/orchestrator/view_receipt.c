@@ -92,5 +92,5 @@ struct kw_result kw_view_receipt(struct kw_view *view, struct kw_bytes record, c
     show_capsule(view, &capsule, shown);
     show_item(view, &receipt, shown);
     *ret_receipt = shown;
-    return KW_OK;
+    return kw_view_whole(view, err);
 }
