@@ -130,6 +130,28 @@
 #define KW_STAMP_OFFSET_MS_MAX 400  /* our clock against the median of our peers */
 #define KW_STAMP_RESERVE_MS    3000U /* stamps are given out up to a durable bound so far ahead */
 
+/* --- the change feed --- */
+#define KW_CHANGE_LEN_MAX                                                                          \
+    (KW_RECORD_VALUE_LEN_MAX +                                                                     \
+     128U * 1024U) /* the record of one change: its longest value, and the rest */
+#define KW_BATCH_CHANGES_MAX 500U
+#define KW_BATCH_LEN_SOFT    (256U * 1024U) /* of records; a batch that has so much takes no more */
+#define KW_BATCH_LEN_MAX                                                                           \
+    (KW_BATCH_LEN_SOFT + KW_CHANGE_LEN_MAX + 8U * 1024U) /* encoded, with its head */
+
+/* --- replication --- */
+#define KW_PLACE_NAME_SIZE  33U   /* a region's or cell's name with its NUL */
+#define KW_PEERS_MAX        32U   /* cells that one cell is linked with */
+#define KW_LANES_MAX        1024U /* of all stores of one mesh, known to one replicator */
+#define KW_LINK_BATCHES_MAX 4U    /* of one lane on their way to one peer */
+#define KW_LINK_RESEND_MS   2000U /* a batch not acknowledged so long is sent again */
+#define KW_LINK_SILENT_MS   1000U /* a link on which nothing comes is cut */
+#define KW_LINK_NEEDS_PER_S 20U   /* how often a peer may ask again; then the link is cut */
+#define KW_REACH_MS         250U  /* how often a cell tells its peers what it holds */
+#define KW_RELAY_WAIT_MS    300U  /* a backup waits so long, times its turn; above KW_REACH_MS */
+#define KW_RELAY_KEEP_MS    5000U /* having stepped in it carries so long */
+#define KW_RELAY_PROMISE_MS 1000U /* a lane's promise this old is behind, without changes */
+
 /* --- authorisation --- */
 #define KW_GRANT_TRIES_MAX      4U  /* batch and product grants tried for one device */
 #define KW_GRANT_CANDIDATES_MAX 16U /* grants looked at for one device */

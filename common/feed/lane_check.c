@@ -1,0 +1,243 @@
+/* The verdicts, and how one is come to. */
+#include "common/feed/lane_check.h"
+
+#include "common/sync/grow_set.h"
+
+static const struct {
+    const char *name;
+    bool alarms;
+} verdicts[KW_LANE_VERDICT_END_] = {
+    [0] = {"unknown", true},
+    [KW_LANE_NEWS] = {"news", false},
+    [KW_LANE_KNOWN] = {"known", false},
+    [KW_LANE_GAP] = {"gap", false},
+    [KW_LANE_FORK] = {"fork", true},
+    [KW_LANE_OTHER_MESH] = {"other_mesh", true},
+    [KW_LANE_STRANGER] = {"stranger", true},
+    [KW_LANE_FENCED] = {"fenced", true},
+    [KW_LANE_UNSIGNED] = {"unsigned", true},
+    [KW_LANE_BROKEN] = {"broken", true},
+    [KW_LANE_STOPPED] = {"stopped", false},
+};
+
+static enum kw_lane_verdict known(enum kw_lane_verdict verdict)
+{
+    return verdict < KW_LANE_VERDICT_END_ ? verdict : 0;
+}
+
+const char *kw_lane_verdict_name(enum kw_lane_verdict verdict)
+{
+    return verdicts[known(verdict)].name;
+}
+
+bool kw_lane_verdict_alarms(enum kw_lane_verdict verdict)
+{
+    return verdicts[known(verdict)].alarms;
+}
+
+/* --- whose it is --- */
+
+static bool is_member(const struct kw_record *store, const struct kw_lane *lane)
+{
+    return store != NULL && kw_bytes_equal(store->key, kw_id_bytes(&lane->store)) &&
+           kw_set_has(kw_record_value(store, KW_STORE_FIELD_INCARNATIONS),
+                      kw_id_bytes(&lane->incarnation));
+}
+
+/* Why nothing of this lane is listened to at this number, or 0. */
+static struct kw_result refuse(const struct kw_lane_held *held, const struct kw_lane *lane,
+                               uint64_t seq, enum kw_lane_verdict *ret_verdict,
+                               struct kw_error *err)
+{
+    struct kw_id id;
+
+    *ret_verdict = 0;
+    if (!kw_id_equal(held->mesh, lane->mesh)) {
+        *ret_verdict = KW_LANE_OTHER_MESH;
+        return KW_OK;
+    }
+    if (!is_member(held->store, lane)) {
+        *ret_verdict = KW_LANE_STRANGER;
+        return KW_OK;
+    }
+    KW_TRY(kw_lane_id(lane, &id, err));
+    if (!kw_store_record_honours(held->store, id, seq)) {
+        *ret_verdict = KW_LANE_FENCED;
+    }
+    return KW_OK;
+}
+
+static struct kw_result is_signer(const struct kw_lane_held *held, struct kw_bytes key,
+                                  bool *ret_signer, struct kw_error *err)
+{
+    uint8_t digest[KW_SHA256_LEN];
+
+    KW_TRY(kw_sha256(key, digest, err));
+    *ret_signer =
+        kw_set_has(kw_record_value(held->store, KW_STORE_FIELD_SIGNERS), KW_BYTES_OF(digest));
+    return KW_OK;
+}
+
+/* The result of looking at a signature, as a yes or no; want of memory is neither. */
+static struct kw_result verified(struct kw_result looked, bool *ret_verified)
+{
+    *ret_verified = kw_ok(looked);
+    return looked.reason == KW_E_SIGNATURE_INVALID ? KW_OK : looked;
+}
+
+static struct kw_result head_is_signed(const struct kw_lane_held *held,
+                                       const struct kw_lane_head *head, bool *ret_signed,
+                                       struct kw_error *err)
+{
+    KW_TRY(is_signer(held, head->key, ret_signed, err));
+    return *ret_signed ? verified(kw_lane_head_verify(head, err), ret_signed) : KW_OK;
+}
+
+static struct kw_result urgent_is_signed(const struct kw_lane_held *held,
+                                         const struct kw_urgent *urgent, bool *ret_signed,
+                                         struct kw_error *err)
+{
+    KW_TRY(is_signer(held, urgent->key, ret_signed, err));
+    return *ret_signed ? verified(kw_urgent_verify(urgent, err), ret_signed) : KW_OK;
+}
+
+/* --- what of it is held --- */
+
+enum place {
+    BEYOND,    /* what is held does not reach so far */
+    THE_SAME,  /* the very same is held */
+    ANOTHER,   /* another is held */
+    FORGOTTEN, /* it was, but which is not kept */
+};
+
+static enum place place_of(const struct kw_lane_held *held, const struct kw_lane_point *point)
+{
+    const uint8_t *chain = point->seq == held->point.seq ? held->point.chain : held->chain_there;
+
+    if (point->seq > held->point.seq) {
+        return BEYOND;
+    }
+    if (chain == NULL) {
+        return FORGOTTEN;
+    }
+    return kw_bytes_equal(KW_BYTES(chain, KW_SHA256_LEN), KW_BYTES_OF(point->chain)) ? THE_SAME
+                                                                                     : ANOTHER;
+}
+
+/* --- what is new --- */
+
+/* From where the batch says that it begins, along its changes: past what is held, to its head? */
+static struct kw_result follow(const struct kw_lane_held *held, const struct kw_lane_batch *batch,
+                               enum kw_lane_verdict *ret_verdict, struct kw_error *err)
+{
+    struct kw_lane_point point = batch->from;
+    bool passes = kw_lane_point_equal(&point, &held->point);
+
+    for (size_t i = 0; i < batch->count; i++) {
+        KW_TRY(kw_lane_advance(&point, &batch->changes[i], err));
+        passes = passes || kw_lane_point_equal(&point, &held->point);
+    }
+    if (!kw_lane_point_equal(&point, &batch->head.point)) {
+        *ret_verdict = KW_LANE_BROKEN;
+        return KW_OK;
+    }
+    *ret_verdict = passes ? KW_LANE_NEWS : KW_LANE_FORK;
+    return KW_OK;
+}
+
+static bool is_late(const struct kw_lane_held *held, const struct kw_lane_batch *batch, size_t skip)
+{
+    for (size_t i = skip; i < batch->count; i++) {
+        if (batch->changes[i].hlc < held->closed) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct kw_result judge_news(const struct kw_lane_held *held,
+                                   const struct kw_lane_batch *batch,
+                                   struct kw_lane_finding *finding, struct kw_error *err)
+{
+    if (batch->from.seq > held->point.seq) {
+        finding->verdict = KW_LANE_GAP;
+        return KW_OK;
+    }
+    KW_TRY(follow(held, batch, &finding->verdict, err));
+    if (finding->verdict == KW_LANE_NEWS) {
+        finding->skip = (size_t)(held->point.seq - batch->from.seq);
+        finding->point = batch->head.point;
+        finding->late = is_late(held, batch, finding->skip);
+    }
+    return KW_OK;
+}
+
+/* Of a batch that is signed. */
+static struct kw_result judge(const struct kw_lane_held *held, const struct kw_lane_batch *batch,
+                              enum place place, struct kw_lane_finding *finding,
+                              struct kw_error *err)
+{
+    if (place == BEYOND) {
+        KW_TRY(judge_news(held, batch, finding, err));
+    } else {
+        finding->verdict = place == ANOTHER ? KW_LANE_FORK : KW_LANE_KNOWN;
+    }
+    if ((finding->verdict == KW_LANE_NEWS || finding->verdict == KW_LANE_KNOWN) &&
+        batch->head.closed > finding->closed) {
+        finding->closed = batch->head.closed;
+    }
+    return KW_OK;
+}
+
+/* Of a batch of a lane that is listened to. */
+static struct kw_result hear(const struct kw_lane_held *held, const struct kw_lane_batch *batch,
+                             struct kw_lane_finding *finding, struct kw_error *err)
+{
+    enum place place = place_of(held, &batch->head.point);
+    bool is_signed;
+
+    if ((place == THE_SAME || place == FORGOTTEN) && batch->head.closed <= held->closed) {
+        finding->verdict = KW_LANE_KNOWN;
+        return KW_OK;
+    }
+    KW_TRY(head_is_signed(held, &batch->head, &is_signed, err));
+    if (!is_signed) {
+        finding->verdict = KW_LANE_UNSIGNED;
+        return KW_OK;
+    }
+    return judge(held, batch, place, finding, err);
+}
+
+struct kw_result kw_lane_check(const struct kw_lane_held *held, const struct kw_lane_batch *batch,
+                               struct kw_lane_finding *ret_finding, struct kw_error *err)
+{
+    struct kw_lane_finding finding = {.point = held->point, .closed = held->closed};
+
+    KW_TRY(refuse(held, &batch->head.lane, batch->head.point.seq, &finding.verdict, err));
+    if (finding.verdict == 0 && held->forked) {
+        finding.verdict = KW_LANE_STOPPED;
+    }
+    if (finding.verdict == 0) {
+        KW_TRY(hear(held, batch, &finding, err));
+    }
+    *ret_finding = finding;
+    return KW_OK;
+}
+
+struct kw_result kw_urgent_check(const struct kw_lane_held *held, const struct kw_urgent *urgent,
+                                 enum kw_lane_verdict *ret_verdict, struct kw_error *err)
+{
+    enum kw_lane_verdict verdict;
+    bool is_signed;
+
+    KW_TRY(refuse(held, &urgent->lane, urgent->point.seq, &verdict, err));
+    if (verdict == 0 && place_of(held, &urgent->point) == THE_SAME) {
+        verdict = KW_LANE_KNOWN;
+    }
+    if (verdict == 0) {
+        KW_TRY(urgent_is_signed(held, urgent, &is_signed, err));
+        verdict = is_signed ? KW_LANE_NEWS : KW_LANE_UNSIGNED;
+    }
+    *ret_verdict = verdict;
+    return KW_OK;
+}
