@@ -2,6 +2,7 @@
  * tested: the worker, or the one for whom the answer is. In this process, where no probe comes between. */
 #include "common/crypto/keywrap.h"
 #include "services/cryptocore/hsm/entropy.h"
+#include "services/cryptocore/hsm/keys.h"
 #include "services/cryptocore/hsm/self_test.h"
 #include "tests/component/hsm_fault.h"
 
@@ -158,6 +159,41 @@ Test(hsm_fault_bytes, an_hsm_that_always_signs_wrongly_does_nothing)
     cr_assert(
         eq(int, fault_run(&(struct kw_hsm_request){.op = KW_HSM_HEALTH}), KW_E_HSM_SELF_TEST));
     cr_assert(eq(int, kw_hsm_self_test(&fault.session, NULL).reason, KW_E_HSM_SELF_TEST));
+}
+
+/* What is shorter than it should be is no answer: each call of each operation. */
+Test(hsm_fault_bytes, an_answer_of_another_length_is_none)
+{
+    static const enum p11_function functions[] = {P11_Sign, P11_WrapKey};
+
+    for (size_t f = 0; f < KW_CK_COUNT(functions); f++) {
+        for (size_t i = 0; i < FAULT_OPS; i++) {
+            FAULT(.function = functions[f], .action = P11_SHORT);
+            cr_assert(fault_run(&fault.ops[i]) != KW_E_NONE || p11_fault_hits(&fault.p11) == 0,
+                      "%s: a short answer to %s was taken", kw_hsm_op_name(fault.ops[i].op),
+                      p11_function_name(functions[f]));
+            p11_fault_clear(&fault.p11);
+            cr_assert(eq(int, fault_run(&fault.ops[i]), KW_E_NONE));
+        }
+    }
+}
+
+/* A provider has a longest input, and no call goes beyond it. */
+Test(hsm_fault_bytes, nothing_is_signed_that_is_longer_than_the_provider_takes)
+{
+    static uint8_t bytes[1024 * 1024];
+    size_t max = fault.session.module->provider->blob_len_max;
+    const struct kw_bytes most[] = {KW_BYTES(bytes, 1), KW_BYTES(bytes, max - 1)};
+    const struct kw_bytes more[] = {KW_BYTES(bytes, 1), KW_BYTES(bytes, max)};
+    uint8_t mac[KW_HSM_MAC_LEN];
+    uint64_t before;
+
+    cr_assert(le(sz, max, sizeof(bytes)));
+    cr_assert(kw_ok(kw_hsm_cmac(&fault.session, fault.session.mac_key, most, 2, mac, NULL)));
+    before = p11_fault_calls(&fault.p11, P11_Sign);
+    cr_assert(eq(int, kw_hsm_cmac(&fault.session, fault.session.mac_key, more, 2, mac, NULL).reason,
+                 KW_E_ARGUMENT_INVALID));
+    cr_assert(eq(u64, p11_fault_calls(&fault.p11, P11_Sign), before));
 }
 
 Test(hsm_fault_bytes, no_worker_starts_on_wrong_answers)

@@ -1,5 +1,6 @@
 /* A ceremony that fails at any PKCS#11 call: all keys or none, and the token is fresh for the next try. */
 #include "common/crypto/key.h"
+#include "services/cryptocore/hsm/fresh_token.h"
 #include "services/cryptocore/hsm/pkcs11.h"
 #include "tests/support/p11/fault.h"
 #include "tests/support/softhsm.h"
@@ -99,6 +100,37 @@ Test(hsm_fault_ceremony, a_module_that_does_not_come_up_is_unavailable)
         p11_fault_clear(&p11);
     }
     cr_expect(eq(int, hold(&opened), KW_E_NONE));
+}
+
+/* Nor one that gives no functions, or that libp11 cannot bring up once more. */
+Test(hsm_fault_ceremony, a_module_that_libp11_cannot_use_is_unavailable)
+{
+    char page[P11_PATH_SIZE];
+    bool opened;
+
+    (void)snprintf(page, sizeof(page), "%s", getenv(P11_PAGE_ENV));
+    cr_assert(eq(int, unsetenv(P11_PAGE_ENV), 0));
+    cr_expect(eq(int, hold(&opened), KW_E_HSM_UNAVAILABLE), "no C_GetFunctionList");
+    cr_assert(eq(int, setenv(P11_PAGE_ENV, page, 1), 0));
+    p11_fault_set(
+        &p11, &(struct p11_plan){.function = P11_Initialize, .rv = CKR_GENERAL_ERROR, .first = 2});
+    cr_expect(eq(int, hold(&opened), KW_E_HSM_UNAVAILABLE));
+    cr_expect(not(opened));
+    cr_expect(eq(u64, p11_fault_hits(&p11), 1));
+}
+
+Test(hsm_fault_ceremony, a_module_without_a_free_slot_gets_no_token)
+{
+    struct kw_hsm_token t = softhsm_token(&softhsm);
+
+    p11_fault_set(&p11, &(struct p11_plan){
+                            .function = P11_GetTokenInfo, .rv = CKR_TOKEN_NOT_PRESENT, .every = 1});
+    cr_expect(eq(
+        int, kw_hsm_fresh_token(P11_FAULT_MODULE, "another", t.pin_path, t.pin_path, NULL).reason,
+        KW_E_HSM_UNAVAILABLE));
+    cr_expect(eq(u64, p11_fault_calls(&p11, P11_InitToken), 0));
+    p11_fault_clear(&p11);
+    cr_expect(kw_ok(kw_hsm_fresh_token(P11_FAULT_MODULE, "another", t.pin_path, t.pin_path, NULL)));
 }
 
 /* The refusal is what counts, and it must be remembered: a lock file that takes nothing is a failure of its own. */
@@ -212,4 +244,131 @@ Test(hsm_fault_ceremony, what_a_ceremony_made_is_removed_when_asked_for)
     unmake(ceremony);
     cr_assert(eq(int, objects_in(softhsm.tokens), before));
     kw_hsm_ceremony_free(ceremony_held());
+}
+
+/* --- what cannot be removed --- */
+
+#define UNMAKE_SEARCHES 15 /* KEK, MAC key, canary; six signers, two objects each */
+
+static void fails(enum p11_function function, CK_RV rv, uint64_t first, uint64_t every)
+{
+    p11_fault_set(
+        &p11, &(struct p11_plan){.function = function, .rv = rv, .first = first, .every = every});
+}
+
+/* A ceremony that ends at its first signer: three keys are on the token, and are removed again. */
+static void half_a_ceremony(void)
+{
+    bool opened;
+
+    fails(P11_GenerateKeyPair, CKR_MECHANISM_INVALID, 1, 0);
+    cr_assert(eq(int, hold(&opened), KW_E_HSM));
+    cr_assert(opened);
+}
+
+/* Whichever of them it is that cannot be removed at first. */
+Test(hsm_fault_ceremony, a_removal_that_fails_once_is_made_again)
+{
+    int before = objects_in(softhsm.tokens);
+    uint64_t searches;
+
+    half_a_ceremony();
+    cr_assert(eq(int, objects_in(softhsm.tokens), before));
+    searches = p11_fault_calls(&p11, P11_FindObjectsInit);
+    for (uint64_t n = 1; n <= 5; n++) {
+        p11_fault_clear(&p11);
+        fails(P11_FindObjectsInit, CKR_DEVICE_ERROR, searches - UNMAKE_SEARCHES + n, 0);
+        half_a_ceremony();
+        cr_expect(eq(u64, p11_fault_hits(&p11), 2));
+        cr_expect(eq(int, objects_in(softhsm.tokens), before), "search %lu", n);
+    }
+}
+
+/* One that fails twice leaves keys: no other ceremony adds to them. */
+Test(hsm_fault_ceremony, keys_that_cannot_be_removed_are_seen_by_the_next_ceremony)
+{
+    int before = objects_in(softhsm.tokens);
+    bool opened;
+
+    fails(P11_DestroyObject, CKR_DEVICE_ERROR, 1, 1);
+    half_a_ceremony();
+    p11_fault_clear(&p11);
+    cr_expect(eq(int, objects_in(softhsm.tokens), before + 3));
+    cr_expect(eq(int, hold(&opened), KW_E_ALREADY_EXISTS));
+}
+
+static enum kw_reason make(struct kw_hsm_ceremony *ceremony)
+{
+    KW_SCOPED(kw_hsm_keys_made_done) struct kw_hsm_keys_made made = {0};
+
+    return kw_hsm_ceremony_make(ceremony, kw_spki_bytes(&recovery), &made, NULL).reason;
+}
+
+static struct kw_hsm_ceremony *ceremony_open(void)
+{
+    struct kw_hsm_token token = softhsm_token(&softhsm);
+    struct kw_hsm_ceremony *ceremony;
+
+    token.module_path = P11_FAULT_MODULE;
+    cr_assert(kw_ok(kw_hsm_ceremony_new(&token, &ceremony, NULL)));
+    return ceremony;
+}
+
+/* No second attempt is made on what is not there. */
+Test(hsm_fault_ceremony, keys_of_a_token_that_went_stay_where_they_are)
+{
+    struct kw_hsm_ceremony *ceremony = ceremony_open();
+    int before = objects_in(softhsm.tokens);
+    uint64_t logins = p11_fault_calls(&p11, P11_Login);
+
+    fails(P11_GenerateKeyPair, CKR_DEVICE_REMOVED, 1, 0);
+    fails(P11_DestroyObject, CKR_DEVICE_REMOVED, 1, 1);
+    fails(P11_GetTokenInfo, CKR_TOKEN_NOT_PRESENT, 1, 1);
+    cr_expect(eq(int, make(ceremony), KW_E_HSM_UNAVAILABLE));
+    p11_fault_clear(&p11);
+    cr_expect(eq(int, objects_in(softhsm.tokens), before + 3));
+    cr_expect(eq(u64, p11_fault_calls(&p11, P11_Login), logins));
+    kw_hsm_ceremony_free(ceremony);
+}
+
+/* A key that was extractable for a moment, and that the session still has: no ceremony ends so. */
+Test(hsm_fault_ceremony, an_extractable_key_that_stays_ends_the_ceremony)
+{
+    int before = objects_in(softhsm.tokens);
+    bool opened;
+
+    fails(P11_DestroyObject, CKR_FUNCTION_FAILED, 1, 0);
+    cr_expect(eq(int, hold(&opened), KW_E_HSM));
+    cr_expect(eq(u64, p11_fault_hits(&p11), 1));
+    cr_expect(eq(int, objects_in(softhsm.tokens), before));
+}
+
+/* --- what no caller asks --- */
+
+Test(hsm_fault_ceremony, a_token_without_keys_answers_nothing)
+{
+    const struct kw_hsm_request health = {.op = KW_HSM_HEALTH};
+    struct kw_hsm_ceremony *ceremony = ceremony_open();
+    struct kw_hsm_answer answer;
+
+    cr_expect(eq(int, kw_hsm_ceremony_run(ceremony, &health, &answer, NULL).reason,
+                 KW_E_HSM_KEY_MISSING));
+    kw_hsm_ceremony_free(ceremony);
+}
+
+/* The root certifies issuing CAs, and neither itself nor the checkpoint key: refused before the HSM is asked. */
+Test(hsm_fault_ceremony, no_other_key_becomes_an_issuing_ca)
+{
+    static const enum kw_hsm_signer others[] = {KW_HSM_ROOT, KW_HSM_CHECKPOINT};
+    const struct kw_validity validity = {0, 1000000};
+    struct kw_hsm_ceremony *ceremony = ceremony_open();
+    struct kw_buf der = {0};
+
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        struct kw_result result =
+            kw_hsm_ceremony_ca(ceremony, others[i], KW_BYTES_NONE, "no CA", &validity, &der, NULL);
+
+        cr_expect(eq(int, result.reason, KW_E_ARGUMENT_INVALID));
+    }
+    kw_hsm_ceremony_free(ceremony);
 }

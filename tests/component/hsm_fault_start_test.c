@@ -68,6 +68,23 @@ Test(hsm_fault_start, no_attempt_to_unwrap_may_go_unanswered)
     every(P11_UnwrapKey, P11_RETURN, CKR_DEVICE_ERROR, 0);
 }
 
+/* Nor one that lets a weakened key through: the last three attempts. */
+Test(hsm_fault_start, no_attempt_to_unwrap_a_weak_key_may_succeed)
+{
+    uint64_t calls;
+
+    fault_open();
+    calls = p11_fault_calls(&fault.p11, P11_UnwrapKey);
+    cr_assert(kw_ok(kw_hsm_self_test(&fault.session, NULL)));
+    calls = p11_fault_calls(&fault.p11, P11_UnwrapKey) - calls;
+    for (uint64_t n = calls - 2; n <= calls; n++) {
+        FAULT(.function = P11_UnwrapKey, .rv = CKR_OK, .first = n);
+        cr_expect(eq(int, kw_hsm_self_test(&fault.session, NULL).reason, KW_E_HSM_SELF_TEST));
+        cr_expect(eq(u64, p11_fault_hits(&fault.p11), 1), "attempt %lu", n);
+        p11_fault_clear(&fault.p11);
+    }
+}
+
 static const struct kw_hsm_request *leaf(void)
 {
     for (size_t i = 0; i < FAULT_OPS; i++) {

@@ -241,6 +241,43 @@ Test(hsm_token, a_kek_without_unwrap_template_fails_the_self_test)
     cr_assert(eq(int, kw_hsm_self_test(&session, NULL).reason, KW_E_HSM_SELF_TEST));
 }
 
+/* A KEK whose attributes are right, but which has no unwrap template: what it unwraps may be read. */
+static void kek_add(void)
+{
+    static const uint8_t bytes[32] = {1};
+    const CK_OBJECT_CLASS class = CKO_SECRET_KEY;
+    const CK_KEY_TYPE type = CKK_AES;
+    const CK_BBOOL yes = CK_TRUE;
+    const CK_BBOOL no = CK_FALSE;
+    CK_ATTRIBUTE template[] = {
+        KW_CK_VALUE(CKA_CLASS, class),   KW_CK_VALUE(CKA_KEY_TYPE, type),
+        KW_CK_VALUE(CKA_TOKEN, yes),     KW_CK_VALUE(CKA_PRIVATE, yes),
+        KW_CK_VALUE(CKA_SENSITIVE, yes), KW_CK_VALUE(CKA_EXTRACTABLE, no),
+        KW_CK_VALUE(CKA_WRAP, yes),      KW_CK_VALUE(CKA_UNWRAP, yes),
+        KW_CK_VALUE(CKA_SIGN, no),       KW_CK_VALUE(CKA_ENCRYPT, no),
+        KW_CK_VALUE(CKA_DECRYPT, no),    KW_CK_VALUE(CKA_DERIVE, no),
+        KW_CK_VALUE(CKA_VALUE, bytes),   KW_CK_BYTES(CKA_LABEL, "keyward-kek-v1", 14),
+    };
+    CK_OBJECT_HANDLE handle;
+
+    cr_assert(eq(
+        ulong,
+        module.functions->C_CreateObject(session.handle, template, KW_CK_COUNT(template), &handle),
+        CKR_OK));
+}
+
+Test(hsm_token, a_kek_that_unwraps_into_the_open_fails_the_self_test)
+{
+    struct kw_error err = {0};
+
+    reopen_writable();
+    object_destroy("keyward-kek-v1");
+    kek_add();
+    cr_assert(kw_ok(kw_hsm_session_keys(&session, NULL)));
+    cr_assert(eq(int, kw_hsm_self_test(&session, &err).reason, KW_E_HSM_SELF_TEST));
+    cr_assert(strstr(err.message, "unwrap template") != NULL, "%s", err.message);
+}
+
 Test(hsm_token, a_second_ceremony_is_refused)
 {
     struct kw_hsm_token token = softhsm_token(&f.softhsm);

@@ -164,7 +164,7 @@ static void found(const struct hit *hit, CK_ULONG *count)
     }
 }
 
-static void spoil(const struct hit *hit, void *bytes, const CK_ULONG *len)
+static void spoil(const struct hit *hit, void *bytes, CK_ULONG *len)
 {
     if (!hit->hit || bytes == NULL || len == NULL || *len == 0) {
         return;
@@ -175,10 +175,12 @@ static void spoil(const struct hit *hit, void *bytes, const CK_ULONG *len)
         }
     } else if (hit->action == P11_ZERO) {
         memset(bytes, 0, *len);
+    } else if (hit->action == P11_SHORT) {
+        (*len)--;
     }
 }
 
-static void attributes_spoil(const struct hit *hit, const CK_ATTRIBUTE *template, CK_ULONG count)
+static void attributes_spoil(const struct hit *hit, CK_ATTRIBUTE *template, CK_ULONG count)
 {
     for (CK_ULONG i = 0; i < count; i++) {
         spoil(hit, template[i].pValue, &template[i].ulValueLen);
@@ -262,6 +264,7 @@ static struct hit strike(const struct p11_plan *plan, CK_SESSION_HANDLE session)
         __builtin_trap();
     case P11_FLIP:
     case P11_ZERO:
+    case P11_SHORT:
     case P11_VANISH:
         break;
     }

@@ -30,6 +30,7 @@ enum p11_action {
     P11_CRASH,
     P11_FLIP,   /* one bit of each byte of the output is another */
     P11_ZERO,   /* the output is all zero */
+    P11_SHORT,  /* the output is a byte shorter than it should be */
     P11_VANISH, /* a search finds nothing */
 };
 
