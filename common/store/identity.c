@@ -15,7 +15,7 @@ static struct kw_result identity(struct kw_conn *conn, struct kw_id *ret_id, str
     struct kw_id fresh;
     bool found;
 
-    KW_TRY(kw_conn_control(conn, create_table, err));
+    KW_TRY(conn->backend->script(conn, "store_identity", create_table, err));
     KW_TRY(kw_id_random(&fresh, err));
     KW_TRY(kw_sql(&conn->tx, insert_id, &stmt, err));
     kw_bind_blob(stmt, 1, kw_id_bytes(&fresh));

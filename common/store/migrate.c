@@ -46,13 +46,9 @@ static struct kw_result run_and_record(struct kw_conn *conn, const struct kw_mig
                                        size_t position, struct kw_error *err)
 {
     struct kw_stmt *stmt;
-    int code;
 
-    KW_TRY(kw_conn_control(conn, "BEGIN IMMEDIATE", err));
-    code = sqlite3_exec(conn->db, migration->sql, NULL, NULL, NULL);
-    if (code != SQLITE_OK) {
-        return kw_conn_error(conn, code, migration->name, err);
-    }
+    KW_TRY(kw_conn_control(conn, KW_BEGIN_WRITE, err));
+    KW_TRY(conn->backend->script(conn, migration->name, migration->sql, err));
     KW_TRY(kw_sql(&conn->tx, insert_applied, &stmt, err));
     kw_bind_i64(stmt, 1, (int64_t)position);
     kw_bind_text(stmt, 2, migration->name);
@@ -60,7 +56,7 @@ static struct kw_result run_and_record(struct kw_conn *conn, const struct kw_mig
     KW_TRY(kw_exec(stmt, NULL, err));
     kw_conn_settle(conn);
     KW_FAILPOINT(KW_FP_STORE_BEFORE_MIGRATION, err);
-    KW_TRY(kw_conn_control(conn, "COMMIT", err));
+    KW_TRY(kw_conn_control(conn, KW_COMMIT, err));
     KW_FAILPOINT(KW_FP_STORE_AFTER_MIGRATION, err);
     return KW_OK;
 }
@@ -70,7 +66,7 @@ static struct kw_result migrate(struct kw_conn *conn, const struct kw_migration 
 {
     size_t applied = 0;
 
-    KW_TRY(kw_conn_control(conn, create_table, err));
+    KW_TRY(conn->backend->script(conn, "schema_migrations", create_table, err));
     KW_TRY(check_applied(conn, migrations, count, &applied, err));
     for (size_t i = applied; i < count; i++) {
         KW_TRY(run_and_record(conn, &migrations[i], i + 1, err));

@@ -12,7 +12,8 @@ static struct kw_result read_one(struct kw_conn *conn, struct kw_store_job *job,
     struct kw_result result;
 
     conn->until_ns = kw_clock_mono_ns() + ms_max * NS_PER_MS;
-    KW_TRY(kw_conn_control(conn, "BEGIN", err));
+    KW_TRY(kw_conn_ready(conn, err));
+    KW_TRY(kw_conn_control(conn, KW_BEGIN_READ, err));
     result = kw_store_run_job(conn, job, err);
     kw_conn_rollback(conn); /* it changed nothing: this only gives up the snapshot */
     return result;

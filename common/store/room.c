@@ -28,7 +28,14 @@ void kw_store_room_look(struct kw_store_room *room, int fd)
 {
     struct statvfs fs;
 
-    if (!is_due(room) || fstatvfs(fd, &fs) != 0) {
+    if (!is_due(room)) {
+        return;
+    }
+    if (fd < 0) {
+        set(room, false);
+        return;
+    }
+    if (fstatvfs(fd, &fs) != 0) {
         return;
     }
     set(room, fs.f_bavail * fs.f_frsize < KW_STORE_RESERVE_BYTES);

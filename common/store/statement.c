@@ -1,55 +1,17 @@
-/* The statements of a connection: prepared once, found again by the address of their text, and put
- * back in order after each job.
- */
-#include "common/store/store_internal.h"
+/* The statements of a connection: prepared once and found again by the address of their text. */
+#include "common/store/backend.h"
 
 #include <assert.h>
-#include <stdlib.h>
 
-/* $1, $2 … are names to SQLite, which numbers them in order of appearance; this finds out which is
- * which. */
-static bool map_parameters(struct kw_stmt *stmt)
+/* FNV-1a. */
+static uint32_t sum_of(const char *text)
 {
-    int count = sqlite3_bind_parameter_count(stmt->handle);
+    uint32_t sum = 2166136261U;
 
-    for (int slot = 1; slot <= count; slot++) {
-        const char *name = sqlite3_bind_parameter_name(stmt->handle, slot);
-        char *end = NULL;
-        long number = name != NULL && name[0] == '$' ? strtol(name + 1, &end, 10) : 0;
-
-        if (number < 1 || number > KW_STORE_PARAMETERS_MAX || *end != '\0') {
-            return false;
-        }
-        stmt->slots[number] = (uint8_t)slot;
+    for (const char *at = text; *at != '\0'; at++) {
+        sum = (sum ^ (uint8_t)*at) * 16777619U;
     }
-    return true;
-}
-
-static bool is_blank(const char *text)
-{
-    return text[strspn(text, " \t\n;")] == '\0';
-}
-
-static struct kw_result prepare(struct kw_conn *conn, const char *sql, struct kw_stmt *stmt,
-                                struct kw_error *err)
-{
-    const char *rest = NULL;
-    int code =
-        sqlite3_prepare_v3(conn->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &stmt->handle, &rest);
-
-    if (code != SQLITE_OK) {
-        return kw_conn_error(conn, code, sql, err);
-    }
-    if (stmt->handle == NULL || !is_blank(rest) || !map_parameters(stmt)) {
-        (void)sqlite3_finalize(stmt->handle);
-        *stmt = (struct kw_stmt){0};
-        KW_FAIL(err, INTERNAL, "not one statement with parameters $1 to $%d: %s",
-                KW_STORE_PARAMETERS_MAX, sql);
-    }
-    stmt->sql = sql;
-    stmt->tx = &conn->tx;
-    conn->cached++;
-    return KW_OK;
+    return sum;
 }
 
 /* The slot that holds `sql`, or the free one where it belongs. */
@@ -73,9 +35,13 @@ struct kw_result kw_conn_statement(struct kw_conn *conn, const char *sql, struct
     if (stmt->sql == NULL) {
         KW_ENSURE(conn->cached < KW_STORE_STATEMENTS_MAX, err, INTERNAL, "more than %d statements",
                   KW_STORE_STATEMENTS_MAX);
-        KW_TRY(prepare(conn, sql, stmt, err));
+        KW_TRY(conn->backend->prepare(conn, sql, stmt, err));
+        stmt->sql = sql;
+        stmt->sum = sum_of(sql);
+        stmt->tx = &conn->tx;
+        conn->cached++;
     }
-    assert(strcmp(sqlite3_sql(stmt->handle), sql) == 0); /* else the text was no constant */
+    assert(stmt->sum == sum_of(sql)); /* else the text was no constant */
     *ret_stmt = stmt;
     return KW_OK;
 }

@@ -88,16 +88,24 @@ static struct kw_store *new_store(struct kw_loop *loop, const struct kw_store_op
     return store;
 }
 
-static struct kw_result open_files(struct kw_store *store, const struct kw_store_options *options,
-                                   struct kw_error *err)
+static struct kw_result migrate(struct kw_store *store, const struct kw_store_options *options,
+                                struct kw_error *err)
 {
-    KW_TRY(kw_store_lock(options->path, &store->lock_fd, err));
-    KW_TRY(kw_conn_open(&store->writer, options->path, KW_CONN_WRITER, err));
     KW_TRY(kw_store_migrate(&store->writer, options->migrations, options->migration_count, err));
-    KW_TRY(kw_store_identity(&store->writer, &store->id, err));
+    return kw_store_identity(&store->writer, &store->id, err);
+}
+
+static struct kw_result open_database(struct kw_store *store,
+                                      const struct kw_store_options *options, struct kw_error *err)
+{
+    const struct kw_backend *backend = &kw_sqlite_backend;
+
+    KW_TRY(backend->claim(options, &store->lock_fd, err));
+    KW_TRY(backend->open(&store->writer, options, KW_CONN_WRITER, err));
+    KW_TRY(migrate(store, options, err));
     kw_store_room_look(&store->room, store->lock_fd);
     for (int i = 0; i < KW_STORE_READERS; i++) {
-        KW_TRY(kw_conn_open(&store->readers[i], options->path, KW_CONN_READER, err));
+        KW_TRY(backend->open(&store->readers[i], options, KW_CONN_READER, err));
     }
     return start_threads(store, err);
 }
@@ -114,7 +122,7 @@ struct kw_result kw_store_open(struct kw_loop *loop, const struct kw_store_optio
               "nobody listens to the store's failure");
     store = new_store(loop, options);
     KW_ENSURE(store != NULL, err, STORE_UNAVAILABLE, "out of memory");
-    result = open_files(store, options, err);
+    result = open_database(store, options, err);
     if (!kw_ok(result)) {
         kw_store_close(store);
         return result;

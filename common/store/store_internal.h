@@ -1,108 +1,23 @@
-/* What the store's own files share: connection, statement, queue, and the store itself. Not for
+/* What the store's own files share above the backends: queue, room, and the store itself. Not for
  * users of store.h.
  *
- * Who touches what: a connection belongs to the one thread that was given it (before the threads
- * start, to kw_store_open; after they are joined, to kw_store_close). Between threads there are
- * only the two queues, each with its own mutex, and the atomics of struct kw_store. No thread ever
- * holds two locks.
+ * Who touches what: a connection belongs to one thread (backend.h). Between threads there are only
+ * the two queues, each with its own mutex, and the atomics of struct kw_store. No thread ever holds
+ * two locks.
  */
 #ifndef KW_COMMON_STORE_INTERNAL_H
 #define KW_COMMON_STORE_INTERNAL_H
 
-#include "common/base/limits.h"
-#include "common/store/store.h"
+#include "common/store/backend.h"
 
 #include <pthread.h>
-#include <sqlite3.h>
 #include <stdatomic.h>
-
-/* --- conn.c: one SQLite connection with its settings --- */
-
-enum kw_conn_role {
-    KW_CONN_WRITER,
-    KW_CONN_READER
-};
-
-struct kw_stmt {
-    const char *sql; /* the key: its address; NULL marks a free slot */
-    sqlite3_stmt *handle;
-    struct kw_tx *tx;
-    struct kw_stmt *next_used;
-    int bind_code; /* of the first bind that failed, reported by the step */
-    bool used;     /* by the present job, hence in tx->used */
-    bool ended;    /* stepped to its end: another step must not run it again */
-    uint8_t slots[KW_STORE_PARAMETERS_MAX +
-                  1]; /* $n is SQLite's parameter slots[n]; 0: there is none */
-};
-
-struct kw_tx {
-    struct kw_conn *conn;
-    struct kw_stmt *used;
-    bool failed; /* a statement failed in a way that a job may not overlook */
-};
-
-/* Open addressing wants free slots: the table is twice as large as what may be in it. */
-#define KW_CONN_SLOTS (2U * KW_STORE_STATEMENTS_MAX)
-
-struct kw_conn {
-    sqlite3 *db;
-    struct kw_tx tx;        /* the one that is running: a connection has one at a time */
-    uint64_t until_ns;      /* a read must be over by then; 0: a write, which takes its time */
-    int wal_pages;          /* in the log after the last commit (writer) */
-    bool broken;            /* the file can't be relied on: input/output error, damage */
-    enum kw_reason trouble; /* the last that passes: no room, no memory, busy */
-    size_t cached;
-    struct kw_stmt cache[KW_CONN_SLOTS];
-};
-
-/* Opens and sets up; every setting is read back. `conn` is zeroed before. Fails: STORE_UNAVAILABLE.
- */
-struct kw_result kw_conn_open(struct kw_conn *conn, const char *path, enum kw_conn_role role,
-                              struct kw_error *err);
-
-/* Finalizes and closes. The writer's close checkpoints unless it is broken. Accepts zeroed. */
-void kw_conn_close(struct kw_conn *conn);
-
-/* A read that is to be over. */
-bool kw_conn_is_late(const struct kw_conn *conn);
-
-/* --- statement.c --- */
-
-/* The cached statement, not yet marked as used. Fails: INTERNAL (bad SQL, cache full),
- * STORE_UNAVAILABLE. */
-struct kw_result kw_conn_statement(struct kw_conn *conn, const char *sql, struct kw_stmt **ret_stmt,
-                                   struct kw_error *err);
-
-/* --- transaction.c --- */
-
-/* Runs a statement that returns nothing and takes nothing: BEGIN, COMMIT, SAVEPOINT … */
-struct kw_result kw_conn_control(struct kw_conn *conn, const char *sql, struct kw_error *err);
-
-/* Resets and unbinds all that the job used, so that no statement outlives it and no binding
- * dangles. */
-void kw_conn_settle(struct kw_conn *conn);
-
-/* Settles and leaves the transaction, if there still is one. */
-void kw_conn_rollback(struct kw_conn *conn);
-
-/* --- sqlite_error.c --- */
-
-/* The error for SQLite's result `code`; `what` is put in front of its message. Notes in the
- * connection what it means for it: `broken`, `trouble`. */
-struct kw_result kw_conn_error(struct kw_conn *conn, int code, const char *what,
-                               struct kw_error *err);
 
 /* --- sql.c --- */
 
 /* Runs `job` on `conn`, in a transaction that the caller began, and settles. */
 struct kw_result kw_store_run_job(struct kw_conn *conn, struct kw_store_job *job,
                                   struct kw_error *err);
-
-/* --- lock.c --- */
-
-/* Takes the database for this process and makes its file private. Fails: STORE_UNAVAILABLE (in use,
- * no access), CONFIG_INVALID (path too long). `*ret_fd` is the lock: closing it gives it up. */
-struct kw_result kw_store_lock(const char *path, int *ret_fd, struct kw_error *err);
 
 /* --- migrate.c --- */
 
@@ -155,7 +70,8 @@ struct kw_store_room {
     atomic_uint_fast64_t looked_ns;
 };
 
-/* Looks how much is free, unless that was just done. `fd` is on the database's disk. Any thread. */
+/* Looks how much is free, unless that was just done. `fd` is on the database's disk; -1: that is not
+ * ours to see, and what was refused is let in again after a while. Any thread. */
 void kw_store_room_look(struct kw_store_room *room, int fd);
 
 /* The disk itself refused. */

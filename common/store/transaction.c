@@ -1,20 +1,32 @@
-/* The edges of a transaction: the statements that begin and end it, and what is owed when a job is
- * over. */
-#include "common/store/store_internal.h"
+/* The edges of a transaction: what begins and ends it, and what is owed when a job or the
+ * connection is over. */
+#include "common/base/clock.h"
+#include "common/store/backend.h"
 
-struct kw_result kw_conn_control(struct kw_conn *conn, const char *sql, struct kw_error *err)
+struct kw_result kw_conn_ready(struct kw_conn *conn, struct kw_error *err)
 {
-    struct kw_stmt *stmt;
-    struct kw_result result = KW_OK;
-    int code;
+    return conn->backend->ready == NULL ? KW_OK : conn->backend->ready(conn, err);
+}
 
-    KW_TRY(kw_conn_statement(conn, sql, &stmt, err));
-    code = sqlite3_step(stmt->handle);
-    if (code != SQLITE_DONE) {
-        result = kw_conn_error(conn, code, sql, err);
+struct kw_result kw_conn_control(struct kw_conn *conn, enum kw_control control,
+                                 struct kw_error *err)
+{
+    return conn->backend->control(conn, control, err);
+}
+
+struct kw_result kw_conn_failpoint(struct kw_conn *conn, enum kw_failpoint point,
+                                   struct kw_error *err)
+{
+    if (kw_failpoint_hit(point)) {
+        conn->broken = true;
+        KW_FAIL(err, STORE_UNAVAILABLE, "failpoint %s", kw_failpoint_row(point)->name);
     }
-    (void)sqlite3_reset(stmt->handle);
-    return result;
+    return KW_OK;
+}
+
+bool kw_conn_is_late(const struct kw_conn *conn)
+{
+    return conn->until_ns != 0 && kw_clock_mono_ns() >= conn->until_ns;
 }
 
 void kw_conn_settle(struct kw_conn *conn)
@@ -24,8 +36,7 @@ void kw_conn_settle(struct kw_conn *conn)
     while (stmt != NULL) {
         struct kw_stmt *next = stmt->next_used;
 
-        (void)sqlite3_reset(stmt->handle);
-        (void)sqlite3_clear_bindings(stmt->handle);
+        conn->backend->unbind(stmt);
         stmt->used = false;
         stmt = next;
     }
@@ -36,7 +47,21 @@ void kw_conn_settle(struct kw_conn *conn)
 void kw_conn_rollback(struct kw_conn *conn)
 {
     kw_conn_settle(conn);
-    if (!sqlite3_get_autocommit(conn->db)) {
-        KW_IGNORE(kw_conn_control(conn, "ROLLBACK", NULL));
+    if (conn->backend->in_transaction(conn)) {
+        KW_IGNORE(kw_conn_control(conn, KW_ROLLBACK, NULL));
     }
+}
+
+void kw_conn_close(struct kw_conn *conn)
+{
+    if (conn->backend == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < KW_CONN_SLOTS; i++) {
+        if (conn->cache[i].sql != NULL) {
+            conn->backend->finalize(&conn->cache[i]);
+        }
+    }
+    conn->backend->close(conn);
+    conn->backend = NULL;
 }

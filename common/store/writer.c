@@ -1,4 +1,4 @@
-/* The writer thread: the only one that changes the database, and the only one that checkpoints it.
+/* The writer thread: the only one of this store that changes the database.
  *
  * It takes everything that waits, up to KW_STORE_GROUP_MAX, and makes it durable with one fsync.
  * While that fsync runs the next group piles up: the group grows with the load and nobody ever
@@ -14,14 +14,14 @@ static const char the_end[] = "the store has failed";
 
 /* --- one group --- */
 
-/* SQLite ends the whole transaction on some errors; then the group is lost, not the job alone. */
+/* Some errors end more than the job: then the group is lost. */
 static struct kw_result check_alive(const struct kw_conn *conn, const struct kw_store_job *job,
                                     struct kw_error *err)
 {
     enum kw_reason reason =
         conn->broken || conn->trouble == KW_E_NONE ? KW_E_STORE_UNAVAILABLE : conn->trouble;
 
-    if (conn->broken || sqlite3_get_autocommit(conn->db)) {
+    if (!conn->backend->is_whole(conn)) {
         return kw_error_make(err, reason, __FILE__, __LINE__, "the transaction was lost: %s",
                              job->error.message);
     }
@@ -32,37 +32,27 @@ static struct kw_result check_alive(const struct kw_conn *conn, const struct kw_
 static struct kw_result run_in_savepoint(struct kw_conn *conn, struct kw_store_job *job,
                                          struct kw_error *err)
 {
-    KW_TRY(kw_conn_control(conn, "SAVEPOINT job", err));
+    KW_TRY(kw_conn_control(conn, KW_SAVEPOINT, err));
     job->result = kw_store_run_job(conn, job, &job->error);
     KW_TRY(check_alive(conn, job, err));
     if (!kw_ok(job->result)) {
-        KW_TRY(kw_conn_control(conn, "ROLLBACK TO job", err));
+        KW_TRY(kw_conn_control(conn, KW_ROLLBACK_TO, err));
     }
-    return kw_conn_control(conn, "RELEASE job", err);
-}
-
-/* As a sync that failed would do. */
-static struct kw_result failpoint(struct kw_conn *conn, enum kw_failpoint point,
-                                  struct kw_error *err)
-{
-    if (kw_failpoint_hit(point)) {
-        conn->broken = true;
-        KW_FAIL(err, STORE_UNAVAILABLE, "failpoint %s", kw_failpoint_row(point)->name);
-    }
-    return KW_OK;
+    return kw_conn_control(conn, KW_RELEASE, err);
 }
 
 static struct kw_result write_group(struct kw_conn *conn, struct kw_store_job *group,
                                     struct kw_error *err)
 {
     conn->trouble = KW_E_NONE;
-    KW_TRY(kw_conn_control(conn, "BEGIN IMMEDIATE", err));
+    KW_TRY(kw_conn_ready(conn, err));
+    KW_TRY(kw_conn_control(conn, KW_BEGIN_WRITE, err));
     for (struct kw_store_job *job = group; job != NULL; job = job->next) {
         KW_TRY(run_in_savepoint(conn, job, err));
     }
-    KW_TRY(failpoint(conn, KW_FP_STORE_BEFORE_COMMIT, err));
-    KW_TRY(kw_conn_control(conn, "COMMIT", err));
-    return failpoint(conn, KW_FP_STORE_AFTER_COMMIT, err);
+    KW_TRY(kw_conn_failpoint(conn, KW_FP_STORE_BEFORE_COMMIT, err));
+    KW_TRY(kw_conn_control(conn, KW_COMMIT, err));
+    return kw_conn_failpoint(conn, KW_FP_STORE_AFTER_COMMIT, err);
 }
 
 /* --- the end of the store --- */
@@ -121,17 +111,6 @@ static void refuse_group(struct kw_store *store, struct kw_store_job *group, enu
 
 /* --- a group that is undone --- */
 
-/* Nothing of the group was to be durable yet, and SQLite is back where it was before. False: it is
- * not, or the trouble is of the other kind. */
-static bool can_undo(struct kw_conn *conn, enum kw_reason reason)
-{
-    if (conn->broken || conn->trouble == KW_E_NONE || conn->trouble != reason) {
-        return false;
-    }
-    kw_conn_rollback(conn);
-    return sqlite3_get_autocommit(conn->db) != 0;
-}
-
 static void undo_group(struct kw_store *store, struct kw_store_job *group,
                        const struct kw_error *error)
 {
@@ -143,54 +122,28 @@ static void undo_group(struct kw_store *store, struct kw_store_job *group,
     refuse_group(store, group, error->reason, error->message);
 }
 
-/* --- checkpoints --- */
+/* --- the thread --- */
 
-static int checkpoint(struct kw_conn *conn, int mode, int wait_ms)
-{
-    int code;
-
-    (void)sqlite3_busy_timeout(conn->db, wait_ms);
-    code = sqlite3_wal_checkpoint_v2(conn->db, NULL, mode, NULL, NULL);
-    (void)sqlite3_busy_timeout(conn->db, 0);
-    return code == SQLITE_BUSY ? SQLITE_OK : code; /* a reader is in the way: next time */
-}
-
-/* Without room or memory the log goes on; all that it holds stays valid. */
-static struct kw_result put_off(const struct kw_conn *conn, struct kw_result result)
-{
-    return conn->broken ? result : KW_OK;
-}
-
-/* Copies the log into the database when it has grown. Usually without waiting for anybody; but when
- * readers that overlap for ever have kept the log from starting over, it waits for a moment without
- * any. */
-static struct kw_result checkpoint_if_due(struct kw_store *store, struct kw_error *err)
+static struct kw_result checkpoint(struct kw_store *store, struct kw_error *err)
 {
     struct kw_conn *conn = &store->writer;
-    bool overgrown = conn->wal_pages >= KW_STORE_WAL_PAGES_MAX;
-    int code;
+    bool done = false;
 
-    if (conn->wal_pages < KW_STORE_WAL_PAGES) {
+    if (conn->backend->checkpoint == NULL) {
         return KW_OK;
     }
-    KW_TRY(failpoint(conn, KW_FP_STORE_BEFORE_CHECKPOINT, err));
-    code = overgrown ? checkpoint(conn, SQLITE_CHECKPOINT_RESTART, KW_STORE_RESTART_WAIT_MS)
-                     : checkpoint(conn, SQLITE_CHECKPOINT_PASSIVE, 0);
-    if (code != SQLITE_OK) {
-        return put_off(conn, kw_conn_error(conn, code, "checkpoint", err));
-    }
-    atomic_fetch_add(&store->counters.checkpoints, 1);
-    return failpoint(conn, KW_FP_STORE_AFTER_CHECKPOINT, err);
+    KW_TRY(conn->backend->checkpoint(conn, &done, err));
+    atomic_fetch_add(&store->counters.checkpoints, done ? 1 : 0);
+    return KW_OK;
 }
-
-/* --- the thread --- */
 
 static void handle_group(struct kw_store *store, struct kw_store_job *group)
 {
+    const struct kw_backend *backend = store->writer.backend;
     struct kw_error error = {0};
     struct kw_result written = write_group(&store->writer, group, &error);
 
-    if (!kw_ok(written) && can_undo(&store->writer, written.reason)) {
+    if (!kw_ok(written) && backend->undo(&store->writer, written.reason)) {
         undo_group(store, group, &error);
         return;
     }
@@ -203,7 +156,7 @@ static void handle_group(struct kw_store *store, struct kw_store_job *group)
     kw_metric_add(KW_M_STORE_COMMITS, NULL, 1);
     atomic_store(&store->counters.wal_pages, store->writer.wal_pages);
     answer_group(store, group);
-    if (!kw_ok(checkpoint_if_due(store, &error))) {
+    if (!kw_ok(checkpoint(store, &error))) {
         fail_store(store, &error);
     }
 }

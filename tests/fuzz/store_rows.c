@@ -1,6 +1,7 @@
 /* One connection of the store's own, used directly: no thread, and nothing is ever committed. */
 #include "tests/fuzz/store_rows.h"
 
+#include "common/store/sqlite/sqlite.h"
 #include "common/store/store_internal.h"
 
 #include <stdio.h>
@@ -47,7 +48,8 @@ static void set_up(const struct kw_migration *migrations, size_t count)
     sqlite3_stmt *statement;
     const char *path = kw_fuzz_file("store", KW_BYTES_NONE);
 
-    KW_FUZZ_MUST(kw_conn_open(&conn, path, KW_CONN_WRITER, NULL));
+    KW_FUZZ_MUST(
+        kw_sqlite_open(&conn, &(struct kw_store_options){.path = path}, KW_CONN_WRITER, NULL));
     KW_FUZZ_MUST(kw_store_migrate(&conn, migrations, count, NULL));
     KW_FUZZ_CHECK(sqlite3_exec(conn.db,
                                "PRAGMA ignore_check_constraints = ON; PRAGMA foreign_keys = OFF",
@@ -108,7 +110,7 @@ struct kw_tx *kw_fuzz_rows_begin(const struct kw_migration *migrations, size_t c
     if (conn.db == NULL) {
         set_up(migrations, count);
     }
-    KW_FUZZ_MUST(kw_conn_control(&conn, "BEGIN", NULL));
+    KW_FUZZ_MUST(kw_conn_control(&conn, KW_BEGIN_READ, NULL));
     for (int i = 0; i < ROWS_MAX && input->rest.len > 0; i++) {
         insert_row(input);
     }

@@ -120,7 +120,8 @@ rule_libraries() {
         forbid "^#include <($header)" "only $where may include this" "${files[@]}"
     done <<'TABLE'
 grpc/ common/rpc
-(sqlite3|libpq) common/store
+sqlite3 common/store/sqlite
+libpq common/store/postgres
 nghttp2/ services/gateway/edge
 hiredis/ services/gateway/cache
 (libp11|p11-kit|pkcs11) services/cryptocore/hsm

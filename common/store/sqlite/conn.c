@@ -1,8 +1,5 @@
-/* One SQLite connection: opened with settings that are read back, its statements prepared once and
- * kept, and SQLite's result codes turned into our reasons. Used by one thread at a time.
- */
-#include "common/base/clock.h"
-#include "common/store/store_internal.h"
+/* One SQLite connection, opened with settings that are read back. Used by one thread at a time. */
+#include "common/store/sqlite/sqlite.h"
 
 #include <stdio.h>
 
@@ -76,7 +73,7 @@ static struct kw_result apply_settings(struct kw_conn *conn, const struct settin
         (void)snprintf(sql, sizeof(sql), "PRAGMA %s=%s", settings[i].name, settings[i].value);
         code = sqlite3_exec(conn->db, sql, NULL, NULL, NULL);
         if (code != SQLITE_OK) {
-            return kw_conn_error(conn, code, sql, err);
+            return kw_sqlite_error(conn, code, sql, err);
         }
         KW_TRY(check_setting(conn, &settings[i], err));
     }
@@ -103,11 +100,6 @@ static int note_wal_pages(void *context, sqlite3 *db, const char *name, int page
     return SQLITE_OK;
 }
 
-bool kw_conn_is_late(const struct kw_conn *conn)
-{
-    return conn->until_ns != 0 && kw_clock_mono_ns() >= conn->until_ns;
-}
-
 static int interrupt_late(void *context)
 {
     return kw_conn_is_late(context) ? 1 : 0;
@@ -127,28 +119,27 @@ static struct kw_result set_up(struct kw_conn *conn, enum kw_conn_role role, str
     return KW_OK;
 }
 
-struct kw_result kw_conn_open(struct kw_conn *conn, const char *path, enum kw_conn_role role,
-                              struct kw_error *err)
+struct kw_result kw_sqlite_open(struct kw_conn *conn, const struct kw_store_options *options,
+                                enum kw_conn_role role, struct kw_error *err)
 {
     int mode = role == KW_CONN_WRITER ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
     int flags = mode | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_EXRESCODE;
-    int code = sqlite3_open_v2(path, &conn->db, flags, NULL);
+    int code = sqlite3_open_v2(options->path, &conn->db, flags, NULL);
 
+    conn->backend = &kw_sqlite_backend;
+    conn->role = role;
     conn->tx.conn = conn;
-    KW_ENSURE(conn->db != NULL, err, STORE_UNAVAILABLE, "open %s: out of memory", path);
+    KW_ENSURE(conn->db != NULL, err, STORE_UNAVAILABLE, "open %s: out of memory", options->path);
     if (code != SQLITE_OK) {
-        return kw_conn_error(conn, code, path, err);
+        return kw_sqlite_error(conn, code, options->path, err);
     }
     return set_up(conn, role, err);
 }
 
-void kw_conn_close(struct kw_conn *conn)
+void kw_sqlite_close(struct kw_conn *conn)
 {
     if (conn->db == NULL) {
         return;
-    }
-    for (size_t i = 0; i < KW_CONN_SLOTS; i++) {
-        (void)sqlite3_finalize(conn->cache[i].handle);
     }
     if (conn->broken) { /* after a failed fsync, what a checkpoint copies may not be what was
                            written */

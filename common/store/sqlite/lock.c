@@ -4,7 +4,7 @@
  * drop SQLite's own (POSIX) locks of the whole process. The kernel releases it when the process
  * ends, however it ends.
  */
-#include "common/store/store_internal.h"
+#include "common/store/sqlite/sqlite.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -66,8 +66,10 @@ static struct kw_result make_private(const char *path, struct kw_error *err)
     return KW_OK;
 }
 
-struct kw_result kw_store_lock(const char *path, int *ret_fd, struct kw_error *err)
+struct kw_result kw_sqlite_lock(const struct kw_store_options *options, int *ret_fd,
+                                struct kw_error *err)
 {
+    const char *path = options->path;
     char name[PATH_MAX];
     int length = snprintf(name, sizeof(name), "%s.lock", path);
     struct kw_result result;

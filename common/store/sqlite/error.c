@@ -2,7 +2,7 @@
  * only we can make, trouble that passes, and everything else, after which the file can't be relied
  * on.
  */
-#include "common/store/store_internal.h"
+#include "common/store/sqlite/sqlite.h"
 
 #include <errno.h>
 
@@ -57,8 +57,8 @@ static bool is_our_bug(int code)
     }
 }
 
-struct kw_result kw_conn_error(struct kw_conn *conn, int code, const char *what,
-                               struct kw_error *err)
+struct kw_result kw_sqlite_error(struct kw_conn *conn, int code, const char *what,
+                                 struct kw_error *err)
 {
     bool is_latest = sqlite3_extended_errcode(conn->db) == code;
     const char *text = is_latest ? sqlite3_errmsg(conn->db) : sqlite3_errstr(code);
