@@ -41,7 +41,7 @@ struct kw_result kw_issued_certificate(struct kw_call *call, size_t index,
     shown->chain = chain->certificates;
     KW_TRY(read_leaf(call, kw_bytes_field(chain->certificates[0]), shown, ret_identity, err));
     *ret_certificate = shown;
-    return KW_OK;
+    return kw_view_whole(&call->view, err);
 }
 
 /* --- CreatePartnerInvitation, CreateStationInvitation --- */

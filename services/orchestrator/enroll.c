@@ -44,21 +44,32 @@ struct kw_result kw_enroll_content(const struct kw_call *call, struct kw_request
     return kw_sha256_list(parts, 2, ret_content, err);
 }
 
-/* Who was invited, `partners/{prt_…}`: for the receipt and the answer. */
-static struct kw_result find_parent(struct kw_call *call, struct kw_error *err)
+/* As what the invitation invites. */
+static struct kw_result find_role(const struct kw_call *call, enum kw_role *ret_role,
+                                  struct kw_error *err)
 {
     struct kw_invitation invitation;
     const struct kw_method *method;
-    bool partner;
 
     KW_TRY(kw_invitation_decode(kw_bytes_field(call->authorization->invitation), &invitation, err));
     method = kw_method_by_path(invitation.method);
     KW_ENSURE(method != NULL && (method->id == KW_METHOD_CREATE_PARTNER_INVITATION ||
                                  method->id == KW_METHOD_CREATE_STATION_INVITATION),
               err, CAPSULE_INVALID, "the invitation is by another method");
-    partner = method->id == KW_METHOD_CREATE_PARTNER_INVITATION;
+    *ret_role =
+        method->id == KW_METHOD_CREATE_PARTNER_INVITATION ? KW_ROLE_PARTNER : KW_ROLE_STATION;
+    return KW_OK;
+}
+
+/* Who was invited, `partners/{prt_…}`: for the receipt and the answer. */
+static struct kw_result find_parent(struct kw_call *call, struct kw_error *err)
+{
+    enum kw_role role;
+
+    KW_TRY(find_role(call, &role, err));
     call->invitation_parent = kw_view_name(
-        &call->view, partner ? KW_RESOURCE_PARTNER : KW_RESOURCE_STATION, call->capsule.owner);
+        &call->view, role == KW_ROLE_PARTNER ? KW_RESOURCE_PARTNER : KW_RESOURCE_STATION,
+        call->capsule.owner);
     return KW_OK;
 }
 
@@ -101,18 +112,30 @@ static struct kw_result store_key(struct kw_call *call, struct kw_tx *tx,
     return KW_OK;
 }
 
+/* One of the member's two certificates, which both must be its own. */
+static struct kw_result member_certificate(struct kw_call *call, size_t index,
+                                           Keyward__V1__IssuedCertificate **ret_certificate,
+                                           struct kw_error *err)
+{
+    struct kw_spiffe issued;
+    enum kw_role role;
+
+    KW_TRY(find_role(call, &role, err));
+    KW_TRY(kw_issued_certificate(call, index, ret_certificate, &issued, err));
+    KW_ENSURE(issued.role == role && kw_id_equal(issued.id, call->capsule.owner), err, INTERNAL,
+              "the core enrolled another member");
+    return KW_OK;
+}
+
 struct kw_result kw_enroll_write(struct kw_call *call, struct kw_tx *tx, struct kw_error *err)
 {
     Keyward__V1__EnrollResponse response = KEYWARD__V1__ENROLL_RESPONSE__INIT;
     const Keyward__Internal__V1__CoreItem *item;
     struct kw_transport_key_row key;
-    struct kw_spiffe member;
 
     KW_TRY(kw_call_only_item(call, &item, err));
-    KW_TRY(kw_issued_certificate(call, 0, &response.tls_certificate, &member, err));
-    KW_TRY(kw_issued_certificate(call, 1, &response.transport_certificate, &member, err));
-    KW_ENSURE(kw_id_equal(member.id, call->capsule.owner), err, INTERNAL,
-              "the core enrolled another member");
+    KW_TRY(member_certificate(call, 0, &response.tls_certificate, err));
+    KW_TRY(member_certificate(call, 1, &response.transport_certificate, err));
     KW_TRY(store_key(call, tx, &key, err));
     response.member = kw_field_text(call->invitation_parent);
     response.transport_key = call->core.reply->transport_key_cms;

@@ -17,11 +17,13 @@ static struct kw_result read_row(struct kw_stmt *stmt, struct kw_arena *arena,
                                  struct kw_fact_row *ret_row, struct kw_error *err)
 {
     struct kw_fact_row row = {0};
+    struct kw_error inner = {0};
 
     KW_TRY(kw_row_bytes(stmt, 0, arena, &row.record, err));
     KW_TRY(kw_row_bytes(stmt, 1, arena, &row.mac, err));
     KW_TRY(kw_row_text(stmt, 2, arena, &row.justification, err));
-    KW_TRY(kw_fact_decode(row.record, &row.fact, err));
+    KW_ENSURE(kw_ok(kw_fact_decode(row.record, &row.fact, &inner)), err, INTERNAL,
+              "what is stored is no fact: %s", inner.message);
     *ret_row = row;
     return KW_OK;
 }

@@ -23,9 +23,8 @@ struct kw_fact_list {
     struct kw_key_state state;
 };
 
-/* All facts of `key`. Fails: STORE_UNAVAILABLE, INTERNAL, MEMORY; ENCODING_INVALID,
- * ARGUMENT_INVALID when what is stored is no fact of this key; LIMIT_REACHED (too many suspensions
- * to fold). */
+/* All facts of `key`. Fails: STORE_UNAVAILABLE, MEMORY; INTERNAL, also when what is stored is no
+ * fact of this key. */
 struct kw_result kw_fact_list(struct kw_tx *tx, struct kw_id key, struct kw_arena *arena,
                               struct kw_fact_list *ret_list, struct kw_error *err);
 

@@ -76,8 +76,9 @@ struct kw_result kw_use_batch_read(struct kw_call *call, struct kw_tx *tx, struc
     for (size_t i = 0; i < request->n_items; i++) {
         struct kw_result result = read_item(call, tx, request->items[i], &chunk->items[i], err);
 
-        KW_ENSURE(result.reason != KW_E_STORE_UNAVAILABLE && result.reason != KW_E_INTERNAL, err,
-                  STORE_UNAVAILABLE, "item %zu could not be read", i);
+        if (result.reason == KW_E_STORE_UNAVAILABLE || result.reason == KW_E_INTERNAL) {
+            return result; /* says nothing of the item */
+        }
         chunk->items[i].reason = result.reason;
         allowed += kw_ok(result) ? 1 : 0;
     }

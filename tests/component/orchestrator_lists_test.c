@@ -148,6 +148,35 @@ Test(orchestrator_lists, lists_the_keys_of_a_device_without_facts)
     cr_assert(eq(sz, response->keys[0]->n_facts, 0));
 }
 
+Test(orchestrator_lists, pages_through_all_keys_once_in_order)
+{
+    Keyward__V1__ListKeysRequest body = KEYWARD__V1__LIST_KEYS_REQUEST__INIT;
+    struct asking asking = by_operator(KW_METHOD_LIST_KEYS, &body.base);
+    const char *batch;
+    struct kw_id last = KW_ID_NONE;
+    size_t seen = 0;
+
+    (void)orch_make_batch(&fx, 3, &batch);
+    body.parent = (char *)(uintptr_t) "devices/-";
+    body.page_size = 2;
+    do {
+        struct asked asked = orch_ask(&fx, &asking);
+        const Keyward__V1__ListKeysResponse *response =
+            answer_of(&asked, &keyward__v1__list_keys_response__descriptor);
+
+        for (size_t i = 0; i < response->n_keys; i++) {
+            struct kw_resource_ids ids;
+
+            MUST(kw_resource_parse(KW_RESOURCE_KEY, response->keys[i]->name, &ids, err));
+            cr_assert(lt(int, memcmp(last.bytes, ids.id[1].bytes, KW_ID_LEN), 0));
+            last = ids.id[1];
+            seen++;
+        }
+        body.page_token = response->next_page_token;
+    } while (body.page_token[0] != '\0');
+    cr_assert(eq(sz, seen, 3));
+}
+
 /* --- receipts --- */
 
 static const Keyward__V1__ListReceiptsResponse *
@@ -197,6 +226,27 @@ Test(orchestrator_lists, shows_receipts_to_their_caller_and_to_operators)
     cr_assert(eq(sz, list_receipts(KW_ROLE_PARTNER, stranger, "")->n_receipts, 0));
     cr_assert(eq(sz, list_receipts(KW_ROLE_OPERATOR, fx.operator_id, "")->n_receipts, 4));
     cr_assert(eq(sz, list_receipts(KW_ROLE_OPERATOR, fx.operator_id, device)->n_receipts, 4));
+}
+
+Test(orchestrator_lists, pages_through_all_receipts_once_in_order)
+{
+    Keyward__V1__ListReceiptsRequest body = KEYWARD__V1__LIST_RECEIPTS_REQUEST__INIT;
+    struct asking asking = by_operator(KW_METHOD_LIST_RECEIPTS, &body.base);
+    uint64_t last = 0;
+
+    (void)orch_released_device(&fx);
+    body.page_size = 1;
+    do {
+        struct asked asked = orch_ask(&fx, &asking);
+        const Keyward__V1__ListReceiptsResponse *response =
+            answer_of(&asked, &keyward__v1__list_receipts_response__descriptor);
+
+        cr_assert(eq(sz, response->n_receipts, 1));
+        cr_assert(eq(u64, response->receipts[0]->sequence, last + 1));
+        last++;
+        body.page_token = response->next_page_token;
+    } while (body.page_token[0] != '\0');
+    cr_assert(eq(u64, last, fx.core.chain.seq));
 }
 
 Test(orchestrator_lists, hides_anothers_receipt)

@@ -215,6 +215,53 @@ Test(orchestrator_member, enrols_nobody_with_half_of_what_was_asked_for)
     enrolment_done(&e);
 }
 
+/* A certificate by the right issuer for somebody else, in this place of the answer. */
+static struct kw_buf stranger;
+static size_t stranger_place;
+
+static void make_stranger(enum kw_role role, struct kw_id id)
+{
+    KW_SCOPED(kw_private_key_done) struct kw_private_key key = {0};
+    KW_SCOPED(kw_public_key_done) struct kw_public_key public = {0};
+    KW_SCOPED(kw_certificate_done) struct kw_certificate leaf = {0};
+    uint64_t now = kw_clock_wall_ms();
+    struct kw_spiffe identity;
+    const struct kw_leaf_plan plan = {.subject = &public,
+                                      .identity = &identity,
+                                      .validity = {now, now + 3600000},
+                                      .usage = KW_USAGE_CLIENT};
+
+    MUST(kw_private_key_generate(&key, KW_CURVE_P256, err));
+    MUST(kw_private_key_public(&key, &public, err));
+    MUST(kw_spiffe_caller("test", role, id, &identity, err));
+    MUST(kw_certificate_issue(&plan, &fx.issuer, &leaf, err));
+    kw_buf_clear(&stranger);
+    MUST(kw_certificate_to_der(&leaf, &stranger, err));
+}
+
+static void certificate_of_a_stranger(Keyward__Internal__V1__CoreReply *reply)
+{
+    reply->certificates[stranger_place]->certificates[0] = kw_field_bytes(kw_buf_bytes(&stranger));
+}
+
+Test(orchestrator_member, enrols_nobody_with_a_certificate_of_somebody_else)
+{
+    struct enrolment e;
+
+    enrolment_init(&e);
+    for (stranger_place = 0; stranger_place < 2; stranger_place++) {
+        make_stranger(KW_ROLE_PARTNER, fx.partner);
+        fx.core.spoil = certificate_of_a_stranger;
+        cr_assert(eq(int, orch_ask(&fx, &e.asking).reason, KW_E_INTERNAL), "%zu", stranger_place);
+        make_stranger(KW_ROLE_STATION, e.asking.owner); /* the same id as something else */
+        fx.core.spoil = certificate_of_a_stranger;
+        cr_assert(eq(int, orch_ask(&fx, &e.asking).reason, KW_E_INTERNAL), "%zu", stranger_place);
+    }
+    cr_assert(eq(u32, enroll(&e)->transport_key_version, 1)); /* nothing is left of the others */
+    kw_buf_done(&stranger);
+    enrolment_done(&e);
+}
+
 Test(orchestrator_member, enrols_nobody_who_was_invited_by_something_else)
 {
     const struct kw_invitation invitation = {

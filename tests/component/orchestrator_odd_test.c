@@ -2,6 +2,7 @@
  * INTERNAL and leave nothing behind but the receipt; questions that do not fit what is stored are refused. */
 #include "common/base/limits.h"
 #include "services/orchestrator/core_link.h"
+#include "services/orchestrator/fact_table.h"
 #include "services/orchestrator/receipt_window.h"
 #include "tests/component/orchestrator_fixture.h"
 #include "tests/support/faults.h"
@@ -347,6 +348,78 @@ Test(orchestrator_odd, a_key_is_shown_to_who_names_it_right)
     cr_assert(eq(int, orch_ask(&fx, &asking).reason, KW_E_NOT_FOUND));
     body.name = (char *)(uintptr_t) "keys/x";
     cr_assert(eq(int, orch_ask(&fx, &asking).reason, KW_E_ARGUMENT_INVALID));
+}
+
+Test(orchestrator_odd, a_use_names_its_device_or_its_id)
+{
+    Keyward__V1__GetDeviceAccessRequest body;
+    struct asking asking = access_ask(&body, orch_released_device(&fx)->device);
+    struct kw_resource_ids ids;
+    struct asked asked;
+
+    MUST(kw_resource_parse(KW_RESOURCE_DEVICE, body.device, &ids, err));
+    body.selector_case = KEYWARD__V1__GET_DEVICE_ACCESS_REQUEST__SELECTOR_DEVICE_ID;
+    body.device_id = kw_field_bytes(kw_id_bytes(&ids.id[0]));
+    cr_assert(eq(int, orch_ask(&fx, &asking).reason, KW_E_NONE));
+    body.device_id.len--;
+    asked = orch_ask(&fx, &asking);
+    cr_assert(eq(int, asked.reason, KW_E_ARGUMENT_INVALID));
+    cr_assert(eq(str, asked.field, "device_id"));
+}
+
+/* --- rows that do not fit --- */
+
+struct misplaced {
+    struct kw_store_job job;
+    struct kw_id key;
+    bool done;
+};
+
+/* Under this key, a fact of another one. */
+static struct kw_result misplace_run(struct kw_store_job *job, struct kw_tx *tx,
+                                     struct kw_error *err)
+{
+    struct misplaced *misplaced = (struct misplaced *)job;
+    KW_SCOPED(kw_buf_done) struct kw_buf record = {0};
+    struct kw_fact_row row = {
+        .fact = {.key = misplaced->key,
+                 .kind = KW_FACT_COMPROMISED,
+                 .time_ms = 1,
+                 .actor = kw_bytes_str("spiffe://test/operator/opr_aaaaaaaaaaaaaaaaaaaaaaaaaa")},
+        .justification = ""};
+
+    row.fact.key.bytes[0] ^= 1;
+    KW_TRY(kw_fact_encode(&row.fact, &record, err));
+    row.record = kw_buf_bytes(&record);
+    row.fact.key = misplaced->key;
+    return kw_fact_insert(tx, &row, fx.orch.boot_id, err);
+}
+
+static void misplace_done(struct kw_store_job *job)
+{
+    cr_assert(kw_ok(job->result), "%s", job->error.message);
+    ((struct misplaced *)job)->done = true;
+}
+
+Test(orchestrator_odd, a_key_with_a_fact_of_another_is_not_used)
+{
+    const Keyward__V1__BatchItem *device = orch_released_device(&fx);
+    struct misplaced misplaced = {.job = {.run = misplace_run, .done = misplace_done}};
+    Keyward__V1__GetDeviceAccessRequest body;
+    struct asking asking = access_ask(&body, device->device);
+    struct kw_resource_ids ids;
+    struct chunk chunk;
+    unsigned calls = fx.core.calls;
+
+    faults_off(); /* it never succeeds */
+    MUST(kw_resource_parse(KW_RESOURCE_KEY, device->key, &ids, err));
+    misplaced.key = ids.id[1];
+    MUST(kw_store_write(fx.orch.store, &misplaced.job, err));
+    EVENTUALLY(&fx, misplaced.done);
+    cr_assert(eq(int, orch_ask(&fx, &asking).reason, KW_E_INTERNAL));
+    chunk_init(&chunk, device->device); /* an item that could not be read is no item refused */
+    cr_assert(eq(int, orch_ask(&fx, &chunk.asking).reason, KW_E_INTERNAL));
+    cr_assert(eq(u32, fx.core.calls, calls));
 }
 
 /* A capsule's range is authz's: one that can't be is refused all the same. */

@@ -451,6 +451,49 @@ Test(orchestrator, suspends_and_lifts)
     cr_assert(eq(int, ask_access(device->device).reason, KW_E_NONE));
 }
 
+static Keyward__V1__DeviceState state_of(const char *device)
+{
+    Keyward__V1__GetDeviceRequest body = KEYWARD__V1__GET_DEVICE_REQUEST__INIT;
+    const struct asking asking = {.method = KW_METHOD_GET_DEVICE,
+                                  .body = &body.base,
+                                  .role = KW_ROLE_OPERATOR,
+                                  .caller = fx.operator_id};
+    const Keyward__V1__GetDeviceResponse *response;
+    struct asked asked;
+
+    body.selector_case = KEYWARD__V1__GET_DEVICE_REQUEST__SELECTOR_NAME;
+    body.name = (char *)(uintptr_t)device;
+    asked = orch_ask(&fx, &asking);
+    response = answer_of(&asked, &keyward__v1__get_device_response__descriptor);
+    return response->device->state;
+}
+
+Test(orchestrator, activates_one_key_and_releases_its_device)
+{
+    Keyward__V1__CreateBatchRequest create;
+    struct asking creating = orch_batch_ask(&fx, &create, 1);
+    struct asked created = orch_ask(&fx, &creating);
+    const Keyward__V1__BatchItem *device = orch_chunk(&fx, &created)->items[0];
+    Keyward__V1__ActivateKeyRequest body = KEYWARD__V1__ACTIVATE_KEY_REQUEST__INIT;
+    const struct asking asking = {.method = KW_METHOD_ACTIVATE_KEY,
+                                  .body = &body.base,
+                                  .role = KW_ROLE_OPERATOR,
+                                  .caller = fx.operator_id};
+    const Keyward__V1__ActivateKeyResponse *activated;
+    struct asked asked;
+
+    body.request_id = orch_request_id(&fx);
+    body.name = device->key;
+    body.justification = (char *)(uintptr_t) "the station is gone";
+    orch_confirm(&fx, device->device, "SN 1");
+    asked = orch_ask(&fx, &asking);
+    activated = answer_of(&asked, &keyward__v1__activate_key_response__descriptor);
+    cr_assert(eq(int, activated->key->phase, KEYWARD__V1__KEY_PHASE__KEY_PHASE_ACTIVE));
+    cr_assert(eq(int, state_of(device->device), KEYWARD__V1__DEVICE_STATE__DEVICE_STATE_RELEASED));
+    cr_assert(eq(int, ask_access(device->device).reason, KW_E_NONE));
+    cr_assert(eq(int, orch_ask(&fx, &creating).reason, KW_E_STATE_CONFLICT)); /* not delivered */
+}
+
 Test(orchestrator, refuses_what_authz_knows_to_be_disabled)
 {
     const Keyward__V1__BatchItem *device = orch_released_device(&fx);

@@ -261,6 +261,37 @@ Test(orchestrator_tables, facts_are_a_set_whose_fold_is_the_state)
     in_tx(fact_run);
 }
 
+/* A row whose record is of another key than its column says, or is no record at all. */
+static struct kw_result misplaced_run(struct kw_store_job *job, struct kw_tx *tx,
+                                      struct kw_error *err)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf record = {0};
+    struct kw_fact_row row = {.fact = {.key = id_of(102),
+                                       .kind = KW_FACT_COMPROMISED,
+                                       .time_ms = 900,
+                                       .actor = kw_bytes_str("spiffe://t/operator/o")},
+                              .justification = ""};
+    struct kw_fact_list list;
+
+    (void)job;
+    KW_TRY(put_batch(tx, err));
+    KW_TRY(kw_fact_encode(&row.fact, &record, err));
+    row.record = kw_buf_bytes(&record);
+    row.fact.key = id_of(101);
+    KW_TRY(kw_fact_insert(tx, &row, id_of(9), err));
+    cr_assert(eq(int, kw_fact_list(tx, id_of(101), arena, &list, NULL).reason, KW_E_INTERNAL));
+    row.record.len--;
+    row.fact.key = id_of(102);
+    KW_TRY(kw_fact_insert(tx, &row, id_of(9), err));
+    cr_assert(eq(int, kw_fact_list(tx, id_of(102), arena, &list, NULL).reason, KW_E_INTERNAL));
+    return KW_OK;
+}
+
+Test(orchestrator_tables, what_is_no_fact_of_the_key_gives_it_no_state)
+{
+    in_tx(misplaced_run);
+}
+
 static struct kw_result walk_run(struct kw_store_job *job, struct kw_tx *tx, struct kw_error *err)
 {
     struct kw_fact_cursor cursor = {.time_ms = 900};
@@ -447,6 +478,24 @@ static struct kw_result conflict_run(struct kw_store_job *job, struct kw_tx *tx,
 Test(orchestrator_tables, a_place_in_a_chain_has_one_receipt)
 {
     in_tx(conflict_run);
+}
+
+static struct kw_result refused_run(struct kw_store_job *job, struct kw_tx *tx,
+                                    struct kw_error *err)
+{
+    struct kw_chain chain = {.core = core_id, .stream = stream_id};
+    KW_SCOPED(kw_buf_done) struct kw_buf record = {0};
+
+    (void)job;
+    return put_receipt(tx, &chain, "partners/a", 1, &record, err);
+}
+
+/* Here since it may only read. */
+Test(orchestrator_tables, a_receipt_that_the_store_refuses_is_not_stored_and_no_conflict)
+{
+    struct store_test_job job = store_test_job(&store, refused_run, 0, NULL);
+
+    cr_assert(eq(int, store_test_read(&job).reason, KW_E_INTERNAL));
 }
 
 static struct kw_result order_run(struct kw_store_job *job, struct kw_tx *tx, struct kw_error *err)
