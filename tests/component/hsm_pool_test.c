@@ -8,6 +8,8 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
 
 #define WORKER      KW_BINARY_DIR "/bin/keyward-hsm-worker"
 #define NS_PER_S    1000000000ULL
@@ -60,16 +62,21 @@ static void out_of_patience(struct kw_timer *timer)
         }                                                                                          \
     } while (0)
 
-static void pool_start(unsigned workers)
+static void pool_start_as(const char *path, unsigned workers)
 {
     struct kw_hsm_token t = softhsm_token(&f.softhsm);
-    struct kw_hsm_settings settings = {WORKER,        t.provider,           t.module_path,
+    struct kw_hsm_settings settings = {path,          t.provider,           t.module_path,
                                        t.token_label, t.pin_path,           t.lock_path,
                                        workers,       KW_HSM_SANDBOX_STRICT};
     struct kw_hsm_events events = {0};
     struct kw_error err = {0};
 
     cr_assert(kw_ok(kw_hsm_pool_new(loop, &settings, &events, &pool, &err)), "%s", err.message);
+}
+
+static void pool_start(unsigned workers)
+{
+    pool_start_as(WORKER, workers);
 }
 
 static unsigned ready_count(void)
@@ -407,6 +414,32 @@ Test(hsm_pool, a_worker_that_is_no_program_is_a_setting_error)
 
     cr_assert(eq(int, kw_hsm_pool_new(loop, &settings, &events, &pool, NULL).reason,
                  KW_E_CONFIG_INVALID));
+}
+
+/* Gone, or of another kind, after the setting was looked at: what starts it says so, and tries again. */
+static void started_as(const char *text)
+{
+    char path[512];
+    FILE *file;
+
+    (void)snprintf(path, sizeof(path), "%s/worker", f.softhsm.dir);
+    file = fopen(path, "w");
+    cr_assert(file != NULL && fputs(text, file) >= 0 && fclose(file) == 0);
+    cr_assert(eq(int, chmod(path, 0700), 0));
+    pool_start_as(path, 1);
+    RUN_UNTIL(pool->stats.workers_lost >= 2);
+    cr_assert(eq(ptr, pool->workers[0].child, NULL));
+    cr_assert(eq(i64, pool->stats.workers_started, pool->stats.workers_lost));
+}
+
+Test(hsm_pool, a_worker_whose_interpreter_is_missing_is_tried_again)
+{
+    started_as("#!/nowhere/interpreter\n");
+}
+
+Test(hsm_pool, a_worker_of_no_known_format_is_tried_again)
+{
+    started_as("no program");
 }
 
 /* One request of each kind that has an answer of its own. */

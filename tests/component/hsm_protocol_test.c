@@ -4,6 +4,7 @@
 #include "tests/component/hsm_fault.h"
 #include "tests/support/must.h"
 
+#include <pthread.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -233,4 +234,85 @@ Test(hsm_protocol, a_core_that_left_ends_its_worker)
     (void)close(ends[0]);
     cr_expect(eq(int, kw_hsm_worker_serve(ends[1]), 1));
     (void)close(ends[1]);
+}
+
+/* --- a core that leaves while answers wait --- */
+
+struct leaver {
+    int fd;
+    struct kw_buf *batches;
+};
+
+/* Hears the hello, hears nothing more, and only then asks: no answer can reach it. */
+static void *leave(void *context)
+{
+    struct leaver *leaver = context;
+    uint8_t hello[256];
+
+    if (read(leaver->fd, hello, sizeof(hello)) > 0 && shutdown(leaver->fd, SHUT_RD) == 0) {
+        (void)!write(leaver->fd, leaver->batches->data, leaver->batches->len);
+    }
+    (void)shutdown(leaver->fd, SHUT_RDWR);
+    return NULL;
+}
+
+/* The exit code of a worker that was asked by somebody who no longer listens. */
+static int left_alone(struct kw_buf *batches)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf stream = {0};
+    struct leaver leaver = {.batches = batches};
+    pthread_t thread;
+    int ends[2];
+    int code;
+
+    configure_put(&stream, softhsm_token(&fault.hsm.softhsm).module_path);
+    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0, "socketpair");
+    REQUIRE(write(ends[0], stream.data, stream.len) == (ssize_t)stream.len, "write");
+    leaver.fd = ends[0];
+    REQUIRE(pthread_create(&thread, NULL, leave, &leaver) == 0, "thread");
+    code = kw_hsm_worker_serve(ends[1]);
+    (void)close(ends[1]);
+    (void)pthread_join(thread, NULL);
+    (void)close(ends[0]);
+    return code;
+}
+
+Test(hsm_protocol, a_worker_whose_answer_nobody_takes_ends)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf batches = {0};
+
+    batch_put(&batches, UINT64_MAX, 1);
+    cr_expect(eq(int, left_alone(&batches), 1));
+}
+
+/* Answers that fill what may wait leave before the batch is done, and there it ends. */
+Test(hsm_protocol, a_worker_ends_in_the_middle_of_what_nobody_takes)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf batches = {0};
+    struct kw_hsm_request requests[64];
+    const struct kw_hsm_batch batch = {
+        .call = 7, .deadline_ns = UINT64_MAX, .requests = requests, .count = 64};
+
+    for (size_t i = 0; i < 64; i++) {
+        requests[i] = fault.ops[3];
+    }
+    MUST(kw_hsm_batch_put(&batches, &batch, err));
+    cr_expect(eq(int, left_alone(&batches), 1));
+}
+
+/* --- what does not fit --- */
+
+Test(hsm_protocol, what_no_field_holds_is_no_message)
+{
+    static const uint8_t bytes[UINT16_MAX + 1];
+    KW_SCOPED(kw_buf_done) struct kw_buf out = {0};
+    struct kw_hsm_answer answer = {.op = KW_HSM_SIGN_CHECKPOINT};
+
+    answer.signature = KW_BYTES(bytes, UINT16_MAX);
+    MUST(kw_hsm_answer_message_put(&out, 1, 0, &answer, err));
+    kw_buf_clear(&out);
+    MUST(kw_buf_append(&out, kw_bytes_str("before"), err));
+    answer.signature = KW_BYTES_OF(bytes);
+    cr_expect(eq(int, kw_hsm_answer_message_put(&out, 1, 0, &answer, NULL).reason, KW_E_MEMORY));
+    cr_expect(eq(sz, out.len, strlen("before")), "it is as it was");
 }

@@ -153,17 +153,9 @@ static struct kw_result spawn(struct kw_hsm_child *child, struct kw_loop *loop, 
               uv_strerror(rc));
     KW_ENSURE(rc == 0, err, SYSTEM, "start of %s: %s", path, uv_strerror(rc));
     child->running = true;
-    rc = uv_read_start((uv_stream_t *)&child->socket, on_alloc, on_read);
-    KW_ENSURE(rc == 0, err, SYSTEM, "socket of %s: %s", path, uv_strerror(rc));
+    /* Fails for a stream that is closing, read already or not open alone. */
+    (void)uv_read_start((uv_stream_t *)&child->socket, on_alloc, on_read);
     return KW_OK;
-}
-
-/* A process that runs although its start failed is killed; nobody hears of its end but `closed`. */
-static void ignore_gone(void *context, int64_t exit_status, int signal)
-{
-    (void)context;
-    (void)exit_status;
-    (void)signal;
 }
 
 struct kw_result kw_hsm_child_start(struct kw_loop *loop, const char *path,
@@ -182,10 +174,6 @@ struct kw_result kw_hsm_child_start(struct kw_loop *loop, const char *path,
     result = spawn(child, loop, path, sandbox, err);
     if (kw_ok(result)) {
         *ret_child = child;
-    } else if (child->running) {
-        child->events.gone = ignore_gone;
-        child->drained = true;
-        kw_hsm_child_kill(child);
     } else {
         close_handles(child);
     }
