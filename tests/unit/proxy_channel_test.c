@@ -335,6 +335,23 @@ Test(proxy_channel, who_lost_bytes_to_a_dead_end_is_reset_when_it_is_back)
     channel_done(&world.channel);
 }
 
+Test(proxy_channel, a_dead_end_takes_everything_while_a_write_hangs)
+{
+    struct world world;
+    struct channel_action action;
+
+    world_init(&world);
+    set(&world, "hold_max", 500);
+    send_bytes(&world, 500);
+    action = channel_next(&world.channel, 0);
+    cr_assert(eq(int, (int)action.step, CHANNEL_WRITE));
+    set(&world, "half_open", 1);
+    send_bytes(&world, 500); /* there is room for what vanishes */
+    cr_expect(eq(u64, world.counts.dropped, 500));
+    arrive(&world, action.bytes);
+    channel_done(&world.channel);
+}
+
 Test(proxy_channel, an_end_that_was_lost_counts_as_lost)
 {
     struct world world;
@@ -344,6 +361,7 @@ Test(proxy_channel, an_end_that_was_lost_counts_as_lost)
     channel_end(&world.channel, CHANNEL_END, 0);
     run(&world);
     cr_assert(eq(int, (int)world.last, CHANNEL_WAIT));
+    cr_expect(eq(u64, world.counts.lost, 1));
     set(&world, "half_open", 0);
     run(&world);
     cr_expect(eq(int, (int)world.last, CHANNEL_RESET));

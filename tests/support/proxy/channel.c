@@ -105,17 +105,15 @@ size_t channel_room(const struct channel *channel)
     return room < PROXY_READ_LEN ? (size_t)room : PROXY_READ_LEN;
 }
 
-/* When what is sent now arrives: never before what was sent earlier. */
+/* When what is sent now may arrive. What was sent earlier is before it in the queue, however late it is. */
 static uint64_t due(struct channel *channel, uint64_t now_ns)
 {
     uint64_t delay = channel->faults->delay_ms * MS_NS;
     uint64_t jitter = channel->faults->jitter_ms * MS_NS;
     uint64_t latest = delay + jitter;
     uint64_t spread = jitter == 0 ? 0 : proxy_dice(&channel->dice) % (2 * jitter + 1);
-    uint64_t at = now_ns + (latest > spread ? latest - spread : 0);
 
-    channel->due_ns = at > channel->due_ns ? at : channel->due_ns;
-    return channel->due_ns;
+    return now_ns + (latest > spread ? latest - spread : 0);
 }
 
 /* Which bit of which byte, in the n-th block of so many bytes: known however the bytes are cut into reads. */
@@ -166,6 +164,7 @@ void channel_end(struct channel *channel, enum channel_step how, uint64_t now_ns
 {
     if (channel->faults->half_open != 0) {
         channel->lost = true;
+        channel->counts->lost++;
         return;
     }
     (void)push(channel, how, KW_BYTES_NONE, due(channel, now_ns));

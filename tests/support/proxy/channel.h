@@ -41,7 +41,6 @@ struct channel {
     size_t held;                    /* bytes in chunks */
     uint64_t arrived;               /* bytes put, ever */
     uint64_t passed;                /* bytes written, ever */
-    uint64_t due_ns;                /* of the last chunk: order is kept */
     uint64_t paid_ns;               /* bytes_per_s: when the next byte may go */
     bool over;                      /* nothing more is passed on; what is put vanishes */
     bool cut;                       /* one of the *_after has happened */

@@ -277,6 +277,18 @@ void connection_look(struct connection *connection)
 
 /* --- the beginning --- */
 
+/* What comes of it comes back by the way down, with its faults: behind one that is half-open even a dead target
+ * looks like one that says nothing. */
+static void target_unreachable(struct connection *connection)
+{
+    struct flow *down = &connection->flows[PROXY_DOWN];
+
+    connection->options.books->unreachable++;
+    down->source_over = true;
+    channel_drop(&connection->flows[PROXY_UP].channel);
+    channel_end(&down->channel, CHANNEL_RESET, kw_clock_mono_ns());
+}
+
 static void on_connected(uv_connect_t *request, int status)
 {
     struct connection *connection = KW_CONTAINER_OF(request, struct connection, connect);
@@ -285,9 +297,7 @@ static void on_connected(uv_connect_t *request, int status)
         return;
     }
     if (status != 0) {
-        connection->options.books->unreachable++;
-        (void)connection_reset(connection);
-        return;
+        target_unreachable(connection);
     }
     connection->connected = true;
     endpoint_no_delay(&connection->ends[PROXY_DOWN]);

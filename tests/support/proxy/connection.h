@@ -19,7 +19,7 @@ struct proxy_books {
     uint64_t accepted;
     uint64_t open;        /* now */
     uint64_t resets;      /* connections that were reset */
-    uint64_t unreachable; /* of them, those whose target took no connection */
+    uint64_t unreachable; /* connections whose target took none */
 };
 
 struct connection;

@@ -44,6 +44,7 @@ bool proxy_faults_set(struct proxy_faults *faults, const char *name, uint64_t va
     COUNT(delayed) /* reads whose bytes had to wait for the delay */                               \
     COUNT(flipped) /* bits */                                                                      \
     COUNT(ends)    /* ends that were passed on */                                                  \
+    COUNT(lost)    /* ends that nobody heard of */                                                 \
     COUNT(repeats) /* bytes that came twice */
 
 struct proxy_counts {
