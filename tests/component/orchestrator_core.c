@@ -17,6 +17,7 @@
 #include <keyward/v1/enrollment_service.pb-c.h>
 #include <keyward/v1/key_service.pb-c.h>
 #include <keyward/v1/partner_service.pb-c.h>
+#include <keyward/v1/status_service.pb-c.h>
 
 #define MUST(expr)                                                                                 \
     do {                                                                                           \
@@ -352,6 +353,28 @@ static void add_receipt(struct turn *turn)
     turn->reply.receipt = keep(turn, kw_buf_bytes(&record));
 }
 
+/* --- status --- */
+
+/* What the core says of itself: no CoreReply, and no receipt. */
+static struct kw_bytes pack_status(struct turn *turn)
+{
+    static Keyward__V1__Capability capability = KEYWARD__V1__CAPABILITY__CAPABILITY_DEVICE_ACCESS;
+    Keyward__V1__LayerStatus layer = KEYWARD__V1__LAYER_STATUS__INIT;
+    Keyward__V1__LayerStatus *layers[] = {&layer};
+    Keyward__V1__GetStatusResponse status = KEYWARD__V1__GET_STATUS_RESPONSE__INIT;
+    struct kw_bytes packed;
+
+    layer.layer = (char *)(uintptr_t) "cryptocore";
+    layer.state = KEYWARD__V1__SERVING_STATE__SERVING_STATE_SERVING;
+    status.state = layer.state;
+    status.capabilities = &capability;
+    status.n_capabilities = 1;
+    status.layers = layers;
+    status.n_layers = 1;
+    MUST(kw_arena_pack(turn->arena, &status.base, &packed, err));
+    return packed;
+}
+
 /* --- the hop --- */
 
 static void standing_data(struct kw_hop_call *call, struct kw_hop_item item, void *user)
@@ -400,20 +423,29 @@ static void turn_init(struct turn *turn, struct core_peer *core, const struct kw
     keyward__internal__v1__core_reply__init(&turn->reply);
 }
 
+static struct kw_bytes pack_reply(struct turn *turn)
+{
+    struct core_peer *core = turn->core;
+    struct kw_bytes packed;
+
+    core->last_keys = turn->request->n_keys;
+    act(turn);
+    add_receipt(turn);
+    if (core->spoil != NULL) {
+        core->spoil(&turn->reply);
+        core->spoil = NULL;
+    }
+    MUST(kw_arena_pack(turn->arena, &turn->reply.base, &packed, err));
+    return packed;
+}
+
 static void reply(struct kw_hop_call *call, struct core_peer *core, const struct kw_hop_open *open)
 {
     struct turn turn;
     struct kw_bytes packed;
 
     turn_init(&turn, core, open);
-    core->last_keys = turn.request->n_keys;
-    act(&turn);
-    add_receipt(&turn);
-    if (core->spoil != NULL) {
-        core->spoil(&turn.reply);
-        core->spoil = NULL;
-    }
-    MUST(kw_arena_pack(turn.arena, &turn.reply.base, &packed, err));
+    packed = open->method == KW_METHOD_GET_STATUS ? pack_status(&turn) : pack_reply(&turn);
     kw_hop_reply(call, (struct kw_hop_item){.data = packed});
     kw_buf_done(&turn.items);
     kw_arena_free(turn.arena);

@@ -297,6 +297,10 @@ static void fill_capsule(struct orch_fixture *fx, const struct asking *asking, s
         capsule->scope = KW_SCOPE_PRODUCT;
         capsule->scope_id = asking->product;
     }
+    if (!kw_id_is_none(asking->batch)) {
+        capsule->scope = KW_SCOPE_BATCH;
+        capsule->scope_id = asking->batch;
+    }
     MUST(kw_id_v7(&capsule->id, err));
     MUST(kw_sha256(body, capsule->body_hash, err));
 }

@@ -59,6 +59,7 @@ struct asking {
     struct kw_bytes invitation;
     struct kw_id owner;      /* none: the caller */
     struct kw_id product;    /* the capsule's scope; none: the devices named in the body */
+    struct kw_id batch;      /* the same */
     struct kw_bytes capsule; /* sealed already; else made */
     uint64_t timeout_ms;     /* 0: 5 s */
     const struct kw_fact *disabled;

@@ -1,12 +1,14 @@
 /* The orchestrator's lists and evidence: paging, visibility, verification data, status. */
 #include "services/orchestrator/core_link.h"
 #include "tests/component/orchestrator_fixture.h"
+#include "tests/support/faults.h"
 
 #include <keyward/v1/device_access_service.pb-c.h>
 #include <keyward/v1/device_service.pb-c.h>
 #include <keyward/v1/key_service.pb-c.h>
 #include <keyward/v1/receipt_service.pb-c.h>
 #include <keyward/v1/status_service.pb-c.h>
+#include <stdlib.h>
 
 static struct orch_fixture fx;
 
@@ -312,6 +314,48 @@ Test(orchestrator_lists, streams_what_a_verifier_needs)
 }
 
 /* --- status --- */
+
+Test(orchestrator_lists, tells_its_state_together_with_the_cores)
+{
+    Keyward__V1__GetStatusRequest body = KEYWARD__V1__GET_STATUS_REQUEST__INIT;
+    struct asking asking = by_operator(KW_METHOD_GET_STATUS, &body.base);
+    const Keyward__V1__GetStatusResponse *response;
+    struct asked asked;
+
+    faults_off(); /* below */
+    asked = orch_ask(&fx, &asking);
+    response = answer_of(&asked, &keyward__v1__get_status_response__descriptor);
+    cr_assert(eq(int, response->state, KEYWARD__V1__SERVING_STATE__SERVING_STATE_SERVING));
+    cr_assert(eq(sz, response->n_layers, 2));
+    cr_assert(eq(str, response->layers[0]->layer, "orchestrator"));
+    cr_assert(eq(str, response->layers[1]->layer, "cryptocore"));
+    cr_assert(eq(sz, response->n_capabilities, 3)); /* two of ours, one of the core's */
+    cr_assert(
+        eq(int, response->capabilities[2], KEYWARD__V1__CAPABILITY__CAPABILITY_DEVICE_ACCESS));
+}
+
+#ifdef KW_FAULTS_PLANTED
+/* A core that could not be asked is an answer too, so that the walk can't tell that a place has failed. */
+Test(orchestrator_lists, whatever_fails_a_state_is_told_whole_or_not_at_all)
+{
+    Keyward__V1__GetStatusRequest body = KEYWARD__V1__GET_STATUS_REQUEST__INIT;
+    struct asking asking = by_operator(KW_METHOD_GET_STATUS, &body.base);
+    const Keyward__V1__GetStatusResponse *response;
+    struct asked asked;
+    size_t failed = 0;
+
+    faults_off();
+    faults_arm_at("services/orchestrator/status.c");
+    for (asked = orch_ask(&fx, &asking); faults_disarm(); asked = orch_ask(&fx, &asking)) {
+        cr_assert(eq(int, asked.reason, KW_E_MEMORY));
+        failed++;
+        faults_arm_at("services/orchestrator/status.c");
+    }
+    response = answer_of(&asked, &keyward__v1__get_status_response__descriptor);
+    cr_assert(eq(sz, response->n_layers, 2));
+    cr_assert(getenv("KEYWARD_FAULTS") != NULL || failed >= 4); /* else others have been there */
+}
+#endif
 
 Test(orchestrator_lists, tells_its_state_without_the_core)
 {

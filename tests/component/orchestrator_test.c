@@ -313,7 +313,14 @@ Test(orchestrator, says_nothing_of_the_state_of_a_device_out_of_scope)
     const Keyward__V1__BatchChunk *chunk = orch_make_batch(&fx, 1, &batch);
     struct asking asking = access_ask(&body, chunk->items[0]->device);
     unsigned calls = fx.core.calls;
+    struct kw_resource_ids ids;
 
+    MUST(kw_resource_parse(KW_RESOURCE_BATCH, batch, &ids, err));
+    asking.batch = ids.id[0];
+    cr_assert(eq(int, orch_ask(&fx, &asking).reason, KW_E_KEY_STATE)); /* covered, not released */
+    asking.batch.bytes[0] ^= 1;
+    cr_assert(eq(int, orch_ask(&fx, &asking).reason, KW_E_SCOPE_MISMATCH));
+    asking.batch = KW_ID_NONE;
     asking.product = fx.product;
     cr_assert(eq(int, orch_ask(&fx, &asking).reason, KW_E_KEY_STATE)); /* covered, not released */
     asking.product.bytes[0] ^= 1;
