@@ -138,6 +138,10 @@
 #define KW_BATCH_LEN_SOFT    (256U * 1024U) /* of records; a batch that has so much takes no more */
 #define KW_BATCH_LEN_MAX                                                                           \
     (KW_BATCH_LEN_SOFT + KW_CHANGE_LEN_MAX + 8U * 1024U) /* encoded, with its head */
+#define KW_FEED_RELEASE_MAX 256U /* changes that wait, looked at in one job */
+#define KW_FEED_TRIES_MAX   8U   /* a row that others change meanwhile is merged again */
+#define KW_FEED_CHANGE_MEMORY_MAX                                                                  \
+    (64U * 1024U * 1024U) /* to merge one change into the largest row, or to read a batch */
 
 /* --- replication --- */
 #define KW_PLACE_NAME_SIZE  33U   /* a region's or cell's name with its NUL */
@@ -146,9 +150,12 @@
 #define KW_LINK_BATCHES_MAX 4U    /* of one lane on their way to one peer */
 #define KW_LINK_RESEND_MS   2000U /* a batch not acknowledged so long is sent again */
 #define KW_LINK_SILENT_MS   1000U /* a link on which nothing comes is cut */
+#define KW_HEARTBEAT_MS     100U  /* how often an owner signs how far its lane is */
 #define KW_LINK_NEEDS_PER_S 20U   /* how often a peer may ask again; then the link is cut */
 #define KW_REACH_MS         250U  /* how often a cell tells its peers what it holds */
-#define KW_RELAY_WAIT_MS    300U  /* a backup waits so long, times its turn; above KW_REACH_MS */
+/* A backup waits so long, times its turn. Above what it takes an ocean's width away to hear that the peer
+ * has it: there and back, 200 ms each, and KW_REACH_MS. */
+#define KW_RELAY_WAIT_MS    700U
 #define KW_RELAY_KEEP_MS    5000U /* having stepped in it carries so long */
 #define KW_RELAY_PROMISE_MS 1000U /* a lane's promise this old is behind, without changes */
 

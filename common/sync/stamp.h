@@ -10,6 +10,12 @@ struct kw_stamp {
     struct kw_id store;
 };
 
+/* The wall time in a reading of the hybrid clock. */
+static inline uint64_t kw_hlc_ms(uint64_t hlc)
+{
+    return hlc >> 16;
+}
+
 /* One for each process. Loop thread. */
 struct kw_stamp_clock {
     uint64_t last;

@@ -1,0 +1,228 @@
+/* Links: who speaks with us, and what they say. */
+#include "services/replicator/core/replicator_internal.h"
+
+#define NEEDS_WINDOW_MS 1000U
+
+bool kw_link_current(const struct kw_replicator *r, struct kw_ticket ticket)
+{
+    return ticket.peer < r->options.peers.count && r->peers[ticket.peer].up &&
+           r->peers[ticket.peer].link == ticket.link;
+}
+
+static void send(const struct kw_replicator *r, uint32_t peer, const struct kw_frame *frame)
+{
+    r->options.io.send(r->options.io.context, peer, frame);
+}
+
+void kw_link_cut(struct kw_replicator *r, uint32_t peer, const char *why)
+{
+    if (r->peers[peer].up) {
+        kw_replicator_link_down(r, peer);
+        r->options.io.cut(r->options.io.context, peer, why);
+    }
+}
+
+void kw_link_reach(struct kw_replicator *r, uint32_t peer, uint64_t now_ms)
+{
+    struct kw_frame frame = {.type = KW_FRAME_REACH, .reaches = r->reaches};
+
+    for (size_t i = 0; i < r->lane_count; i++) {
+        const struct kw_carried *lane = r->lanes[i];
+
+        r->reaches[frame.reach_count++] =
+            (struct kw_reach){.owner = lane->owner, .lane = lane->id, .extent = lane->ours};
+    }
+    r->peers[peer].reach_ms = now_ms;
+    send(r, peer, &frame);
+}
+
+void kw_replicator_link_up(struct kw_replicator *replicator, uint32_t peer, uint64_t now_ms)
+{
+    struct kw_peer *link = &replicator->peers[peer];
+    struct kw_frame hello = {.type = KW_FRAME_HELLO, .mesh = replicator->options.mesh};
+
+    for (size_t i = 0; i < KW_OWNER_COUNT_; i++) {
+        hello.stores[i] = replicator->options.stores[i];
+    }
+    *link = (struct kw_peer){.link = link->link + 1, .up = true, .heard_ms = now_ms};
+    for (size_t i = 0; i < replicator->lane_count; i++) {
+        kw_progress_restart(&replicator->lanes[i]->peers[peer]);
+    }
+    send(replicator, peer, &hello);
+    kw_link_reach(replicator, peer, now_ms);
+}
+
+void kw_replicator_link_down(struct kw_replicator *replicator, uint32_t peer)
+{
+    replicator->peers[peer].up = false;
+    replicator->peers[peer].ready = false;
+    replicator->peers[peer].link++;
+}
+
+static bool greeted(const struct kw_peer *link)
+{
+    return !kw_id_is_none(link->stores[KW_OWNER_AUTHZ]) ||
+           !kw_id_is_none(link->stores[KW_OWNER_ORCHESTRATOR]);
+}
+
+static const char *take_hello(struct kw_replicator *r, uint32_t peer, const struct kw_frame *frame)
+{
+    struct kw_peer *link = &r->peers[peer];
+
+    if (!kw_id_equal(frame->mesh, r->options.mesh)) {
+        return "another mesh";
+    }
+    if (greeted(link)) {
+        return "a second hello";
+    }
+    for (size_t i = 0; i < KW_OWNER_COUNT_; i++) {
+        link->stores[i] = frame->stores[i];
+        if (!kw_id_is_none(link->stores[i]) && kw_id_equal(link->stores[i], r->options.stores[i])) {
+            return "it says it is us";
+        }
+    }
+    return greeted(link) ? NULL : "a hello of nobody";
+}
+
+/* The peer holds this much. Of a lane that we don't hold we could send nothing: it is passed over, or a
+ * peer could fill our table with lanes that nobody has. */
+static const char *take_reach(struct kw_replicator *r, uint32_t peer, const struct kw_reach *reach,
+                              uint64_t now_ms)
+{
+    struct kw_carried *lane;
+
+    if (reach->owner >= KW_OWNER_COUNT_) {
+        return "an owner that is none";
+    }
+    lane = kw_carried_find(r, reach->owner, reach->lane);
+    if (lane == NULL) {
+        return NULL;
+    }
+    if (kw_progress_known(&lane->peers[peer], reach->extent, now_ms)) {
+        r->options.io.acked(r->options.io.context, reach->owner,
+                            r->peers[peer].stores[reach->owner], reach->lane, reach->extent.seq);
+    }
+    kw_carried_pump(r, lane, peer, now_ms);
+    return NULL;
+}
+
+static const char *take_reaches(struct kw_replicator *r, uint32_t peer,
+                                const struct kw_frame *frame, uint64_t now_ms)
+{
+    const char *wrong = NULL;
+
+    for (size_t i = 0; i < frame->reach_count && wrong == NULL; i++) {
+        wrong = take_reach(r, peer, &frame->reaches[i], now_ms);
+    }
+    if (wrong == NULL && frame->type == KW_FRAME_REACH && !r->peers[peer].ready) {
+        r->peers[peer].ready = true;
+        for (size_t i = 0; i < r->lane_count; i++) {
+            kw_carried_pump(r, r->lanes[i], peer, now_ms);
+        }
+    }
+    return wrong;
+}
+
+/* Asking again costs us a read and a batch, so it has a budget. */
+static const char *take_need(struct kw_replicator *r, uint32_t peer, const struct kw_frame *frame,
+                             uint64_t now_ms)
+{
+    struct kw_peer *link = &r->peers[peer];
+    struct kw_carried *lane;
+
+    if (frame->reach_count != 1) {
+        return "a need of more than one lane";
+    }
+    if (now_ms - link->needs_ms >= NEEDS_WINDOW_MS) {
+        link->needs_ms = now_ms;
+        link->needs = 0;
+    }
+    if (++link->needs > KW_LINK_NEEDS_PER_S) {
+        return "it asks again too often";
+    }
+    lane = kw_carried_find(r, frame->reaches[0].owner, frame->reaches[0].lane);
+    if (lane != NULL) {
+        kw_progress_need(&lane->peers[peer], frame->reaches[0].extent.seq);
+        kw_carried_pump(r, lane, peer, now_ms);
+    }
+    return NULL;
+}
+
+static const char *take_record(struct kw_replicator *r, uint32_t peer, const struct kw_frame *frame)
+{
+    struct kw_ticket ticket = {.peer = peer, .owner = frame->owner, .link = r->peers[peer].link};
+
+    if (frame->owner >= KW_OWNER_COUNT_) {
+        return "an owner that is none";
+    }
+    if (frame->type == KW_FRAME_BATCH) {
+        r->options.io.apply(r->options.io.context, ticket, frame->record);
+    } else {
+        r->options.io.apply_urgent(r->options.io.context, ticket, frame->record);
+    }
+    return NULL;
+}
+
+static const char *take(struct kw_replicator *r, uint32_t peer, const struct kw_frame *frame,
+                        uint64_t now_ms)
+{
+    if (frame->type == KW_FRAME_HELLO) {
+        return take_hello(r, peer, frame);
+    }
+    if (!greeted(&r->peers[peer])) {
+        return "no hello";
+    }
+    switch (frame->type) {
+    case KW_FRAME_REACH:
+    case KW_FRAME_ACK:
+        return take_reaches(r, peer, frame, now_ms);
+    case KW_FRAME_BATCH:
+    case KW_FRAME_URGENT:
+        return take_record(r, peer, frame);
+    case KW_FRAME_NEED:
+        return take_need(r, peer, frame, now_ms);
+    case KW_FRAME_HELLO:
+    case KW_FRAME_END_:
+        break;
+    }
+    return NULL; /* a later release's frame: what it says it will say otherwise too */
+}
+
+void kw_replicator_frame(struct kw_replicator *replicator, uint32_t peer,
+                         const struct kw_frame *frame, uint64_t now_ms)
+{
+    const char *wrong;
+
+    if (!replicator->peers[peer].up) {
+        return;
+    }
+    replicator->peers[peer].heard_ms = now_ms;
+    wrong = take(replicator, peer, frame, now_ms);
+    if (wrong != NULL) {
+        kw_link_cut(replicator, peer, wrong);
+    }
+}
+
+void kw_replicator_applied(struct kw_replicator *replicator, struct kw_ticket ticket,
+                           enum kw_lane_verdict verdict, const struct kw_reach *held)
+{
+    struct kw_frame frame = {.type = KW_FRAME_ACK, .reaches = held, .reach_count = 1};
+
+    if (!kw_link_current(replicator, ticket)) {
+        return;
+    }
+    switch (kw_answer_to(verdict)) {
+    case KW_ANSWER_ACK:
+        send(replicator, ticket.peer, &frame);
+        break;
+    case KW_ANSWER_NEED:
+        frame.type = KW_FRAME_NEED;
+        send(replicator, ticket.peer, &frame);
+        break;
+    case KW_ANSWER_CUT:
+        kw_link_cut(replicator, ticket.peer, kw_lane_verdict_name(verdict));
+        break;
+    case KW_ANSWER_NONE:
+        break;
+    }
+}

@@ -1,0 +1,55 @@
+/* The replicator's life, and urgent changes, which have no lane to wait for. */
+#include "services/replicator/core/replicator_internal.h"
+
+#include <stdlib.h>
+
+struct kw_result kw_replicator_new(const struct kw_replicator_options *options,
+                                   struct kw_replicator **ret_replicator, struct kw_error *err)
+{
+    struct kw_replicator *replicator;
+
+    KW_ENSURE(options->peers.count <= KW_PEERS_MAX, err, LIMIT_REACHED, "%zu peers, at most %u",
+              options->peers.count, KW_PEERS_MAX);
+    replicator = calloc(1, sizeof(*replicator));
+    KW_ENSURE(replicator != NULL, err, MEMORY, "a replicator");
+    replicator->options = *options;
+    *ret_replicator = replicator;
+    return KW_OK;
+}
+
+void kw_replicator_free(struct kw_replicator *replicator)
+{
+    if (replicator == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < replicator->lane_count; i++) {
+        free(replicator->lanes[i]);
+    }
+    free(replicator);
+}
+
+/* To everybody but who brought it. Whoever has it already finds nothing new in it, and stops. */
+static void flood(struct kw_replicator *r, enum kw_owner owner, struct kw_bytes urgent,
+                  const struct kw_ticket *from)
+{
+    struct kw_frame frame = {.type = KW_FRAME_URGENT, .owner = owner, .record = urgent};
+
+    for (uint32_t peer = 0; peer < r->options.peers.count; peer++) {
+        if (r->peers[peer].ready && (from == NULL || from->peer != peer)) {
+            r->options.io.send(r->options.io.context, peer, &frame);
+        }
+    }
+}
+
+void kw_replicator_urgent(struct kw_replicator *replicator, const struct kw_ticket *ticket,
+                          enum kw_owner owner, enum kw_lane_verdict verdict, struct kw_bytes urgent)
+{
+    if (verdict == KW_LANE_NEWS) {
+        flood(replicator, owner, urgent, ticket);
+        return;
+    }
+    if (ticket != NULL && kw_answer_to(verdict) == KW_ANSWER_CUT &&
+        kw_link_current(replicator, *ticket)) {
+        kw_link_cut(replicator, ticket->peer, kw_lane_verdict_name(verdict));
+    }
+}

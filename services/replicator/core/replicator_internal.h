@@ -1,0 +1,68 @@
+/* What the replicator's own files share. Not for users of replicator.h. */
+#ifndef KW_SERVICES_REPLICATOR_CORE_INTERNAL_H
+#define KW_SERVICES_REPLICATOR_CORE_INTERNAL_H
+
+#include "services/replicator/core/replicator.h"
+
+/* One lane and how far each peer has come in it. */
+struct kw_carried {
+    enum kw_owner owner;
+    struct kw_id id;
+    struct kw_extent ours;
+    unsigned turns[KW_PEERS_MAX]; /* place.h */
+    struct kw_progress peers[KW_PEERS_MAX];
+};
+
+struct kw_peer {
+    uint64_t link; /* which life of the link; answers for an earlier one are dropped */
+    bool up;
+    bool ready; /* its HELLO and first REACH are here */
+    struct kw_id stores[KW_OWNER_COUNT_];
+    uint64_t heard_ms;
+    uint64_t reach_ms; /* when we told it our reach */
+    uint64_t needs_ms; /* since when `needs` are counted */
+    unsigned needs;
+};
+
+struct kw_replicator {
+    struct kw_replicator_options options;
+    struct kw_peer peers[KW_PEERS_MAX];
+    struct kw_carried *lanes[KW_LANES_MAX];
+    size_t lane_count;
+    struct kw_reach reaches[KW_LANES_MAX]; /* room for one frame */
+};
+
+/* --- lanes.c --- */
+
+/* The lane, or NULL. */
+struct kw_carried *kw_carried_find(struct kw_replicator *r, enum kw_owner owner, struct kw_id id);
+
+/* Asks our owner for what this peer, or every peer, may be sent now. */
+void kw_carried_pump(struct kw_replicator *r, struct kw_carried *lane, uint32_t peer,
+                     uint64_t now_ms);
+void kw_carried_pump_all(struct kw_replicator *r, struct kw_carried *lane, uint64_t now_ms);
+
+/* --- verdicts.c --- */
+
+enum kw_answer {
+    KW_ANSWER_NONE, /* it may pass: our members' list may be behind theirs */
+    KW_ANSWER_ACK,
+    KW_ANSWER_NEED,
+    KW_ANSWER_CUT, /* no honest cell hands that on: its own owner would have refused it */
+};
+
+/* What a peer is told of a batch that was judged so. */
+enum kw_answer kw_answer_to(enum kw_lane_verdict verdict);
+
+/* --- links.c --- */
+
+/* Is the ticket's link still the same? */
+bool kw_link_current(const struct kw_replicator *r, struct kw_ticket ticket);
+
+/* Tells a peer what we hold of all lanes. */
+void kw_link_reach(struct kw_replicator *r, uint32_t peer, uint64_t now_ms);
+
+/* The peer broke the rules. */
+void kw_link_cut(struct kw_replicator *r, uint32_t peer, const char *why);
+
+#endif

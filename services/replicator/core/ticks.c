@@ -1,0 +1,29 @@
+/* What time does: links that have fallen silent, batches that were not acknowledged, peers that a backup
+ * should help. */
+#include "services/replicator/core/replicator_internal.h"
+
+static void tick_peer(struct kw_replicator *r, uint32_t peer, uint64_t now_ms)
+{
+    struct kw_peer *link = &r->peers[peer];
+
+    if (now_ms - link->heard_ms > KW_LINK_SILENT_MS) {
+        kw_link_cut(r, peer, "silent");
+        return;
+    }
+    if (now_ms - link->reach_ms >= KW_REACH_MS) {
+        kw_link_reach(r, peer, now_ms);
+    }
+    for (size_t i = 0; i < r->lane_count; i++) {
+        kw_progress_resend(&r->lanes[i]->peers[peer], now_ms);
+        kw_carried_pump(r, r->lanes[i], peer, now_ms);
+    }
+}
+
+void kw_replicator_tick(struct kw_replicator *replicator, uint64_t now_ms)
+{
+    for (uint32_t peer = 0; peer < replicator->options.peers.count; peer++) {
+        if (replicator->peers[peer].up) {
+            tick_peer(replicator, peer, now_ms);
+        }
+    }
+}

@@ -1,0 +1,234 @@
+/* A peer that breaks the rules is cut, by name; one that is odd within them costs little. */
+#include "services/replicator/core/replicator.h"
+#include "tests/support/must.h"
+
+static const struct kw_place places[] = {{"eu", "a"}, {"eu", "b"}};
+static const struct kw_id mesh = {{1}}, ours = {{2}}, theirs = {{3}}, lane = {{4}};
+
+static struct {
+    struct kw_replicator *replicator;
+    const char *why;
+    struct kw_ticket read; /* the last that was asked for */
+    unsigned reads;
+    unsigned applies;
+    struct kw_frame sent; /* the last; what it borrows is gone */
+    unsigned sends;
+} at;
+
+static void on_send(void *context, uint32_t peer, const struct kw_frame *frame)
+{
+    (void)context;
+    (void)peer;
+    at.sent = *frame;
+    at.sends++;
+}
+
+static void on_read(void *context, struct kw_ticket ticket, uint64_t after)
+{
+    (void)context;
+    (void)after;
+    at.read = ticket;
+    at.reads++;
+}
+
+static void on_record(void *context, struct kw_ticket ticket, struct kw_bytes record)
+{
+    (void)context;
+    (void)ticket;
+    (void)record;
+    at.applies++;
+}
+
+static void on_acked(void *context, enum kw_owner owner, struct kw_id peer_store, struct kw_id id,
+                     uint64_t seq)
+{
+    (void)context;
+    (void)owner;
+    (void)peer_store;
+    (void)id;
+    (void)seq;
+}
+
+static void on_cut(void *context, uint32_t peer, const char *why)
+{
+    (void)context;
+    (void)peer;
+    at.why = why;
+}
+
+static void setup(void)
+{
+    struct kw_replicator_options options = {
+        .mesh = mesh,
+        .stores = {ours},
+        .us = places[0],
+        .cells = {places, 2},
+        .peers = {&places[1], 1},
+        .io = {NULL, on_send, on_read, on_record, on_record, on_acked, on_cut},
+    };
+
+    at.why = NULL;
+    MUST(kw_replicator_new(&options, &at.replicator, err));
+    kw_replicator_link_up(at.replicator, 0, 1000);
+}
+
+static void teardown(void)
+{
+    kw_replicator_free(at.replicator);
+}
+
+static void take(struct kw_frame frame)
+{
+    kw_replicator_frame(at.replicator, 0, &frame, 1000);
+}
+
+static void greet(void)
+{
+    take((struct kw_frame){.type = KW_FRAME_HELLO, .mesh = mesh, .stores = {theirs}});
+    take((struct kw_frame){.type = KW_FRAME_REACH});
+    cr_assert_null(at.why);
+}
+
+static void hold(uint64_t seq)
+{
+    MUST(kw_replicator_lane(at.replicator, KW_OWNER_AUTHZ, lane, &places[0],
+                            (struct kw_extent){.seq = seq}, 1000, err));
+}
+
+TestSuite(replicator_peer, .init = setup, .fini = teardown);
+
+Test(replicator_peer, what_breaks_the_rules_is_cut)
+{
+    static const struct kw_reach odd = {.owner = KW_OWNER_COUNT_};
+    static const struct {
+        bool greeted;
+        struct kw_frame frame;
+        const char *why;
+    } rows[] = {
+        {false, {.type = KW_FRAME_REACH}, "no hello"},
+        {false, {.type = KW_FRAME_BATCH}, "no hello"},
+        {false, {.type = KW_FRAME_HELLO, .mesh = {{9}}, .stores = {{{3}}}}, "another mesh"},
+        {false, {.type = KW_FRAME_HELLO, .mesh = {{1}}, .stores = {{{2}}}}, "it says it is us"},
+        {false, {.type = KW_FRAME_HELLO, .mesh = {{1}}}, "a hello of nobody"},
+        {true, {.type = KW_FRAME_HELLO, .mesh = {{1}}, .stores = {{{3}}}}, "a second hello"},
+        {true, {.type = KW_FRAME_BATCH, .owner = KW_OWNER_COUNT_}, "an owner that is none"},
+        {true, {.type = KW_FRAME_ACK, .reaches = &odd, .reach_count = 1}, "an owner that is none"},
+        {true, {.type = KW_FRAME_NEED}, "a need of more than one lane"},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        teardown();
+        setup();
+        if (rows[i].greeted) {
+            greet();
+        }
+        take(rows[i].frame);
+        cr_assert_not_null(at.why, "row %zu", i);
+        cr_assert_str_eq(at.why, rows[i].why);
+        cr_assert_eq(at.applies, 0);
+        at.why = NULL;
+        take(rows[i].frame);
+        cr_assert_null(at.why, "a link that was cut says nothing any more");
+    }
+}
+
+Test(replicator_peer, a_frame_of_a_later_release_is_passed_over)
+{
+    greet();
+    take((struct kw_frame){.type = KW_FRAME_END_ + 3});
+    cr_assert_null(at.why);
+}
+
+Test(replicator_peer, who_asks_again_and_again_is_cut)
+{
+    struct kw_reach reach = {.lane = lane};
+
+    greet();
+    hold(5);
+    for (unsigned i = 0; i < KW_LINK_NEEDS_PER_S; i++) {
+        take((struct kw_frame){.type = KW_FRAME_NEED, .reaches = &reach, .reach_count = 1});
+        cr_assert_null(at.why);
+    }
+    cr_assert_eq(at.reads, 1, "one read at a time");
+    take((struct kw_frame){.type = KW_FRAME_NEED, .reaches = &reach, .reach_count = 1});
+    cr_assert_str_eq(at.why, "it asks again too often");
+}
+
+Test(replicator_peer, lanes_that_nobody_has_take_no_room)
+{
+    greet();
+    for (uint32_t i = 0; i < KW_LANES_MAX + 1; i++) {
+        struct kw_reach reach = {.lane = {{9, (uint8_t)i, (uint8_t)(i >> 8)}}};
+
+        take((struct kw_frame){.type = KW_FRAME_REACH, .reaches = &reach, .reach_count = 1});
+    }
+    cr_assert_null(at.why);
+    hold(5);
+    cr_assert_eq(at.reads, 1);
+}
+
+Test(replicator_peer, what_was_read_for_an_earlier_link_is_not_sent)
+{
+    uint8_t batch[4] = {0};
+    struct kw_ticket old;
+    unsigned sends;
+
+    greet();
+    hold(5);
+    old = at.read;
+    kw_replicator_link_down(at.replicator, 0);
+    kw_replicator_link_up(at.replicator, 0, 1000);
+    greet();
+    sends = at.sends;
+    kw_replicator_read(at.replicator, old, KW_BYTES_OF(batch), (struct kw_extent){.seq = 5}, 1000);
+    cr_assert_eq(at.sends, sends);
+    cr_assert_eq(at.reads, 2, "it was asked for again");
+}
+
+Test(replicator_peer, a_verdict_becomes_an_answer)
+{
+    static const struct {
+        enum kw_lane_verdict verdict;
+        enum kw_frame_type answer; /* 0: none */
+        bool cut;
+    } rows[] = {
+        {KW_LANE_NEWS, KW_FRAME_ACK, false},
+        {KW_LANE_KNOWN, KW_FRAME_ACK, false},
+        {KW_LANE_GAP, KW_FRAME_NEED, false},
+        {KW_LANE_FORK, 0, false},
+        {KW_LANE_STRANGER, 0, false},
+        {KW_LANE_FENCED, 0, false},
+        {KW_LANE_STOPPED, 0, false},
+        {KW_LANE_UNSIGNED, 0, true},
+        {KW_LANE_BROKEN, 0, true},
+        {KW_LANE_OTHER_MESH, 0, true},
+        {KW_LANE_VERDICT_END_ + 1, 0, false},
+    };
+    struct kw_reach held = {.lane = lane};
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        teardown();
+        setup();
+        greet();
+        hold(1);
+        at.sent.type = 0;
+        kw_replicator_applied(at.replicator, at.read, rows[i].verdict, &held);
+        cr_assert_eq(at.sent.type, rows[i].answer, "row %zu", i);
+        cr_assert_eq(at.why != NULL, rows[i].cut, "row %zu", i);
+    }
+}
+
+Test(replicator_peer, a_lane_too_many_is_refused)
+{
+    struct kw_error err = {0};
+    struct kw_result result = KW_OK;
+
+    for (uint32_t i = 0; i <= KW_LANES_MAX; i++) {
+        struct kw_id id = {{9, (uint8_t)i, (uint8_t)(i >> 8)}};
+
+        cr_assert(kw_ok(result), "lane %u", i);
+        result = kw_replicator_lane(at.replicator, KW_OWNER_AUTHZ, id, &places[0],
+                                    (struct kw_extent){.seq = 1}, 1000, &err);
+    }
+    cr_assert_eq(result.reason, KW_E_LIMIT_REACHED);
+}
