@@ -425,6 +425,37 @@ def record_vectors():
     return [*rules, member, wrapped]
 
 
+# --- lanes ---
+
+def lane_change(chain, seq, hlc, urgent, content):
+    step = b"KEYWARD-CHANGE-v1" + chain + struct.pack(">QQB", seq, hlc, urgent) + content
+    return {"hlc": hlc, "urgent": urgent, "record": content, "chain": sha256(step)}
+
+
+def lane_vector():
+    """Three changes; a head after the third; a batch of the last two; the second, which is urgent, alone."""
+    lane = {"mesh": fill("mesh", 16), "store": fill("store", 16), "incarnation": fill("incarnation", 16),
+            "writer": 258}
+    name = struct.pack(">16s16s16sI", *lane.values())
+    start = sha256(b"KEYWARD-LANE-v1" + name)
+    changes, chain = [], start
+    for seq, (hlc, urgent) in enumerate(((TIME << 16, 0), (TIME << 16, 1), ((TIME + 1 << 16) + 7, 0)), 1):
+        changes.append(lane_change(chain, seq, hlc, urgent, record(16, {3: ("max", u64(seq))})))
+        chain = changes[-1]["chain"]
+    closed = (TIME + 2) << 16
+    key = var(spki(AUTHZ_KEY))
+    head = b"KWL1" + name + u64(3) + chain + u64(closed) + key
+    head += var(KEPT.signature("lane head", AUTHZ_KEY, b"KEYWARD-LANE-HEAD-v1" + head))
+    batch = (b"KWN1" + var(head) + changes[0]["chain"] + struct.pack(">H", 2)
+             + b"".join(struct.pack(">QBI", c["hlc"], c["urgent"], len(c["record"])) + c["record"] for c in changes[1:]))
+    second = changes[1]
+    urgent = (b"KWU1" + name + u64(2) + second["chain"] + struct.pack(">QI", second["hlc"], len(second["record"]))
+              + second["record"] + key)
+    urgent += var(KEPT.signature("urgent change", AUTHZ_KEY, b"KEYWARD-URGENT-v1" + urgent))
+    return {**lane, "start": start, "id": start[:16], "changes": changes, "closed": closed, "head": head, "batch": batch,
+            "urgent": urgent}
+
+
 def to_json(value):
     if isinstance(value, bytes):
         return value.hex()
@@ -459,6 +490,7 @@ def build():
         "invitation": invitation_vector(),
         "transport_proof": transport_proof_vector(),
         "records": record_vectors(),
+        "lane": lane_vector(),
         "certificates": KEPT.certificates,
         "signatures": KEPT.signatures,
     }
