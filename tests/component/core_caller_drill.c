@@ -136,26 +136,33 @@ Test(core_caller, each_method_is_for_the_roles_of_its_row)
 
 /* --- invitations --- */
 
+/* Anything that its caller has signed, as the record of an invitation. */
+static void record_of(struct core_ask *ask, struct kw_buf *ret_record)
+{
+    struct kw_invitation invitation;
+    struct kw_id request_id;
+
+    core_ask_authorize(&drill.fx, ask);
+    MUST(kw_request_id_parse(kw_message_request_id(ask->body), &request_id, err));
+    invitation =
+        (struct kw_invitation){.method = kw_bytes_str(ask->method->path),
+                               .body = ask->body_bytes,
+                               .request_id = kw_id_bytes(&request_id),
+                               .signature = kw_bytes_field(ask->authorization.caller_signature),
+                               .certificate = kw_buf_bytes(&ask->caller->certificate)};
+    MUST(kw_invitation_encode(&invitation, ret_record, err));
+}
+
 /* What an authz could make up: an invitation of its own choice, signed by `host`, for the key of a
  * guest who was invited elsewhere. */
 static void forge(struct kw_id member, const struct core_caller *guest,
                   const struct core_caller *host, struct kw_buf *ret_record)
 {
-    struct kw_invitation invitation;
     struct core_ask ask;
-    struct kw_id request_id;
 
     core_invite_ask_for(&drill.fx, KW_ROLE_PARTNER, member, &guest->key, &ask);
     ask.caller = host;
-    core_ask_authorize(&drill.fx, &ask);
-    MUST(kw_request_id_parse(kw_message_request_id(ask.body), &request_id, err));
-    invitation =
-        (struct kw_invitation){.method = kw_bytes_str(ask.method->path),
-                               .body = ask.body_bytes,
-                               .request_id = kw_id_bytes(&request_id),
-                               .signature = kw_bytes_field(ask.authorization.caller_signature),
-                               .certificate = kw_buf_bytes(&host->certificate)};
-    MUST(kw_invitation_encode(&invitation, ret_record, err));
+    record_of(&ask, ret_record);
 }
 
 Test(core_caller, an_invitation_nobody_signed_enrols_nobody)
@@ -187,6 +194,22 @@ Test(core_caller, an_invitation_by_a_partner_enrols_nobody)
     core_invite(&drill.fx, KW_ROLE_PARTNER, (struct kw_id){{3}}, &guest, &record);
     forge(id, &guest, &drill.partner, &forged);
     core_enroll_ask(&drill.fx, &ask, id, &guest, kw_buf_bytes(&forged));
+    drill_refused(&ask, KW_E_SIGNATURE_INVALID);
+}
+
+/* Rightly signed by an operator, and about something else. */
+Test(core_caller, another_request_of_an_operator_is_no_invitation)
+{
+    KW_SCOPED(core_caller_done) struct core_caller guest = {0};
+    KW_SCOPED(kw_buf_done) struct kw_buf record = {0};
+    KW_SCOPED(kw_buf_done) struct kw_buf other = {0};
+    struct core_ask activation = drill_activate_ask(&drill.fx.officer);
+    struct core_ask ask;
+    struct kw_id id = {{3}};
+
+    core_invite(&drill.fx, KW_ROLE_PARTNER, id, &guest, &record);
+    record_of(&activation, &other);
+    core_enroll_ask(&drill.fx, &ask, id, &guest, kw_buf_bytes(&other));
     drill_refused(&ask, KW_E_SIGNATURE_INVALID);
 }
 

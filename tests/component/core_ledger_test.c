@@ -142,7 +142,46 @@ Test(core_ledger, a_stream_that_was_given_up_does_not_begin_again)
     allowed(use(1, &nothing));
 }
 
+/* A core that can't remember one more stream would let it begin again. */
+Test(core_ledger, as_many_streams_go_as_are_remembered)
+{
+    for (unsigned i = 0; i < KW_LEDGER_CHAINS_MAX; i++) {
+        allowed(use(i, &nothing));
+    }
+    MUST(kw_buf_reserve(&ledger->retired, (size_t)KW_LEDGER_RETIRED_MAX * KW_ID_LEN, err));
+    ledger->retired.len = (size_t)(KW_LEDGER_RETIRED_MAX - 1) * KW_ID_LEN;
+    memset(ledger->retired.data, 0xff, ledger->retired.len);
+    allowed(use(1000, &nothing));
+    cr_assert(eq(int, use(1001, &nothing), KW_E_LIMIT_REACHED));
+    cr_assert(chain_of(1) != NULL, "whose turn it was");
+    allowed(use(1, &nothing));
+}
+
 /* --- witnesses --- */
+
+Test(core_ledger, a_witness_that_is_old_stops_the_stream)
+{
+    struct kw_witness witness;
+
+    allowed(use(1, &nothing));
+    chain_of(1)->issued_ns[1] -= KW_WITNESS_LAG_MS_MAX * 1000000ULL;
+    cr_assert(eq(int, use(1, &nothing), KW_E_RECEIPT_LAG));
+    witness = witness_of(1);
+    allowed(use(1, &witness));
+}
+
+Test(core_ledger, receipts_that_are_durable_nowhere_are_so_many_and_no_more)
+{
+    struct kw_witness witness = nothing;
+
+    for (unsigned i = 0; i < KW_LEDGER_UNACKED_MAX; i++) {
+        allowed(use(1, &witness));
+        witness = witness_of(1);
+    }
+    cr_assert(eq(int, use(1, &witness), KW_E_RECEIPT_LAG));
+    kw_ledger_acknowledge(chain_of(1), 1);
+    allowed(use(1, &witness));
+}
 
 Test(core_ledger, a_witness_of_another_receipt_than_was_issued_is_refused)
 {

@@ -2,6 +2,7 @@
  * it is said to be, or of devices beyond the batch that the caller asked for. */
 #include "common/rpc/arena_proto.h"
 #include "common/rpc/messages.h"
+#include "keyward/v1/enrollment_service.pb-c.h"
 #include "keyward/v1/key_service.pb-c.h"
 #include "keyward/v1/provisioning_service.pb-c.h"
 #include "tests/component/core_drill.h"
@@ -195,4 +196,47 @@ Test(core_request, a_batch_is_of_the_product_that_authz_allowed)
     ask = batch_ask();
     ask.capsule.scope_id.bytes[0] ^= 1;
     drill_refused(&ask, KW_E_CAPSULE_INVALID);
+}
+
+/* --- what every call has --- */
+
+static void on_status(struct kw_hop_call *call, const struct kw_hop_status *status,
+                      struct kw_bytes context, void *user)
+{
+    (void)call;
+    (void)context;
+    *(enum kw_reason *)user = status->reason;
+}
+
+Test(core_request, a_call_without_a_request_is_refused)
+{
+    static const struct kw_hop_events events = {.status = on_status};
+    const struct kw_hop_open open = {.method = KW_METHOD_GET_DEVICE_ACCESS,
+                                     .deadline_ns = kw_clock_mono_ns() + PATIENCE_NS,
+                                     .end = true};
+    struct core_ask ask = drill_access_ask();
+    enum kw_reason reason = KW_E_NONE;
+    struct kw_hop_call *call;
+
+    MUST(kw_hop_open(drill.fx.client, &open, &events, &reason, &call, err));
+    EVENTUALLY(&drill.fx, reason != KW_E_NONE);
+    cr_assert(eq(int, reason, KW_E_ENCODING_INVALID));
+    drill_allowed(&ask);
+}
+
+/* The key to which transport keys are sent is on P-384, as strong as what goes under it. */
+Test(core_request, a_transport_key_on_another_curve_is_not_certified)
+{
+    KW_SCOPED(core_caller_done) struct core_caller guest = {0};
+    KW_SCOPED(kw_buf_done) struct kw_buf record = {0};
+    Keyward__V1__EnrollRequest *body;
+    struct core_ask ask;
+    struct kw_id id = {{3}};
+
+    core_invite(&drill.fx, KW_ROLE_PARTNER, id, &guest, &record);
+    core_enroll_ask(&drill.fx, &ask, id, &guest, kw_buf_bytes(&record));
+    body = (Keyward__V1__EnrollRequest *)(uintptr_t)ask.body;
+    body->transport_csr = body->tls_csr;
+    body_again(&ask);
+    drill_refused(&ask, KW_E_ARGUMENT_INVALID);
 }

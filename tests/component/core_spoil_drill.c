@@ -295,6 +295,14 @@ static void lift_none(struct core_ask *ask)
     BODY(LiftKeySuspensionsRequest, ask)->n_suspensions = 0;
 }
 
+/* All that is known of the key is that it is suspended: nothing says that it ever was made here. */
+static void lift_of_no_fact(struct core_ask *ask)
+{
+    (void)ask;
+    drill.device.key->facts += drill.device.key->n_facts - 1;
+    drill.device.key->n_facts = 1;
+}
+
 static void lift_unknown(struct core_ask *ask)
 {
     (void)kw_id_text(KW_ID_SUSPENSION, drill.device.batch,
@@ -407,6 +415,7 @@ static const struct {
     {"lifting", drill_lift_ask, nothing, KW_E_NONE},
     {"lifting without key", drill_lift_ask, no_key, KW_E_INTERNAL},
     {"lifting of nothing", drill_lift_ask, lift_none, KW_E_ARGUMENT_INVALID},
+    {"lifting of a key without facts", drill_lift_ask, lift_of_no_fact, KW_E_KEY_STATE},
     {"lifting of what is not", drill_lift_ask, lift_unknown, KW_E_STATE_CONFLICT},
     {"generation beyond the capsule", generation, more_keys_than_allowed, KW_E_CAPSULE_INVALID},
     {"generation of another product", generation, another_product, KW_E_CAPSULE_INVALID},

@@ -6,8 +6,14 @@
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <seccomp.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define WORKER         KW_BINARY_DIR "/bin/keyward-hsm-worker"
 #define REACHING       KW_BINARY_DIR "/lib/hsm_reaching.so"
@@ -148,4 +154,51 @@ Test(hsm_sandbox, modes_have_names)
         cr_assert(eq(int, mode, modes[i]));
     }
     cr_assert(eq(int, kw_hsm_sandbox_parse("loose", &mode, NULL).reason, KW_E_CONFIG_INVALID));
+}
+
+/* --- a kernel that does not let a worker be held --- */
+
+/* What the child may do between fork and exec; -1: nothing is refused. */
+static void become_worker(int call, uint64_t first_argument)
+{
+    char *argv[] = {(char *)(uintptr_t)WORKER, "3", "strict", NULL};
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+    int nothing = open("/dev/null", O_RDONLY);
+
+    if (filter == NULL || nothing < 0 || dup2(nothing, 3) < 0) {
+        _exit(100);
+    }
+    if (call >= 0 && (seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), call, 1,
+                                       SCMP_A0(SCMP_CMP_EQ, first_argument)) != 0 ||
+                      seccomp_load(filter) != 0)) {
+        _exit(101);
+    }
+    (void)execv(WORKER, argv);
+    _exit(102);
+}
+
+/* The exit code of a worker whose core has nothing to say. */
+static int code_without(int call, uint64_t first_argument)
+{
+    pid_t pid = fork();
+    int status;
+
+    if (pid == 0) {
+        become_worker(call, first_argument);
+    }
+    cr_assert(pid > 0 && waitpid(pid, &status, 0) == pid);
+    cr_assert(status >= 0 && WTERMSIG(status) == 0, "signal %d", WTERMSIG(status));
+    return WEXITSTATUS(status);
+}
+
+/* A worker that would outlive its core, or die of its terminal's signals, does not begin. */
+Test(hsm_sandbox, a_worker_that_cannot_be_tied_to_its_core_does_not_serve)
+{
+    const int whole = code_without(-1, 0);
+    const int untied = code_without(SCMP_SYS(prctl), PR_SET_PDEATHSIG);
+    const int mortal = code_without(SCMP_SYS(rt_sigaction), SIGPIPE);
+
+    cr_expect(eq(int, whole, 0));
+    cr_expect(eq(int, untied, 1));
+    cr_expect(eq(int, mortal, 1));
 }

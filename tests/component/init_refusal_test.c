@@ -230,6 +230,13 @@ Test(init_refusal, an_out_dir_that_is_used_or_impossible_is_refused)
     path[0] = '/';
     path[PATH_MAX - 1] = '\0';
     cr_expect(eq(int, kw_core_init(&config, &err).reason, KW_E_SYSTEM));
+    (void)snprintf(path, sizeof(path), "%s", init_fx.dir.path);
+    for (size_t len = strlen(path); len + 2 < sizeof(path) - 2; len += 2) {
+        (void)snprintf(path + len, sizeof(path) - len, "/.");
+    }
+    cr_expect(eq(int, kw_core_init(&config, &err).reason, KW_E_CONFIG_INVALID));
+    cr_expect(strstr(err.message, "too long") != NULL, "there, but nothing fits in: %s",
+              err.message);
     config.out_dir = kw_mesh_path(&init_fx.dir, "region", path);
     config.hsm_module = "/nowhere/module.so";
     cr_expect(eq(int, kw_core_init(&config, &err).reason, KW_E_CONFIG_INVALID));

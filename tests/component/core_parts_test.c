@@ -1,0 +1,83 @@
+/* Parts of the core by themselves: second locks, and ends of room, which no request through all of it comes to. */
+#include "keyward/v1/partner_service.pb-c.h"
+#include "services/cryptocore/issue.h"
+#include "services/cryptocore/operations.h"
+#include "services/cryptocore/renew_service.h"
+#include "tests/support/faults.h"
+#include "tests/support/must.h"
+
+static struct kw_core core;
+static struct kw_core_call call;
+
+static void up(void)
+{
+    core = (struct kw_core){.in_flight = 1};
+    call = (struct kw_core_call){.core = &core, .arena = kw_arena_new(KW_REQUEST_ARENA_MAX)};
+    keyward__internal__v1__core_reply__init(&call.reply);
+}
+
+static void down(void)
+{
+    kw_arena_free(call.arena);
+}
+
+TestSuite(core_parts, .init = up, .fini = down, .timeout = 60);
+
+Test(core_parts, a_reply_has_two_chains_at_most)
+{
+    const struct kw_bytes certificate = kw_bytes_str("certificate");
+
+    MUST(kw_issue_chain(&call, KW_HSM_CA_PARTNERS, certificate, err));
+    MUST(kw_issue_chain(&call, KW_HSM_CA_PARTNERS, certificate, err));
+    cr_assert(eq(int, kw_issue_chain(&call, KW_HSM_CA_PARTNERS, certificate, NULL).reason,
+                 KW_E_LIMIT_REACHED));
+    cr_assert(eq(sz, call.reply.n_certificates, 2));
+}
+
+/* Admission asks the table of methods; this is what stands behind it. */
+Test(core_parts, nobody_but_an_operator_invites)
+{
+    Keyward__V1__CreatePartnerInvitationRequest body =
+        KEYWARD__V1__CREATE_PARTNER_INVITATION_REQUEST__INIT;
+
+    call.method = kw_method_by_id(KW_METHOD_CREATE_PARTNER_INVITATION);
+    call.body = &body.base;
+    call.actor = KW_ACTOR_PARTNER;
+    cr_assert(eq(int, kw_core_invite_prepare(&call, NULL).reason, KW_E_PERMISSION_DENIED));
+    cr_assert(eq(sz, call.request_count, 0));
+    call.actor = KW_ACTOR_OPERATOR;
+    cr_assert(eq(int, kw_core_invite_prepare(&call, NULL).reason, KW_E_ARGUMENT_INVALID),
+              "the name, which is empty");
+}
+
+Test(core_parts, a_list_in_too_long_a_path_denies_nothing_and_allows_nothing)
+{
+    char dir[PATH_MAX];
+    bool denied;
+
+    memset(dir, 'a', sizeof(dir));
+    dir[PATH_MAX - 1] = '\0';
+    cr_assert(eq(int, kw_core_pki_denies(dir, "spiffe://a/b", &denied, NULL).reason,
+                 KW_E_CONFIG_INVALID));
+}
+
+/* Whatever fails in asking for the core's own certificate, nothing is left under way. */
+Test(core_parts, the_core_s_own_renewal_may_fail_anywhere)
+{
+    enum kw_reason reason;
+    unsigned failed = 0;
+    bool fired;
+
+    do {
+        faults_arm_at("services/cryptocore/renew_service.c");
+        reason = kw_core_renew_own(NULL, KW_BYTES_NONE, &core, NULL).reason;
+        fired = faults_disarm();
+        failed += fired ? 1 : 0;
+        cr_assert(reason != KW_E_NONE);
+        cr_assert(eq(sz, core.in_flight, 1), "%s", kw_fault_plan()->last);
+    } while (fired);
+    cr_assert(eq(int, reason, KW_E_ARGUMENT_INVALID), "no certificate");
+#ifdef KW_FAULTS_PLANTED
+    cr_assert(ge(u32, failed, 4));
+#endif
+}
