@@ -153,6 +153,7 @@ struct kw_backend {
 };
 
 extern const struct kw_backend kw_sqlite_backend;
+extern const struct kw_backend kw_pg_backend;
 
 /* --- conn.c, statement.c, transaction.c --- */
 

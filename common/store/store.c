@@ -88,17 +88,31 @@ static struct kw_store *new_store(struct kw_loop *loop, const struct kw_store_op
     return store;
 }
 
-static struct kw_result migrate(struct kw_store *store, const struct kw_store_options *options,
-                                struct kw_error *err)
+static struct kw_result migrate_and_identify(struct kw_store *store,
+                                             const struct kw_store_options *options,
+                                             struct kw_error *err)
 {
     KW_TRY(kw_store_migrate(&store->writer, options->migrations, options->migration_count, err));
     return kw_store_identity(&store->writer, &store->id, err);
 }
 
+static struct kw_result migrate(struct kw_store *store, const struct kw_store_options *options,
+                                struct kw_error *err)
+{
+    struct kw_conn *writer = &store->writer;
+
+    if (writer->backend->migrate_begin == NULL) {
+        return migrate_and_identify(store, options, err);
+    }
+    KW_TRY(writer->backend->migrate_begin(writer, err));
+    KW_TRY(migrate_and_identify(store, options, err)); /* else closing gives the lock up */
+    return writer->backend->migrate_end(writer, err);
+}
+
 static struct kw_result open_database(struct kw_store *store,
                                       const struct kw_store_options *options, struct kw_error *err)
 {
-    const struct kw_backend *backend = &kw_sqlite_backend;
+    const struct kw_backend *backend = options->url != NULL ? &kw_pg_backend : &kw_sqlite_backend;
 
     KW_TRY(backend->claim(options, &store->lock_fd, err));
     KW_TRY(backend->open(&store->writer, options, KW_CONN_WRITER, err));
@@ -110,14 +124,21 @@ static struct kw_result open_database(struct kw_store *store,
     return start_threads(store, err);
 }
 
+static bool is_text(const char *text)
+{
+    return text != NULL && text[0] != '\0';
+}
+
 struct kw_result kw_store_open(struct kw_loop *loop, const struct kw_store_options *options,
                                struct kw_store **ret_store, struct kw_error *err)
 {
     struct kw_store *store;
     struct kw_result result;
 
-    KW_ENSURE(options->path != NULL && options->path[0] != '\0', err, CONFIG_INVALID,
+    KW_ENSURE(is_text(options->path) || is_text(options->url), err, CONFIG_INVALID,
               "the database has no path");
+    KW_ENSURE(options->path == NULL || options->url == NULL, err, CONFIG_INVALID,
+              "the database has a path and a URL");
     KW_ENSURE(options->failed != NULL, err, CONFIG_INVALID,
               "nobody listens to the store's failure");
     store = new_store(loop, options);

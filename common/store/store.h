@@ -1,5 +1,4 @@
-/* Store: one database of one owner in one cell. SQLite behind it; PostgreSQL later, same
- * SQL.
+/* Store: one database of one owner in one cell. SQLite or PostgreSQL behind it, same SQL.
  *
  *     loop thread                    writer thread                   reader threads
  *     kw_store_write(job) ──▶ queue ──▶ BEGIN; every waiting job in a
@@ -9,7 +8,7 @@
  *
  * A job's `run` is ordinary blocking code on the store's thread: it sees one consistent state and
  * everything it writes becomes durable together with the group, before `done` runs. A job that
- * fails is rolled back alone. A failed commit or fsync ends the process: nobody may
+ * fails is rolled back alone. A failed commit or fsync of SQLite ends the process: nobody may
  * be told what may not be durable. What fails before anything was to be durable (no room, no
  * memory, a stranger's lock) undoes its group, which is told so, and the store goes on.
  */
@@ -29,6 +28,7 @@ struct kw_migration {
     const char *sql;
 };
 
+/* Either `path` or `url`. */
 struct kw_store_options {
     const char *path; /* of a file; `<path>.lock` beside it keeps other processes out */
     /* In order. One that was applied never changes; new ones come at the end. */
@@ -39,6 +39,7 @@ struct kw_store_options {
     void (*failed)(const struct kw_error *error, void *context);
     void *context;
     uint32_t read_ms_max; /* 0: KW_STORE_READ_MS_MAX */
+    const char *url;      /* of a PostgreSQL database (postgres/README.md) */
 };
 
 /* Embedded in the object that waits for it; stays valid until `done` ran. */
@@ -54,8 +55,8 @@ struct kw_store_job {
 
 /* Opens, checks and migrates, blocking: at start-up only. `options` is read and not kept, the path
  * included. Fails: STORE_UNAVAILABLE (no access, in use by another process, input/output error),
- * CONFIG_INVALID (an applied migration is missing or differs; no path), INTERNAL (a migration's SQL
- * is wrong). */
+ * CONFIG_INVALID (an applied migration is missing or differs; no path; a URL or a server that is not
+ * safe), INTERNAL (a migration's SQL is wrong). */
 struct kw_result kw_store_open(struct kw_loop *loop, const struct kw_store_options *options,
                                struct kw_store **ret_store, struct kw_error *err);
 
@@ -107,13 +108,15 @@ void kw_store_stats(struct kw_store *store, struct kw_store_stats *ret_stats);
 
 /* --- SQL, on the store's threads, inside a job ---
  *
- * After ALREADY_EXISTS a job may go on, for the statement left nothing behind (but ON CONFLICT says
- * it better, and on PostgreSQL it is the only way). After any other failure it returns that; one
+ * After ALREADY_EXISTS of an INSERT a job may go on, for the statement left nothing behind (but ON
+ * CONFLICT says it better). After any other failure it returns that; one
  * that claims success is failed with INTERNAL. */
 
 /* The statement for `sql`, reset and unbound. `sql` is a constant: the cache is keyed by its
  * address. Parameters are $1, $2, … numbered from 1; one that is not bound is NULL. Fails:
- * STORE_UNAVAILABLE, INTERNAL (wrong SQL, or more statements than KW_STORE_STATEMENTS_MAX). */
+ * STORE_UNAVAILABLE, MEMORY, INTERNAL (wrong SQL, which may also show at the first step; more
+ * statements than KW_STORE_STATEMENTS_MAX). A SELECT in a write job that ends with FOR UPDATE has its
+ * rows to itself until the group is durable. */
 struct kw_result kw_sql(struct kw_tx *tx, const char *sql, struct kw_stmt **ret_stmt,
                         struct kw_error *err);
 

@@ -7,11 +7,8 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#define UID_NOBODY 65534
 
 static struct store_fixture f;
 
@@ -172,56 +169,4 @@ Test(store_crash, killed_after_the_commit_the_row_is_present_though_unacknowledg
     (void)close(report);
     cr_assert(kw_ok(store_fixture_open(&f, store_test_schema, 1, NULL)));
     cr_assert(eq(i64, store_test_rows(&f), 5));
-}
-
-Test(store_crash, a_running_process_keeps_others_out)
-{
-    struct kw_error err = {0};
-    char expected[160];
-    int report;
-    pid_t child = start_child(write_one_by_one, "", &report);
-
-    cr_assert(ge(i64, read_reports(report, 1), 1));
-    (void)snprintf(expected, sizeof(expected), "the database %s is in use by process %d", f.path,
-                   (int)child);
-    cr_assert(
-        eq(int, store_fixture_open(&f, store_test_schema, 1, &err).reason, KW_E_STORE_UNAVAILABLE));
-    cr_assert(eq(str, err.message, expected));
-    cr_assert(zero(int, kill(child, SIGKILL)));
-    cr_assert(eq(int, wait_child(child), SIGKILL));
-    (void)close(report);
-}
-
-/* Opens as somebody who may not write there, and reports the reason. */
-static void open_as_nobody(int report)
-{
-    struct kw_error err = {0};
-    int64_t reason;
-
-    if (geteuid() == 0 && setuid(UID_NOBODY) != 0) {
-        _exit(4);
-    }
-    reason = store_fixture_open(&f, store_test_schema, 1, &err).reason;
-    if (write(report, &reason, sizeof(reason)) < 0) {
-        _exit(2);
-    }
-    _exit(strstr(err.message, f.dir) != NULL && strstr(err.message, "denied") != NULL ? 0 : 5);
-}
-
-Test(store_crash, a_read_only_directory_is_a_clear_failure)
-{
-    int pipe_ends[2];
-    int status = 0;
-    pid_t child;
-
-    cr_assert(zero(int, chmod(f.dir, 0555)));
-    cr_assert(zero(int, pipe(pipe_ends)));
-    child = fork();
-    if (child == 0) {
-        open_as_nobody(pipe_ends[1]);
-    }
-    cr_assert(eq(int, waitpid(child, &status, 0), child));
-    cr_assert(eq(int, status, 0));
-    cr_assert(eq(i64, read_reports(pipe_ends[0], 1), KW_E_STORE_UNAVAILABLE));
-    cr_assert(zero(int, chmod(f.dir, 0700)));
 }

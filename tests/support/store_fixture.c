@@ -2,6 +2,8 @@
  * it. */
 #include "tests/support/store_fixture.h"
 
+#include "tests/support/postgres.h"
+
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <ftw.h>
@@ -11,6 +13,11 @@
 const struct kw_migration store_test_schema[1] = {
     {"0001_initial", "CREATE TABLE t (id INTEGER PRIMARY KEY, text TEXT UNIQUE)"},
 };
+
+/* Only where postgres.c is linked. */
+__attribute__((weak)) const struct postgres *postgres_shared(void);
+__attribute__((weak)) void postgres_schema(const struct postgres *pg,
+                                           char url[static POSTGRES_URL_SIZE]);
 
 /* --- the loop thread --- */
 
@@ -78,6 +85,9 @@ void store_fixture_init_in(struct store_fixture *f, const char *parent)
     (void)snprintf(f->path, sizeof(f->path), "%s/db", f->dir);
     pthread_mutex_init(&f->mutex, NULL);
     pthread_cond_init(&f->changed, NULL);
+    if (postgres_shared != NULL) {
+        postgres_schema(postgres_shared(), f->url);
+    }
 }
 
 static int remove_entry(const char *path, const struct stat *info, int type, struct FTW *where)
@@ -112,7 +122,16 @@ static void note_failure(const struct kw_error *error, void *context)
 struct kw_result store_fixture_open(struct store_fixture *f, const struct kw_migration *migrations,
                                     size_t count, struct kw_error *err)
 {
-    struct kw_store_options options = {f->path, migrations, count, note_failure, f, f->read_ms_max};
+    bool remote = f->url[0] != '\0';
+    struct kw_store_options options = {
+        .path = remote ? NULL : f->path,
+        .url = remote ? f->url : NULL,
+        .migrations = migrations,
+        .migration_count = count,
+        .failed = note_failure,
+        .context = f,
+        .read_ms_max = f->read_ms_max,
+    };
     struct kw_result result;
 
     KW_TRY(kw_loop_new(&f->loop, err));

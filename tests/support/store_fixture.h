@@ -1,5 +1,5 @@
 /* A store in a directory of its own, with a loop thread, so that a test may block: it hands in a
- * job and waits. */
+ * job and waits. In a binary that links postgres.c it is a PostgreSQL database of its own. */
 #ifndef KW_TESTS_SUPPORT_STORE_FIXTURE_H
 #define KW_TESTS_SUPPORT_STORE_FIXTURE_H
 
@@ -10,6 +10,7 @@
 struct store_fixture {
     char dir[64];
     char path[80];
+    char url[160]; /* "": the store is the file of that path */
     struct kw_loop *loop;
     struct kw_store *store;
     pthread_t thread;

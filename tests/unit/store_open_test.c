@@ -1,12 +1,12 @@
-/* Opening a store: migrations, the one process that may, the file's mode, the threads. */
+/* Opening a store, on any database: migrations, identity, the threads. */
 #include "tests/support/store_fixture.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <dirent.h>
-#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
-#include <sys/stat.h>
+#include <stdlib.h>
 
 static struct store_fixture f;
 static struct kw_error err;
@@ -103,57 +103,6 @@ Test(store_open, a_failing_migration_leaves_nothing_behind)
     cr_assert(ne(ptr, strstr(err.message, "0002_broken"), NULL));
     cr_assert(eq(int, open_with(two, 2), KW_E_NONE));
     cr_assert(eq(i64, store_test_rows(&f), 1));
-}
-
-Test(store_open, a_second_instance_is_refused)
-{
-    struct store_fixture second = f;
-
-    cr_assert(eq(int, open_with(two, 1), KW_E_NONE));
-    cr_assert(eq(int, store_fixture_open(&second, two, 1, &err).reason, KW_E_STORE_UNAVAILABLE));
-    cr_assert(ne(ptr, strstr(err.message, "is in use by process"), NULL));
-    store_fixture_close(&f);
-    cr_assert(eq(int, open_with(two, 1), KW_E_NONE));
-}
-
-Test(store_open, only_the_owner_may_read_the_files)
-{
-    const char *const suffixes[] = {"", "-wal", "-shm", ".lock"};
-    struct stat info;
-
-    close(open(f.path, O_CREAT | O_WRONLY, 0644));
-    cr_assert(eq(int, open_with(two, 2), KW_E_NONE));
-    for (size_t i = 0; i < 4; i++) {
-        char path[100];
-
-        (void)snprintf(path, sizeof(path), "%s%s", f.path, suffixes[i]);
-        cr_assert(zero(int, stat(path, &info)));
-        cr_assert(eq(int, (int)(info.st_mode & 0777), 0600));
-    }
-}
-
-Test(store_open, a_missing_directory_is_named)
-{
-    (void)snprintf(f.path, sizeof(f.path), "%s/missing/db", f.dir);
-    cr_assert(eq(int, open_with(two, 1), KW_E_STORE_UNAVAILABLE));
-    cr_assert(ne(ptr, strstr(err.message, f.path), NULL));
-}
-
-Test(store_open, a_file_that_is_no_database_is_refused)
-{
-    FILE *file = fopen(f.path, "w");
-
-    for (int i = 0; i < 100; i++) {
-        (void)fputs("this is not a database, whatever it is called\n", file);
-    }
-    (void)fclose(file);
-    cr_assert(eq(int, open_with(two, 1), KW_E_STORE_UNAVAILABLE));
-}
-
-Test(store_open, an_empty_path_is_refused)
-{
-    f.path[0] = '\0';
-    cr_assert(eq(int, open_with(two, 1), KW_E_CONFIG_INVALID));
 }
 
 /* The value of `field` in a thread's status, e.g. "Name:" or "SigBlk:". */

@@ -123,7 +123,8 @@ static struct kw_result read_short_id(struct kw_store_job *job, struct kw_tx *tx
     bool row;
 
     (void)job;
-    KW_TRY(kw_sql(tx, "SELECT X'0102'", &stmt, err));
+    KW_TRY(kw_sql(tx, "SELECT $1", &stmt, err));
+    kw_bind_blob(stmt, 1, KW_BYTES("\1\2", 2));
     KW_TRY(kw_step(stmt, &row, err));
     return kw_col_id(stmt, 0, &id, err);
 }
@@ -179,7 +180,7 @@ static struct kw_result step_past_the_end(struct kw_store_job *job, struct kw_tx
     struct kw_stmt *stmt;
     bool row;
 
-    KW_TRY(kw_sql(tx, "INSERT INTO t (id) VALUES (NULL)", &stmt, err));
+    KW_TRY(kw_sql(tx, "INSERT INTO t DEFAULT VALUES", &stmt, err));
     KW_TRY(kw_step(stmt, &row, err));
     KW_TRY(kw_step(stmt, &row, err));
     cr_assert(not(row));

@@ -1,5 +1,4 @@
-/* The store's jobs: groups, isolation of failures, snapshots, limits, and its end. */
-#include "common/base/failpoint.h"
+/* The store's jobs, on any database: groups, isolation of failures, snapshots, limits. */
 #include "common/base/limits.h"
 #include "common/base/metrics.h"
 #include "tests/support/store_fixture.h"
@@ -8,7 +7,6 @@
 #include <criterion/new/assert.h>
 #include <semaphore.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 
 static struct store_fixture f;
 
@@ -235,96 +233,4 @@ Test(store, closing_finishes_what_is_queued)
     store_fixture_close(&f);
     cr_assert(kw_ok(store_fixture_open(&f, store_test_schema, 1, NULL)));
     cr_assert(eq(i64, store_test_rows(&f), 3));
-}
-
-/* Makes the log grow by about 4 MiB. */
-static struct kw_result insert_much(struct kw_store_job *job, struct kw_tx *tx,
-                                    struct kw_error *err)
-{
-    struct kw_stmt *stmt;
-
-    KW_TRY(kw_sql(tx, "INSERT INTO t (id, text) VALUES ($1, randomblob(2097152))", &stmt, err));
-    kw_bind_i64(stmt, 1, ((struct store_test_job *)job)->id);
-    return kw_exec(stmt, NULL, err);
-}
-
-static void grow_log_to(uint64_t pages)
-{
-    for (int64_t id = 1; stats().wal_pages < pages; id++) {
-        struct store_test_job job = store_test_job(&f, insert_much, id, NULL);
-
-        cr_assert(eq(int, store_test_write(&job).reason, KW_E_NONE));
-    }
-}
-
-Test(store, a_grown_log_is_checkpointed_and_starts_over)
-{
-    grow_log_to(KW_STORE_WAL_PAGES);
-    cr_assert(eq(int, insert(-1, "after the checkpoint"), KW_E_NONE));
-    cr_assert(eq(u64, stats().checkpoints, 1));
-    cr_assert(lt(u64, stats().wal_pages, KW_STORE_WAL_PAGES));
-}
-
-Test(store, a_log_overgrown_behind_a_reader_starts_over_without_it)
-{
-    struct store_test_job reader;
-
-    store_fixture_close(&f);
-    f.read_ms_max = 600000; /* as long as the growing takes, on any machine */
-    cr_assert(kw_ok(store_fixture_open(&f, store_test_schema, 1, NULL)));
-    hold_reader(&reader);
-    grow_log_to(KW_STORE_WAL_PAGES_MAX);
-    sem_post(&released);
-    store_test_wait(&reader);
-    cr_assert(eq(int, reader.job.result.reason, KW_E_NONE));
-    cr_assert(eq(int, insert(-1, "still in the long log"), KW_E_NONE));
-    cr_assert(eq(int, insert(-2, "in the new one"), KW_E_NONE));
-    cr_assert(lt(u64, stats().wal_pages, KW_STORE_WAL_PAGES));
-}
-
-/* --- failures that end it --- */
-
-/* From here on the kernel refuses to let any file grow: the disk is full, so to speak. */
-static void fill_the_disk(void)
-{
-    signal(SIGXFSZ, SIG_IGN);
-    cr_assert(
-        zero(int, setrlimit(RLIMIT_FSIZE, &(struct rlimit){.rlim_cur = 4096, .rlim_max = 4096})));
-}
-
-Test(store, a_failed_commit_ends_the_store)
-{
-    struct store_test_job reader = store_test_job(&f, store_test_count, 0, NULL);
-
-    cr_assert(eq(int, insert(1, "before"), KW_E_NONE));
-    fill_the_disk();
-    cr_assert(eq(int, insert(2, "lost"), KW_E_STORE_UNAVAILABLE));
-    cr_assert(eq(int, f.failures, 1));
-    cr_assert(eq(int, f.failure.reason, KW_E_STORE_UNAVAILABLE));
-    cr_assert(eq(int, insert(3, "refused"), KW_E_STORE_UNAVAILABLE));
-    cr_assert(eq(int, store_test_read(&reader).reason, KW_E_STORE_UNAVAILABLE));
-    cr_assert(eq(int, f.failures, 1));
-}
-
-Test(store, a_failed_commit_fails_all_of_its_group_and_those_behind)
-{
-    enum {
-        COUNT = KW_STORE_GROUP_MAX + 10
-    };
-    static struct store_test_job jobs[COUNT];
-
-    setenv("KEYWARD_FAILPOINTS", "store.before_commit=error", 1);
-    cr_assert(kw_ok(kw_failpoint_load(NULL)));
-    for (int i = 0; i < COUNT; i++) {
-        jobs[i] = store_test_job(&f, store_test_insert, i, NULL);
-    }
-    store_test_write_all(&f, jobs, COUNT);
-    for (int i = 0; i < COUNT; i++) {
-        store_test_wait(&jobs[i]);
-        cr_assert(eq(int, jobs[i].job.result.reason, KW_E_STORE_UNAVAILABLE));
-    }
-    cr_assert(eq(int, f.failures, 1));
-    store_fixture_close(&f);
-    cr_assert(kw_ok(store_fixture_open(&f, store_test_schema, 1, NULL)));
-    cr_assert(eq(i64, store_test_rows(&f), 0));
 }
