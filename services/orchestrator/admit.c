@@ -79,8 +79,6 @@ static struct kw_result read_request(struct kw_call *call, struct kw_error *err)
     const ProtobufCMethodDescriptor *messages = kw_method_messages(call->method);
     ProtobufCMessage *request;
 
-    KW_ENSURE(messages != NULL, err, METHOD_UNKNOWN, "%s has no public messages",
-              call->method->path);
     KW_TRY(kw_message_unpack(messages->input, call->body, call->arena, &request, err));
     call->request = request;
     if (kw_method_has(call->method, KW_METHOD_MUTATES)) {

@@ -173,8 +173,7 @@ static struct kw_result batch_item(struct kw_call *call, struct kw_tx *tx,
     bool found;
 
     KW_TRY(kw_key_find(tx, device->key, call->arena, &key, &found, err));
-    KW_ENSURE(found, err, INTERNAL, "a device without its key");
-    KW_ENSURE(key.delivery.len > 0, err, INTERNAL,
+    KW_ENSURE(found && key.delivery.len > 0, err, INTERNAL,
               "a key that may be delivered, and nothing to deliver");
     item->device = kw_view_name(view, KW_RESOURCE_DEVICE, device->id);
     item->device_id = kw_view_id_bytes(view, device->id);
