@@ -1,6 +1,7 @@
 /* A receipt chain that broke: the process is asked to end, so that another life begins another chain. */
 #include "services/orchestrator/core_link_internal.h"
 #include "tests/component/orchestrator_fixture.h"
+#include "tests/support/faults.h"
 
 #include <keyward/v1/key_service.pb-c.h>
 
@@ -134,3 +135,34 @@ Test(orchestrator_anew, lives_when_the_core_is_lost_meanwhile)
     turn_some();
     cr_assert(eq(uint, ends, 0));
 }
+
+#ifdef KW_FAULTS_PLANTED
+static void start_alone(void)
+{
+    orch_fixture_start(&fx, "/tmp");
+    ends = 0;
+}
+
+TestSuite(orchestrator_alone, .init = start_alone, .fini = done, .timeout = 60);
+
+/* It connects without memory for the core's chain: then it asks nothing of it, and ends in its time. */
+Test(orchestrator_alone, ends_when_it_cannot_keep_the_cores_chain)
+{
+    Keyward__V1__CreateBatchRequest body;
+    struct asking asking;
+
+    faults_arm_at("services/orchestrator/core_receipts.c");
+    fx.orch.broken = on_broken;
+    orch_fixture_connect(&fx);
+    EVENTUALLY(&fx, fx.core.standing != NULL);
+    cr_assert(faults_disarm());
+    cr_assert(not(kw_core_link_ready(fx.orch.link)));
+    orch_transport_key(&fx, fx.station);
+    asking = orch_batch_ask(&fx, &body, 1);
+    cr_assert(eq(int, orch_ask(&fx, &asking).reason, KW_E_PEER_UNAVAILABLE));
+    cr_assert(eq(u32, fx.core.calls, 0));
+    born_at(0);
+    kw_core_anew_watch(fx.orch.link);
+    EVENTUALLY(&fx, ends == 1);
+}
+#endif

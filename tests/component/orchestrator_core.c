@@ -351,6 +351,7 @@ static void add_receipt(struct turn *turn)
     }
     issue(turn, &record);
     turn->reply.receipt = keep(turn, kw_buf_bytes(&record));
+    kw_buf_move(&core->last, &record);
 }
 
 /* --- status --- */
@@ -490,17 +491,29 @@ static void send_notice(struct core_peer *core,
     cr_assert(kw_hop_send(core->standing, (struct kw_hop_item){.data = KW_BYTES(bytes, len)}));
 }
 
-void core_send_late(struct core_peer *core)
+void core_send_receipt(struct core_peer *core, struct kw_bytes record)
 {
     Keyward__Internal__V1__CheckpointNotice notice = KEYWARD__INTERNAL__V1__CHECKPOINT_NOTICE__INIT;
 
-    notice.receipt = kw_field_bytes(kw_buf_bytes(&core->late));
+    notice.receipt = kw_field_bytes(record);
+    send_notice(core, &notice);
+}
+
+void core_send_late(struct core_peer *core)
+{
+    core_send_receipt(core, kw_buf_bytes(&core->late));
+}
+
+void core_send_checkpoint_record(struct core_peer *core, struct kw_bytes record)
+{
+    Keyward__Internal__V1__CheckpointNotice notice = KEYWARD__INTERNAL__V1__CHECKPOINT_NOTICE__INIT;
+
+    notice.checkpoint = kw_field_bytes(record);
     send_notice(core, &notice);
 }
 
 void core_send_checkpoint(struct core_peer *core, bool right)
 {
-    Keyward__Internal__V1__CheckpointNotice notice = KEYWARD__INTERNAL__V1__CHECKPOINT_NOTICE__INIT;
     KW_SCOPED(kw_buf_done) struct kw_buf record = {0};
     static const uint8_t signature[8] = {1};
     struct kw_checkpoint checkpoint = {.core = core->chain.core,
@@ -512,8 +525,7 @@ void core_send_checkpoint(struct core_peer *core, bool right)
 
     checkpoint.head.bytes[0] ^= right ? 0 : 1;
     MUST(kw_checkpoint_encode(&checkpoint, &record, err));
-    notice.checkpoint = kw_field_bytes(kw_buf_bytes(&record));
-    send_notice(core, &notice);
+    core_send_checkpoint_record(core, kw_buf_bytes(&record));
 }
 
 void core_peer_start(struct core_peer *core, struct kw_rpc *rpc, const char *credentials_dir,
@@ -534,4 +546,5 @@ void core_peer_start(struct core_peer *core, struct kw_rpc *rpc, const char *cre
 void core_peer_done(struct core_peer *core)
 {
     kw_buf_done(&core->late);
+    kw_buf_done(&core->last);
 }

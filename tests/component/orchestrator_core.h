@@ -33,6 +33,7 @@ struct core_peer {
     const char *cell;
     struct kw_hop_call *standing;
     struct kw_buf late; /* the receipt that was kept back */
+    struct kw_buf last; /* the newest one that an answer had */
     uint64_t acked;
 
     enum core_fault fault; /* of the next answer; then CORE_RIGHT again */
@@ -47,11 +48,13 @@ struct core_peer {
 void core_peer_start(struct core_peer *core, struct kw_rpc *rpc, const char *credentials_dir,
                      const char *trust_domain, const char *orchestrator);
 
-/* The receipt that CORE_LATE_RECEIPT kept back, on the standing call. */
+/* On the standing call: a receipt; the one that CORE_LATE_RECEIPT kept back. */
+void core_send_receipt(struct core_peer *core, struct kw_bytes record);
 void core_send_late(struct core_peer *core);
 
-/* A checkpoint of the chain as it is, or of another head. */
+/* A checkpoint of the chain as it is, or of another head; any record as one. */
 void core_send_checkpoint(struct core_peer *core, bool right);
+void core_send_checkpoint_record(struct core_peer *core, struct kw_bytes record);
 
 void core_peer_done(struct core_peer *core);
 

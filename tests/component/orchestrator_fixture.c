@@ -118,7 +118,7 @@ static void on_store_failed(const struct kw_error *error, void *context)
     cr_fatal("the store failed: %s", error->message);
 }
 
-static void connect_authz(struct orch_fixture *fx)
+void orch_fixture_connect(struct orch_fixture *fx)
 {
     char target[32];
     const char *const targets[] = {target, NULL};
@@ -140,6 +140,15 @@ void orch_fixture_init(struct orch_fixture *fx)
 }
 
 void orch_fixture_init_in(struct orch_fixture *fx, const char *parent)
+{
+    orch_fixture_start(fx, parent);
+    orch_fixture_connect(fx);
+    EVENTUALLY(fx, kw_core_link_ready(fx->orch.link) && fx->core.standing != NULL);
+    orch_transport_key(fx, fx->station);
+    orch_transport_key(fx, fx->partner);
+}
+
+void orch_fixture_start(struct orch_fixture *fx, const char *parent)
 {
     struct kw_id boot_id;
 
@@ -170,10 +179,6 @@ void orch_fixture_init_in(struct orch_fixture *fx, const char *parent)
     fx->orch.failed = on_store_failed;
     fx->orch.context = fx;
     MUST(kw_orch_start(&fx->orch, fx->loop, &fx->config, err));
-    connect_authz(fx);
-    EVENTUALLY(fx, kw_core_link_ready(fx->orch.link) && fx->core.standing != NULL);
-    orch_transport_key(fx, fx->station);
-    orch_transport_key(fx, fx->partner);
 }
 
 static void set_flag(void *context)
@@ -276,7 +281,8 @@ static void fill_capsule(struct orch_fixture *fx, const struct asking *asking, s
     struct kw_spiffe id;
 
     (void)fx;
-    MUST(kw_spiffe_caller("test", asking->role, asking->caller, &id, err));
+    MUST(kw_spiffe_caller(asking->trust_domain != NULL ? asking->trust_domain : "test",
+                          asking->role, asking->caller, &id, err));
     (void)kw_spiffe_text(&id, caller);
     *capsule = (struct kw_capsule){
         .region = kw_bytes_str(REGION),
@@ -387,7 +393,7 @@ void orch_ask_start(struct orch_fixture *fx, const struct asking *asking, struct
     struct kw_hop_open open = {.method = (uint32_t)asking->method,
                                .deadline_ns = kw_clock_mono_ns() + timeout_ms * NS_PER_MS,
                                .has_item = true,
-                               .end = true};
+                               .end = !asking->in_pieces};
 
     *asked = (struct asked){.fx = fx};
     MUST(kw_arena_pack(fx->arena, asking->body, &open.item.data, err));

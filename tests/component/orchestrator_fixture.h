@@ -55,7 +55,9 @@ struct asking {
     struct kw_id caller;
     uint32_t first;
     uint16_t count;
-    const char *cell; /* NULL: the right one */
+    const char *cell;         /* NULL: the right one */
+    const char *trust_domain; /* of the caller; NULL: the right one */
+    bool in_pieces;           /* the request does not end with its first piece */
     struct kw_bytes invitation;
     struct kw_id owner;      /* none: the caller */
     struct kw_id product;    /* the capsule's scope; none: the devices named in the body */
@@ -81,6 +83,12 @@ struct asked {
 
 void orch_fixture_init(struct orch_fixture *fx);
 void orch_fixture_init_in(struct orch_fixture *fx, const char *parent); /* else in /tmp */
+
+/* As orch_fixture_init, in two steps: started, and nothing is connected yet; authz connected. The
+ * core connects while the loop turns. */
+void orch_fixture_start(struct orch_fixture *fx, const char *parent);
+void orch_fixture_connect(struct orch_fixture *fx);
+
 void orch_fixture_done(struct orch_fixture *fx);
 
 /* Turns the loop once: waits for something to happen, a few milliseconds at most. */

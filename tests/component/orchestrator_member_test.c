@@ -280,25 +280,6 @@ Test(orchestrator_member, enrols_nobody_who_was_invited_by_something_else)
     enrolment_done(&e);
 }
 
-/* Our scripted core issues none. */
-Test(orchestrator_member, a_renewal_without_certificate_is_none)
-{
-    Keyward__V1__RenewCertificateRequest body = KEYWARD__V1__RENEW_CERTIFICATE_REQUEST__INIT;
-    const struct asking asking = {.method = KW_METHOD_RENEW_CERTIFICATE,
-                                  .body = &body.base,
-                                  .role = KW_ROLE_PARTNER,
-                                  .caller = fx.partner};
-    KW_SCOPED(kw_buf_done) struct kw_buf csr = {0};
-
-    faults_off(); /* it never succeeds */
-    make_csr(KW_CURVE_P256, &csr);
-    body.request_id = orch_request_id(&fx);
-    body.csr = kw_field_bytes(kw_buf_bytes(&csr));
-    fx.core.spoil = no_items;
-    cr_assert(eq(int, orch_ask(&fx, &asking).reason, KW_E_INTERNAL));
-    cr_assert(eq(int, orch_ask(&fx, &asking).reason, KW_E_INTERNAL));
-}
-
 Test(orchestrator_member, gives_nothing_under_a_key_that_is_not_confirmed)
 {
     Keyward__V1__GetDeviceAccessRequest body = KEYWARD__V1__GET_DEVICE_ACCESS_REQUEST__INIT;

@@ -422,6 +422,21 @@ Test(orchestrator_odd, a_key_with_a_fact_of_another_is_not_used)
     cr_assert(eq(u32, fx.core.calls, calls));
 }
 
+Test(orchestrator_odd, a_list_of_what_is_no_name_is_refused)
+{
+    Keyward__V1__ListDevicesRequest body = KEYWARD__V1__LIST_DEVICES_REQUEST__INIT;
+    const struct asking asking = {.method = KW_METHOD_LIST_DEVICES,
+                                  .body = &body.base,
+                                  .role = KW_ROLE_OPERATOR,
+                                  .caller = fx.operator_id};
+    struct asked asked;
+
+    body.batch = (char *)(uintptr_t) "batches/x";
+    asked = orch_ask(&fx, &asking);
+    cr_assert(eq(int, asked.reason, KW_E_ARGUMENT_INVALID));
+    cr_assert(eq(str, asked.field, "batch"));
+}
+
 /* A capsule's range is authz's: one that can't be is refused all the same. */
 Test(orchestrator_odd, a_range_that_cannot_be_is_refused)
 {
@@ -446,6 +461,25 @@ Test(orchestrator_odd, a_range_that_cannot_be_is_refused)
     cr_assert(eq(int, orch_ask(&fx, &releasing).reason, KW_E_ETAG_MISMATCH));
     MUST(kw_id_random(&releasing.caller, err));
     cr_assert(eq(int, orch_ask(&fx, &releasing).reason, KW_E_NOT_FOUND)); /* another station */
+}
+
+Test(orchestrator_odd, a_request_in_pieces_or_of_another_trust_domain_is_refused)
+{
+    Keyward__V1__GetDeviceRequest body = KEYWARD__V1__GET_DEVICE_REQUEST__INIT;
+    struct asking asking = {.method = KW_METHOD_GET_DEVICE,
+                            .body = &body.base,
+                            .role = KW_ROLE_OPERATOR,
+                            .caller = fx.operator_id,
+                            .in_pieces = true};
+
+    body.selector_case = KEYWARD__V1__GET_DEVICE_REQUEST__SELECTOR_NAME;
+    body.name = orch_released_device(&fx)->device;
+    cr_assert(eq(int, orch_ask(&fx, &asking).reason, KW_E_ENCODING_INVALID));
+    asking.in_pieces = false;
+    asking.trust_domain = "elsewhere"; /* sealed by authz all the same */
+    cr_assert(eq(int, orch_ask(&fx, &asking).reason, KW_E_CAPSULE_INVALID));
+    asking.trust_domain = NULL;
+    cr_assert(eq(int, orch_ask(&fx, &asking).reason, KW_E_NONE));
 }
 
 static enum kw_reason confirm(const char *device, const char *serial, struct kw_id station)
