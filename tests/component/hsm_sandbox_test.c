@@ -162,15 +162,16 @@ Test(hsm_sandbox, modes_have_names)
 static void become_worker(int call, uint64_t first_argument)
 {
     char *argv[] = {(char *)(uintptr_t)WORKER, "3", "strict", NULL};
+    const struct scmp_arg_cmp condition = {.arg = 0, .op = SCMP_CMP_EQ, .datum_a = first_argument};
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
     int nothing = open("/dev/null", O_RDONLY);
 
     if (filter == NULL || nothing < 0 || dup2(nothing, 3) < 0) {
         _exit(100);
     }
-    if (call >= 0 && (seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), call, 1,
-                                       SCMP_A0(SCMP_CMP_EQ, first_argument)) != 0 ||
-                      seccomp_load(filter) != 0)) {
+    if (call >= 0 &&
+        (seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EPERM), call, 1, &condition) != 0 ||
+         seccomp_load(filter) != 0)) {
         _exit(101);
     }
     (void)execv(WORKER, argv);
