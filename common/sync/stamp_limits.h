@@ -2,9 +2,9 @@
  *
  * A hybrid clock believes the highest stamp it hears. Unbounded, one cell with a wrong clock would
  * drag all others ahead with it, for good. So a stamp too far ahead of our own wall clock is not
- * adopted: what it stamps is held back until our clock is near, or dropped with an alarm when it
- * does not get near in time. Only last-writer-wins values wait; everything that merges without a
- * clock, revocations above all, is applied at once (record_hold.h).
+ * adopted: what it stamps is held back, with an alarm, until our clock is near. It is never dropped,
+ * since its cell was told that we have it. Only last-writer-wins values wait; everything that merges
+ * without a clock, revocations above all, is applied at once (record_hold.h).
  */
 #ifndef KW_COMMON_SYNC_STAMP_LIMITS_H
 #define KW_COMMON_SYNC_STAMP_LIMITS_H

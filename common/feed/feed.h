@@ -1,0 +1,89 @@
+/* The change feed of one owner's database: rows as merged records, and the lanes of all stores.
+ *
+ *     a local write                                 a batch from a peer (feed_apply.h)
+ *     kw_feed_write(intent)                         kw_feed_apply(batch)
+ *       new = merge(row, intent)                      verdict (lane_check.h); then for each change
+ *       project(new)  columns that are queried          new = merge(row, change); project(new)
+ *       next number of our lane; log                    log, to be relayed
+ *                                                     lane's point moves
+ *     └──────────── one transaction ────────────┘   └──────────── one transaction ────────────┘
+ *
+ * The merged record is the truth; a table's columns are an index over it, written by `project`
+ * alone. So what a later release put into a row is kept, merged and handed on by one that does not
+ * know it, a row has one digest everywhere, and nothing can be in a column that is not in the feed.
+ *
+ * Inside jobs of a store (store.h): these functions run on its threads. What must not be lost with
+ * a transaction that is undone is in the tables, never in struct kw_feed.
+ */
+#ifndef KW_COMMON_FEED_FEED_H
+#define KW_COMMON_FEED_FEED_H
+
+#include "common/feed/lane.h"
+#include "common/store/store.h"
+#include "common/sync/record.h"
+#include "common/sync/stamp.h"
+
+/* One replicated table of an owner. */
+struct kw_feed_table {
+    const struct kw_record_kind *kind;
+    /* Can `project` write what these fields say? Pure, and true of what two records say together
+     * when it is of both. A change from elsewhere for which it fails goes into quarantine, a local
+     * one is refused. Fails: ENCODING_INVALID. NULL: any record of the kind. */
+    struct kw_result (*check)(const struct kw_record *record, struct kw_error *err);
+    /* Writes the columns of this row, which was inserted or has changed. The same record, projected
+     * twice, changes nothing; and no other row need be there, since rows come in any order. A
+     * failure undoes the whole batch. NULL: nobody queries it. */
+    struct kw_result (*project)(struct kw_tx *tx, const struct kw_record *merged,
+                                struct kw_arena *arena, struct kw_error *err);
+};
+
+/* Constants for the life of the feed. */
+struct kw_feed_options {
+    struct kw_id mesh;
+    struct kw_id store; /* kw_store_id */
+    uint32_t writer;    /* which of the instances on this database */
+    const struct kw_feed_table *tables;
+    size_t table_count;
+};
+
+/* `options` may be read by any thread, the rest belongs to the thread of write jobs. */
+struct kw_feed {
+    struct kw_feed_options options;
+    struct kw_stamp_clock clock; /* ahead of every stamp that was given out or taken in */
+    int64_t life;                /* of this process: what is in quarantine is tried once in each */
+};
+
+/* The tables of the feed, for the end of an owner's list of migrations. */
+extern const char kw_feed_schema[];
+
+/* Continues our lane, or begins it; in a write job, before any other. A store that was never fed
+ * has no incarnation: one is drawn. `options` is copied; what it points to stays. Fails: as the
+ * store, SYSTEM, CRYPTO, MEMORY. */
+struct kw_result kw_feed_open(struct kw_feed *feed, const struct kw_feed_options *options,
+                              struct kw_tx *tx, uint64_t wall_ms, struct kw_error *err);
+
+/* Begins a new incarnation: continuity can't be proven. All lanes of the store end, also those of
+ * its other writers, which begin new ones with their next change. Others take them once they know
+ * the incarnation (store_record.h). Write job. Fails: as the store, SYSTEM, CRYPTO, MEMORY. */
+struct kw_result kw_feed_new_life(struct kw_feed *feed, struct kw_tx *tx, struct kw_error *err);
+
+/* The merged record of a row. `ret_record` borrows from the arena. Read or write job. Fails: as the
+ * store, MEMORY, INTERNAL (what is stored is damaged). */
+struct kw_result kw_feed_find(struct kw_tx *tx, const struct kw_record_kind *kind,
+                              struct kw_bytes key, struct kw_arena *arena,
+                              struct kw_record *ret_record, bool *ret_found, struct kw_error *err);
+
+/* The stamp for a last-writer-wins value of an intent: later than every one seen here. Write job.
+ */
+struct kw_stamp kw_feed_stamp(struct kw_feed *feed, uint64_t wall_ms);
+
+/* Changes a row, or makes it: the only way to. `intent` holds what is new. If it says nothing new,
+ * nothing is written and no number is taken. `ret_merged` (may be NULL) borrows from the arena and
+ * `intent`. Write job. Fails: as the store, as kw_record_merge; ARGUMENT_INVALID (no table of ours),
+ * BODY_TOO_LARGE (it would not fit into a batch), STORE_UNAVAILABLE (also: our lane has forked). */
+struct kw_result kw_feed_write(struct kw_feed *feed, struct kw_tx *tx,
+                               const struct kw_record *intent, bool urgent, uint64_t wall_ms,
+                               struct kw_arena *arena, struct kw_record *ret_merged,
+                               struct kw_error *err);
+
+#endif

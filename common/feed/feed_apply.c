@@ -1,0 +1,253 @@
+/* Applying. The lane's row is locked first, judged by it, and moved last; all in one transaction
+ * with what the changes do, so what is acknowledged is in rows, waits, or is in quarantine. */
+#include "common/feed/feed_apply.h"
+
+#include "common/base/limits.h"
+#include "common/base/log.h"
+#include "common/base/metrics.h"
+#include "common/feed/change_table.h"
+#include "common/feed/feed_own.h"
+#include "common/feed/feed_take.h"
+#include "common/sync/stamp_limits.h"
+
+struct hearing {
+    struct kw_feed *feed;
+    struct kw_tx *tx;
+    uint64_t wall_ms;
+    struct kw_arena *arena;
+    struct kw_lane_row row; /* as held, or as it will begin */
+    bool is_new;
+    struct kw_record store;
+    uint8_t chain_there[KW_SHA256_LEN];
+    struct kw_lane_held held;
+    unsigned held_back; /* changes of which something waits for our clock */
+};
+
+/* --- what is held --- */
+
+/* A lane of our own store that is not known here is one of an earlier life. */
+static struct kw_result first_row(struct hearing *h, const struct kw_lane *lane,
+                                  struct kw_error *err)
+{
+    bool ours = kw_id_equal(lane->store, h->feed->options.store);
+
+    h->is_new = true;
+    h->row = (struct kw_lane_row){.id = h->row.id,
+                                  .store = lane->store,
+                                  .incarnation = lane->incarnation,
+                                  .writer = lane->writer,
+                                  .role = ours ? KW_LANE_ROLE_PAST : KW_LANE_ROLE_FOREIGN};
+    KW_TRY(kw_lane_start(lane, &h->row.point, err));
+    h->row.floor = h->row.point;
+    return KW_OK;
+}
+
+static struct kw_result load_chain(struct hearing *h, uint64_t seq, struct kw_error *err)
+{
+    bool found = false;
+
+    if (seq == h->row.floor.seq) {
+        kw_copy(h->chain_there, h->row.floor.chain, KW_SHA256_LEN);
+        found = true;
+    } else if (seq <= h->row.point.seq) {
+        KW_TRY(kw_change_chain(h->tx, h->row.id, seq, h->chain_there, &found, err));
+    }
+    h->held.chain_there = found ? h->chain_there : NULL;
+    return KW_OK;
+}
+
+/* What is held of this lane, and its chain at number `seq`. */
+static struct kw_result load(struct hearing *h, const struct kw_lane *lane, uint64_t seq,
+                             struct kw_error *err)
+{
+    bool found;
+
+    KW_TRY(kw_lane_id(lane, &h->row.id, err));
+    KW_TRY(kw_lane_row_lock(h->tx, h->row.id, &h->row, &found, err));
+    if (!found) {
+        KW_TRY(first_row(h, lane, err));
+    }
+    h->held = (struct kw_lane_held){.mesh = h->feed->options.mesh,
+                                    .point = h->row.point,
+                                    .closed = h->row.closed,
+                                    .forked = h->row.forked};
+    KW_TRY(kw_feed_find(h->tx, &kw_store_record, kw_id_bytes(&lane->store), h->arena, &h->store,
+                        &found, err));
+    h->held.store = found ? &h->store : NULL;
+    return load_chain(h, seq, err);
+}
+
+static void tell(const struct hearing *h, enum kw_lane_verdict verdict, uint64_t seq)
+{
+    kw_metric_add(KW_M_FEED_VERDICTS, kw_lane_verdict_name(verdict), 1);
+    if (kw_lane_verdict_alarms(verdict)) {
+        KW_LOG(ERROR, "what a lane says is not believed",
+               KW_F_STR("verdict", kw_lane_verdict_name(verdict)),
+               KW_F_HEX("store", kw_id_bytes(&h->row.store)),
+               KW_F_HEX("lane", kw_id_bytes(&h->row.id)), KW_F_U64("seq", seq));
+    }
+}
+
+static void tell_clock(const struct hearing *h, const struct kw_lane_finding *finding, uint64_t seq)
+{
+    if (finding->late) {
+        KW_LOG(ERROR, "a store made a change that is older than it had promised",
+               KW_F_HEX("store", kw_id_bytes(&h->row.store)),
+               KW_F_HEX("lane", kw_id_bytes(&h->row.id)), KW_F_U64("seq", seq));
+    }
+    if (h->held_back > 0) {
+        KW_LOG(WARN, "values wait, for their store's clock is ahead of ours",
+               KW_F_HEX("store", kw_id_bytes(&h->row.store)), KW_F_U64("changes", h->held_back));
+    }
+}
+
+/* --- news --- */
+
+static struct kw_result take(struct hearing *h, const struct kw_change *change,
+                             const struct kw_lane_point *point, struct kw_error *err)
+{
+    const struct kw_waiting taken = {.lane = h->row.id, .point = *point, .record = change->record};
+    const struct kw_stamp stamp = {.hlc = change->hlc, .store = h->row.store};
+    enum kw_feed_taken how;
+
+    KW_TRY(kw_feed_take(h->feed, h->tx, &taken, h->wall_ms, &how, err));
+    h->held_back += how == KW_FEED_TAKEN_HELD;
+    (void)kw_stamp_receive(&h->feed->clock, &stamp, h->wall_ms);
+    return KW_OK;
+}
+
+static struct kw_result take_and_log(struct hearing *h, const struct kw_lane_batch *batch,
+                                     size_t skip, struct kw_lane_point *point, struct kw_error *err)
+{
+    for (size_t i = skip; i < batch->count; i++) {
+        struct kw_change_row row = {.change = batch->changes[i]};
+
+        KW_TRY(kw_lane_advance(point, &batch->changes[i], err));
+        row.point = *point;
+        row.head = i + 1 == batch->count ? batch->head_record : KW_BYTES_NONE;
+        KW_TRY(take(h, &row.change, point, err));
+        KW_TRY(kw_change_insert(h->tx, h->row.id, &row, err));
+    }
+    return KW_OK;
+}
+
+static struct kw_result keep_row(struct hearing *h, struct kw_error *err)
+{
+    bool is_new = h->is_new;
+
+    h->is_new = false;
+    return is_new ? kw_lane_row_insert(h->tx, &h->row, err) : KW_OK;
+}
+
+static struct kw_result apply_news(struct hearing *h, const struct kw_lane_batch *batch,
+                                   const struct kw_lane_finding *finding, struct kw_error *err)
+{
+    struct kw_lane_point point = h->row.point;
+
+    KW_TRY(keep_row(h, err));
+    KW_TRY(take_and_log(h, batch, finding->skip, &point, err));
+    KW_ENSURE(kw_lane_point_equal(&point, &finding->point), err, INTERNAL,
+              "a batch was judged otherwise than it is");
+    KW_TRY(kw_lane_row_move(h->tx, h->row.id, &point, finding->closed, err));
+    KW_TRY(kw_lane_row_set_head(h->tx, h->row.id, batch->head_record, err));
+    tell_clock(h, finding, point.seq);
+    if (h->row.role == KW_LANE_ROLE_PRESENT) {
+        KW_LOG(ERROR, "others know more of our lane than we do: a new life begins",
+               KW_F_HEX("lane", kw_id_bytes(&h->row.id)), KW_F_U64("seq", point.seq));
+        KW_TRY(kw_lane_row_end_all(h->tx, h->row.store, err));
+    }
+    return KW_OK;
+}
+
+/* --- everything else --- */
+
+/* A heartbeat: nothing new, but for how far the promise reaches. */
+static struct kw_result note_closed(struct hearing *h, const struct kw_lane_batch *batch,
+                                    uint64_t closed, struct kw_error *err)
+{
+    if (closed <= h->row.closed) {
+        return KW_OK;
+    }
+    KW_TRY(keep_row(h, err));
+    KW_TRY(kw_lane_row_move(h->tx, h->row.id, &h->row.point, closed, err));
+    if (batch->head.point.seq == h->row.point.seq) {
+        KW_TRY(kw_lane_row_set_head(h->tx, h->row.id, batch->head_record, err));
+    }
+    return KW_OK;
+}
+
+static struct kw_result act(struct hearing *h, const struct kw_lane_batch *batch,
+                            const struct kw_lane_finding *finding, struct kw_error *err)
+{
+    switch (finding->verdict) {
+    case KW_LANE_NEWS:
+        return apply_news(h, batch, finding, err);
+    case KW_LANE_KNOWN:
+        return note_closed(h, batch, finding->closed, err);
+    case KW_LANE_FORK:
+        KW_TRY(keep_row(h, err));
+        return kw_lane_row_set_rival(h->tx, h->row.id, batch->head_record, err);
+    case KW_LANE_GAP:
+    case KW_LANE_OTHER_MESH:
+    case KW_LANE_STRANGER:
+    case KW_LANE_FENCED:
+    case KW_LANE_UNSIGNED:
+    case KW_LANE_BROKEN:
+    case KW_LANE_STOPPED:
+    case KW_LANE_VERDICT_END_:
+        break;
+    }
+    return KW_OK;
+}
+
+static struct kw_result hear(struct hearing *h, const struct kw_lane_batch *batch,
+                             struct kw_lane_finding *ret_finding, struct kw_error *err)
+{
+    KW_TRY(load(h, &batch->head.lane, batch->head.point.seq, err));
+    KW_TRY(kw_lane_check(&h->held, batch, ret_finding, err));
+    KW_TRY(act(h, batch, ret_finding, err));
+    tell(h, ret_finding->verdict, batch->head.point.seq);
+    return KW_OK;
+}
+
+struct kw_result kw_feed_apply(struct kw_feed *feed, struct kw_tx *tx,
+                               const struct kw_lane_batch *batch, uint64_t wall_ms,
+                               struct kw_lane_finding *ret_finding, struct kw_error *err)
+{
+    struct kw_arena *arena = kw_arena_new(KW_FEED_CHANGE_MEMORY_MAX);
+    struct hearing h = {.feed = feed, .tx = tx, .wall_ms = wall_ms, .arena = arena};
+    struct kw_result heard;
+
+    KW_ENSURE(arena != NULL, err, MEMORY, "an arena for a batch");
+    heard = hear(&h, batch, ret_finding, err);
+    kw_arena_free(arena);
+    return heard;
+}
+
+/* --- ahead of the lane --- */
+
+static struct kw_result hear_urgent(struct hearing *h, const struct kw_urgent *urgent,
+                                    enum kw_lane_verdict *ret_verdict, struct kw_error *err)
+{
+    KW_TRY(load(h, &urgent->lane, urgent->point.seq, err));
+    KW_TRY(kw_urgent_check(&h->held, urgent, ret_verdict, err));
+    if (*ret_verdict == KW_LANE_NEWS) {
+        KW_TRY(take(h, &urgent->change, &urgent->point, err));
+    }
+    tell(h, *ret_verdict, urgent->point.seq);
+    return KW_OK;
+}
+
+struct kw_result kw_feed_apply_urgent(struct kw_feed *feed, struct kw_tx *tx,
+                                      const struct kw_urgent *urgent, uint64_t wall_ms,
+                                      enum kw_lane_verdict *ret_verdict, struct kw_error *err)
+{
+    struct kw_arena *arena = kw_arena_new(KW_FEED_CHANGE_MEMORY_MAX);
+    struct hearing h = {.feed = feed, .tx = tx, .wall_ms = wall_ms, .arena = arena};
+    struct kw_result heard;
+
+    KW_ENSURE(arena != NULL, err, MEMORY, "an arena for an urgent change");
+    heard = hear_urgent(&h, urgent, ret_verdict, err);
+    kw_arena_free(arena);
+    return heard;
+}

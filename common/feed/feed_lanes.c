@@ -1,0 +1,67 @@
+/* Lanes as peers hear of them: how far they are held, their heads, and how far peers hold them. */
+#include "common/feed/ack_table.h"
+#include "common/feed/feed_own.h"
+#include "common/feed/feed_peers.h"
+#include "common/feed/lane_head.h"
+
+#define LANES_AT_ONCE 16
+
+struct kw_result kw_feed_seal(struct kw_feed *feed, struct kw_tx *tx, uint64_t wall_ms,
+                              const struct kw_private_key *key, struct kw_buf *out,
+                              struct kw_error *err)
+{
+    struct kw_lane_row lane;
+    struct kw_lane_head head = {0};
+
+    KW_TRY(kw_feed_own_voice(feed, tx, &lane, err));
+    head.lane = kw_feed_lane_name(feed, &lane);
+    head.point = lane.point;
+    head.closed = kw_stamp_next(&feed->clock, wall_ms).hlc;
+    KW_TRY(kw_lane_row_move(tx, lane.id, &lane.point, head.closed, err));
+    return kw_lane_head_sign(&head, key, out, err);
+}
+
+struct kw_result kw_feed_head(struct kw_tx *tx, struct kw_id lane, struct kw_buf *out,
+                              bool *ret_any, struct kw_error *err)
+{
+    return kw_lane_row_head(tx, lane, out, ret_any, err);
+}
+
+static struct kw_feed_lane lane_of(const struct kw_feed *feed, const struct kw_lane_row *row)
+{
+    return (struct kw_feed_lane){.lane = kw_feed_lane_name(feed, row),
+                                 .id = row->id,
+                                 .point = row->point,
+                                 .floor = row->floor,
+                                 .closed = row->closed,
+                                 .ours = row->role == KW_LANE_ROLE_PRESENT &&
+                                         row->writer == feed->options.writer,
+                                 .stopped = row->forked};
+}
+
+struct kw_result kw_feed_lanes(const struct kw_feed *feed, struct kw_tx *tx, struct kw_id after,
+                               struct kw_feed_lane *lanes, size_t max, size_t *ret_count,
+                               struct kw_error *err)
+{
+    struct kw_lane_row rows[LANES_AT_ONCE];
+    size_t count = LANES_AT_ONCE;
+    size_t total = 0;
+
+    while (count == LANES_AT_ONCE && total < max) {
+        size_t most = max - total < LANES_AT_ONCE ? max - total : LANES_AT_ONCE;
+
+        KW_TRY(kw_lane_row_list(tx, after, rows, most, &count, err));
+        for (size_t i = 0; i < count; i++) {
+            lanes[total++] = lane_of(feed, &rows[i]);
+            after = rows[i].id;
+        }
+    }
+    *ret_count = total;
+    return KW_OK;
+}
+
+struct kw_result kw_feed_ack(struct kw_tx *tx, struct kw_id peer, struct kw_id lane, uint64_t seq,
+                             struct kw_error *err)
+{
+    return seq > 0 ? kw_ack_raise(tx, lane, peer, seq < INT64_MAX ? seq : INT64_MAX, err) : KW_OK;
+}

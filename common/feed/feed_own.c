@@ -1,0 +1,129 @@
+/* Our own lanes. Which one is present is in the table alone, so that a transaction that is undone
+ * undoes it, too. */
+#include "common/feed/feed_own.h"
+
+#include "common/base/log.h"
+#include "common/feed/quarantine_table.h"
+#include "common/sync/stamp_limits.h"
+
+#define LANES_AT_ONCE 16
+
+struct kw_lane kw_feed_lane_name(const struct kw_feed *feed, const struct kw_lane_row *row)
+{
+    return (struct kw_lane){.mesh = feed->options.mesh,
+                            .store = row->store,
+                            .incarnation = row->incarnation,
+                            .writer = row->writer};
+}
+
+static struct kw_result begin_lane(const struct kw_feed *feed, struct kw_tx *tx,
+                                   struct kw_id incarnation, struct kw_lane_row *ret_row,
+                                   struct kw_error *err)
+{
+    struct kw_lane_row row = {.store = feed->options.store,
+                              .incarnation = incarnation,
+                              .writer = feed->options.writer,
+                              .role = KW_LANE_ROLE_PRESENT};
+    struct kw_lane lane = kw_feed_lane_name(feed, &row);
+
+    KW_TRY(kw_lane_id(&lane, &row.id, err));
+    KW_TRY(kw_lane_start(&lane, &row.point, err));
+    row.floor = row.point;
+    KW_TRY(kw_lane_row_insert(tx, &row, err));
+    KW_LOG(INFO, "a lane begins", KW_F_HEX("lane", kw_id_bytes(&row.id)),
+           KW_F_HEX("incarnation", kw_id_bytes(&incarnation)), KW_F_U64("writer", row.writer));
+    *ret_row = row;
+    return KW_OK;
+}
+
+static struct kw_result begin_life(const struct kw_feed *feed, struct kw_tx *tx,
+                                   struct kw_lane_row *ret_row, struct kw_error *err)
+{
+    struct kw_id incarnation;
+
+    KW_TRY(kw_id_random(&incarnation, err));
+    return begin_lane(feed, tx, incarnation, ret_row, err);
+}
+
+/* In the life that other writers of the store are in, if they are in one. */
+static struct kw_result begin(const struct kw_feed *feed, struct kw_tx *tx,
+                              struct kw_lane_row *ret_row, struct kw_error *err)
+{
+    struct kw_id incarnation;
+    bool found;
+
+    KW_TRY(kw_lane_row_incarnation(tx, feed->options.store, &incarnation, &found, err));
+    return found ? begin_lane(feed, tx, incarnation, ret_row, err)
+                 : begin_life(feed, tx, ret_row, err);
+}
+
+struct kw_result kw_feed_own_lane(struct kw_feed *feed, struct kw_tx *tx,
+                                  struct kw_lane_row *ret_row, struct kw_error *err)
+{
+    bool found;
+
+    KW_TRY(kw_lane_row_lock_present(tx, feed->options.store, feed->options.writer, ret_row, &found,
+                                    err));
+    if (!found) {
+        KW_TRY(begin(feed, tx, ret_row, err));
+    }
+    if (ret_row->closed > feed->clock.last) {
+        feed->clock.last = ret_row->closed;
+    }
+    return KW_OK;
+}
+
+struct kw_result kw_feed_own_voice(struct kw_feed *feed, struct kw_tx *tx,
+                                   struct kw_lane_row *ret_row, struct kw_error *err)
+{
+    KW_TRY(kw_feed_own_lane(feed, tx, ret_row, err));
+    KW_ENSURE(!ret_row->forked, err, STORE_UNAVAILABLE,
+              "our lane has forked: another store runs under our id");
+    return KW_OK;
+}
+
+/* --- the beginning of a process --- */
+
+/* Behind nothing that is held here, as far as others may move our clock. */
+static struct kw_result set_clock(struct kw_feed *feed, struct kw_tx *tx, uint64_t wall_ms,
+                                  struct kw_error *err)
+{
+    struct kw_lane_row rows[LANES_AT_ONCE];
+    struct kw_id after = KW_ID_NONE;
+    size_t count = LANES_AT_ONCE;
+
+    while (count == LANES_AT_ONCE) {
+        KW_TRY(kw_lane_row_list(tx, after, rows, LANES_AT_ONCE, &count, err));
+        for (size_t i = 0; i < count; i++) {
+            const struct kw_stamp closed = {.hlc = rows[i].closed, .store = rows[i].store};
+
+            (void)kw_stamp_receive(&feed->clock, &closed, wall_ms);
+            after = rows[i].id;
+        }
+    }
+    return KW_OK;
+}
+
+struct kw_result kw_feed_open(struct kw_feed *feed, const struct kw_feed_options *options,
+                              struct kw_tx *tx, uint64_t wall_ms, struct kw_error *err)
+{
+    struct kw_lane_row row;
+
+    *feed = (struct kw_feed){.options = *options, .clock = {.store = options->store}};
+    KW_TRY(kw_quarantine_life(tx, &feed->life, err));
+    KW_TRY(set_clock(feed, tx, wall_ms, err));
+    return kw_feed_own_lane(feed, tx, &row, err);
+}
+
+struct kw_result kw_feed_new_life(struct kw_feed *feed, struct kw_tx *tx, struct kw_error *err)
+{
+    struct kw_lane_row row;
+
+    KW_TRY(kw_lane_row_end_all(tx, feed->options.store, err));
+    return begin_life(feed, tx, &row, err);
+}
+
+struct kw_stamp kw_feed_stamp(struct kw_feed *feed, uint64_t wall_ms)
+{
+    return kw_stamp_next(&feed->clock, wall_ms);
+}

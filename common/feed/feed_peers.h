@@ -1,0 +1,69 @@
+/* The feed, as peers see it: what they are given of every lane, and what is known of how far they
+ * are. */
+#ifndef KW_COMMON_FEED_FEED_PEERS_H
+#define KW_COMMON_FEED_FEED_PEERS_H
+
+#include "common/crypto/sign.h"
+#include "common/feed/feed.h"
+
+/* Our lane's present head, signed: what a heartbeat carries. No later change is older than its
+ * `closed`. Appends KWL1. Write job, so that this is kept after a restart: it leaves once the job is
+ * done. Fails: as kw_lane_head_sign, the store; SYSTEM. */
+struct kw_result kw_feed_seal(struct kw_feed *feed, struct kw_tx *tx, uint64_t wall_ms,
+                              const struct kw_private_key *key, struct kw_buf *out,
+                              struct kw_error *err);
+
+/* The last signed head held of another store's lane, to be passed on: its heartbeat. Appends KWL1.
+ * `*ret_any` false: there is none. Read or write job. */
+struct kw_result kw_feed_head(struct kw_tx *tx, struct kw_id lane, struct kw_buf *out,
+                              bool *ret_any, struct kw_error *err);
+
+enum kw_feed_read {
+    KW_FEED_READ_NOTHING, /* nothing is held after that number */
+    KW_FEED_READ_BATCH,
+    KW_FEED_READ_TRIMMED, /* it was deleted: the peer needs a snapshot */
+};
+
+/* The next batch of any lane after number `after`, as KWN1 appended to `out`: at most
+ * KW_BATCH_CHANGES_MAX changes, about KW_BATCH_LEN_SOFT bytes. Lanes of our store are signed here,
+ * another's is cut at a head its owner signed. Read or write job. Fails: as the store, as
+ * kw_lane_head_sign, MEMORY, INTERNAL (what is stored is damaged). */
+struct kw_result kw_feed_read(const struct kw_feed *feed, struct kw_tx *tx, struct kw_id lane,
+                              uint64_t after, const struct kw_private_key *key, struct kw_buf *out,
+                              enum kw_feed_read *ret_read, struct kw_error *err);
+
+/* The next urgent change of a lane of ours after number `after`, signed, as KWU1 appended to `out`;
+ * `*ret_seq` is its number, 0: there is none. Read or write job. Fails: as kw_urgent_sign, the
+ * store; ARGUMENT_INVALID (no lane of ours). */
+struct kw_result kw_feed_read_urgent(const struct kw_feed *feed, struct kw_tx *tx,
+                                     struct kw_id lane, uint64_t after,
+                                     const struct kw_private_key *key, struct kw_buf *out,
+                                     uint64_t *ret_seq, struct kw_error *err);
+
+/* One lane as it is held here. */
+struct kw_feed_lane {
+    struct kw_lane lane;
+    struct kw_id id;
+    struct kw_lane_point point;
+    struct kw_lane_point floor; /* what was trimmed: changes up to it are not kept */
+    uint64_t closed;
+    bool ours;    /* we write it */
+    bool stopped; /* it has forked */
+};
+
+/* All lanes, by id, after `after` (KW_ID_NONE: from the first); at most `max`. Read or write job. */
+struct kw_result kw_feed_lanes(const struct kw_feed *feed, struct kw_tx *tx, struct kw_id after,
+                               struct kw_feed_lane *lanes, size_t max, size_t *ret_count,
+                               struct kw_error *err);
+
+/* A peer (its store) holds this lane durably up to `seq`; it never falls. Write job. */
+struct kw_result kw_feed_ack(struct kw_tx *tx, struct kw_id peer, struct kw_id lane, uint64_t seq,
+                             struct kw_error *err);
+
+/* Deletes changes that all who are to have them have acknowledged, at most `max`: every member
+ * that is not fenced, but for us and the store whose lane it is. A member in a state that we do not
+ * know counts. Write job. `ret_trimmed`: how many. */
+struct kw_result kw_feed_trim(const struct kw_feed *feed, struct kw_tx *tx, size_t max,
+                              size_t *ret_trimmed, struct kw_error *err);
+
+#endif

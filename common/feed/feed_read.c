@@ -1,0 +1,188 @@
+/* Giving lanes to peers. Another store's lane can only end where its owner signed that it does; we
+ * keep those heads with the changes they end with. */
+#include "common/base/limits.h"
+#include "common/feed/change_table.h"
+#include "common/feed/feed_own.h"
+#include "common/feed/feed_peers.h"
+#include "common/feed/lane_batch.h"
+#include "common/feed/urgent.h"
+
+struct reading {
+    const struct kw_feed *feed;
+    struct kw_tx *tx;
+    const struct kw_private_key *key;
+    struct kw_arena *arena;
+    struct kw_lane_row lane;
+    struct kw_lane_point from;
+    struct kw_change *changes; /* KW_BATCH_CHANGES_MAX */
+    size_t count;              /* walked */
+    size_t cut;                /* of them, those of the batch */
+    size_t len;                /* of the records walked */
+    struct kw_change_row last; /* of the batch */
+};
+
+static bool is_ours(const struct kw_feed *feed, const struct kw_lane_row *lane)
+{
+    return kw_id_equal(lane->store, feed->options.store);
+}
+
+static struct kw_result load_from(struct reading *r, uint64_t after, struct kw_error *err)
+{
+    bool found;
+
+    if (after == r->lane.floor.seq) {
+        r->from = r->lane.floor;
+        return KW_OK;
+    }
+    r->from.seq = after;
+    KW_TRY(kw_change_chain(r->tx, r->lane.id, after, r->from.chain, &found, err));
+    KW_ENSURE(found, err, INTERNAL, "a lane has a hole after its floor");
+    return KW_OK;
+}
+
+/* As long as there is room: what is not cut at a head of its owner yet may go on. */
+static bool has_room(const struct reading *r)
+{
+    return r->count < KW_BATCH_CHANGES_MAX && (r->cut == 0 || r->len < KW_BATCH_LEN_SOFT);
+}
+
+static struct kw_result walk(struct reading *r, struct kw_error *err)
+{
+    struct kw_change_row row;
+    struct kw_stmt *rows;
+    bool any = true;
+
+    KW_TRY(kw_change_walk(r->tx, &r->lane.id, r->from.seq, KW_BATCH_CHANGES_MAX, &rows, err));
+    while (has_room(r)) {
+        KW_TRY(kw_change_next(rows, r->arena, &row, &any, err));
+        if (!any) {
+            break;
+        }
+        KW_ENSURE(row.point.seq == r->from.seq + r->count + 1, err, INTERNAL, "a lane has a hole");
+        r->changes[r->count++] = row.change;
+        r->len += row.change.record.len;
+        if (is_ours(r->feed, &r->lane) || row.head.len > 0) {
+            r->cut = r->count;
+            r->last = row;
+        }
+    }
+    KW_ENSURE(r->cut > 0, err, INTERNAL, "a lane has no head to cut it at");
+    return KW_OK;
+}
+
+/* Its promise: at the end of what there is the one that was given last, before that what is true of
+ * the change itself. */
+static struct kw_result sign(const struct reading *r, struct kw_buf *head, struct kw_error *err)
+{
+    bool at_end = r->last.point.seq == r->lane.point.seq;
+    const struct kw_lane_head unsigned_head = {.lane = kw_feed_lane_name(r->feed, &r->lane),
+                                               .point = r->last.point,
+                                               .closed =
+                                                   at_end ? r->lane.closed : r->last.change.hlc};
+
+    return kw_lane_head_sign(&unsigned_head, r->key, head, err);
+}
+
+static struct kw_result encode(const struct reading *r, struct kw_buf *out, struct kw_error *err)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf head = {0};
+    struct kw_lane_batch batch = {
+        .from = r->from, .head_record = r->last.head, .changes = r->changes, .count = r->cut};
+
+    if (is_ours(r->feed, &r->lane)) {
+        KW_TRY(sign(r, &head, err));
+        batch.head_record = kw_buf_bytes(&head);
+    }
+    return kw_lane_batch_encode(&batch, out, err);
+}
+
+/* What there is after that number: nothing, changes, or a floor above it. */
+static struct kw_result look(struct reading *r, struct kw_id lane, uint64_t after,
+                             enum kw_feed_read *ret_read, struct kw_error *err)
+{
+    bool found;
+
+    *ret_read = KW_FEED_READ_NOTHING;
+    KW_TRY(kw_lane_row_find(r->tx, lane, &r->lane, &found, err));
+    if (found && after < r->lane.floor.seq) {
+        *ret_read = KW_FEED_READ_TRIMMED;
+    } else if (found && after < r->lane.point.seq) {
+        *ret_read = KW_FEED_READ_BATCH;
+    }
+    return KW_OK;
+}
+
+static struct kw_result read_batch(struct reading *r, uint64_t after, struct kw_buf *out,
+                                   struct kw_error *err)
+{
+    r->changes = kw_arena_alloc(r->arena, KW_BATCH_CHANGES_MAX * sizeof(*r->changes));
+    KW_ENSURE(r->changes != NULL, err, MEMORY, "the changes of a batch");
+    KW_TRY(load_from(r, after, err));
+    KW_TRY(walk(r, err));
+    return encode(r, out, err);
+}
+
+struct kw_result kw_feed_read(const struct kw_feed *feed, struct kw_tx *tx, struct kw_id lane,
+                              uint64_t after, const struct kw_private_key *key, struct kw_buf *out,
+                              enum kw_feed_read *ret_read, struct kw_error *err)
+{
+    struct reading r = {.feed = feed, .tx = tx, .key = key};
+    struct kw_result result;
+
+    KW_TRY(look(&r, lane, after, ret_read, err));
+    if (*ret_read != KW_FEED_READ_BATCH) {
+        return KW_OK;
+    }
+    r.arena = kw_arena_new(KW_FEED_CHANGE_MEMORY_MAX);
+    KW_ENSURE(r.arena != NULL, err, MEMORY, "an arena for a batch");
+    result = read_batch(&r, after, out, err);
+    kw_arena_free(r.arena);
+    return result;
+}
+
+/* --- ahead of the lane --- */
+
+static struct kw_result sign_urgent(const struct kw_feed *feed, const struct kw_lane_row *lane,
+                                    const struct kw_change_row *row,
+                                    const struct kw_private_key *key, struct kw_buf *out,
+                                    struct kw_error *err)
+{
+    const struct kw_urgent urgent = {
+        .lane = kw_feed_lane_name(feed, lane), .point = row->point, .change = row->change};
+
+    return kw_urgent_sign(&urgent, key, out, err);
+}
+
+static struct kw_result read_urgent(const struct reading *r, uint64_t after, struct kw_buf *out,
+                                    uint64_t *ret_seq, struct kw_error *err)
+{
+    struct kw_change_row row;
+    bool found;
+
+    *ret_seq = 0;
+    KW_TRY(kw_change_next_urgent(r->tx, r->lane.id, after, r->arena, &row, &found, err));
+    if (!found) {
+        return KW_OK;
+    }
+    KW_TRY(sign_urgent(r->feed, &r->lane, &row, r->key, out, err));
+    *ret_seq = row.point.seq;
+    return KW_OK;
+}
+
+struct kw_result kw_feed_read_urgent(const struct kw_feed *feed, struct kw_tx *tx,
+                                     struct kw_id lane, uint64_t after,
+                                     const struct kw_private_key *key, struct kw_buf *out,
+                                     uint64_t *ret_seq, struct kw_error *err)
+{
+    struct reading r = {.feed = feed, .tx = tx, .key = key};
+    struct kw_result result;
+    bool found;
+
+    KW_TRY(kw_lane_row_find(tx, lane, &r.lane, &found, err));
+    KW_ENSURE(found && is_ours(feed, &r.lane), err, ARGUMENT_INVALID, "no lane of ours");
+    r.arena = kw_arena_new(KW_FEED_CHANGE_MEMORY_MAX);
+    KW_ENSURE(r.arena != NULL, err, MEMORY, "an arena for an urgent change");
+    result = read_urgent(&r, after, out, ret_seq, err);
+    kw_arena_free(r.arena);
+    return result;
+}

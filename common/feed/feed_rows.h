@@ -1,0 +1,22 @@
+/* Changing a row: read, merge, store, project. The same for what is done here and what is heard. */
+#ifndef KW_COMMON_FEED_FEED_ROWS_H
+#define KW_COMMON_FEED_FEED_ROWS_H
+
+#include "common/feed/feed.h"
+
+/* The owner's table with this number, or NULL. */
+const struct kw_feed_table *kw_feed_table_of(const struct kw_feed *feed, uint16_t number);
+
+struct kw_feed_merged {
+    struct kw_record record; /* borrows from the change and the arena */
+    bool changed;            /* it says more than before */
+};
+
+/* Merges `change` into its row. What it overwrote unread, or shows to be wrong, is counted and
+ * logged. Fails: as the store, MEMORY, ENCODING_INVALID (a field with two rules; nothing has been
+ * done), INTERNAL (what is stored is damaged; the table's project is wrong). */
+struct kw_result kw_feed_merge_row(const struct kw_feed_table *table, struct kw_tx *tx,
+                                   const struct kw_record *change, struct kw_arena *arena,
+                                   struct kw_feed_merged *ret_merged, struct kw_error *err);
+
+#endif

@@ -1,0 +1,71 @@
+/* The tables of the feed, for SQLite and PostgreSQL alike. Each one's SQL is in <table>_table.c and
+ * nowhere else. */
+#include "common/feed/feed.h"
+
+const char kw_feed_schema[] =
+    /* Each lane there is a point of. `role`: enum kw_lane_role. Changes up to the floor are not
+     * kept. `head` is the last signed one (KWL1) of another store's lane, at `seq`; `rival` one that
+     * contradicts what is held: the lane has forked. A writer has one present lane. */
+    "CREATE TABLE feed_lanes ("
+    " id BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 16),"
+    " store BLOB NOT NULL CHECK (length(store) = 16),"
+    " incarnation BLOB NOT NULL CHECK (length(incarnation) = 16),"
+    " writer INTEGER NOT NULL,"
+    " role INTEGER NOT NULL CHECK (role IN (1, 2, 3)),"
+    " seq INTEGER NOT NULL CHECK (seq >= 0),"
+    " chain BLOB NOT NULL CHECK (length(chain) = 32),"
+    " floor_seq INTEGER NOT NULL CHECK (floor_seq >= 0 AND floor_seq <= seq),"
+    " floor_chain BLOB NOT NULL CHECK (length(floor_chain) = 32),"
+    " closed INTEGER NOT NULL,"
+    " head BLOB,"
+    " rival BLOB);"
+    "CREATE UNIQUE INDEX feed_lanes_present ON feed_lanes (store, writer) WHERE role = 2;"
+
+    /* What is kept of each lane, floor to point without a hole. `chain` is the one after the change;
+     * `head` the signed head that a batch ended with there. */
+    "CREATE TABLE feed_changes ("
+    " lane BLOB NOT NULL CHECK (length(lane) = 16),"
+    " seq INTEGER NOT NULL CHECK (seq > 0),"
+    " hlc INTEGER NOT NULL,"
+    " urgent INTEGER NOT NULL CHECK (urgent IN (0, 1)),"
+    " record BLOB NOT NULL,"
+    " chain BLOB NOT NULL CHECK (length(chain) = 32),"
+    " head BLOB,"
+    " PRIMARY KEY (lane, seq));"
+    "CREATE INDEX feed_changes_urgent ON feed_changes (lane, seq) WHERE urgent = 1;"
+
+    /* The rows of all replicated tables, as merged records (KWM1). */
+    "CREATE TABLE feed_records ("
+    " kind INTEGER NOT NULL,"
+    " key BLOB NOT NULL,"
+    " record BLOB NOT NULL,"
+    " PRIMARY KEY (kind, key));"
+
+    /* Last-writer-wins values of taken changes whose stamps are too far ahead of our clock. */
+    "CREATE TABLE feed_held ("
+    " lane BLOB NOT NULL CHECK (length(lane) = 16),"
+    " seq INTEGER NOT NULL CHECK (seq > 0),"
+    " chain BLOB NOT NULL CHECK (length(chain) = 32),"
+    " due_ms INTEGER NOT NULL,"
+    " record BLOB NOT NULL,"
+    " PRIMARY KEY (lane, seq, chain));"
+    "CREATE INDEX feed_held_due ON feed_held (due_ms);"
+
+    /* Taken changes that this release can't read; `life`: the number of the one that tried last. */
+    "CREATE TABLE feed_quarantine ("
+    " lane BLOB NOT NULL CHECK (length(lane) = 16),"
+    " seq INTEGER NOT NULL CHECK (seq > 0),"
+    " chain BLOB NOT NULL CHECK (length(chain) = 32),"
+    " record BLOB NOT NULL,"
+    " reason TEXT NOT NULL,"
+    " time_ms INTEGER NOT NULL,"
+    " life INTEGER NOT NULL,"
+    " PRIMARY KEY (lane, seq, chain));"
+    "CREATE INDEX feed_quarantine_life ON feed_quarantine (life, lane, seq);"
+
+    /* How far other stores hold each lane durably. */
+    "CREATE TABLE feed_acks ("
+    " lane BLOB NOT NULL CHECK (length(lane) = 16),"
+    " peer BLOB NOT NULL CHECK (length(peer) = 16),"
+    " seq INTEGER NOT NULL CHECK (seq > 0),"
+    " PRIMARY KEY (lane, peer));";

@@ -1,0 +1,160 @@
+/* Taking in. Each change has an arena of its own: how much a batch needs depends on rows that are
+ * already here, and must not make it fail for good. */
+#include "common/feed/feed_take.h"
+
+#include "common/base/codec.h"
+#include "common/base/limits.h"
+#include "common/base/log.h"
+#include "common/base/metrics.h"
+#include "common/feed/feed_rows.h"
+#include "common/feed/held_table.h"
+#include "common/feed/quarantine_table.h"
+#include "common/sync/lww.h"
+#include "common/sync/record_hold.h"
+#include "common/sync/stamp_limits.h"
+
+#define MAGIC_LEN 4
+
+struct taking {
+    struct kw_feed *feed;
+    struct kw_tx *tx;
+    const struct kw_waiting *change;
+    uint64_t wall_ms;
+    struct kw_arena *arena;
+};
+
+/* --- what can be read --- */
+
+static uint16_t table_number(struct kw_bytes record)
+{
+    struct kw_reader r = KW_READER(record);
+
+    (void)kw_get_raw(&r, MAGIC_LEN);
+    return kw_get_u16(&r);
+}
+
+/* Fails: ENCODING_INVALID. */
+static struct kw_result read_change(const struct taking *t, const struct kw_feed_table **ret_table,
+                                    struct kw_record *ret_record, struct kw_error *err)
+{
+    uint16_t number = table_number(t->change->record);
+    const struct kw_feed_table *table = kw_feed_table_of(t->feed, number);
+
+    KW_ENSURE(table != NULL, err, ENCODING_INVALID, "no table %u is known here", number);
+    KW_TRY(kw_record_decode(table->kind, t->change->record, ret_record, err));
+    if (table->check != NULL) {
+        KW_TRY(table->check(ret_record, err));
+    }
+    *ret_table = table;
+    return KW_OK;
+}
+
+/* --- what waits --- */
+
+/* When the first of these values is to be looked at again. */
+static uint64_t due_ms(const struct kw_record *held)
+{
+    uint64_t due = UINT64_MAX;
+
+    for (size_t i = 0; i < held->count; i++) {
+        struct kw_lww lww;
+
+        if (kw_lww_read(held->fields[i].value, &lww)) {
+            uint64_t ms = kw_stamp_ms(&lww.stamp) - KW_STAMP_AHEAD_MS_MAX;
+
+            due = ms < due ? ms : due;
+        }
+    }
+    return due;
+}
+
+static struct kw_result hold(const struct taking *t, const struct kw_record *held,
+                             struct kw_error *err)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf record = {0};
+    struct kw_waiting waiting = {.lane = t->change->lane, .point = t->change->point};
+
+    KW_TRY(kw_record_encode(held, &record, err));
+    waiting.record = kw_buf_bytes(&record);
+    kw_metric_add(KW_M_FEED_HELD, NULL, 1);
+    return kw_held_insert(t->tx, &waiting, due_ms(held), err);
+}
+
+/* --- what is applied --- */
+
+/* So that an edit made here from now on is later than what it replaces. */
+static void adopt_stamps(const struct taking *t, const struct kw_record *record)
+{
+    for (size_t i = 0; i < record->count; i++) {
+        struct kw_lww lww;
+
+        if (record->fields[i].rule == KW_RULE_LWW && kw_lww_read(record->fields[i].value, &lww)) {
+            (void)kw_stamp_receive(&t->feed->clock, &lww.stamp, t->wall_ms);
+        }
+    }
+}
+
+static struct kw_result apply(const struct taking *t, const struct kw_feed_table *table,
+                              const struct kw_record *record, enum kw_feed_taken *ret_taken,
+                              struct kw_error *err)
+{
+    struct kw_record now;
+    struct kw_record held;
+    struct kw_feed_merged merged;
+    bool waits = kw_record_hold(record, t->wall_ms, &now, &held);
+
+    if (now.count > 0 || !waits) {
+        KW_TRY(kw_feed_merge_row(table, t->tx, &now, t->arena, &merged, err));
+    }
+    if (waits) {
+        KW_TRY(hold(t, &held, err));
+    }
+    adopt_stamps(t, &now);
+    *ret_taken = waits ? KW_FEED_TAKEN_HELD : KW_FEED_TAKEN;
+    return KW_OK;
+}
+
+static struct kw_result quarantine(const struct taking *t, const char *reason, struct kw_error *err)
+{
+    bool is_new;
+
+    KW_TRY(kw_quarantine_put(t->tx, t->change, reason, t->feed->life, t->wall_ms, &is_new, err));
+    if (is_new) {
+        KW_LOG(ERROR, "a change can't be read here and is kept",
+               KW_F_HEX("lane", kw_id_bytes(&t->change->lane)),
+               KW_F_U64("seq", t->change->point.seq), KW_F_STR("why", reason));
+        kw_metric_add(KW_M_FEED_QUARANTINED, NULL, 1);
+    }
+    return KW_OK;
+}
+
+static struct kw_result read_and_apply(const struct taking *t, enum kw_feed_taken *ret_taken,
+                                       struct kw_error *err)
+{
+    const struct kw_feed_table *table;
+    struct kw_record record;
+
+    KW_TRY(read_change(t, &table, &record, err));
+    return apply(t, table, &record, ret_taken, err);
+}
+
+struct kw_result kw_feed_take(struct kw_feed *feed, struct kw_tx *tx,
+                              const struct kw_waiting *change, uint64_t wall_ms,
+                              enum kw_feed_taken *ret_taken, struct kw_error *err)
+{
+    struct kw_arena *arena = kw_arena_new(KW_FEED_CHANGE_MEMORY_MAX);
+    struct taking t = {feed, tx, change, wall_ms, arena};
+    struct kw_error why = {0};
+    struct kw_result taken;
+
+    KW_ENSURE(arena != NULL, err, MEMORY, "an arena for a change");
+    taken = read_and_apply(&t, ret_taken, &why);
+    if (taken.reason == KW_E_ENCODING_INVALID) {
+        *ret_taken = KW_FEED_TAKEN_QUARANTINE;
+        taken = quarantine(&t, why.message, err);
+    } else if (!kw_ok(taken) && err != NULL) {
+        *err = why;
+    }
+    kw_arena_free(arena);
+    return taken;
+}

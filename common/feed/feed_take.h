@@ -1,0 +1,20 @@
+/* Taking in a change of a lane, which is then never lost: it goes into its row, waits for our clock,
+ * or goes into quarantine. */
+#ifndef KW_COMMON_FEED_FEED_TAKE_H
+#define KW_COMMON_FEED_FEED_TAKE_H
+
+#include "common/feed/feed.h"
+#include "common/feed/waiting.h"
+
+enum kw_feed_taken {
+    KW_FEED_TAKEN,      /* applied */
+    KW_FEED_TAKEN_HELD, /* some of it waits */
+    KW_FEED_TAKEN_QUARANTINE,
+};
+
+/* Write job. Fails: as the store, MEMORY, CRYPTO, INTERNAL. */
+struct kw_result kw_feed_take(struct kw_feed *feed, struct kw_tx *tx,
+                              const struct kw_waiting *change, uint64_t wall_ms,
+                              enum kw_feed_taken *ret_taken, struct kw_error *err);
+
+#endif

@@ -1,0 +1,139 @@
+/* Trimming: changes leave the log when everybody who is to have them has them. What waits or is in
+ * quarantine is kept for itself, and goes nowhere by that. */
+#include "common/base/limits.h"
+#include "common/feed/ack_table.h"
+#include "common/feed/change_table.h"
+#include "common/feed/feed_own.h"
+#include "common/feed/feed_peers.h"
+#include "common/feed/record_table.h"
+#include "common/sync/store_record.h"
+
+#define ROWS_AT_ONCE 16
+
+struct trimming {
+    const struct kw_feed *feed;
+    struct kw_tx *tx;
+    struct kw_arena *arena;
+    struct kw_id members[KW_VECTOR_STORES_MAX]; /* not fenced */
+    size_t member_count;
+    bool knows_us; /* else the members are not known here yet */
+    size_t left;
+};
+
+/* --- who is to have them --- */
+
+/* Not as kw_store_record_state: a state of a later release is not known to be the end of a store. */
+static bool is_fenced(const struct kw_record *store)
+{
+    return kw_record_u64(store, KW_STORE_FIELD_STATE) == KW_STORE_FENCED;
+}
+
+static struct kw_result add_member(struct trimming *t, const struct kw_record_row *row,
+                                   struct kw_error *err)
+{
+    struct kw_record store;
+    struct kw_error why;
+    struct kw_id id;
+
+    KW_ENSURE(kw_ok(kw_record_decode(&kw_store_record, row->record, &store, &why)), err, INTERNAL,
+              "a stored row is damaged: %s", why.message);
+    KW_TRY(kw_id_from_bytes(row->key, &id, err));
+    if (is_fenced(&store)) {
+        return KW_OK;
+    }
+    KW_ENSURE(t->member_count < KW_VECTOR_STORES_MAX, err, LIMIT_REACHED, "more than %u stores",
+              KW_VECTOR_STORES_MAX);
+    t->members[t->member_count++] = id;
+    t->knows_us = t->knows_us || kw_id_equal(id, t->feed->options.store);
+    return KW_OK;
+}
+
+static struct kw_result load_members(struct trimming *t, struct kw_error *err)
+{
+    struct kw_record_row rows[ROWS_AT_ONCE];
+    struct kw_bytes after = KW_BYTES_NONE;
+    size_t count = ROWS_AT_ONCE;
+
+    while (count == ROWS_AT_ONCE) {
+        KW_TRY(kw_record_row_list(t->tx, &kw_store_record, after, t->arena, rows, ROWS_AT_ONCE,
+                                  &count, err));
+        for (size_t i = 0; i < count; i++) {
+            KW_TRY(add_member(t, &rows[i], err));
+            after = rows[i].key;
+        }
+    }
+    return KW_OK;
+}
+
+/* How far all of them are. Us, and whose lane it is, nobody asks. */
+static struct kw_result acknowledged(const struct trimming *t, const struct kw_lane_row *lane,
+                                     uint64_t *ret_seq, struct kw_error *err)
+{
+    uint64_t least = lane->point.seq;
+
+    for (size_t i = 0; i < t->member_count && least > 0; i++) {
+        uint64_t seq = least;
+
+        if (!kw_id_equal(t->members[i], t->feed->options.store) &&
+            !kw_id_equal(t->members[i], lane->store)) {
+            KW_TRY(kw_ack_find(t->tx, lane->id, t->members[i], &seq, err));
+        }
+        least = seq < least ? seq : least;
+    }
+    *ret_seq = least;
+    return KW_OK;
+}
+
+/* --- one lane --- */
+
+static struct kw_result trim_lane(struct trimming *t, const struct kw_lane_row *lane,
+                                  struct kw_error *err)
+{
+    struct kw_lane_point floor = {0};
+    uint64_t count;
+    bool found;
+
+    KW_TRY(acknowledged(t, lane, &floor.seq, err));
+    if (floor.seq <= lane->floor.seq || t->left == 0) {
+        return KW_OK;
+    }
+    count = floor.seq - lane->floor.seq < t->left ? floor.seq - lane->floor.seq : t->left;
+    floor.seq = lane->floor.seq + count;
+    KW_TRY(kw_change_chain(t->tx, lane->id, floor.seq, floor.chain, &found, err));
+    KW_ENSURE(found, err, INTERNAL, "a lane has a hole");
+    KW_TRY(kw_lane_row_set_floor(t->tx, lane->id, &floor, err));
+    KW_TRY(kw_change_delete(t->tx, lane->id, floor.seq, err));
+    t->left -= (size_t)count;
+    return KW_OK;
+}
+
+static struct kw_result trim(struct trimming *t, struct kw_error *err)
+{
+    struct kw_lane_row rows[ROWS_AT_ONCE];
+    struct kw_id after = KW_ID_NONE;
+    size_t count = ROWS_AT_ONCE;
+
+    KW_TRY(load_members(t, err));
+    while (t->knows_us && count == ROWS_AT_ONCE) {
+        KW_TRY(kw_lane_row_list(t->tx, after, rows, ROWS_AT_ONCE, &count, err));
+        for (size_t i = 0; i < count; i++) {
+            KW_TRY(trim_lane(t, &rows[i], err));
+            after = rows[i].id;
+        }
+    }
+    return KW_OK;
+}
+
+struct kw_result kw_feed_trim(const struct kw_feed *feed, struct kw_tx *tx, size_t max,
+                              size_t *ret_trimmed, struct kw_error *err)
+{
+    struct kw_arena *arena = kw_arena_new(KW_FEED_CHANGE_MEMORY_MAX);
+    struct trimming t = {.feed = feed, .tx = tx, .arena = arena, .left = max};
+    struct kw_result result;
+
+    KW_ENSURE(arena != NULL, err, MEMORY, "an arena for the members");
+    result = trim(&t, err);
+    kw_arena_free(arena);
+    *ret_trimmed = max - t.left;
+    return result;
+}

@@ -1,0 +1,54 @@
+/* Writing: a local change, numbered and chained in the transaction that makes it. The lane's row
+ * comes last, because who writes it is alone until the commit. */
+#include "common/base/limits.h"
+#include "common/feed/change_table.h"
+#include "common/feed/feed_own.h"
+#include "common/feed/feed_rows.h"
+
+/* What others would refuse is not said: they would keep it in quarantine for good. */
+static struct kw_result encode(const struct kw_feed_table *table, const struct kw_record *intent,
+                               struct kw_buf *out, struct kw_error *err)
+{
+    struct kw_record read;
+
+    KW_TRY(kw_record_encode(intent, out, err));
+    KW_ENSURE(out->len <= KW_CHANGE_LEN_MAX, err, BODY_TOO_LARGE, "a change of %zu bytes",
+              out->len);
+    KW_TRY(kw_record_decode(table->kind, kw_buf_bytes(out), &read, err));
+    return table->check != NULL ? table->check(&read, err) : KW_OK;
+}
+
+static struct kw_result say(struct kw_feed *feed, struct kw_tx *tx, struct kw_bytes record,
+                            bool urgent, uint64_t wall_ms, struct kw_error *err)
+{
+    struct kw_change_row row = {.change = {.urgent = urgent, .record = record}};
+    struct kw_lane_row lane;
+
+    KW_TRY(kw_feed_own_voice(feed, tx, &lane, err));
+    row.change.hlc = kw_stamp_next(&feed->clock, wall_ms).hlc;
+    row.point = lane.point;
+    KW_TRY(kw_lane_advance(&row.point, &row.change, err));
+    KW_TRY(kw_lane_row_move(tx, lane.id, &row.point, row.change.hlc, err));
+    return kw_change_insert(tx, lane.id, &row, err);
+}
+
+struct kw_result kw_feed_write(struct kw_feed *feed, struct kw_tx *tx,
+                               const struct kw_record *intent, bool urgent, uint64_t wall_ms,
+                               struct kw_arena *arena, struct kw_record *ret_merged,
+                               struct kw_error *err)
+{
+    const struct kw_feed_table *table = kw_feed_table_of(feed, intent->table);
+    KW_SCOPED(kw_buf_done) struct kw_buf record = {0};
+    struct kw_feed_merged merged;
+
+    KW_ENSURE(table != NULL, err, ARGUMENT_INVALID, "no table %u is known here", intent->table);
+    KW_TRY(encode(table, intent, &record, err));
+    KW_TRY(kw_feed_merge_row(table, tx, intent, arena, &merged, err));
+    if (merged.changed) {
+        KW_TRY(say(feed, tx, kw_buf_bytes(&record), urgent, wall_ms, err));
+    }
+    if (ret_merged != NULL) {
+        *ret_merged = merged.record;
+    }
+    return KW_OK;
+}

@@ -1,0 +1,326 @@
+/* What is heard from another store: applied, relayed, held, put into quarantine, or refused. Node 0
+ * writes, node 1 hears, node 2 hears of it from node 1 alone. */
+#include "common/base/metrics.h"
+#include "common/feed/lane_head.h"
+#include "common/sync/store_record.h"
+#include "tests/support/feed_fixture.h"
+#include "tests/support/must.h"
+
+#define NODES 3
+
+static struct feed_node nodes[NODES];
+static struct feed_node *const a = &nodes[0];
+static struct feed_node *const b = &nodes[1];
+static struct feed_node *const c = &nodes[2];
+
+static void setup(void)
+{
+    for (unsigned i = 0; i < NODES; i++) {
+        feed_node_init(&nodes[i], i);
+    }
+    feed_introduce(nodes, NODES);
+}
+
+static void teardown(void)
+{
+    for (unsigned i = 0; i < NODES; i++) {
+        feed_verify_lanes(&nodes[i]);
+        feed_node_done(&nodes[i]);
+    }
+}
+
+TestSuite(feed_apply, .init = setup, .fini = teardown, .timeout = 60);
+
+static void write_tags(struct feed_node *node, const char *key, const char *tags)
+{
+    struct kw_record record = note(key);
+
+    note_set(&record, NOTE_TAGS, value_set(tags));
+    feed_write(node, &record, false);
+}
+
+static void write_text(struct feed_node *node, const char *key, const char *text)
+{
+    struct kw_record record = note(key);
+
+    note_set(&record, NOTE_TEXT, note_stamped(node, text));
+    feed_write(node, &record, false);
+}
+
+static void remove_note(struct feed_node *node, const char *key)
+{
+    struct kw_record record = note(key);
+
+    note_set(&record, NOTE_REMOVED, value_first(node->wall_ms, node->id, "gone"));
+    feed_write(node, &record, true);
+}
+
+static void expect_alike(struct feed_node *one, struct feed_node *other)
+{
+    uint8_t records[2][KW_SHA256_LEN];
+    uint8_t notes[2][KW_SHA256_LEN];
+
+    feed_digest(one, records[0], notes[0]);
+    feed_digest(other, records[1], notes[1]);
+    cr_assert(kw_bytes_equal(KW_BYTES_OF(records[0]), KW_BYTES_OF(records[1])));
+    cr_assert(kw_bytes_equal(KW_BYTES_OF(notes[0]), KW_BYTES_OF(notes[1])));
+}
+
+Test(feed_apply, c_gets_what_a_said_from_b_alone)
+{
+    struct kw_id lane = a->lane;
+
+    write_text(a, "n", "one");
+    write_tags(a, "n", "xy");
+    feed_catch_up(b, a, lane);
+    write_tags(a, "n", "z");
+    feed_catch_up(b, a, lane);
+    feed_node_close(a); /* and nobody can sign for it any more */
+    feed_catch_up(c, b, lane);
+    cr_assert_eq(feed_seq(c, lane), 3);
+    expect_alike(b, c);
+    feed_node_open(a);
+    expect_alike(a, c);
+}
+
+Test(feed_apply, a_batch_comes_twice_and_a_gap_is_asked_for)
+{
+    struct kw_bytes first;
+    struct kw_bytes second;
+
+    write_tags(a, "n", "x");
+    first = feed_batch(a, a->lane, 0);
+    write_tags(a, "n", "y");
+    second = feed_batch(a, a->lane, 1);
+    cr_assert_eq(feed_apply(b, second), KW_LANE_GAP);
+    cr_assert_eq(feed_seq(b, a->lane), 0);
+    cr_assert_eq(feed_apply(b, first), KW_LANE_NEWS);
+    cr_assert_eq(feed_apply(b, first), KW_LANE_KNOWN);
+    cr_assert_eq(feed_apply(b, feed_batch(a, a->lane, 0)), KW_LANE_NEWS);
+    cr_assert_eq(feed_apply(b, second), KW_LANE_KNOWN);
+    cr_assert_eq(feed_seq(b, a->lane), 2);
+    expect_alike(a, b);
+}
+
+Test(feed_apply, a_heartbeat_moves_the_promise_and_is_passed_on)
+{
+    uint64_t closed;
+
+    write_tags(a, "n", "x");
+    feed_catch_up(b, a, a->lane);
+    closed = feed_lane(b, a->lane).closed;
+    a->wall_ms += 100;
+    cr_assert_eq(feed_apply(b, feed_sealed(a)), KW_LANE_KNOWN);
+    cr_assert_gt(feed_lane(b, a->lane).closed, closed);
+    cr_assert_eq(feed_lane(b, a->lane).closed, feed_lane(a, a->lane).closed);
+    cr_assert_eq(feed_number(b, "SELECT count(*) FROM feed_lanes WHERE head IS NOT NULL"), 1);
+}
+
+Test(feed_apply, a_stranger_is_not_heard_and_leaves_nothing)
+{
+    feed_new_life(a); /* b was not told of it */
+    write_tags(a, "n", "x");
+    cr_assert_eq(feed_apply(b, feed_batch(a, a->lane, 0)), KW_LANE_STRANGER);
+    cr_assert_eq(feed_number(b, "SELECT count(*) FROM feed_lanes"), 1);
+    cr_assert_eq(feed_number(b, "SELECT count(*) FROM notes"), 0);
+    cr_assert_eq(kw_metric_value(KW_M_FEED_VERDICTS, "stranger"), 1);
+}
+
+/* --- forks --- */
+
+/* Node `from` forgets change `seq` and everything after it, as an old copy of its database has. */
+static void forget(struct feed_node *from, uint64_t seq)
+{
+    char sql[2][200];
+
+    (void)snprintf(sql[0], sizeof(sql[0]),
+                   "UPDATE feed_lanes SET seq = %llu, chain = coalesce((SELECT chain FROM"
+                   " feed_changes c WHERE c.lane = id AND c.seq = %llu), floor_chain)"
+                   " WHERE role = 2 RETURNING 1",
+                   (unsigned long long)seq - 1, (unsigned long long)seq - 1);
+    (void)snprintf(sql[1], sizeof(sql[1]), "DELETE FROM feed_changes WHERE seq >= %llu RETURNING 1",
+                   (unsigned long long)seq);
+    cr_assert_eq(feed_number(from, sql[0]), 1);
+    (void)feed_number(from, sql[1]);
+    feed_node_close(from); /* statements are cached by the address of their text */
+    feed_node_open(from);
+}
+
+Test(feed_apply, a_fork_stops_its_lane_and_keeps_both_heads)
+{
+    write_tags(a, "n", "x");
+    write_tags(a, "n", "y");
+    feed_catch_up(b, a, a->lane);
+    forget(a, 2);
+    write_tags(a, "m", "z");
+    cr_assert_eq(feed_apply(b, feed_batch(a, a->lane, 0)), KW_LANE_FORK);
+    cr_assert(feed_lane(b, a->lane).stopped);
+    cr_assert_eq(feed_number(b, "SELECT count(*) FROM feed_lanes WHERE head <> rival"), 1);
+    write_tags(a, "m", "y");
+    cr_assert_eq(feed_apply(b, feed_batch(a, a->lane, 0)), KW_LANE_STOPPED);
+    cr_assert_eq(feed_seq(b, a->lane), 2);
+    cr_assert_eq(feed_number(b, "SELECT count(*) FROM notes"), 1);
+}
+
+Test(feed_apply, a_fork_of_our_own_lane_silences_us)
+{
+    struct kw_record more = note("more");
+    struct kw_bytes mine;
+
+    write_tags(a, "n", "x");
+    mine = feed_batch(a, a->lane, 0);
+    forget(a, 1);
+    write_tags(a, "m", "y");
+    cr_assert_eq(feed_apply(a, mine), KW_LANE_FORK);
+    note_set(&more, NOTE_TAGS, value_set("x"));
+    cr_assert_eq(feed_try_write(a, &more, false, NULL).reason, KW_E_STORE_UNAVAILABLE);
+    feed_new_life(a);
+    feed_write(a, &more, false);
+}
+
+Test(feed_apply, who_lost_its_tail_takes_it_back_and_begins_anew)
+{
+    struct kw_id lane = a->lane;
+    struct kw_record more = note("more");
+
+    write_tags(a, "n", "x");
+    write_tags(a, "m", "y");
+    feed_catch_up(b, a, lane);
+    forget(a, 2);
+    feed_catch_up(a, b, lane);
+    cr_assert_eq(feed_seq(a, lane), 2);
+    note_set(&more, NOTE_TAGS, value_set("x"));
+    feed_write(a, &more, false);
+    cr_assert_eq(feed_seq(a, lane), 2);
+    cr_assert_eq(
+        feed_number(a, "SELECT count(DISTINCT incarnation) FROM feed_lanes WHERE role > 1"), 2);
+}
+
+/* --- what waits --- */
+
+Test(feed_apply, an_unknown_table_waits_in_quarantine_until_it_is_known)
+{
+    struct kw_record later = {.table = later_kind.table, .key = kw_bytes_str("new")};
+
+    feed_node_close(a);
+    a->table_count = feed_tables_new;
+    feed_node_open(a);
+    note_set(&later, NOTE_TAGS, value_set("x"));
+    feed_write(a, &later, false);
+    write_tags(a, "n", "x");
+    feed_catch_up(b, a, a->lane);
+    cr_assert_eq(feed_seq(b, a->lane), 2);
+    cr_assert(feed_number(b, "SELECT count(*) FROM notes") == 1, "the lane goes on");
+    cr_assert_eq(feed_number(b, "SELECT count(*) FROM feed_quarantine"), 1);
+    cr_assert_eq(kw_metric_value(KW_M_FEED_QUARANTINED, NULL), 1);
+    cr_assert_eq(feed_release(b), 0);
+    feed_catch_up(c, b, a->lane); /* which relays what it can't read */
+    feed_node_close(b);
+    b->table_count = feed_tables_new;
+    feed_node_open(b);
+    cr_assert_eq(feed_release(b), 1);
+    cr_assert_eq(feed_number(b, "SELECT count(*) FROM feed_quarantine"), 0);
+    expect_alike(a, b);
+    cr_assert_eq(feed_number(c, "SELECT count(*) FROM feed_quarantine"), 1);
+}
+
+Test(feed_apply, what_stays_unreadable_is_tried_once_a_life)
+{
+    struct kw_record later = {.table = later_kind.table, .key = kw_bytes_str("new")};
+
+    feed_node_close(a);
+    a->table_count = feed_tables_new;
+    feed_node_open(a);
+    note_set(&later, NOTE_TAGS, value_set("x"));
+    feed_write(a, &later, false);
+    feed_catch_up(b, a, a->lane);
+    feed_node_close(b);
+    feed_node_open(b);
+    cr_assert_eq(feed_number(b, "SELECT count(*) FROM feed_quarantine WHERE life = 1"), 1);
+    cr_assert_eq(feed_release(b), 0);
+    cr_assert_eq(feed_number(b, "SELECT count(*) FROM feed_quarantine WHERE life = 2"), 1);
+    cr_assert_eq(feed_release(b), 0);
+}
+
+Test(feed_apply, a_text_that_the_table_cant_take_waits_too)
+{
+    struct kw_record bad = note("n");
+    struct feed_node *liar = a;
+    static struct feed_table_copy {
+        struct kw_feed_table tables[2];
+    } lax;
+
+    lax.tables[0] = feed_tables[0];
+    lax.tables[1] = (struct kw_feed_table){.kind = &note_kind};
+    feed_node_close(liar);
+    liar->tables = lax.tables;
+    feed_node_open(liar);
+    note_set(&bad, NOTE_TEXT, note_stamped(liar, "bad"));
+    feed_write(liar, &bad, false);
+    feed_catch_up(b, liar, liar->lane);
+    cr_assert_eq(feed_number(b, "SELECT count(*) FROM feed_quarantine"), 1);
+    cr_assert_eq(feed_number(b, "SELECT count(*) FROM notes"), 0);
+}
+
+Test(feed_apply, a_clock_ahead_is_held_and_not_adopted_and_what_disables_is_not_held)
+{
+    struct kw_record change = note("n");
+    uint64_t before = b->feed.clock.last;
+
+    a->wall_ms += 600000;
+    note_set(&change, NOTE_TEXT, note_stamped(a, "from the future"));
+    note_set(&change, NOTE_REMOVED, value_first(1, a->id, "gone"));
+    feed_write(a, &change, true);
+    feed_catch_up(b, a, a->lane);
+    cr_assert(kw_bytes_equal(feed_note(b, "n"), KW_BYTES_NONE));
+    cr_assert_eq(feed_number(b, "SELECT removed FROM notes"), 1);
+    cr_assert_eq(b->feed.clock.last, before);
+    cr_assert_eq(feed_release(b), 0);
+    cr_assert_eq(feed_number(b, "SELECT count(*) FROM feed_held"), 1);
+    b->wall_ms += 600000 - KW_STAMP_AHEAD_MS_MAX;
+    cr_assert_eq(feed_release(b), 1);
+    cr_assert(kw_bytes_equal(feed_note(b, "n"), kw_bytes_str("from the future")));
+    cr_assert_eq(feed_number(b, "SELECT count(*) FROM feed_held"), 0);
+    expect_alike(a, b);
+}
+
+Test(feed_apply, an_edit_is_later_than_what_it_replaces_though_our_clock_is_behind)
+{
+    a->wall_ms += KW_STAMP_AHEAD_MS_MAX;
+    write_text(a, "n", "theirs");
+    feed_catch_up(b, a, a->lane);
+    feed_node_close(b);
+    feed_node_open(b); /* what it learned is not only in memory */
+    write_text(b, "n", "ours");
+    cr_assert(kw_bytes_equal(feed_note(b, "n"), kw_bytes_str("ours")));
+}
+
+/* --- ahead of the lane --- */
+
+Test(feed_apply, an_urgent_change_is_in_force_before_its_lane_and_counts_once)
+{
+    struct kw_bytes urgent;
+
+    write_tags(a, "n", "x");
+    remove_note(a, "n");
+    urgent = feed_urgent(a, 0);
+    cr_assert_eq(feed_apply_urgent(b, urgent), KW_LANE_NEWS);
+    cr_assert_eq(feed_number(b, "SELECT removed FROM notes"), 1);
+    cr_assert_eq(feed_seq(b, a->lane), 0);
+    feed_catch_up(b, a, a->lane);
+    cr_assert_eq(feed_apply_urgent(b, urgent), KW_LANE_KNOWN);
+    cr_assert_eq(feed_urgent(a, 2).len, 0);
+    expect_alike(a, b);
+}
+
+/* --- conflicts --- */
+
+Test(feed_apply, an_edit_overwritten_unread_is_counted_once)
+{
+    write_text(a, "n", "theirs");
+    write_text(b, "n", "ours");
+    feed_catch_up(b, a, a->lane);
+    cr_assert_eq(kw_metric_value(KW_M_FEED_CONFLICTS, "lww"), 1);
+    cr_assert_eq(feed_apply(b, feed_batch(a, a->lane, 0)), KW_LANE_KNOWN);
+    cr_assert_eq(kw_metric_value(KW_M_FEED_CONFLICTS, "lww"), 1);
+}

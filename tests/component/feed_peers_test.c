@@ -1,0 +1,248 @@
+/* What peers are given, and how long it is kept for them. Three members; node 0 writes. */
+#include "common/base/codec.h"
+#include "common/base/limits.h"
+#include "common/sync/store_record.h"
+#include "tests/support/feed_fixture.h"
+#include "tests/support/lane_fixture.h"
+#include "tests/support/must.h"
+
+#include <stdio.h>
+
+#define NODES 3
+
+static struct feed_node nodes[NODES];
+static struct feed_node *const a = &nodes[0];
+static struct feed_node *const b = &nodes[1];
+static struct feed_node *const c = &nodes[2];
+
+static void setup(void)
+{
+    for (unsigned i = 0; i < NODES; i++) {
+        feed_node_init(&nodes[i], i);
+    }
+    feed_introduce(nodes, NODES);
+}
+
+static void teardown(void)
+{
+    for (unsigned i = 0; i < NODES; i++) {
+        feed_verify_lanes(&nodes[i]);
+        feed_node_done(&nodes[i]);
+    }
+}
+
+TestSuite(feed_peers, .init = setup, .fini = teardown, .timeout = 60);
+
+static void write_notes(struct feed_node *node, size_t count)
+{
+    static unsigned number;
+
+    for (size_t i = 0; i < count; i++) {
+        char key[16];
+        struct kw_record record;
+
+        (void)snprintf(key, sizeof(key), "n%u", number++);
+        record = note(key);
+        note_set(&record, NOTE_TAGS, value_set("x"));
+        feed_write(node, &record, false);
+    }
+}
+
+static size_t changes_of(struct kw_bytes batch)
+{
+    struct kw_lane_batch read;
+
+    MUST(kw_lane_batch_decode(batch, values_arena(), &read, err));
+    return read.count;
+}
+
+/* --- reading --- */
+
+struct filling {
+    size_t count;
+    size_t len; /* of each record */
+};
+
+static struct kw_result run_fill(struct feed_job *job, struct kw_tx *tx, struct kw_error *err)
+{
+    const struct filling *filling = job->in;
+    struct kw_arena *arena = kw_arena_new(64U << 20);
+    uint8_t *text = kw_arena_alloc(arena, filling->len);
+    struct kw_result result = KW_OK;
+
+    for (size_t i = 0; i < filling->count && kw_ok(result); i++) {
+        uint8_t key[2] = {(uint8_t)(i >> 8), (uint8_t)i};
+        struct kw_record record = {.table = note_kind.table, .key = KW_BYTES_OF(key), .count = 1};
+
+        record.fields[0] = (struct kw_record_field){
+            .number = 9, .rule = KW_RULE_ONCE, .value = KW_BYTES(text, filling->len)};
+        result = kw_feed_write(&job->node->feed, tx, &record, false, job->node->wall_ms, arena,
+                               NULL, err);
+    }
+    kw_arena_free(arena);
+    return result;
+}
+
+static void fill(struct feed_node *node, size_t count, size_t len)
+{
+    const struct filling filling = {count, len};
+
+    MUST(feed_do(node, run_fill, &filling, NULL, err));
+}
+
+Test(feed_peers, a_batch_is_bounded_by_number_and_by_length)
+{
+    fill(a, KW_BATCH_CHANGES_MAX + 7, 1);
+    cr_assert_eq(changes_of(feed_batch(a, a->lane, 0)), KW_BATCH_CHANGES_MAX);
+    cr_assert_eq(changes_of(feed_batch(a, a->lane, KW_BATCH_CHANGES_MAX)), 7);
+    cr_assert_eq(feed_read_kind(a, a->lane, KW_BATCH_CHANGES_MAX + 7), KW_FEED_READ_NOTHING);
+    fill(b, 5, KW_BATCH_LEN_SOFT / 2);
+    cr_assert_eq(changes_of(feed_batch(b, b->lane, 0)), 2);
+}
+
+Test(feed_peers, the_longest_value_travels)
+{
+    fill(a, 1, KW_RECORD_VALUE_LEN_MAX);
+    feed_catch_up(b, a, a->lane);
+    cr_assert_eq(feed_seq(b, a->lane), 1);
+}
+
+Test(feed_peers, a_relay_cuts_where_the_owner_signed)
+{
+    write_notes(a, 3);
+    feed_catch_up(b, a, a->lane);
+    write_notes(a, 4);
+    feed_catch_up(b, a, a->lane);
+    cr_assert_eq(changes_of(feed_batch(b, a->lane, 0)), 7);
+    cr_assert_eq(changes_of(feed_batch(b, a->lane, 1)), 6);
+    cr_assert_eq(changes_of(feed_batch(b, a->lane, 5)), 2);
+    cr_assert_eq(feed_apply(c, feed_batch(b, a->lane, 0)), KW_LANE_NEWS);
+    fill(a, KW_BATCH_CHANGES_MAX, 1);
+    feed_catch_up(b, a, a->lane);
+    cr_assert_eq(changes_of(feed_batch(b, a->lane, 0)), 7,
+                 "what more there is has no head in reach");
+}
+
+static struct kw_result run_head(struct feed_job *job, struct kw_tx *tx, struct kw_error *err)
+{
+    bool any;
+
+    return kw_feed_head(tx, *(const struct kw_id *)job->in, job->out, &any, err);
+}
+
+Test(feed_peers, a_relay_passes_on_the_last_heartbeat)
+{
+    struct kw_buf record = {0};
+    struct kw_lane_head head;
+
+    write_notes(a, 1);
+    feed_catch_up(b, a, a->lane);
+    a->wall_ms += 100;
+    cr_assert_eq(feed_apply(b, feed_sealed(a)), KW_LANE_KNOWN);
+    MUST(feed_do(b, run_head, &a->lane, &record, err));
+    MUST(kw_lane_head_decode(kw_buf_bytes(&record), &head, err));
+    MUST(kw_lane_head_verify(&head, err));
+    cr_assert_eq(head.closed, feed_lane(a, a->lane).closed);
+    kw_buf_done(&record);
+}
+
+/* --- trimming --- */
+
+Test(feed_peers, changes_are_kept_until_every_member_has_them)
+{
+    write_notes(a, 5);
+    cr_assert_eq(feed_trim(a, 100), 0);
+    feed_ack(a, b, a->lane, 4);
+    cr_assert_eq(feed_trim(a, 100), 0);
+    feed_ack(a, c, a->lane, 3);
+    cr_assert_eq(feed_trim(a, 2), 2);
+    cr_assert_eq(feed_trim(a, 100), 1);
+    cr_assert_eq(feed_lane(a, a->lane).floor.seq, 3);
+    cr_assert_eq(feed_number(a, "SELECT count(*) FROM feed_changes"), 2);
+    feed_ack(a, b, a->lane, 1); /* an old one, late */
+    feed_ack(a, c, a->lane, 5);
+    cr_assert_eq(feed_trim(a, 100), 1);
+    feed_ack(a, b, a->lane, UINT64_MAX);
+    cr_assert_eq(feed_trim(a, 100), 1);
+    write_notes(a, 1);
+    cr_assert_eq(feed_seq(a, a->lane), 6);
+}
+
+Test(feed_peers, who_is_behind_what_was_trimmed_is_told)
+{
+    write_notes(a, 5);
+    feed_ack(a, b, a->lane, 3);
+    feed_ack(a, c, a->lane, 3);
+    (void)feed_trim(a, 100);
+    cr_assert_eq(feed_read_kind(a, a->lane, 2), KW_FEED_READ_TRIMMED);
+    cr_assert_eq(changes_of(feed_batch(a, a->lane, 3)), 2);
+    cr_assert_eq(changes_of(feed_batch(a, a->lane, 4)), 1);
+}
+
+Test(feed_peers, a_trimmed_lane_still_knows_duplicates_and_goes_on)
+{
+    struct kw_bytes old;
+
+    write_notes(a, 2);
+    old = feed_batch(a, a->lane, 0);
+    feed_catch_up(b, a, a->lane);
+    feed_ack(b, c, a->lane, 2);
+    cr_assert_eq(feed_trim(b, 100), 2, "its owner is not asked");
+    cr_assert_eq(feed_apply(b, old), KW_LANE_KNOWN);
+    write_notes(a, 1);
+    cr_assert_eq(feed_apply(b, feed_batch(a, a->lane, 1)), KW_LANE_NEWS);
+    cr_assert_eq(feed_seq(b, a->lane), 3);
+}
+
+static void put_state(struct feed_node *to, const struct feed_node *of, uint64_t state)
+{
+    struct kw_record row = feed_store_row(of);
+
+    MUST(kw_record_set(&row, &kw_store_record, KW_STORE_FIELD_STATE, value_u64(state), err));
+    feed_put_row(to, &kw_store_record, &row);
+}
+
+Test(feed_peers, nobody_waits_for_a_fenced_member_but_for_one_in_an_unknown_state)
+{
+    write_notes(a, 2);
+    feed_ack(a, b, a->lane, 2);
+    put_state(a, c, KW_STORE_FENCED + 1);
+    cr_assert_eq(feed_trim(a, 100), 0);
+    put_state(a, c, KW_STORE_JOINING);
+    cr_assert_eq(feed_trim(a, 100), 0);
+    put_state(a, c, KW_STORE_FENCED);
+    cr_assert_eq(feed_trim(a, 100), 2);
+}
+
+Test(feed_peers, nothing_is_trimmed_before_the_members_are_known)
+{
+    struct feed_node alone;
+
+    feed_node_init(&alone, 3);
+    write_notes(&alone, 2);
+    cr_assert_eq(feed_trim(&alone, 100), 0);
+    feed_introduce(&alone, 1);
+    cr_assert_eq(feed_trim(&alone, 100), 2, "it is the only one");
+    feed_node_done(&alone);
+}
+
+Test(feed_peers, a_fenced_store_is_honoured_as_far_as_its_fence_says)
+{
+    struct kw_record fenced = feed_store_row(a);
+    struct kw_buf fence = {0};
+    struct kw_writer w = KW_WRITER(&fence);
+    struct kw_bytes first;
+
+    write_notes(a, 1);
+    first = feed_batch(a, a->lane, 0);
+    write_notes(a, 1);
+    kw_put_raw(&w, kw_id_bytes(&a->lane));
+    kw_put_u64(&w, 1);
+    MUST(kw_record_set(&fenced, &kw_store_record, KW_STORE_FIELD_STATE, value_u64(KW_STORE_FENCED),
+                       err));
+    MUST(kw_record_set(&fenced, &kw_store_record, KW_STORE_FIELD_FENCE, value_keep(&fence), err));
+    feed_put_row(b, &kw_store_record, &fenced);
+    cr_assert_eq(feed_apply(b, feed_batch(a, a->lane, 0)), KW_LANE_FENCED);
+    cr_assert_eq(feed_apply(b, first), KW_LANE_NEWS);
+    cr_assert_eq(feed_seq(b, a->lane), 1);
+}

@@ -1,0 +1,243 @@
+/* What is written here: rows, numbers, and what a transaction that is undone leaves behind. */
+#include "tests/support/feed_fixture.h"
+#include "tests/support/must.h"
+
+static struct feed_node node;
+
+static void setup(void)
+{
+    feed_node_init(&node, 0);
+}
+
+static void teardown(void)
+{
+    feed_verify_lanes(&node);
+    feed_node_done(&node);
+}
+
+TestSuite(feed_write, .init = setup, .fini = teardown, .timeout = 60);
+
+static struct kw_record tagged(const char *key, const char *tags)
+{
+    struct kw_record record = note(key);
+
+    note_set(&record, NOTE_TAGS, value_set(tags));
+    return record;
+}
+
+static void write_tags(const char *key, const char *tags)
+{
+    const struct kw_record record = tagged(key, tags);
+
+    feed_write(&node, &record, false);
+}
+
+static struct kw_result run_find(struct feed_job *job, struct kw_tx *tx, struct kw_error *err)
+{
+    bool found;
+
+    KW_TRY(
+        kw_feed_find(tx, &note_kind, kw_bytes_str(job->in), values_arena(), job->out, &found, err));
+    KW_ENSURE(found, err, NOT_FOUND, "no such note");
+    return KW_OK;
+}
+
+static struct kw_record found(const char *key)
+{
+    struct kw_record record = {0};
+
+    MUST(feed_do(&node, run_find, key, &record, err));
+    return record;
+}
+
+Test(feed_write, an_intent_is_merged_projected_numbered_and_logged)
+{
+    struct kw_record text = note("n");
+    struct kw_record merged;
+
+    write_tags("n", "xz");
+    note_set(&text, NOTE_TEXT, note_stamped(&node, "hello"));
+    feed_write(&node, &text, false);
+    write_tags("n", "y");
+    merged = found("n");
+    cr_assert(kw_bytes_equal(kw_record_value(&merged, NOTE_TAGS), value_set("xyz")));
+    cr_assert(kw_bytes_equal(feed_note(&node, "n"), kw_bytes_str("hello")));
+    cr_assert_eq(feed_number(&node, "SELECT length(tags) FROM notes"), 6);
+    cr_assert_eq(feed_seq(&node, node.lane), 3);
+    cr_assert_eq(feed_number(&node, "SELECT count(*) FROM feed_changes"), 3);
+}
+
+Test(feed_write, what_says_nothing_new_takes_no_number)
+{
+    write_tags("n", "xy");
+    write_tags("n", "y");
+    cr_assert_eq(feed_seq(&node, node.lane), 1);
+    cr_assert_eq(feed_number(&node, "SELECT count(*) FROM feed_changes"), 1);
+}
+
+static struct kw_result run_two_and_fail(struct feed_job *job, struct kw_tx *tx,
+                                         struct kw_error *err)
+{
+    const struct kw_record *records = job->in;
+
+    for (int i = 0; i < 2; i++) {
+        KW_TRY(kw_feed_write(&job->node->feed, tx, &records[i], false, job->node->wall_ms,
+                             values_arena(), NULL, err));
+    }
+    KW_FAIL(err, STATE_CONFLICT, "as the test wants it");
+}
+
+Test(feed_write, a_transaction_that_is_undone_leaves_no_hole)
+{
+    const struct kw_record records[2] = {tagged("a", "x"), tagged("b", "x")};
+
+    write_tags("n", "x");
+    cr_assert_eq(feed_do(&node, run_two_and_fail, records, NULL, NULL).reason, KW_E_STATE_CONFLICT);
+    cr_assert_eq(feed_seq(&node, node.lane), 1);
+    cr_assert_eq(feed_number(&node, "SELECT count(*) FROM notes"), 1);
+    write_tags("a", "x");
+    cr_assert_eq(feed_seq(&node, node.lane), 2);
+}
+
+Test(feed_write, a_restart_continues_the_lane_and_a_new_life_begins_another)
+{
+    struct kw_id lane = node.lane;
+
+    write_tags("n", "x");
+    feed_node_close(&node);
+    feed_node_open(&node);
+    cr_assert(kw_id_equal(node.lane, lane));
+    write_tags("n", "y");
+    cr_assert_eq(feed_seq(&node, lane), 2);
+    feed_new_life(&node);
+    cr_assert_not(kw_id_equal(node.lane, lane));
+    write_tags("n", "z");
+    cr_assert_eq(feed_seq(&node, lane), 2);
+    cr_assert_eq(feed_seq(&node, node.lane), 1);
+}
+
+static struct kw_result run_new_life_and_fail(struct feed_job *job, struct kw_tx *tx,
+                                              struct kw_error *err)
+{
+    KW_TRY(kw_feed_new_life(&job->node->feed, tx, err));
+    KW_FAIL(err, STATE_CONFLICT, "as the test wants it");
+}
+
+Test(feed_write, a_new_life_that_is_undone_never_was)
+{
+    write_tags("n", "x");
+    cr_assert_eq(feed_do(&node, run_new_life_and_fail, NULL, NULL, NULL).reason,
+                 KW_E_STATE_CONFLICT);
+    write_tags("n", "y");
+    cr_assert_eq(feed_seq(&node, node.lane), 2);
+}
+
+static struct kw_result run_open_second(struct feed_job *job, struct kw_tx *tx,
+                                        struct kw_error *err)
+{
+    struct kw_feed *second = job->out;
+    struct kw_feed_options options = job->node->feed.options;
+    struct kw_record record = tagged("second", "x");
+
+    options.writer = 1;
+    if (second->options.table_count == 0) {
+        KW_TRY(kw_feed_open(second, &options, tx, job->node->wall_ms, err));
+    }
+    return kw_feed_write(second, tx, &record, false, job->node->wall_ms, values_arena(), NULL, err);
+}
+
+Test(feed_write, writers_of_one_database_have_lanes_of_one_life)
+{
+    struct kw_feed second = {0};
+
+    write_tags("n", "x");
+    MUST(feed_do(&node, run_open_second, NULL, &second, err));
+    cr_assert_eq(feed_number(&node, "SELECT count(*) FROM feed_lanes WHERE seq = 1"), 2);
+    cr_assert_eq(feed_number(&node, "SELECT count(DISTINCT incarnation) FROM feed_lanes"), 1);
+    feed_new_life(&node);
+    cr_assert_eq(feed_number(&node, "SELECT count(*) FROM feed_lanes WHERE role = 2"), 1);
+    (void)feed_number(&node, "DELETE FROM feed_records WHERE kind = 900 RETURNING 1");
+    MUST(feed_do(&node, run_open_second, NULL, &second, err));
+    cr_assert_eq(feed_number(&node, "SELECT count(*) FROM feed_lanes WHERE role = 2"), 2);
+    cr_assert_eq(feed_number(&node, "SELECT count(DISTINCT incarnation) FROM feed_lanes"), 2);
+}
+
+Test(feed_write, what_others_would_refuse_is_not_said)
+{
+    struct kw_record later = {.table = later_kind.table, .key = kw_bytes_str("n")};
+    struct kw_record bad = note("n");
+    struct kw_record keyless = {.table = note_kind.table};
+    struct kw_record large = note("n");
+
+    note_set(&bad, NOTE_TEXT, note_stamped(&node, "bad"));
+    note_set(&large, NOTE_TAGS, value_set("x"));
+    large.fields[large.count++] = (struct kw_record_field){
+        .number = 9,
+        .rule = KW_RULE_ONCE,
+        .value = KW_BYTES(calloc(1, KW_CHANGE_LEN_MAX), KW_CHANGE_LEN_MAX)};
+    cr_expect_eq(feed_try_write(&node, &later, false, NULL).reason, KW_E_ARGUMENT_INVALID);
+    cr_expect_eq(feed_try_write(&node, &bad, false, NULL).reason, KW_E_ENCODING_INVALID);
+    cr_expect_eq(feed_try_write(&node, &keyless, false, NULL).reason, KW_E_ENCODING_INVALID);
+    cr_expect_eq(feed_try_write(&node, &large, false, NULL).reason, KW_E_BODY_TOO_LARGE);
+    cr_expect_eq(feed_seq(&node, node.lane), 0);
+    free((void *)large.fields[1].value.data);
+}
+
+Test(feed_write, a_promise_is_kept_across_a_restart_and_a_clock_that_is_set_back)
+{
+    uint64_t closed;
+
+    (void)feed_sealed(&node);
+    closed = feed_lane(&node, node.lane).closed;
+    feed_node_close(&node);
+    node.wall_ms -= 3600000;
+    feed_node_open(&node);
+    write_tags("n", "x");
+    cr_assert_gt((uint64_t)feed_number(&node, "SELECT hlc FROM feed_changes"), closed);
+}
+
+/* What another writer of the database would do between our reading and our storing. */
+static struct kw_result run_stumble(struct feed_job *job, struct kw_tx *tx, struct kw_error *err)
+{
+    static const char *const statements[] = {
+        "CREATE TABLE stumbles (n INTEGER)",
+        "INSERT INTO stumbles VALUES (0)",
+        "CREATE TRIGGER stumble BEFORE UPDATE ON feed_records"
+        " WHEN (SELECT n FROM stumbles) > 0 BEGIN"
+        " UPDATE stumbles SET n = n - 1; SELECT RAISE(IGNORE); END",
+    };
+    struct kw_stmt *stmt;
+
+    (void)job;
+    for (size_t i = 0; i < sizeof(statements) / sizeof(statements[0]); i++) {
+        KW_TRY(kw_sql(tx, statements[i], &stmt, err));
+        KW_TRY(kw_exec(stmt, NULL, err));
+    }
+    return KW_OK;
+}
+
+Test(feed_write, a_row_that_changed_meanwhile_is_merged_again)
+{
+    const struct kw_record more = tagged("n", "z");
+
+    write_tags("n", "x");
+    MUST(feed_do(&node, run_stumble, NULL, NULL, err));
+    (void)feed_number(&node, "UPDATE stumbles SET n = 3 RETURNING n");
+    write_tags("n", "y");
+    cr_assert_eq(feed_number(&node, "SELECT n FROM stumbles"), 0);
+    cr_assert_eq(feed_number(&node, "SELECT length(tags) FROM notes"), 4);
+    (void)feed_number(&node, "UPDATE stumbles SET n = 100 RETURNING n");
+    cr_assert_eq(feed_try_write(&node, &more, false, NULL).reason, KW_E_STORE_UNAVAILABLE);
+    cr_assert_eq(feed_seq(&node, node.lane), 2);
+}
+
+Test(feed_write, a_damaged_row_is_not_merged_into)
+{
+    const struct kw_record more = tagged("n", "z");
+
+    write_tags("n", "x");
+    (void)feed_number(&node,
+                      "UPDATE feed_records SET record = x'4b57' WHERE kind = 900 RETURNING 1");
+    cr_assert_eq(feed_try_write(&node, &more, false, NULL).reason, KW_E_INTERNAL);
+    cr_assert_eq(feed_seq(&node, node.lane), 1);
+}
