@@ -276,10 +276,13 @@ Test(hsm_fault_ceremony, a_removal_that_fails_once_is_made_again)
     cr_assert(eq(int, objects_in(softhsm.tokens), before));
     searches = p11_fault_calls(&p11, P11_FindObjectsInit);
     for (uint64_t n = 1; n <= 5; n++) {
+        uint64_t logins = p11_fault_calls(&p11, P11_Login);
+
         p11_fault_clear(&p11);
         fails(P11_FindObjectsInit, CKR_DEVICE_ERROR, searches - UNMAKE_SEARCHES + n, 0);
         half_a_ceremony();
         cr_expect(eq(u64, p11_fault_hits(&p11), 2));
+        cr_expect(eq(u64, p11_fault_calls(&p11, P11_Login), logins + 2), "search %lu", n);
         cr_expect(eq(int, objects_in(softhsm.tokens), before), "search %lu", n);
     }
 }
@@ -288,10 +291,12 @@ Test(hsm_fault_ceremony, a_removal_that_fails_once_is_made_again)
 Test(hsm_fault_ceremony, keys_that_cannot_be_removed_are_seen_by_the_next_ceremony)
 {
     int before = objects_in(softhsm.tokens);
+    uint64_t logins = p11_fault_calls(&p11, P11_Login);
     bool opened;
 
     fails(P11_DestroyObject, CKR_DEVICE_ERROR, 1, 1);
     half_a_ceremony();
+    cr_expect(eq(u64, p11_fault_calls(&p11, P11_Login), logins + 2), "in a second session, too");
     p11_fault_clear(&p11);
     cr_expect(eq(int, objects_in(softhsm.tokens), before + 3));
     cr_expect(eq(int, hold(&opened), KW_E_ALREADY_EXISTS));

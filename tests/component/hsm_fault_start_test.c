@@ -85,6 +85,23 @@ Test(hsm_fault_start, no_attempt_to_unwrap_a_weak_key_may_succeed)
     }
 }
 
+/* What could not be found again is not there for this module: no other slot is tried. */
+Test(hsm_fault_start, no_session_is_opened_on_a_token_that_is_gone)
+{
+    uint64_t opened;
+
+    fault_open();
+    FAULT(.function = P11_GetSlotList, .rv = CKR_GENERAL_ERROR, .every = 1);
+    cr_expect(eq(int, kw_hsm_session_reconnect(&fault.session, NULL).reason, KW_E_HSM_UNAVAILABLE));
+    p11_fault_clear(&fault.p11);
+    kw_hsm_session_close(&fault.session);
+    opened = p11_fault_calls(&fault.p11, P11_OpenSession);
+    cr_expect(eq(int,
+                 kw_hsm_session_open(&fault.session, &fault.module, KW_HSM_READ_ONLY, NULL).reason,
+                 KW_E_HSM_UNAVAILABLE));
+    cr_expect(eq(u64, p11_fault_calls(&fault.p11, P11_OpenSession), opened));
+}
+
 static const struct kw_hsm_request *leaf(void)
 {
     for (size_t i = 0; i < FAULT_OPS; i++) {

@@ -114,13 +114,3 @@ Test(hsm_library, without_the_lock_there_is_no_login)
     cr_assert(eq(int, session_open(), KW_E_NONE));
     cr_assert(eq(u32, session.calls[KW_C_Login], 1));
 }
-
-/* A token that went stays away for this module, and whoever opens a session on it is told. */
-Test(hsm_library, no_session_is_opened_on_a_token_that_is_gone)
-{
-    module_open();
-    softhsm_unplug(&f.softhsm);
-    cr_assert(eq(int, kw_hsm_module_renew(&module, NULL).reason, KW_E_HSM_UNAVAILABLE));
-    cr_assert(eq(int, session_open(), KW_E_HSM_UNAVAILABLE));
-    softhsm_plug(&f.softhsm);
-}
