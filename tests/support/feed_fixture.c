@@ -274,6 +274,7 @@ static struct kw_result run_write(struct feed_job *job, struct kw_tx *tx, struct
     const struct writing *w = job->in;
     KW_SCOPED(free_arena) struct kw_arena *arena = kw_arena_new(ARENA_MAX);
 
+    KW_ENSURE(arena != NULL, err, MEMORY, "an arena");
     return kw_feed_write(&job->node->feed, tx, w->intent, w->urgent, job->node->wall_ms, arena,
                          NULL, err);
 }
@@ -388,6 +389,7 @@ static struct kw_result run_apply(struct feed_job *job, struct kw_tx *tx, struct
     KW_SCOPED(free_arena) struct kw_arena *arena = kw_arena_new(ARENA_MAX);
     struct kw_lane_batch batch;
 
+    KW_ENSURE(arena != NULL, err, MEMORY, "an arena");
     KW_TRY(kw_lane_batch_decode(*(const struct kw_bytes *)job->in, arena, &batch, err));
     return kw_feed_apply(&job->node->feed, tx, &batch, job->node->wall_ms, &applied->finding, err);
 }
@@ -442,6 +444,13 @@ static struct kw_result run_release(struct feed_job *job, struct kw_tx *tx, stru
     bool more;
 
     return kw_feed_release(&job->node->feed, tx, job->node->wall_ms, &applied->count, &more, err);
+}
+
+struct kw_result feed_try_release(struct feed_node *node, struct kw_error *err)
+{
+    struct applied applied = {0};
+
+    return feed_do(node, run_release, NULL, &applied, err);
 }
 
 size_t feed_release(struct feed_node *node)
@@ -577,6 +586,32 @@ void feed_digest(struct feed_node *node, uint8_t ret_records[KW_SHA256_LEN],
     MUST(feed_do(node, run_digest, NULL, digests, err));
     kw_copy(ret_records, digests, KW_SHA256_LEN);
     kw_copy(ret_notes, digests + KW_SHA256_LEN, KW_SHA256_LEN);
+}
+
+static const char *const all_rows[] = {
+    "SELECT * FROM feed_lanes ORDER BY id",
+    "SELECT * FROM feed_changes ORDER BY lane, seq",
+    "SELECT * FROM feed_records ORDER BY kind, key",
+    "SELECT * FROM feed_held ORDER BY lane, seq, chain",
+    "SELECT * FROM feed_quarantine ORDER BY lane, seq, chain",
+    "SELECT * FROM feed_acks ORDER BY lane, peer",
+    "SELECT * FROM notes ORDER BY key",
+};
+static const int all_columns[] = {12, 7, 3, 5, 7, 3, 5};
+
+static struct kw_result run_state(struct feed_job *job, struct kw_tx *tx, struct kw_error *err)
+{
+    uint8_t digests[7][KW_SHA256_LEN];
+
+    for (size_t i = 0; i < 7; i++) {
+        KW_TRY(digest_rows(tx, all_rows[i], all_columns[i], digests[i], err));
+    }
+    return kw_sha256(KW_BYTES(digests, sizeof(digests)), job->out, err);
+}
+
+void feed_state(struct feed_node *node, uint8_t ret_state[KW_SHA256_LEN])
+{
+    MUST(feed_do(node, run_state, NULL, ret_state, err));
 }
 
 static struct kw_result run_note(struct feed_job *job, struct kw_tx *tx, struct kw_error *err)

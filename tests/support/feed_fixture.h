@@ -101,6 +101,7 @@ enum kw_lane_verdict feed_apply_urgent(struct feed_node *node, struct kw_bytes u
 void feed_catch_up(struct feed_node *to, struct feed_node *from, struct kw_id lane);
 
 size_t feed_release(struct feed_node *node);
+struct kw_result feed_try_release(struct feed_node *node, struct kw_error *err);
 void feed_ack(struct feed_node *node, const struct feed_node *peer, struct kw_id lane,
               uint64_t seq);
 size_t feed_trim(struct feed_node *node, size_t max);
@@ -118,6 +119,9 @@ int64_t feed_number(struct feed_node *node, const char *sql);
 /* The digest of all records, and of all notes as they are projected, with what each column says. */
 void feed_digest(struct feed_node *node, uint8_t ret_records[KW_SHA256_LEN],
                  uint8_t ret_notes[KW_SHA256_LEN]);
+
+/* The digest of everything in the database. */
+void feed_state(struct feed_node *node, uint8_t ret_state[KW_SHA256_LEN]);
 
 /* The text of a note's column; empty: there is no such note. */
 struct kw_bytes feed_note(struct feed_node *node, const char *key);

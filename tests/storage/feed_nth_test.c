@@ -1,0 +1,244 @@
+/* Each allocation of a job of the feed fails once, ours and SQLite's: the transaction does nothing, says
+ * why, and works the next time. Node 0 writes, node 1 hears. */
+#include "tests/support/feed_fixture.h"
+#include "tests/support/must.h"
+#include "tests/support/note.h"
+#include "tests/support/nth.h"
+
+#include <stdio.h>
+
+static struct feed_node nodes[2];
+static struct feed_node *const a = &nodes[0];
+static struct feed_node *const b = &nodes[1];
+static unsigned number; /* of what is written */
+
+static void setup(void)
+{
+    nth_sqlite_install();
+    for (unsigned i = 0; i < 2; i++) {
+        feed_node_init(&nodes[i], i);
+    }
+    feed_introduce(nodes, 2);
+    feed_node_close(a);
+    a->table_count = feed_tables_new;
+    feed_node_open(a);
+}
+
+static void teardown(void)
+{
+    feed_node_done(a);
+    feed_node_done(b);
+}
+
+TestSuite(feed_nth, .init = setup, .fini = teardown, .timeout = 500);
+
+static struct kw_record new_note(void)
+{
+    char key[16];
+    struct kw_record record;
+
+    (void)snprintf(key, sizeof(key), "n%u", number++);
+    record = note(key);
+    note_set(&record, NOTE_TAGS, value_set("x"));
+    return record;
+}
+
+/* One that is applied, one that is held in part, one that b can't read. */
+static struct kw_bytes three_changes(void)
+{
+    struct kw_record plain = new_note();
+    struct kw_record ahead = new_note();
+    struct kw_record later = new_note();
+
+    a->wall_ms = b->wall_ms + 60000;
+    note_set(&ahead, NOTE_TEXT, note_stamped(a, "later"));
+    later.table = later_kind.table;
+    feed_write(a, &plain, false);
+    feed_write(a, &ahead, false);
+    feed_write(a, &later, false);
+    return feed_batch(a, a->lane, feed_seq(b, a->lane));
+}
+
+struct trial {
+    const char *name;
+    void (*prepare)(void);
+    struct kw_result (*act)(struct kw_error *err);
+    void (*after)(void); /* what holds once it was done */
+};
+
+static struct kw_bytes batch;
+static struct kw_record intent;
+
+/* A store that gave up is opened again, as its process would be started again. */
+static void revive(void)
+{
+    if (!kw_store_alive(b->store.store)) {
+        feed_node_close(b);
+        feed_node_open(b);
+    }
+}
+
+static void attempt(struct nth *nth)
+{
+    const struct trial *trial = nth->context;
+    uint8_t before[KW_SHA256_LEN];
+    uint8_t after[KW_SHA256_LEN];
+    struct kw_error error = {0};
+    struct kw_result result;
+
+    trial->prepare();
+    feed_state(b, before);
+    nth_arm(nth);
+    result = trial->act(&error);
+    cr_assert(nth_disarm(nth) || kw_ok(result), "%s: %s", trial->name, error.message);
+    if (!kw_ok(result)) {
+        cr_assert(result.reason == KW_E_MEMORY || !kw_store_alive(b->store.store),
+                  "%s %llu (%s): %s", trial->name, (unsigned long long)nth->n, nth_failed(),
+                  error.message);
+        revive();
+        feed_state(b, after);
+        cr_assert(kw_bytes_equal(KW_BYTES_OF(before), KW_BYTES_OF(after)),
+                  "%s %llu (%s): half done", trial->name, (unsigned long long)nth->n, nth_failed());
+        result = trial->act(&error);
+        cr_assert(kw_ok(result), "%s, again: %s", trial->name, error.message);
+    }
+    trial->after();
+}
+
+static void run(const struct trial *trial)
+{
+    struct nth nth = {.what = trial->name,
+                      .kind = &nth_calls,
+                      .attempt = attempt,
+                      .context = (void *)(uintptr_t)trial,
+                      .sparse = 5};
+    uint64_t attempts = nth_run(&nth);
+
+    test_note("%s: %llu attempts", trial->name, (unsigned long long)attempts);
+    cr_assert_gt(attempts, 5);
+    feed_verify_lanes(b);
+}
+
+/* --- applying --- */
+
+static void prepare_batch(void)
+{
+    batch = three_changes();
+}
+
+static struct kw_result apply_batch(struct kw_error *err)
+{
+    return feed_try_apply(b, batch, err);
+}
+
+/* Nothing went where it does not belong: want of memory is no reason for quarantine. */
+static void all_is_taken(void)
+{
+    uint64_t seq = feed_seq(b, a->lane);
+
+    cr_assert_eq(seq, feed_seq(a, a->lane));
+    cr_assert_eq((uint64_t)feed_number(b, "SELECT count(*) FROM feed_quarantine"), seq / 3);
+    cr_assert_eq((uint64_t)feed_number(b, "SELECT count(*) FROM feed_held"), seq / 3);
+    cr_assert_eq((uint64_t)feed_number(b, "SELECT count(*) FROM notes"), seq / 3 * 2);
+}
+
+Test(feed_nth, applying)
+{
+    static const struct trial trial = {"apply", prepare_batch, apply_batch, all_is_taken};
+
+    run(&trial);
+}
+
+/* --- releasing --- */
+
+static void prepare_held(void)
+{
+    MUST(feed_try_apply(b, three_changes(), err));
+    b->wall_ms += 120000;
+}
+
+static struct kw_result release(struct kw_error *err)
+{
+    return feed_try_release(b, err);
+}
+
+static void nothing_is_held(void)
+{
+    cr_assert_eq(feed_number(b, "SELECT count(*) FROM feed_held"), 0);
+    cr_assert_eq(feed_number(b, "SELECT count(*) FROM notes WHERE length(text) = 5"),
+                 feed_number(b, "SELECT count(*) FROM notes") / 2);
+}
+
+Test(feed_nth, releasing)
+{
+    static const struct trial trial = {"release", prepare_held, release, nothing_is_held};
+
+    run(&trial);
+}
+
+/* --- writing --- */
+
+static void prepare_intent(void)
+{
+    intent = new_note();
+}
+
+static struct kw_result write_intent(struct kw_error *err)
+{
+    return feed_try_write(b, &intent, true, err);
+}
+
+static void all_is_numbered(void)
+{
+    cr_assert_eq((int64_t)feed_seq(b, b->lane), feed_number(b, "SELECT count(*) FROM notes"));
+}
+
+Test(feed_nth, writing)
+{
+    static const struct trial trial = {"write", prepare_intent, write_intent, all_is_numbered};
+
+    run(&trial);
+}
+
+/* --- giving and trimming --- */
+
+static void prepare_own(void)
+{
+    const struct kw_record record = new_note();
+
+    feed_write(b, &record, true);
+}
+
+static struct kw_result run_give(struct feed_job *job, struct kw_tx *tx, struct kw_error *err)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf out = {0};
+    const struct kw_feed *feed = &job->node->feed;
+    enum kw_feed_read how;
+    uint64_t seq;
+    size_t trimmed;
+
+    KW_TRY(kw_feed_read(feed, tx, job->node->lane, number - 1, feed_key(1), &out, &how, err));
+    KW_TRY(
+        kw_feed_read_urgent(feed, tx, job->node->lane, number - 1, feed_key(1), &out, &seq, err));
+    KW_TRY(kw_feed_seal(&job->node->feed, tx, job->node->wall_ms, feed_key(1), &out, err));
+    KW_TRY(kw_feed_ack(tx, a->id, job->node->lane, number, err));
+    return kw_feed_trim(feed, tx, 100, &trimmed, err);
+}
+
+static struct kw_result give(struct kw_error *err)
+{
+    return feed_do(b, run_give, NULL, NULL, err);
+}
+
+static void all_is_trimmed(void)
+{
+    cr_assert_eq(feed_lane(b, b->lane).floor.seq, number);
+    cr_assert_eq(feed_number(b, "SELECT count(*) FROM feed_changes"), 0);
+}
+
+Test(feed_nth, giving)
+{
+    static const struct trial trial = {"give", prepare_own, give, all_is_trimmed};
+
+    run(&trial);
+}
