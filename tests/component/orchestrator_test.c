@@ -1,6 +1,7 @@
 /* The orchestrator between authz and core: what it lets in, what it lets out and when, and that it
  * does things once. */
 #include "services/orchestrator/core_link.h"
+#include "services/orchestrator/key_table.h"
 #include "tests/component/orchestrator_fixture.h"
 #include "tests/support/faults.h"
 
@@ -475,6 +476,45 @@ static Keyward__V1__DeviceState state_of(const char *device)
     return response->device->state;
 }
 
+struct delivery_job {
+    struct kw_store_job job;
+    struct kw_id key;
+    size_t len;
+    bool done;
+};
+
+static struct kw_result delivery_run(struct kw_store_job *job, struct kw_tx *tx,
+                                     struct kw_error *err)
+{
+    struct delivery_job *delivery = (struct delivery_job *)job;
+    struct kw_key_row row;
+    bool found;
+
+    KW_TRY(kw_key_find(tx, delivery->key, fx.arena, &row, &found, err));
+    cr_assert(found);
+    delivery->len = row.delivery.len;
+    return KW_OK;
+}
+
+static void delivery_done(struct kw_store_job *job)
+{
+    cr_assert(kw_ok(job->result), "%s", job->error.message);
+    ((struct delivery_job *)job)->done = true;
+}
+
+/* How much of the key is stored for its station. */
+static size_t delivery_len(const char *key)
+{
+    struct delivery_job job = {.job = {.run = delivery_run, .done = delivery_done}};
+    struct kw_resource_ids ids;
+
+    MUST(kw_resource_parse(KW_RESOURCE_KEY, key, &ids, err));
+    job.key = ids.id[1];
+    MUST(kw_store_read(fx.orch.store, &job.job, err));
+    EVENTUALLY(&fx, job.done);
+    return job.len;
+}
+
 Test(orchestrator, activates_one_key_and_releases_its_device)
 {
     Keyward__V1__CreateBatchRequest create;
@@ -493,12 +533,14 @@ Test(orchestrator, activates_one_key_and_releases_its_device)
     body.name = device->key;
     body.justification = (char *)(uintptr_t) "the station is gone";
     orch_confirm(&fx, device->device, "SN 1");
+    cr_assert(gt(sz, delivery_len(device->key), 0));
     asked = orch_ask(&fx, &asking);
     activated = answer_of(&asked, &keyward__v1__activate_key_response__descriptor);
     cr_assert(eq(int, activated->key->phase, KEYWARD__V1__KEY_PHASE__KEY_PHASE_ACTIVE));
     cr_assert(eq(int, state_of(device->device), KEYWARD__V1__DEVICE_STATE__DEVICE_STATE_RELEASED));
     cr_assert(eq(int, ask_access(device->device).reason, KW_E_NONE));
-    cr_assert(eq(int, orch_ask(&fx, &creating).reason, KW_E_STATE_CONFLICT)); /* not delivered */
+    cr_assert(eq(sz, delivery_len(device->key), 0)); /* the station gets it no more */
+    cr_assert(eq(int, orch_ask(&fx, &creating).reason, KW_E_STATE_CONFLICT));
 }
 
 Test(orchestrator, refuses_what_authz_knows_to_be_disabled)

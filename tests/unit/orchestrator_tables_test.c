@@ -485,9 +485,11 @@ static struct kw_result refused_run(struct kw_store_job *job, struct kw_tx *tx,
 {
     struct kw_chain chain = {.core = core_id, .stream = stream_id};
     KW_SCOPED(kw_buf_done) struct kw_buf record = {0};
+    struct kw_result result = put_receipt(tx, &chain, "partners/a", 0, &record, err);
 
     (void)job;
-    return put_receipt(tx, &chain, "partners/a", 1, &record, err);
+    cr_assert(eq(int, result.reason, KW_E_INTERNAL));
+    return result;
 }
 
 /* Here since it may only read. */
