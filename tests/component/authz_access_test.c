@@ -36,7 +36,6 @@ static struct inside_call *held(struct access_story *story, struct answer *answe
     size_t before = fx.inside.count;
 
     authz_access_story(&fx, story, device);
-    story->question.timeout_ms = NO_DEADLINE_MS;
     fx.inside.holds = true;
     authz_ask_start(&fx, &story->question, answer);
     EVENTUALLY(&fx, fx.inside.count > before);

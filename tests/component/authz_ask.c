@@ -6,9 +6,8 @@
 
 #include <stdio.h>
 
-#define DEADLINE_MS 5000U
-#define MINUTE_MS   60000U
-#define NS_PER_MS   1000000ULL
+#define MINUTE_MS 60000U
+#define NS_PER_MS 1000000ULL
 
 /* An outcome without content takes no bytes. */
 static const Keyward__Internal__V1__Outcome nothing = KEYWARD__INTERNAL__V1__OUTCOME__INIT;
@@ -115,7 +114,7 @@ void authz_ask_start(struct authz_fixture *fx, const struct question *question,
                      struct answer *answer)
 {
     static const struct kw_hop_events events = {.data = on_data, .status = on_status};
-    uint64_t timeout_ms = question->timeout_ms != 0 ? question->timeout_ms : DEADLINE_MS;
+    uint64_t timeout_ms = question->timeout_ms != 0 ? question->timeout_ms : NO_DEADLINE_MS;
     struct kw_hop_open open = {.method = (uint32_t)question->method,
                                .deadline_ns = kw_clock_mono_ns() + timeout_ms * NS_PER_MS,
                                .has_item = !question->no_item,

@@ -24,11 +24,20 @@ static void done(void)
 
 TestSuite(authz_errors, .init = init, .fini = done, .timeout = 60);
 
+/* Something did fail; in a walk another test may have been there before. */
+static void check_failed(void)
+{
+    bool failed = faults_disarm();
+
+    cr_assert(failed || getenv("KEYWARD_FAULTS") != NULL, "nothing has failed");
+}
+
 Test(authz_errors, a_denial_that_could_not_be_written_is_written_later)
 {
     faults_arm_at("services/authz/denial_table.c");
     cr_assert(eq(int, authz_access(&fx, device).reason, KW_E_NOT_FOUND));
     authz_denials_await(&fx, 1);
+    check_failed();
     cr_assert(eq(str, authz_text_of(&fx, "SELECT detail FROM denials WHERE seq = 1"), "no_grant"));
 }
 
@@ -38,6 +47,7 @@ Test(authz_errors, a_head_that_could_not_be_written_is_written_later)
     faults_arm_at("services/authz/witness_table.c");
     cr_assert(eq(int, authz_access(&fx, device).reason, KW_E_NONE));
     EVENTUALLY(&fx, authz_number(&fx, "SELECT count(*) FROM witness") == 1);
+    check_failed();
 }
 
 /* --- quotas --- */
@@ -79,7 +89,7 @@ Test(authz_errors, a_use_that_could_not_be_counted_is_none)
 Test(authz_errors, a_count_that_could_not_be_written_is_written_later)
 {
     static const char *const scopes[] = {"services/authz/quota_table.c", "services/authz/diary.c",
-                                         "services/authz/diary.c", "services/authz/diary.c"};
+                                         "services/authz/diary.c"};
     size_t uses = sizeof(scopes) / sizeof(scopes[0]);
 
     limited_grant();
@@ -87,7 +97,7 @@ Test(authz_errors, a_count_that_could_not_be_written_is_written_later)
         faults_arm_at(scopes[i]);
         cr_assert(eq(int, authz_access(&fx, device).reason, KW_E_NONE));
         EVENTUALLY(&fx, written((int64_t)i + 1));
-        (void)faults_disarm();
+        check_failed();
     }
 }
 

@@ -4,6 +4,7 @@
 #include "common/base/limits.h"
 #include "common/pki/credentials.h"
 #include "common/rpc/rpc.h"
+#include "tests/support/faults.h"
 #include "tests/support/leaks.h"
 
 #include <ftw.h>
@@ -382,6 +383,7 @@ static void make_inside(struct authz_fixture *fx)
 void authz_fixture_init(struct authz_fixture *fx)
 {
     (void)signal(SIGPIPE, SIG_IGN); /* as services do: a peer may be gone when it is written to */
+    (void)faults_disarm(); /* what a test before this one has left armed is none of its business */
     *fx = (struct authz_fixture){.dir = "/tmp/kw-authz-XXXXXX"};
     REQUIRE(mkdtemp(fx->dir) != NULL, "mkdtemp");
     fx->arena = kw_arena_new(ARENA_SIZE);

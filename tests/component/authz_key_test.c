@@ -244,7 +244,6 @@ Test(authz_keys, a_station_that_leaves_begins_no_further_range)
     struct answer answer = {0};
 
     fx.inside.holds = true;
-    question.timeout_ms = NO_DEADLINE_MS;
     authz_ask_start(&fx, &question, &answer);
     EVENTUALLY(&fx, fx.inside.count == 1);
     kw_hop_cancel(answer.call);
@@ -536,7 +535,6 @@ Test(authz_keys, heads_of_many_chains_go_page_by_page_as_the_caller_takes_them)
     size_t inside = fx.inside.count;
 
     many_chains_put();
-    question.timeout_ms = NO_DEADLINE_MS;
     authz_ask_start(&fx, &question, &answer);
     EVENTUALLY(&fx, answer.message_count > 10);
     cr_assert(eq(sz, fx.inside.count, inside)); /* the evidence waits for its turn */
@@ -556,7 +554,6 @@ Test(authz_keys, a_caller_that_leaves_while_it_owes_credit_for_heads_leaves_noth
     size_t before;
 
     many_chains_put();
-    question.timeout_ms = NO_DEADLINE_MS;
     authz_ask_start(&fx, &question, &answer);
     do {
         before = answer.message_count;
@@ -574,7 +571,6 @@ Test(authz_keys, a_caller_that_leaves_while_heads_are_read_leaves_nothing_behind
     struct answer answer = {.takes_nothing = true};
 
     many_chains_put();
-    question.timeout_ms = NO_DEADLINE_MS;
     authz_ask_start(&fx, &question, &answer);
     EVENTUALLY(&fx, answer.message_count > 0); /* of many */
     kw_hop_cancel(answer.call);
@@ -593,7 +589,6 @@ Test(authz_keys, verification_data_ends_as_the_inner_call_does)
     cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_STORE_UNAVAILABLE));
     fx.inside.refusals = 0;
     fx.inside.holds = true;
-    question.timeout_ms = NO_DEADLINE_MS;
     authz_ask_start(&fx, &question, &answer);
     EVENTUALLY(&fx, fx.inside.count == 2);
     kw_hop_cancel(answer.call);

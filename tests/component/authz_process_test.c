@@ -295,7 +295,6 @@ Test(authz_process, a_drain_waits_for_calls_in_flight)
 
     (void)authz_grant(&fx, device);
     authz_access_story(&fx, &story, device);
-    story.question.timeout_ms = NO_DEADLINE_MS;
     fx.inside.holds = true;
     authz_ask_start(&fx, &story.question, &answer);
     EVENTUALLY(&fx, fx.inside.count == 1);
@@ -318,7 +317,6 @@ Test(authz_process, a_stop_gives_up_what_is_still_in_flight)
 
     (void)authz_grant(&fx, device);
     authz_access_story(&fx, &story, device);
-    story.question.timeout_ms = NO_DEADLINE_MS;
     fx.inside.holds = true;
     authz_ask_start(&fx, &story.question, &answer);
     EVENTUALLY(&fx, fx.inside.count == 1);
