@@ -438,7 +438,6 @@ Test(authz_batch, a_caller_that_leaves_in_the_middle_takes_all_inner_calls_along
 
     (void)authz_grant_of_product(&fx);
     chunk_add(&chunk, 1, device_of(1));
-    question.timeout_ms = NO_DEADLINE_MS;
     fx.inside.holds = true;
     authz_ask_start(&fx, &question, &answer);
     for (size_t i = 0; i < 2 * KW_CHUNKS_RUNNING_MAX; i++) {
@@ -530,7 +529,7 @@ static size_t send_while_taken(struct answer *answer, const struct chunk *chunk,
     size_t sent = 0;
 
     for (size_t i = 0; i < turns; i++) {
-        while (kw_hop_send(answer->call, (struct kw_hop_item){.data = message})) {
+        while (!answer->over && kw_hop_send(answer->call, (struct kw_hop_item){.data = message})) {
             sent++;
         }
         authz_turn(&fx);
@@ -561,7 +560,6 @@ Test(authz_batch, a_caller_that_takes_nothing_holds_up_itself_alone, .timeout = 
     for (uint64_t i = 0; i < KW_CHUNK_ITEMS_MAX; i++) {
         chunk_add(&chunk, i, device_of(1));
     }
-    question.timeout_ms = NO_DEADLINE_MS;
     authz_ask_start(&fx, &question, &answer);
     sent = 1 + send_while_taken(&answer, &chunk, 500);
     cr_assert(le(sz, sent, windows_of(&answer, &chunk))); /* both are shut */
@@ -618,5 +616,66 @@ Test(authz_batch, whatever_fails_every_item_is_answered)
         check_all(&answer, fired);
     }
     cr_assert(getenv("KEYWARD_FAULTS") != NULL || places > 20); /* else others have been there */
+}
+
+/* The chunk's answer is held up until another grant was revoked; then something fails. */
+static struct answer ask_with_failure(struct chunk *chunk)
+{
+    struct question question = batch_question(chunk, false);
+    char *other = authz_grant(&fx, device_of(2));
+    struct answer answer = {0};
+    size_t before = fx.inside.count;
+
+    chunk_add(chunk, 1, device_of(1));
+    fx.inside.holds = true;
+    authz_ask_start(&fx, &question, &answer);
+    EVENTUALLY(&fx, fx.inside.count > before);
+    fx.inside.holds = false;
+    (void)authz_grant_revoke(&fx, other);
+    faults_arm_at("services/authz/chunk_group.c");
+    inside_answer(inside_last(&fx.inside));
+    authz_wait(&answer);
+    return answer;
+}
+
+Test(authz_batch, items_that_cannot_be_asked_again_are_not_delivered)
+{
+    size_t failed = 0;
+    bool fired = true;
+
+    (void)authz_grant(&fx, device_of(1));
+    while (fired) {
+        struct chunk chunk;
+        struct answer answer = ask_with_failure(&chunk);
+
+        fired = faults_disarm();
+        failed += fired ? 1 : 0;
+        if (answer.reason == KW_E_NONE) { /* else the whole chunk failed */
+            cr_assert(eq(int, reason_of(&answer, 1), fired ? KW_E_INTERNAL : KW_E_NONE));
+        } else {
+            cr_assert(fired && answer.reason == KW_E_MEMORY && answer.message_count == 0);
+        }
+    }
+    cr_assert(getenv("KEYWARD_FAULTS") != NULL || failed >= 3);
+}
+
+Test(authz_batch, an_answer_that_cannot_wait_for_its_caller_ends_the_stream, .timeout = 120)
+{
+    struct chunk chunk;
+    struct question question = batch_question(&chunk, true);
+    struct answer answer = {.takes_nothing = true};
+
+    (void)authz_grant_of_product(&fx);
+    for (uint64_t i = 0; i < KW_CHUNK_ITEMS_MAX; i++) {
+        chunk_add(&chunk, i, device_of(1));
+    }
+    faults_arm_at("services/authz/outflow.c");
+    authz_ask_start(&fx, &question, &answer);
+    (void)send_while_taken(&answer, &chunk, 500);
+    authz_wait(&answer);
+    cr_assert(faults_disarm());
+    cr_assert(eq(int, answer.reason, KW_E_MEMORY));
+    EVENTUALLY(&fx, fx.authz->calls == 0);
+    cr_assert(eq(int, authz_access(&fx, device_of(1)).reason, KW_E_NONE)); /* others are served */
 }
 #endif

@@ -7,6 +7,7 @@
 
 #include <keyward/v1/receipt_service.pb-c.h>
 #include <keyward/v1/status_service.pb-c.h>
+#include <sqlite3.h>
 
 static struct authz_fixture fx;
 static struct actor invited; /* holds the invitation */
@@ -230,6 +231,36 @@ Test(authz_enroll, an_invitation_that_is_not_in_the_table_invites_nobody)
     cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_IDENTITY_INVALID));
 }
 
+/* What the store's own connections never do: rows that others refer to disappear. */
+static void member_delete(void)
+{
+    sqlite3 *db;
+
+    authz_fixture_stop(&fx);
+    REQUIRE(sqlite3_open(fx.config.database, &db) == SQLITE_OK, "sqlite3_open");
+    REQUIRE(sqlite3_exec(db, "DELETE FROM members WHERE id = (SELECT member FROM invitations)",
+                         NULL, NULL, NULL) == SQLITE_OK,
+            "%s", sqlite3_errmsg(db));
+    REQUIRE(sqlite3_changes(db) == 1, "no such member");
+    (void)sqlite3_close(db);
+    authz_fixture_start(&fx);
+}
+
+Test(authz_enroll, an_invitation_whose_member_is_gone_enrols_nobody)
+{
+    struct question question;
+    size_t before;
+
+    (void)invite();
+    member_delete();
+    before = fx.inside.count;
+    question = enroll_question();
+    cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_INTERNAL));
+    cr_assert(eq(sz, fx.inside.count, before));
+    cr_assert(eq(
+        i64, authz_number(&fx, "SELECT count(*) FROM invitations WHERE enrolment IS NOT NULL"), 0));
+}
+
 Test(authz_enroll, an_invitation_is_good_for_enrolling_and_nothing_else)
 {
     size_t count;
@@ -374,10 +405,8 @@ Test(authz_enroll, an_answer_of_the_one_who_came_first_is_dropped_when_the_secon
 {
     Keyward__V1__ListReceiptsRequest body = KEYWARD__V1__LIST_RECEIPTS_REQUEST__INIT;
     struct actor member = {.role = KW_ROLE_PARTNER};
-    const struct question receipts = {.method = KW_METHOD_LIST_RECEIPTS,
-                                      .body = &body.base,
-                                      .caller = &member,
-                                      .timeout_ms = NO_DEADLINE_MS};
+    const struct question receipts = {
+        .method = KW_METHOD_LIST_RECEIPTS, .body = &body.base, .caller = &member};
     struct question question;
     struct answer answer;
     size_t before;
@@ -623,10 +652,8 @@ Test(authz_enroll, an_enrolment_that_is_repeated_revokes_nothing)
 Test(authz_enroll, a_renewal_under_way_is_not_registered_when_the_member_has_enrolled_again)
 {
     Keyward__V1__RenewCertificateRequest body = KEYWARD__V1__RENEW_CERTIFICATE_REQUEST__INIT;
-    const struct question question = {.method = KW_METHOD_RENEW_CERTIFICATE,
-                                      .body = &body.base,
-                                      .caller = &fx.partner,
-                                      .timeout_ms = NO_DEADLINE_MS};
+    const struct question question = {
+        .method = KW_METHOD_RENEW_CERTIFICATE, .body = &body.base, .caller = &fx.partner};
     struct inside_call *waiting;
     struct answer answer = {0};
 

@@ -12,7 +12,7 @@
 #include <keyward/internal/v1/context.pb-c.h>
 
 #define INSIDE_CALLS_MAX    512
-#define INSIDE_MESSAGES_MAX 4
+#define INSIDE_MESSAGES_MAX 16
 
 /* One call, as it came. Everything is in the fixture's arena. */
 struct inside_call {

@@ -1,6 +1,7 @@
 /* What authz is told and asked that does not fit: answers from inside that are not those to the question, and rows that
  * are not there although others say so. Refused, and nothing of it is believed. */
 #include "services/authz/capsules.h"
+#include "services/authz/inner.h"
 #include "tests/component/authz_fixture.h"
 #include "tests/support/faults.h"
 
@@ -43,7 +44,14 @@ static void garbled_message(struct inside_call *call)
     call->messages[0] = kw_bytes_str("\xff\xff\xff\xff");
 }
 
-/* A mutation that is answered so is not believed; asked again it is done. */
+static void one_message_too_many(struct inside_call *call)
+{
+    while (call->message_count <= KW_INNER_MESSAGES_MAX) {
+        call->messages[call->message_count++] = call->messages[0];
+    }
+}
+
+/* What is answered so is not believed; asked again it is done. */
 static void check_spoiled(const struct question *question, void (*spoil)(struct inside_call *call))
 {
     struct answer answer;
@@ -87,6 +95,14 @@ Test(authz_odd, a_status_that_says_nothing_is_not_joined)
 
     check_spoiled(&question, no_message);
     check_spoiled(&question, garbled_message);
+}
+
+Test(authz_odd, an_answer_of_more_messages_than_any_has_is_none)
+{
+    Keyward__V1__ReleaseBatchRequest body;
+    const struct question question = release_question(&body);
+
+    check_spoiled(&question, one_message_too_many);
 }
 
 /* --- questions --- */

@@ -1,11 +1,13 @@
-/* More than the store keeps up with: nothing is done for who has given up, and who revokes does not
- * wait behind those who ask. The store's threads are held, so that everything here is counted. */
+/* More than the store keeps up with: nothing is done for who has given up, who revokes does not wait
+ * behind those who ask, and what waits when the service ends goes no further. The store's threads
+ * are held, so that everything here is counted. */
 #include "common/base/clock.h"
 #include "common/base/limits.h"
 #include "tests/component/authz_fixture.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
+#include <keyward/v1/key_service.pb-c.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 
@@ -57,6 +59,32 @@ static void let_go(struct hold *hold)
     (void)sem_destroy(&hold->over);
 }
 
+static void readers_hold(struct hold *readers)
+{
+    for (int i = 0; i < KW_STORE_READERS; i++) {
+        hold(&readers[i], kw_store_read);
+    }
+}
+
+static void readers_let_go(struct hold *readers)
+{
+    for (int i = 0; i < KW_STORE_READERS; i++) {
+        let_go(&readers[i]);
+    }
+}
+
+/* All at once: what one of them does next ends the store, which waits for the others' threads. */
+static void readers_end(struct hold *readers)
+{
+    for (int i = 0; i < KW_STORE_READERS; i++) {
+        (void)sem_post(&readers[i].over);
+    }
+    EVENTUALLY(&fx, fx.stopped);
+    for (int i = 0; i < KW_STORE_READERS; i++) {
+        (void)sem_destroy(&readers[i].over);
+    }
+}
+
 static void setup(void)
 {
     authz_fixture_init(&fx);
@@ -68,7 +96,7 @@ static void teardown(void)
     authz_fixture_done(&fx);
 }
 
-TestSuite(authz_overload, .init = setup, .fini = teardown);
+TestSuite(authz_overload, .init = setup, .fini = teardown, .timeout = 60);
 
 Test(authz_overload, a_mutation_that_waited_too_long_is_not_made)
 {
@@ -101,21 +129,41 @@ Test(authz_overload, a_revocation_does_not_wait_behind_those_who_ask)
     struct hold readers[KW_STORE_READERS];
 
     authz_access_story(&fx, &story, device);
-    story.question.timeout_ms = NO_DEADLINE_MS;
-    for (int i = 0; i < KW_STORE_READERS; i++) {
-        hold(&readers[i], kw_store_read);
-    }
+    readers_hold(readers);
     for (size_t i = 0; i < WAITING; i++) {
         authz_ask_start(&fx, &story.question, &answers[i]);
     }
     EVENTUALLY(&fx, fx.authz->calls == WAITING);
     cr_assert(eq(int, authz_grant_revoke(&fx, grant).reason, KW_E_NONE));
-    for (int i = 0; i < KW_STORE_READERS; i++) {
-        let_go(&readers[i]);
-    }
+    readers_let_go(readers);
     for (size_t i = 0; i < WAITING; i++) {
         authz_wait(&answers[i]);
         cr_assert(eq(int, answers[i].reason, KW_E_NOT_FOUND), "nobody gets past it");
     }
     cr_assert(eq(sz, fx.inside.count, 0));
+}
+
+/* --- the end --- */
+
+/* A mutation is not given up with its caller, but the way in may be gone when it is its turn. */
+Test(authz_overload, a_mutation_that_waited_until_the_end_goes_no_further)
+{
+    Keyward__V1__SuspendKeyRequest body = KEYWARD__V1__SUSPEND_KEY_REQUEST__INIT;
+    const struct question question = {
+        .method = KW_METHOD_SUSPEND_KEY, .body = &body.base, .caller = &fx.officer};
+    struct hold readers[KW_STORE_READERS];
+    struct answer answer = {0};
+
+    body.request_id = authz_request_id(&fx);
+    body.name = kw_arena_printf(fx.arena, "%s/keys/key_aaaaaaaaaaaaaaaaaaaaaaaaaa", device);
+    readers_hold(readers);
+    authz_ask_start(&fx, &question, &answer);
+    EVENTUALLY(&fx, fx.authz->calls == 1);
+    kw_authz_service_stop(fx.service);
+    EVENTUALLY(&fx, fx.authz->inner == NULL);
+    cr_assert(not(fx.stopped));
+    readers_end(readers);
+    cr_assert(answer.over && answer.reason == KW_E_PEER_UNAVAILABLE);
+    cr_assert(eq(sz, fx.inside.count, 0));
+    authz_fixture_forget(&fx);
 }
