@@ -221,8 +221,6 @@ struct kw_result kw_access_item_capsule(const struct kw_access_item *item,
                                                                     : KW_OPERATION_DERIVE_SESSION;
     capsule->epoch = member->epoch;
     capsule->ptk_version = member->confirmed_version;
-    KW_ENSURE(slot->disabled.len + item->disabled.len <= KW_CAPSULE_LEN_MAX, err, LIMIT_REACHED,
-              "too many disabling facts for one capsule");
     KW_TRY(kw_buf_append(&slot->disabled, item->disabled, err));
     capsule->disabled = kw_buf_bytes(&slot->disabled);
     capsule->disabled_count = (uint16_t)(capsule->disabled_count + item->disabled_count);

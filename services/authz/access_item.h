@@ -62,7 +62,8 @@ struct kw_result kw_access_item_recheck(const struct kw_access_item *item,
                                         struct kw_arena *arena, struct kw_error *err);
 
 /* Puts what the item's grant allows into a capsule for it: grant, scope, operation, epoch, version,
- * facts. Fails: LIMIT_REACHED (facts), MEMORY. */
+ * facts. Whoever adds several items sees to it that their facts fit; sealing refuses what does not.
+ * Fails: MEMORY. */
 struct kw_result kw_access_item_capsule(const struct kw_access_item *item,
                                         const struct kw_member_row *member,
                                         struct kw_capsule_slot *slot, struct kw_error *err);
