@@ -537,9 +537,20 @@ def record():
             for v in VECTORS["records"]}
 
 
+def lane():
+    """The three records, behind who receives them: how, how far, what is closed there."""
+    vector = VECTORS["lane"]
+    trusting = {f"{name}-{reach}": bytes([1, reach]) + bytes(4) + vector[name]
+                for name, reach in (("head", 0), ("head", 1), ("batch", 0), ("batch", 1), ("batch", 2), ("batch", 3),
+                                    ("urgent", 0), ("urgent", 1))}
+    others = {f"batch-{name}": bytes([how, 0]) + bytes(4) + vector["batch"]
+              for name, how in (("stranger", 0), ("rival", 3), ("forked", 5), ("fenced", 9))}
+    return {**trusting, **others}
+
+
 TARGETS = {name: globals()[name] for name in (
     "caller capsule checkpoint cli codec edge_h2 edge_metadata envelope evidence "
-    "evidence_record fact hop hsm_core hsm_worker invitation log officers page_token partner pen "
+    "evidence_record fact hop hsm_core hsm_worker invitation lane log officers page_token partner pen "
     "pki_messages proto receipt record redis reflection request_signature resource seal settings store_authz "
     "store_orchestrator trace").split()}
 TARGETS["certificate"] = certificate_seeds
