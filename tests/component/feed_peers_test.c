@@ -123,6 +123,30 @@ Test(feed_peers, a_relay_cuts_where_the_owner_signed)
                  "what more there is has no head in reach");
 }
 
+static uint64_t promise_of(struct kw_bytes batch)
+{
+    struct kw_lane_batch read;
+
+    MUST(kw_lane_batch_decode(batch, values_arena(), &read, err));
+    return read.head.closed;
+}
+
+Test(feed_peers, a_batch_promises_no_more_than_what_follows_it_keeps)
+{
+    struct kw_bytes first;
+
+    write_notes(a, 2);
+    fill(a, 1, KW_BATCH_LEN_SOFT);
+    first = feed_batch(a, a->lane, 0);
+    cr_assert_eq(changes_of(first), 3);
+    a->wall_ms += 1000;
+    write_notes(a, 1);
+    (void)feed_sealed(a);
+    cr_assert_lt(promise_of(feed_batch(a, a->lane, 0)),
+                 (uint64_t)feed_number(a, "SELECT max(hlc) FROM feed_changes"));
+    cr_assert_eq(promise_of(feed_batch(a, a->lane, 3)), feed_lane(a, a->lane).closed);
+}
+
 static struct kw_result run_head(struct feed_job *job, struct kw_tx *tx, struct kw_error *err)
 {
     bool any;

@@ -381,6 +381,7 @@ struct applied {
     struct kw_lane_finding finding;
     enum kw_lane_verdict verdict;
     size_t count;
+    bool more;
 };
 
 static struct kw_result run_apply(struct feed_job *job, struct kw_tx *tx, struct kw_error *err)
@@ -441,9 +442,9 @@ void feed_catch_up(struct feed_node *to, struct feed_node *from, struct kw_id la
 static struct kw_result run_release(struct feed_job *job, struct kw_tx *tx, struct kw_error *err)
 {
     struct applied *applied = job->out;
-    bool more;
 
-    return kw_feed_release(&job->node->feed, tx, job->node->wall_ms, &applied->count, &more, err);
+    return kw_feed_release(&job->node->feed, tx, job->node->wall_ms, &applied->count,
+                           &applied->more, err);
 }
 
 struct kw_result feed_try_release(struct feed_node *node, struct kw_error *err)
@@ -459,6 +460,14 @@ size_t feed_release(struct feed_node *node)
 
     MUST(feed_do(node, run_release, NULL, &applied, err));
     return applied.count;
+}
+
+bool feed_waits(struct feed_node *node)
+{
+    struct applied applied = {0};
+
+    MUST(feed_do(node, run_release, NULL, &applied, err));
+    return applied.more;
 }
 
 struct ack {

@@ -101,6 +101,7 @@ enum kw_lane_verdict feed_apply_urgent(struct feed_node *node, struct kw_bytes u
 void feed_catch_up(struct feed_node *to, struct feed_node *from, struct kw_id lane);
 
 size_t feed_release(struct feed_node *node);
+bool feed_waits(struct feed_node *node); /* is it worth releasing once more? */
 struct kw_result feed_try_release(struct feed_node *node, struct kw_error *err);
 void feed_ack(struct feed_node *node, const struct feed_node *peer, struct kw_id lane,
               uint64_t seq);
