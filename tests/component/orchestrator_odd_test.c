@@ -463,7 +463,7 @@ Test(orchestrator_odd, a_range_that_cannot_be_is_refused)
     cr_assert(eq(int, orch_ask(&fx, &releasing).reason, KW_E_NOT_FOUND)); /* another station */
 }
 
-Test(orchestrator_odd, a_request_in_pieces_or_of_another_trust_domain_is_refused)
+Test(orchestrator_odd, a_request_in_pieces_or_of_another_caller_is_refused)
 {
     Keyward__V1__GetDeviceRequest body = KEYWARD__V1__GET_DEVICE_REQUEST__INIT;
     struct asking asking = {.method = KW_METHOD_GET_DEVICE,
@@ -479,6 +479,9 @@ Test(orchestrator_odd, a_request_in_pieces_or_of_another_trust_domain_is_refused
     asking.trust_domain = "elsewhere"; /* sealed by authz all the same */
     cr_assert(eq(int, orch_ask(&fx, &asking).reason, KW_E_CAPSULE_INVALID));
     asking.trust_domain = NULL;
+    asking.role = KW_ROLE_INVITATION;
+    cr_assert(eq(int, orch_ask(&fx, &asking).reason, KW_E_PERMISSION_DENIED));
+    asking.role = KW_ROLE_OPERATOR;
     cr_assert(eq(int, orch_ask(&fx, &asking).reason, KW_E_NONE));
 }
 
