@@ -118,6 +118,17 @@
 #define KW_STORE_READ_MS_MAX     5000U /* a read that is longer is ended: the log can't start over */
 #define KW_STORE_READ_WAIT_MS    1000 /* a reader waits so long for a moment's lock of the writer */
 
+/* --- the store on PostgreSQL --- */
+#define KW_PG_CONNECT_S       2      /* one call to the server */
+#define KW_PG_RETRY_MS_MIN    20U    /* between two calls to one that does not answer: at first */
+#define KW_PG_RETRY_MS_MAX    1000U  /* and at last */
+#define KW_PG_STATEMENT_MS    1000U  /* one statement of a write */
+#define KW_PG_LOCK_MS         250U   /* waiting for another instance's row */
+#define KW_PG_IDLE_MS         2000U  /* between two statements of a transaction */
+#define KW_PG_ANSWER_MS       5000U  /* the server's silence, after which it is given up */
+#define KW_PG_MIGRATE_LOCK_MS 30000U /* waiting for another instance that migrates */
+#define KW_PG_OWED_MAX        64     /* control statements that go ahead of one other */
+
 /* --- merging with other cells --- */
 #define KW_RECORD_FIELDS_MAX  63U   /* of one record; their numbers too */
 #define KW_RECORD_KEY_LEN_MAX 1024U /* what a record is found by */

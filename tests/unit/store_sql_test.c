@@ -213,6 +213,77 @@ Test(store_sql, changed_rows_are_counted)
     cr_assert(eq(i64, job.number, 0));
 }
 
+static struct kw_result check_computed(struct kw_store_job *job, struct kw_tx *tx,
+                                       struct kw_error *err)
+{
+    struct kw_stmt *stmt;
+    bool row;
+
+    (void)job;
+    KW_TRY(kw_sql(tx, "SELECT -7, count(*), 2 > 1, 1 + $1, max(id) FROM t", &stmt, err));
+    kw_bind_i64(stmt, 1, INT64_MAX - 1);
+    KW_TRY(kw_step(stmt, &row, err));
+    cr_assert(eq(i64, kw_col_i64(stmt, 0), -7));
+    cr_assert(eq(i64, kw_col_i64(stmt, 1), 2));
+    cr_assert(eq(i64, kw_col_i64(stmt, 2), 1));
+    cr_assert(eq(i64, kw_col_i64(stmt, 3), INT64_MAX));
+    cr_assert(eq(i64, kw_col_i64(stmt, 4), -2));
+    return KW_OK;
+}
+
+Test(store_sql, numbers_may_be_computed)
+{
+    cr_assert(eq(int, insert(-2, NULL), KW_E_NONE));
+    cr_assert(eq(int, insert(-3, NULL), KW_E_NONE));
+    cr_assert(eq(int, read_with(check_computed), KW_E_NONE));
+}
+
+/* Counts the rows with this text, or all. */
+static struct kw_result count_filtered(struct kw_store_job *job, struct kw_tx *tx,
+                                       struct kw_error *err)
+{
+    struct store_test_job *mine = (struct store_test_job *)job;
+    struct kw_stmt *stmt;
+    bool row;
+
+    KW_TRY(
+        kw_sql(tx, "SELECT count(*) FROM t WHERE id = $2 OR text = $1 OR $1 IS NULL", &stmt, err));
+    if (mine->text != NULL) {
+        kw_bind_text(stmt, 1, mine->text);
+        kw_bind_i64(stmt, 2, 1);
+    }
+    KW_TRY(kw_step(stmt, &row, err));
+    mine->number = kw_col_i64(stmt, 0);
+    return KW_OK;
+}
+
+/* In one connection, so that the statement is the same one. */
+Test(store_sql, a_parameter_may_be_left_out_and_bound_later)
+{
+    const char *const texts[] = {NULL, "two", NULL};
+    const int64_t counts[] = {3, 2, 3};
+
+    for (int64_t id = 1; id <= 3; id++) {
+        cr_assert(eq(int, insert(id, id == 2 ? "two" : NULL), KW_E_NONE));
+    }
+    for (int i = 0; i < 3; i++) {
+        struct store_test_job job = store_test_job(&f, count_filtered, 0, texts[i]);
+
+        cr_assert(eq(int, store_test_write(&job).reason, KW_E_NONE), "%s", job.job.error.message);
+        cr_assert(eq(i64, job.number, counts[i]));
+    }
+}
+
+STATEMENT_JOB(lock_rows, "SELECT id FROM t WHERE id > 0 FOR UPDATE")
+
+Test(store_sql, a_write_job_may_lock_rows_and_a_read_job_may_not)
+{
+    cr_assert(eq(int, insert(1, NULL), KW_E_NONE));
+    cr_assert(eq(int, write_with(lock_rows), KW_E_NONE));
+    cr_assert(eq(int, read_with(lock_rows), KW_E_INTERNAL));
+    cr_assert(eq(int, write_with(lock_rows), KW_E_NONE));
+}
+
 /* --- failures --- */
 
 Test(store_sql, a_duplicate_already_exists)

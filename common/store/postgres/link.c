@@ -6,7 +6,9 @@
 #include <poll.h>
 #include <stdlib.h>
 
-#define NS_PER_MS 1000000ULL
+#define NS_PER_MS       1000000ULL
+#define TEXT_OF_(value) #value
+#define TEXT_OF(value)  TEXT_OF_(value)
 
 /* --- the URL --- */
 
@@ -84,8 +86,12 @@ static PGconn *call(const char *url)
         NULL,
     };
     const char *const values[] = {
-        url, KW_PG_CONNECT_S, "UTF8",    "read-write", "disable", "5", "1",
-        "3", "5000",          "keyward", NULL,
+        url,       TEXT_OF(KW_PG_CONNECT_S),
+        "UTF8",    "read-write",
+        "disable", "5",
+        "1",       "3",
+        "5000",    "keyward",
+        NULL,
     };
 
     return PQconnectdbParams(keywords, values, 1);

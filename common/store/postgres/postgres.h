@@ -6,16 +6,7 @@
 
 #include <libpq-fe.h>
 
-#define KW_PG_NAME_SIZE       32
-#define KW_PG_OWED_MAX        64     /* control statements that go ahead of one other */
-#define KW_PG_STATEMENT_MS    1000U  /* one statement of a write */
-#define KW_PG_LOCK_MS         250U   /* waiting for another instance's row */
-#define KW_PG_IDLE_MS         2000U  /* between two statements of a transaction */
-#define KW_PG_ANSWER_MS       5000U  /* the server's silence, after which it is given up */
-#define KW_PG_MIGRATE_LOCK_MS 30000U /* waiting for another instance that migrates */
-#define KW_PG_CONNECT_S       "2"
-#define KW_PG_RETRY_MS_MIN    20U /* between two calls to a server that does not answer */
-#define KW_PG_RETRY_MS_MAX    1000U
+#define KW_PG_NAME_SIZE 32
 
 struct kw_pg {
     PGconn *link;        /* NULL: there is none at present */
