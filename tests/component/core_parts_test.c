@@ -1,4 +1,5 @@
 /* Parts of the core by themselves: second locks, and ends of room, which no request through all of it comes to. */
+#include "common/pki/csr.h"
 #include "keyward/v1/partner_service.pb-c.h"
 #include "services/cryptocore/issue.h"
 #include "services/cryptocore/operations.h"
@@ -32,6 +33,26 @@ Test(core_parts, a_reply_has_two_chains_at_most)
     cr_assert(eq(int, kw_issue_chain(&call, KW_HSM_CA_PARTNERS, certificate, NULL).reason,
                  KW_E_LIMIT_REACHED));
     cr_assert(eq(sz, call.reply.n_certificates, 2));
+}
+
+/* Before anything is signed: a certificate that no transport key can be sent to is of no use. */
+Test(core_parts, a_transport_key_is_on_p384)
+{
+    KW_SCOPED(kw_private_key_done) struct kw_private_key key = {0};
+    KW_SCOPED(kw_buf_done) struct kw_buf csr = {0};
+    const struct kw_core_config config = {.trust_domain = "keyward.test"};
+    struct kw_hsm_issue issue;
+
+    core.config = &config;
+    MUST(kw_private_key_generate(&key, KW_CURVE_P256, err));
+    MUST(kw_csr_build(&key, &csr, err));
+    MUST(kw_issue_plan(&call, KW_HSM_CA_PARTNERS, KW_ROLE_PARTNER, (struct kw_id){{1}},
+                       kw_buf_bytes(&csr), 1000, KW_USAGE_CLIENT, &issue, err));
+    cr_assert(eq(int,
+                 kw_issue_plan(&call, KW_HSM_CA_PARTNERS, KW_ROLE_PARTNER, (struct kw_id){{1}},
+                               kw_buf_bytes(&csr), 1000, KW_USAGE_TRANSPORT, &issue, NULL)
+                     .reason,
+                 KW_E_ARGUMENT_INVALID));
 }
 
 /* Admission asks the table of methods; this is what stands behind it. */

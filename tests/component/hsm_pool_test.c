@@ -416,30 +416,44 @@ Test(hsm_pool, a_worker_that_is_no_program_is_a_setting_error)
                  KW_E_CONFIG_INVALID));
 }
 
-/* Gone, or of another kind, after the setting was looked at: what starts it says so, and tries again. */
-static void started_as(const char *text)
+static void on_child_closed(void *context)
 {
+    *(bool *)context = true;
+}
+
+/* Gone, or of another kind, after the setting was looked at: what starts it says so, and tries again. */
+static void started_as(const char *interpreter, enum kw_reason reason)
+{
+    struct kw_hsm_child_events events = {.closed = on_child_closed};
+    struct kw_hsm_child *child = NULL;
+    bool closed = false;
     char path[512];
     FILE *file;
 
     (void)snprintf(path, sizeof(path), "%s/worker", f.softhsm.dir);
     file = fopen(path, "w");
-    cr_assert(file != NULL && fputs(text, file) >= 0 && fclose(file) == 0);
-    cr_assert(eq(int, chmod(path, 0700), 0));
+    cr_assert(file != NULL);
+    cr_assert(fprintf(file, "#!%s\n", interpreter != NULL ? interpreter : path) > 0);
+    cr_assert(fclose(file) == 0 && chmod(path, 0700) == 0);
+    events.context = &closed;
+    cr_assert(
+        eq(int, kw_hsm_child_start(loop, path, KW_HSM_SANDBOX_STRICT, &events, &child, NULL).reason,
+           reason));
+    RUN_UNTIL(closed);
     pool_start_as(path, 1);
+    cr_assert(eq(ptr, pool->workers[0].child, NULL), "no process was seen");
     RUN_UNTIL(pool->stats.workers_lost >= 2);
     cr_assert(eq(ptr, pool->workers[0].child, NULL));
-    cr_assert(eq(i64, pool->stats.workers_started, pool->stats.workers_lost));
 }
 
 Test(hsm_pool, a_worker_whose_interpreter_is_missing_is_tried_again)
 {
-    started_as("#!/nowhere/interpreter\n");
+    started_as("/nowhere/interpreter", KW_E_CONFIG_INVALID);
 }
 
-Test(hsm_pool, a_worker_of_no_known_format_is_tried_again)
+Test(hsm_pool, a_worker_that_is_its_own_interpreter_is_tried_again)
 {
-    started_as("no program");
+    started_as(NULL, KW_E_SYSTEM);
 }
 
 /* One request of each kind that has an answer of its own. */

@@ -265,7 +265,7 @@ static int left_alone(struct kw_buf *batches)
     int ends[2];
     int code;
 
-    configure_put(&stream, softhsm_token(&fault.hsm.softhsm).module_path);
+    configure_put(&stream, P11_FAULT_MODULE);
     REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0, "socketpair");
     REQUIRE(write(ends[0], stream.data, stream.len) == (ssize_t)stream.len, "write");
     leaver.fd = ends[0];
@@ -292,12 +292,15 @@ Test(hsm_protocol, a_worker_ends_in_the_middle_of_what_nobody_takes)
     struct kw_hsm_request requests[64];
     const struct kw_hsm_batch batch = {
         .call = 7, .deadline_ns = UINT64_MAX, .requests = requests, .count = 64};
+    uint64_t before = p11_fault_calls(&fault.p11, P11_Sign);
 
     for (size_t i = 0; i < 64; i++) {
         requests[i] = fault.ops[3];
     }
     MUST(kw_hsm_batch_put(&batches, &batch, err));
     cr_expect(eq(int, left_alone(&batches), 1));
+    cr_expect(lt(u64, p11_fault_calls(&fault.p11, P11_Sign) - before, 2 * 64),
+              "and not at its end");
 }
 
 /* --- what does not fit --- */
