@@ -8,6 +8,7 @@
 #include "common/feed/change_table.h"
 #include "common/feed/feed_own.h"
 #include "common/feed/feed_take.h"
+#include "common/feed/urgent_table.h"
 #include "common/sync/stamp_limits.h"
 
 struct hearing {
@@ -104,14 +105,16 @@ static void tell_clock(const struct hearing *h, const struct kw_lane_finding *fi
 /* --- news --- */
 
 static struct kw_result take(struct hearing *h, const struct kw_change *change,
-                             const struct kw_lane_point *point, struct kw_error *err)
+                             const struct kw_lane_point *point, bool *ret_news,
+                             struct kw_error *err)
 {
     const struct kw_waiting taken = {.lane = h->row.id, .point = *point, .record = change->record};
     const struct kw_stamp stamp = {.hlc = change->hlc, .store = h->row.store};
-    enum kw_feed_taken how;
+    struct kw_feed_taken how;
 
     KW_TRY(kw_feed_take(h->feed, h->tx, &taken, h->wall_ms, &how, err));
-    h->held_back += how == KW_FEED_TAKEN_HELD;
+    h->held_back += how.how == KW_FEED_TAKEN_HELD;
+    *ret_news = how.news;
     (void)kw_stamp_receive(&h->feed->clock, &stamp, h->wall_ms);
     return KW_OK;
 }
@@ -121,11 +124,12 @@ static struct kw_result take_and_log(struct hearing *h, const struct kw_lane_bat
 {
     for (size_t i = skip; i < batch->count; i++) {
         struct kw_change_row row = {.change = batch->changes[i]};
+        bool news;
 
         KW_TRY(kw_lane_advance(point, &batch->changes[i], err));
         row.point = *point;
         row.head = i + 1 == batch->count ? batch->head_record : KW_BYTES_NONE;
-        KW_TRY(take(h, &row.change, point, err));
+        KW_TRY(take(h, &row.change, point, &news, err));
         KW_TRY(kw_change_insert(h->tx, h->row.id, &row, err));
     }
     return KW_OK;
@@ -150,6 +154,7 @@ static struct kw_result apply_news(struct hearing *h, const struct kw_lane_batch
               "a batch was judged otherwise than it is");
     KW_TRY(kw_lane_row_move(h->tx, h->row.id, &point, finding->closed, err));
     KW_TRY(kw_lane_row_set_head(h->tx, h->row.id, batch->head_record, err));
+    KW_TRY(kw_urgent_row_delete(h->tx, h->row.id, point.seq, err));
     tell_clock(h, finding, point.seq);
     if (h->row.role == KW_LANE_ROLE_PRESENT) {
         KW_LOG(ERROR, "others know more of our lane than we do: a new life begins",
@@ -229,10 +234,17 @@ struct kw_result kw_feed_apply(struct kw_feed *feed, struct kw_tx *tx,
 static struct kw_result hear_urgent(struct hearing *h, const struct kw_urgent *urgent,
                                     enum kw_lane_verdict *ret_verdict, struct kw_error *err)
 {
+    bool news = true;
+
     KW_TRY(load(h, &urgent->lane, urgent->point.seq, err));
     KW_TRY(kw_urgent_check(&h->held, urgent, ret_verdict, err));
     if (*ret_verdict == KW_LANE_NEWS) {
-        KW_TRY(take(h, &urgent->change, &urgent->point, err));
+        KW_TRY(take(h, &urgent->change, &urgent->point, &news, err));
+    }
+    /* It was here, ahead of its lane: whoever passes on what is news would never come to an end. */
+    *ret_verdict = news ? *ret_verdict : KW_LANE_KNOWN;
+    if (*ret_verdict == KW_LANE_NEWS) {
+        KW_TRY(kw_urgent_row_insert(h->tx, h->row.id, &urgent->point, urgent->record, err));
     }
     tell(h, *ret_verdict, urgent->point.seq);
     return KW_OK;

@@ -23,7 +23,8 @@ struct kw_result kw_feed_apply(struct kw_feed *feed, struct kw_tx *tx,
                                const struct kw_lane_batch *batch, uint64_t wall_ms,
                                struct kw_lane_finding *ret_finding, struct kw_error *err);
 
-/* The same for a change ahead of its lane, whose point stays. */
+/* The same for a change ahead of its lane, whose point stays. NEWS only the first time: afterwards it
+ * says nothing that is not here. */
 struct kw_result kw_feed_apply_urgent(struct kw_feed *feed, struct kw_tx *tx,
                                       const struct kw_urgent *urgent, uint64_t wall_ms,
                                       enum kw_lane_verdict *ret_verdict, struct kw_error *err);

@@ -32,9 +32,10 @@ struct kw_result kw_feed_read(const struct kw_feed *feed, struct kw_tx *tx, stru
                               uint64_t after, const struct kw_private_key *key, struct kw_buf *out,
                               enum kw_feed_read *ret_read, struct kw_error *err);
 
-/* The next urgent change of a lane of ours after number `after`, signed, as KWU1 appended to `out`;
- * `*ret_seq` is its number, 0: there is none. Read or write job. Fails: as kw_urgent_sign, the
- * store; ARGUMENT_INVALID (no lane of ours). */
+/* The next urgent change of a lane after number `after`, as KWU1 appended to `out`: of a lane of ours
+ * signed here, of another's as it came, as long as its lane is not here so far. So one that
+ * reached us alone gets to everybody, though its store never speaks again. `*ret_seq` is its
+ * number, 0: there is none. Read or write job. Fails: as kw_urgent_sign, the store. */
 struct kw_result kw_feed_read_urgent(const struct kw_feed *feed, struct kw_tx *tx,
                                      struct kw_id lane, uint64_t after,
                                      const struct kw_private_key *key, struct kw_buf *out,

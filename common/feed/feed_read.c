@@ -6,6 +6,7 @@
 #include "common/feed/feed_peers.h"
 #include "common/feed/lane_batch.h"
 #include "common/feed/urgent.h"
+#include "common/feed/urgent_table.h"
 
 struct reading {
     const struct kw_feed *feed;
@@ -179,7 +180,9 @@ struct kw_result kw_feed_read_urgent(const struct kw_feed *feed, struct kw_tx *t
     bool found;
 
     KW_TRY(kw_lane_row_find(tx, lane, &r.lane, &found, err));
-    KW_ENSURE(found && is_ours(feed, &r.lane), err, ARGUMENT_INVALID, "no lane of ours");
+    if (!found || !is_ours(feed, &r.lane)) {
+        return kw_urgent_row_next(tx, lane, after, out, ret_seq, err);
+    }
     r.arena = kw_arena_new(KW_FEED_CHANGE_MEMORY_MAX);
     KW_ENSURE(r.arena != NULL, err, MEMORY, "an arena for an urgent change");
     result = read_urgent(&r, after, out, ret_seq, err);

@@ -19,15 +19,15 @@ static struct kw_result release_held(const struct releasing *r, bool *ret_any, s
                                      struct kw_error *err)
 {
     struct kw_waiting held;
-    enum kw_feed_taken how;
+    struct kw_feed_taken taken;
 
     KW_TRY(kw_held_next(r->tx, r->wall_ms, r->arena, &held, ret_any, err));
     if (!*ret_any) {
         return KW_OK;
     }
     KW_TRY(kw_held_delete(r->tx, &held, err));
-    KW_TRY(kw_feed_take(r->feed, r->tx, &held, r->wall_ms, &how, err));
-    if (how != KW_FEED_TAKEN_QUARANTINE) {
+    KW_TRY(kw_feed_take(r->feed, r->tx, &held, r->wall_ms, &taken, err));
+    if (taken.how != KW_FEED_TAKEN_QUARANTINE) {
         kw_metric_add(KW_M_FEED_RELEASED, "held", 1);
         *released += 1;
     }
@@ -38,14 +38,14 @@ static struct kw_result release_quarantined(const struct releasing *r, bool *ret
                                             size_t *released, struct kw_error *err)
 {
     struct kw_waiting change;
-    enum kw_feed_taken how;
+    struct kw_feed_taken taken;
 
     KW_TRY(kw_quarantine_next(r->tx, r->feed->life, r->arena, &change, ret_any, err));
     if (!*ret_any) {
         return KW_OK;
     }
-    KW_TRY(kw_feed_take(r->feed, r->tx, &change, r->wall_ms, &how, err));
-    if (how != KW_FEED_TAKEN_QUARANTINE) {
+    KW_TRY(kw_feed_take(r->feed, r->tx, &change, r->wall_ms, &taken, err));
+    if (taken.how != KW_FEED_TAKEN_QUARANTINE) {
         KW_TRY(kw_quarantine_delete(r->tx, &change, err));
         kw_metric_add(KW_M_FEED_RELEASED, "quarantine", 1);
         *released += 1;

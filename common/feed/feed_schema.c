@@ -34,6 +34,14 @@ const char kw_feed_schema[] =
     " PRIMARY KEY (lane, seq));"
     "CREATE INDEX feed_changes_urgent ON feed_changes (lane, seq) WHERE urgent = 1;"
 
+    /* Urgent changes of other stores (KWU1) whose lane has not got so far. */
+    "CREATE TABLE feed_urgents ("
+    " lane BLOB NOT NULL CHECK (length(lane) = 16),"
+    " seq INTEGER NOT NULL CHECK (seq > 0),"
+    " chain BLOB NOT NULL CHECK (length(chain) = 32),"
+    " record BLOB NOT NULL,"
+    " PRIMARY KEY (lane, seq, chain));"
+
     /* The rows of all replicated tables, as merged records (KWM1). */
     "CREATE TABLE feed_records ("
     " kind INTEGER NOT NULL,"

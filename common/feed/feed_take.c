@@ -95,12 +95,12 @@ static void adopt_stamps(const struct taking *t, const struct kw_record *record)
 }
 
 static struct kw_result apply(const struct taking *t, const struct kw_feed_table *table,
-                              const struct kw_record *record, enum kw_feed_taken *ret_taken,
+                              const struct kw_record *record, struct kw_feed_taken *ret_taken,
                               struct kw_error *err)
 {
     struct kw_record now;
     struct kw_record held;
-    struct kw_feed_merged merged;
+    struct kw_feed_merged merged = {.changed = false};
     bool waits = kw_record_hold(record, t->wall_ms, &now, &held);
 
     if (now.count > 0 || !waits) {
@@ -110,11 +110,13 @@ static struct kw_result apply(const struct taking *t, const struct kw_feed_table
         KW_TRY(hold(t, &held, err));
     }
     adopt_stamps(t, &now);
-    *ret_taken = waits ? KW_FEED_TAKEN_HELD : KW_FEED_TAKEN;
+    *ret_taken = (struct kw_feed_taken){.how = waits ? KW_FEED_TAKEN_HELD : KW_FEED_TAKEN,
+                                        .news = merged.changed};
     return KW_OK;
 }
 
-static struct kw_result quarantine(const struct taking *t, const char *reason, struct kw_error *err)
+static struct kw_result quarantine(const struct taking *t, const char *reason,
+                                   struct kw_feed_taken *ret_taken, struct kw_error *err)
 {
     bool is_new;
 
@@ -125,10 +127,11 @@ static struct kw_result quarantine(const struct taking *t, const char *reason, s
                KW_F_U64("seq", t->change->point.seq), KW_F_STR("why", reason));
         kw_metric_add(KW_M_FEED_QUARANTINED, NULL, 1);
     }
+    *ret_taken = (struct kw_feed_taken){.how = KW_FEED_TAKEN_QUARANTINE, .news = is_new};
     return KW_OK;
 }
 
-static struct kw_result read_and_apply(const struct taking *t, enum kw_feed_taken *ret_taken,
+static struct kw_result read_and_apply(const struct taking *t, struct kw_feed_taken *ret_taken,
                                        struct kw_error *err)
 {
     const struct kw_feed_table *table;
@@ -140,7 +143,7 @@ static struct kw_result read_and_apply(const struct taking *t, enum kw_feed_take
 
 struct kw_result kw_feed_take(struct kw_feed *feed, struct kw_tx *tx,
                               const struct kw_waiting *change, uint64_t wall_ms,
-                              enum kw_feed_taken *ret_taken, struct kw_error *err)
+                              struct kw_feed_taken *ret_taken, struct kw_error *err)
 {
     struct kw_arena *arena = kw_arena_new(KW_FEED_CHANGE_MEMORY_MAX);
     struct taking t = {feed, tx, change, wall_ms, arena};
@@ -150,8 +153,7 @@ struct kw_result kw_feed_take(struct kw_feed *feed, struct kw_tx *tx,
     KW_ENSURE(arena != NULL, err, MEMORY, "an arena for a change");
     taken = read_and_apply(&t, ret_taken, &why);
     if (taken.reason == KW_E_ENCODING_INVALID) {
-        *ret_taken = KW_FEED_TAKEN_QUARANTINE;
-        taken = quarantine(&t, why.message, err);
+        taken = quarantine(&t, why.message, ret_taken, err);
     } else if (!kw_ok(taken) && err != NULL) {
         *err = why;
     }

@@ -6,15 +6,20 @@
 #include "common/feed/feed.h"
 #include "common/feed/waiting.h"
 
-enum kw_feed_taken {
+enum kw_feed_how {
     KW_FEED_TAKEN,      /* applied */
     KW_FEED_TAKEN_HELD, /* some of it waits */
     KW_FEED_TAKEN_QUARANTINE,
 };
 
+struct kw_feed_taken {
+    enum kw_feed_how how;
+    bool news; /* it said something that was not here yet */
+};
+
 /* Write job. Fails: as the store, MEMORY, CRYPTO, INTERNAL. */
 struct kw_result kw_feed_take(struct kw_feed *feed, struct kw_tx *tx,
                               const struct kw_waiting *change, uint64_t wall_ms,
-                              enum kw_feed_taken *ret_taken, struct kw_error *err);
+                              struct kw_feed_taken *ret_taken, struct kw_error *err);
 
 #endif

@@ -38,7 +38,7 @@ struct kw_result kw_urgent_decode(struct kw_bytes record, struct kw_urgent *ret_
                                   struct kw_error *err)
 {
     struct kw_reader r = KW_READER(record);
-    struct kw_urgent urgent = {.change.urgent = true};
+    struct kw_urgent urgent = {.change.urgent = true, .record = record};
 
     KW_ENSURE(kw_get_magic(&r, MAGIC), err, ENCODING_INVALID, "not an urgent change");
     kw_get_lane(&r, &urgent.lane);

@@ -22,10 +22,11 @@ struct kw_urgent {
     struct kw_change change;
     struct kw_bytes key; /* as in a lane head */
     struct kw_bytes signature;
+    struct kw_bytes record; /* KWU1, as it came and is passed on: of one that was read */
 };
 
-/* Signs, over "KEYWARD-URGENT-v1" ‖ all fields before the signature, and appends the record. `key`
- * and `signature` are not read. Fails: ARGUMENT_INVALID (a change that is not urgent, number 0, a
+/* Signs, over "KEYWARD-URGENT-v1" ‖ all fields before the signature, and appends the record. `key`,
+ * `signature` and `record` are not read. Fails: ARGUMENT_INVALID (a change that is not urgent, number 0, a
  * record that is empty or too long, a number above INT64_MAX, another curve), CRYPTO, MEMORY. */
 struct kw_result kw_urgent_sign(const struct kw_urgent *urgent, const struct kw_private_key *key,
                                 struct kw_buf *out, struct kw_error *err);

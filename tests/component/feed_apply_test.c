@@ -190,7 +190,7 @@ Test(feed_apply, a_fork_does_not_stop_what_disables_and_neither_of_two_is_lost)
     forget(a, 1);
     note_set(&later, NOTE_TAGS, value_set("y"));
     feed_write(a, &later, true);
-    urgent = feed_urgent(a, 0);
+    urgent = feed_urgent(a, a->lane, 0);
     cr_assert_eq(feed_apply(b, feed_batch(a, a->lane, 0)), KW_LANE_FORK);
     cr_assert_eq(feed_apply_urgent(b, urgent), KW_LANE_NEWS);
     cr_assert_eq(feed_number(b, "SELECT count(*) FROM feed_quarantine WHERE seq = 1"), 2);
@@ -348,15 +348,36 @@ Test(feed_apply, an_urgent_change_is_in_force_before_its_lane_and_counts_once)
 
     write_tags(a, "n", "x");
     remove_note(a, "n");
-    urgent = feed_urgent(a, 0);
+    urgent = feed_urgent(a, a->lane, 0);
     cr_assert_eq(feed_apply_urgent(b, urgent), KW_LANE_NEWS);
     cr_assert_eq(feed_apply_urgent(b, urgent), KW_LANE_KNOWN, "or it would be passed on for ever");
     cr_assert_eq(feed_number(b, "SELECT removed FROM notes"), 1);
     cr_assert_eq(feed_seq(b, a->lane), 0);
     feed_catch_up(b, a, a->lane);
     cr_assert_eq(feed_apply_urgent(b, urgent), KW_LANE_KNOWN);
-    cr_assert_eq(feed_urgent(a, 2).len, 0);
+    cr_assert_eq(feed_urgent(a, a->lane, 2).len, 0);
     expect_alike(a, b);
+}
+
+Test(feed_apply, an_urgent_change_that_one_alone_heard_is_passed_on_until_its_lane_is_here)
+{
+    struct kw_bytes urgent;
+
+    write_tags(a, "n", "x");
+    remove_note(a, "n");
+    urgent = feed_urgent(a, a->lane, 0);
+    cr_assert_eq(feed_apply_urgent(b, urgent), KW_LANE_NEWS);
+    cr_assert_eq(feed_apply_urgent(b, urgent), KW_LANE_KNOWN, "or it would be passed on for ever");
+    feed_node_close(b);
+    feed_node_open(b);
+    cr_assert(kw_bytes_equal(feed_urgent(b, a->lane, 0), urgent));
+    cr_assert_eq(feed_urgent(b, a->lane, 2).len, 0);
+    cr_assert_eq(feed_apply_urgent(c, feed_urgent(b, a->lane, 0)), KW_LANE_NEWS);
+    cr_assert_eq(feed_number(c, "SELECT removed FROM notes"), 1);
+    feed_catch_up(b, a, a->lane);
+    cr_assert_eq(feed_urgent(b, a->lane, 0).len, 0);
+    cr_assert_eq(feed_apply_urgent(b, urgent), KW_LANE_KNOWN);
+    cr_assert_eq(feed_urgent(b, a->lane, 0).len, 0);
 }
 
 /* --- conflicts --- */

@@ -340,17 +340,19 @@ enum kw_feed_read feed_read_kind(struct feed_node *node, struct kw_id lane, uint
 
 static struct kw_result run_urgent(struct feed_job *job, struct kw_tx *tx, struct kw_error *err)
 {
+    const struct asked *asked = job->in;
     uint64_t seq;
 
-    return kw_feed_read_urgent(&job->node->feed, tx, job->node->lane, *(const uint64_t *)job->in,
+    return kw_feed_read_urgent(&job->node->feed, tx, asked->lane, asked->after,
                                feed_key(job->node->number), job->out, &seq, err);
 }
 
-struct kw_bytes feed_urgent(struct feed_node *node, uint64_t after)
+struct kw_bytes feed_urgent(struct feed_node *node, struct kw_id lane, uint64_t after)
 {
+    const struct asked asked = {lane, after};
     struct kw_buf urgent = {0};
 
-    MUST(feed_do(node, run_urgent, &after, &urgent, err));
+    MUST(feed_do(node, run_urgent, &asked, &urgent, err));
     return value_keep(&urgent);
 }
 
@@ -604,15 +606,16 @@ static const char *const all_rows[] = {
     "SELECT * FROM feed_held ORDER BY lane, seq, chain",
     "SELECT * FROM feed_quarantine ORDER BY lane, seq, chain",
     "SELECT * FROM feed_acks ORDER BY lane, peer",
+    "SELECT * FROM feed_urgents ORDER BY lane, seq, chain",
     "SELECT * FROM notes ORDER BY key",
 };
-static const int all_columns[] = {12, 7, 3, 5, 7, 3, 5};
+static const int all_columns[] = {12, 7, 3, 5, 7, 3, 4, 5};
 
 static struct kw_result run_state(struct feed_job *job, struct kw_tx *tx, struct kw_error *err)
 {
-    uint8_t digests[7][KW_SHA256_LEN];
+    uint8_t digests[8][KW_SHA256_LEN];
 
-    for (size_t i = 0; i < 7; i++) {
+    for (size_t i = 0; i < 8; i++) {
         KW_TRY(digest_rows(tx, all_rows[i], all_columns[i], digests[i], err));
     }
     return kw_sha256(KW_BYTES(digests, sizeof(digests)), job->out, err);

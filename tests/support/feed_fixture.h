@@ -89,7 +89,7 @@ void feed_write(struct feed_node *node, const struct kw_record *intent, bool urg
 /* The next batch after `after`; empty: there is none. Lives until the test ends. */
 struct kw_bytes feed_batch(struct feed_node *node, struct kw_id lane, uint64_t after);
 enum kw_feed_read feed_read_kind(struct feed_node *node, struct kw_id lane, uint64_t after);
-struct kw_bytes feed_urgent(struct feed_node *node, uint64_t after);
+struct kw_bytes feed_urgent(struct feed_node *node, struct kw_id lane, uint64_t after);
 struct kw_bytes feed_sealed(struct feed_node *node);
 
 enum kw_lane_verdict feed_apply(struct feed_node *node, struct kw_bytes batch);

@@ -1,0 +1,52 @@
+/* SQL of table feed_urgents. */
+#include "common/feed/urgent_table.h"
+
+static const char insert_urgent[] = "INSERT INTO feed_urgents (lane, seq, chain, record)"
+                                    " VALUES ($1, $2, $3, $4)"
+                                    " ON CONFLICT (lane, seq, chain) DO NOTHING";
+static const char select_next[] = "SELECT seq, record FROM feed_urgents"
+                                  " WHERE lane = $1 AND seq > $2 ORDER BY seq, chain LIMIT 1";
+static const char delete_urgents[] = "DELETE FROM feed_urgents WHERE lane = $1 AND seq <= $2";
+
+struct kw_result kw_urgent_row_insert(struct kw_tx *tx, struct kw_id lane,
+                                      const struct kw_lane_point *point, struct kw_bytes record,
+                                      struct kw_error *err)
+{
+    struct kw_stmt *stmt;
+
+    KW_TRY(kw_sql(tx, insert_urgent, &stmt, err));
+    kw_bind_id(stmt, 1, &lane);
+    kw_bind_i64(stmt, 2, (int64_t)point->seq);
+    kw_bind_blob(stmt, 3, KW_BYTES_OF(point->chain));
+    kw_bind_blob(stmt, 4, record);
+    return kw_exec(stmt, NULL, err);
+}
+
+struct kw_result kw_urgent_row_next(struct kw_tx *tx, struct kw_id lane, uint64_t after,
+                                    struct kw_buf *out, uint64_t *ret_seq, struct kw_error *err)
+{
+    struct kw_stmt *stmt;
+    bool found;
+
+    *ret_seq = 0;
+    KW_TRY(kw_sql(tx, select_next, &stmt, err));
+    kw_bind_id(stmt, 1, &lane);
+    kw_bind_i64(stmt, 2, (int64_t)after);
+    KW_TRY(kw_step(stmt, &found, err));
+    if (!found) {
+        return KW_OK;
+    }
+    *ret_seq = (uint64_t)kw_col_i64(stmt, 0);
+    return kw_buf_append(out, kw_col_blob(stmt, 1), err);
+}
+
+struct kw_result kw_urgent_row_delete(struct kw_tx *tx, struct kw_id lane, uint64_t up_to,
+                                      struct kw_error *err)
+{
+    struct kw_stmt *stmt;
+
+    KW_TRY(kw_sql(tx, delete_urgents, &stmt, err));
+    kw_bind_id(stmt, 1, &lane);
+    kw_bind_i64(stmt, 2, (int64_t)up_to);
+    return kw_exec(stmt, NULL, err);
+}

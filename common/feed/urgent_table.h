@@ -1,0 +1,23 @@
+/* Table feed_urgents: others' urgent changes, as they came, until their lane has them. So one that
+ * reached us alone reaches everybody, though its store never speaks again. */
+#ifndef KW_COMMON_FEED_URGENT_TABLE_H
+#define KW_COMMON_FEED_URGENT_TABLE_H
+
+#include "common/feed/lane.h"
+#include "common/store/store.h"
+
+/* All of these fail as the store does. */
+
+struct kw_result kw_urgent_row_insert(struct kw_tx *tx, struct kw_id lane,
+                                      const struct kw_lane_point *point, struct kw_bytes record,
+                                      struct kw_error *err);
+
+/* Appends the next one after number `after`; `*ret_seq` is its number, 0: there is none. Fails also:
+ * MEMORY. */
+struct kw_result kw_urgent_row_next(struct kw_tx *tx, struct kw_id lane, uint64_t after,
+                                    struct kw_buf *out, uint64_t *ret_seq, struct kw_error *err);
+
+struct kw_result kw_urgent_row_delete(struct kw_tx *tx, struct kw_id lane, uint64_t up_to,
+                                      struct kw_error *err);
+
+#endif
