@@ -109,9 +109,22 @@ class Healthy(Case):
 
     def test_a_reset_is_passed_on(self):
         client, server = self.pair()
+        server.sendall(b"!")  # it goes all the way, before that a reset is a target that is down
+        self.assertEqual(receive(client, 1), b"!")
         server.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         server.close()
         self.assertIsReset(client)
+
+    def test_who_sends_to_one_that_has_closed_is_reset(self):
+        client, server = self.pair()
+        server.close()
+        self.assertEqual(receive_all(client), b"")
+        client.sendall(b"x")
+        self.link.wait_for("up.out", 1)  # which the kernel answers by a reset
+        client.sendall(b"x")
+        self.link.wait_for("resets", 1)
+        with self.assertRaises((ConnectionResetError, BrokenPipeError)):
+            client.sendall(b"x")
 
     def test_links_are_independent(self):
         links = [self.proxy.link(self.target) for _ in range(LINKS)]
@@ -252,6 +265,14 @@ class Gone(Case):
             self.assertEqual(receive_all(client), b"")
         server.close()
         self.wait_closed()
+
+    def test_what_was_sent_before_a_cut_arrives_though_the_receiver_was_not_heard_out(self):
+        self.link.set("up", cut_after=1000)
+        self.link.set("down", hold_max=0)  # nothing is read
+        client, server = self.pair()
+        server.sendall(b"unheard")
+        client.sendall(pattern(5000))
+        self.assertEqual(receive_all(server), pattern(1000))  # a reset would fail here
 
     def test_duplicate(self):
         self.link.set("down", duplicate_after=700)

@@ -386,9 +386,9 @@ Test(proxy_channel, who_was_silent_does_not_notice_a_dead_end)
 /* --- bytes --- */
 
 /* A thousand bytes in pieces of `piece`, one bit wrong in each hundred. */
-static void corrupted(struct world *world, size_t piece)
+static void corrupted(struct world *world, size_t piece, uint64_t seed)
 {
-    world_init(world);
+    world_seeded(world, seed);
     set(world, "corrupt_every", 100);
     while (world->sent_len < 1000) {
         send_bytes(world, piece < 1000 - world->sent_len ? piece : 1000 - world->sent_len);
@@ -401,7 +401,7 @@ Test(proxy_channel, in_each_block_exactly_one_bit_is_flipped)
 {
     static struct world world;
 
-    corrupted(&world, 1000);
+    corrupted(&world, 1000, SEED);
     for (size_t block = 0; block < 10; block++) {
         cr_expect(eq(u32, bits_changed(&world, block * 100, 100), 1));
     }
@@ -413,12 +413,27 @@ Test(proxy_channel, which_bits_does_not_depend_on_how_bytes_come)
     static struct world whole;
     static struct world cut;
 
-    corrupted(&whole, 1000);
+    corrupted(&whole, 1000, SEED);
     for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
-        corrupted(&cut, pieces[i]);
+        corrupted(&cut, pieces[i], SEED);
         cr_expect(eq(int, memcmp(cut.came, whole.came, 1000), 0), "pieces of %zu", pieces[i]);
         cr_expect(eq(u64, cut.counts.flipped, 10));
     }
+}
+
+Test(proxy_channel, a_seed_says_which_bits)
+{
+    static struct world one;
+    static struct world other;
+    bool moved = false;
+
+    corrupted(&one, 1000, SEED);
+    corrupted(&other, 1000, SEED + 1);
+    cr_expect(ne(int, memcmp(one.came, other.came, 1000), 0));
+    for (size_t block = 0; block < 10; block++) {
+        moved = moved || one.came[block * 100] == one.sent[block * 100];
+    }
+    cr_expect(moved, "always the first byte of a block");
 }
 
 Test(proxy_channel, what_comes_twice_is_what_came_last)
