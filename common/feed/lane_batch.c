@@ -27,8 +27,7 @@ static bool get_change(struct kw_reader *r, struct kw_change *ret_change)
 /* Do the numbers meet, and without changes the points? */
 static bool meets(const struct kw_lane_point *from, const struct kw_lane_point *to, size_t count)
 {
-    return count == 0 ? kw_lane_point_equal(from, to)
-                      : from->seq < to->seq && to->seq - from->seq == count;
+    return count == 0 ? kw_lane_point_equal(from, to) : to->seq - from->seq == count;
 }
 
 /* Does time stand or go on, up to what the head promises? */
@@ -107,9 +106,6 @@ static struct kw_result read_changes(struct kw_reader *r, struct kw_arena *arena
 {
     struct kw_change *changes;
 
-    if (batch->count == 0) {
-        return KW_OK;
-    }
     KW_ENSURE(batch->count <= KW_BATCH_CHANGES_MAX, err, ENCODING_INVALID, "batch of %zu changes",
               batch->count);
     changes = kw_arena_alloc(arena, batch->count * sizeof(*changes));

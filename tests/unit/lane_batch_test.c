@@ -250,6 +250,18 @@ Test(lane_batch, without_memory_reading_fails_and_says_so)
     kw_arena_free(none);
 }
 
+/* A batch can't make its reader ask for much memory by what it says of itself. */
+Test(lane_batch, its_count_is_bounded_before_it_is_believed)
+{
+    struct kw_lane_batch batch = big_batch(KW_BATCH_CHANGES_MAX + 1, 1);
+    struct kw_arena *none = kw_arena_new(1);
+    struct kw_error error = {0};
+
+    cr_assert_not(kw_ok(kw_lane_batch_decode(raw_batch(&batch), none, &batch, &error)));
+    cr_assert_eq(error.reason, KW_E_ENCODING_INVALID);
+    kw_arena_free(none);
+}
+
 /* --- heads --- */
 
 static bool head_is_signed(struct kw_lane_head head, const struct kw_private_key *key)
