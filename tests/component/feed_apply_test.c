@@ -176,6 +176,20 @@ Test(feed_apply, a_fork_behind_what_is_held_is_found_too)
     cr_assert_eq(feed_apply(b, other), KW_LANE_FORK);
 }
 
+Test(feed_apply, a_fork_at_what_was_trimmed_last_is_found_too)
+{
+    write_tags(a, "n", "x");
+    write_tags(a, "n", "y");
+    write_tags(a, "n", "z");
+    feed_catch_up(b, a, a->lane);
+    feed_ack(b, c, a->lane, 2);
+    cr_assert_eq(feed_trim(b, 100), 2);
+    forget(a, 2);
+    a->wall_ms += 1000;
+    write_tags(a, "m", "z");
+    cr_assert_eq(feed_apply(b, feed_batch(a, a->lane, 0)), KW_LANE_FORK);
+}
+
 Test(feed_apply, a_fork_does_not_stop_what_disables_and_neither_of_two_is_lost)
 {
     struct kw_record later = {.table = later_kind.table, .key = kw_bytes_str("new")};

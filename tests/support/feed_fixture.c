@@ -9,6 +9,7 @@
 #include "tests/support/lane_fixture.h"
 #include "tests/support/must.h"
 
+#include <stdio.h>
 #include <unistd.h>
 
 #define ARENA_MAX (64U << 20)
@@ -126,8 +127,11 @@ struct kw_result feed_do(struct feed_node *node, feed_run *run, const void *in, 
 static struct kw_result run_open(struct feed_job *job, struct kw_tx *tx, struct kw_error *err)
 {
     struct feed_node *node = job->node;
-    const struct kw_feed_options options = {
-        .mesh = mesh, .store = node->id, .tables = node->tables, .table_count = node->table_count};
+    const struct kw_feed_options options = {.mesh = mesh,
+                                            .store = node->id,
+                                            .writer = node->writer,
+                                            .tables = node->tables,
+                                            .table_count = node->table_count};
 
     return kw_feed_open(&node->feed, &options, tx, node->wall_ms, err);
 }
@@ -173,6 +177,15 @@ void feed_node_init(struct feed_node *node, unsigned number)
                                .tables = feed_tables,
                                .table_count = feed_tables_old};
     store_fixture_init_in(&node->store, access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+    feed_node_open(node);
+}
+
+void feed_node_join(struct feed_node *node, const struct feed_node *first)
+{
+    *node = *first;
+    node->writer = first->writer + 1;
+    store_fixture_init(&node->store);
+    (void)snprintf(node->store.url, sizeof(node->store.url), "%s", first->store.url);
     feed_node_open(node);
 }
 

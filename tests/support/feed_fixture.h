@@ -41,6 +41,7 @@ struct feed_node {
     struct kw_id incarnation; /* of its first life */
     struct kw_id lane;        /* the one it writes now */
     unsigned number;
+    uint32_t writer;
     uint64_t wall_ms;
     const struct kw_feed_table *tables;
     size_t table_count;
@@ -51,6 +52,9 @@ const struct kw_private_key *feed_key(unsigned number);
 /* Begins node `number` with an empty database, ends it with its folder. Zeroed: does nothing. */
 void feed_node_init(struct feed_node *node, unsigned number);
 void feed_node_done(struct feed_node *node);
+
+/* One more writer of the first one's database, which is on PostgreSQL. */
+void feed_node_join(struct feed_node *node, const struct feed_node *first);
 
 /* Opens and closes the database in between: a restart. */
 void feed_node_open(struct feed_node *node);
