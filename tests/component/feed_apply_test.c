@@ -343,6 +343,15 @@ Test(feed_apply, an_edit_is_later_than_what_it_replaces_though_our_clock_is_behi
     cr_assert(kw_bytes_equal(feed_note(b, "n"), kw_bytes_str("ours")));
 }
 
+Test(feed_apply, a_change_is_later_than_all_that_was_heard_before_it)
+{
+    a->wall_ms += KW_STAMP_AHEAD_MS_MAX;
+    write_tags(a, "n", "x");
+    feed_catch_up(b, a, a->lane);
+    write_tags(b, "m", "x");
+    cr_assert_gt(feed_lane(b, b->lane).closed, feed_lane(b, a->lane).closed);
+}
+
 Test(feed_apply, an_edit_is_later_than_a_value_that_was_held)
 {
     a->wall_ms += 600000;
