@@ -163,7 +163,7 @@ Test(feed_peers, a_relay_passes_on_the_last_heartbeat)
     feed_catch_up(b, a, a->lane);
     a->wall_ms += 100;
     cr_assert_eq(feed_apply(b, feed_sealed(a)), KW_LANE_KNOWN);
-    MUST(feed_do(b, run_head, &a->lane, &record, err));
+    MUST(feed_look(b, run_head, &a->lane, &record, err));
     MUST(kw_lane_head_decode(kw_buf_bytes(&record), &head, err));
     MUST(kw_lane_head_verify(&head, err));
     cr_assert_eq(head.closed, feed_lane(a, a->lane).closed);

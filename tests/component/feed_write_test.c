@@ -46,7 +46,7 @@ static struct kw_record found(const char *key)
 {
     struct kw_record record = {0};
 
-    MUST(feed_do(&node, run_find, key, &record, err));
+    MUST(feed_look(&node, run_find, key, &record, err));
     return record;
 }
 

@@ -108,20 +108,35 @@ static struct kw_result run_job(struct kw_store_job *job, struct kw_tx *tx, stru
     return mine->run(mine, tx, err);
 }
 
+static struct kw_result run_and_wait(struct feed_job *job,
+                                     struct kw_result (*hand_in)(struct store_test_job *job),
+                                     struct kw_error *err)
+{
+    struct kw_result result;
+
+    job->base = store_test_job(&job->node->store, run_job, 0, NULL);
+    result = hand_in(&job->base);
+
+    if (!kw_ok(result) && err != NULL) {
+        *err = job->base.job.error;
+    }
+    return result;
+}
+
 struct kw_result feed_do(struct feed_node *node, feed_run *run, const void *in, void *out,
                          struct kw_error *err)
 {
-    struct feed_job job = {.base = store_test_job(&node->store, run_job, 0, NULL),
-                           .node = node,
-                           .run = run,
-                           .in = in,
-                           .out = out};
-    struct kw_result result = store_test_write(&job.base);
+    struct feed_job job = {.node = node, .run = run, .in = in, .out = out};
 
-    if (!kw_ok(result) && err != NULL) {
-        *err = job.base.job.error;
-    }
-    return result;
+    return run_and_wait(&job, store_test_write, err);
+}
+
+struct kw_result feed_look(struct feed_node *node, feed_run *run, const void *in, void *out,
+                           struct kw_error *err)
+{
+    struct feed_job job = {.node = node, .run = run, .in = in, .out = out};
+
+    return run_and_wait(&job, store_test_read, err);
 }
 
 static struct kw_result run_open(struct feed_job *job, struct kw_tx *tx, struct kw_error *err)
@@ -148,7 +163,7 @@ static void learn_lane(struct feed_node *node)
 {
     struct kw_feed_lane lanes[LANES_MAX] = {0};
 
-    MUST(feed_do(node, run_lanes, NULL, lanes, err));
+    MUST(feed_look(node, run_lanes, NULL, lanes, err));
     for (size_t i = 0; i < LANES_MAX; i++) {
         if (lanes[i].ours) {
             node->lane = lanes[i].id;
@@ -331,7 +346,7 @@ static struct given read_lane(struct feed_node *node, struct kw_id lane, uint64_
     const struct asked asked = {lane, after};
     struct given given = {0};
 
-    MUST(feed_do(node, run_read, &asked, &given, err));
+    MUST(feed_look(node, run_read, &asked, &given, err));
     return given;
 }
 
@@ -365,7 +380,7 @@ struct kw_bytes feed_urgent(struct feed_node *node, struct kw_id lane, uint64_t 
     const struct asked asked = {lane, after};
     struct kw_buf urgent = {0};
 
-    MUST(feed_do(node, run_urgent, &asked, &urgent, err));
+    MUST(feed_look(node, run_urgent, &asked, &urgent, err));
     return value_keep(&urgent);
 }
 
@@ -535,7 +550,7 @@ struct kw_feed_lane feed_lane(struct feed_node *node, struct kw_id lane)
 {
     struct kw_feed_lane lanes[LANES_MAX] = {0};
 
-    MUST(feed_do(node, run_lanes, NULL, lanes, err));
+    MUST(feed_look(node, run_lanes, NULL, lanes, err));
     for (size_t i = 0; i < LANES_MAX; i++) {
         if (kw_id_equal(lanes[i].id, lane)) {
             return lanes[i];
@@ -607,7 +622,7 @@ void feed_digest(struct feed_node *node, uint8_t ret_records[KW_SHA256_LEN],
 {
     uint8_t digests[2 * KW_SHA256_LEN];
 
-    MUST(feed_do(node, run_digest, NULL, digests, err));
+    MUST(feed_look(node, run_digest, NULL, digests, err));
     kw_copy(ret_records, digests, KW_SHA256_LEN);
     kw_copy(ret_notes, digests + KW_SHA256_LEN, KW_SHA256_LEN);
 }
@@ -636,7 +651,7 @@ static struct kw_result run_state(struct feed_job *job, struct kw_tx *tx, struct
 
 void feed_state(struct feed_node *node, uint8_t ret_state[KW_SHA256_LEN])
 {
-    MUST(feed_do(node, run_state, NULL, ret_state, err));
+    MUST(feed_look(node, run_state, NULL, ret_state, err));
 }
 
 static struct kw_result run_note(struct feed_job *job, struct kw_tx *tx, struct kw_error *err)
@@ -654,7 +669,7 @@ struct kw_bytes feed_note(struct feed_node *node, const char *key)
 {
     struct kw_buf text = {0};
 
-    MUST(feed_do(node, run_note, key, &text, err));
+    MUST(feed_look(node, run_note, key, &text, err));
     return value_keep(&text);
 }
 
@@ -708,5 +723,5 @@ static struct kw_result run_verify(struct feed_job *job, struct kw_tx *tx, struc
 
 void feed_verify_lanes(struct feed_node *node)
 {
-    MUST(feed_do(node, run_verify, NULL, NULL, err));
+    MUST(feed_look(node, run_verify, NULL, NULL, err));
 }

@@ -68,7 +68,7 @@ struct kw_record feed_store_row(const struct feed_node *of);
 void feed_put_row(struct feed_node *node, const struct kw_record_kind *kind,
                   const struct kw_record *row);
 
-/* --- in one write job each --- */
+/* --- in one job each --- */
 
 struct feed_job;
 typedef struct kw_result feed_run(struct feed_job *job, struct kw_tx *tx, struct kw_error *err);
@@ -81,6 +81,8 @@ struct feed_job {
 };
 struct kw_result feed_do(struct feed_node *node, feed_run *run, const void *in, void *out,
                          struct kw_error *err);
+struct kw_result feed_look(struct feed_node *node, feed_run *run, const void *in, void *out,
+                           struct kw_error *err); /* a read job */
 
 struct kw_record note(const char *key);
 void note_set(struct kw_record *record, enum note_field field, struct kw_bytes value);
