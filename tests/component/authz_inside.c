@@ -274,7 +274,7 @@ static void status(struct inside_call *call)
     say(call, &response.base);
 }
 
-/* Four messages that together leave little of the credit. */
+/* Messages that together leave little of the credit. */
 static void verification_data(struct inside_call *call)
 {
     Keyward__V1__GetVerificationDataResponse response =
@@ -286,7 +286,7 @@ static void verification_data(struct inside_call *call)
     response.n_records = 1;
     record.encoded.len = 100 * 1024;
     record.encoded.data = take(call, record.encoded.len);
-    for (size_t i = 0; i < INSIDE_MESSAGES_MAX; i++) {
+    for (size_t i = 0; i < INSIDE_EVIDENCE_COUNT; i++) {
         say(call, &response.base);
     }
 }

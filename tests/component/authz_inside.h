@@ -14,6 +14,9 @@
 #define INSIDE_CALLS_MAX    512
 #define INSIDE_MESSAGES_MAX 16
 
+/* Messages of evidence in one answer. */
+#define INSIDE_EVIDENCE_COUNT 4
+
 /* One call, as it came. Everything is in the fixture's arena. */
 struct inside_call {
     struct inside *inside;

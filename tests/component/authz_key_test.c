@@ -419,7 +419,7 @@ Test(authz_keys, verification_data_passes_through)
     struct answer answer = authz_ask(&fx, &question);
 
     cr_assert(eq(int, answer.reason, KW_E_NONE));
-    cr_assert(eq(sz, answer.message_count, INSIDE_MESSAGES_MAX));
+    cr_assert(eq(sz, answer.message_count, INSIDE_EVIDENCE_COUNT));
 }
 
 /* The orchestrator can withhold receipts, but not that authz has seen later ones. */
@@ -435,7 +435,7 @@ Test(authz_keys, the_head_authz_saw_last_goes_before_the_evidence)
     (void)authz_grant(&fx, device);
     cr_assert(eq(int, authz_access(&fx, device).reason, KW_E_NONE));
     answer = authz_ask(&fx, &question);
-    cr_assert(eq(sz, answer.message_count, INSIDE_MESSAGES_MAX + 1));
+    cr_assert(eq(sz, answer.message_count, INSIDE_EVIDENCE_COUNT + 1));
     response =
         authz_message_at(&answer, 0, &keyward__v1__get_verification_data_response__descriptor);
     cr_assert(eq(int, response->records[0]->type,
