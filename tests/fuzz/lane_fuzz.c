@@ -140,6 +140,7 @@ static void judge(struct receiver *receiver, const struct kw_lane_batch *batch)
         held_of(receiver, &batch->head.lane, batch->head.key, reach(receiver, batch));
     struct kw_lane_finding finding;
 
+    KW_FUZZ_CHECK(batch->head.point.seq <= INT64_MAX && batch->head.closed <= INT64_MAX);
     KW_FUZZ_MUST(kw_lane_check(&held, batch, &finding, NULL));
     KW_FUZZ_CHECK(finding.verdict != 0 && finding.closed >= held.closed);
     KW_FUZZ_CHECK(finding.closed == held.closed || finding.closed == batch->head.closed);
