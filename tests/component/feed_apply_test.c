@@ -268,6 +268,7 @@ Test(feed_apply, an_unknown_table_waits_in_quarantine_until_it_is_known)
     feed_node_open(b);
     cr_assert_eq(feed_release(b), 1);
     cr_assert_eq(feed_number(b, "SELECT count(*) FROM feed_quarantine"), 0);
+    cr_assert_eq(kw_metric_value(KW_M_FEED_RELEASED, "quarantine"), 1);
     expect_alike(a, b);
     cr_assert_eq(feed_number(c, "SELECT count(*) FROM feed_quarantine"), 1);
 }
@@ -325,10 +326,12 @@ Test(feed_apply, a_clock_ahead_is_held_and_not_adopted_and_what_disables_is_not_
     cr_assert_eq(b->feed.clock.last, before);
     cr_assert_eq(feed_release(b), 0);
     cr_assert_eq(feed_number(b, "SELECT count(*) FROM feed_held"), 1);
+    cr_assert_eq(kw_metric_value(KW_M_FEED_HELD, NULL), 1);
     b->wall_ms += 600000 - KW_STAMP_AHEAD_MS_MAX;
     cr_assert_eq(feed_release(b), 1);
     cr_assert(kw_bytes_equal(feed_note(b, "n"), kw_bytes_str("from the future")));
     cr_assert_eq(feed_number(b, "SELECT count(*) FROM feed_held"), 0);
+    cr_assert_eq(kw_metric_value(KW_M_FEED_RELEASED, "held"), 1);
     expect_alike(a, b);
 }
 
