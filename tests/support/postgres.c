@@ -338,25 +338,66 @@ void postgres_tool(const struct postgres *pg, const char *name, const char *argu
     REQUIRE(run(pg, name, arguments), "%s fails: see %s/log", name, pg->dir);
 }
 
-/* --- the binary's own: from before its first test until its end --- */
+/* --- the binary's own: from before its first test until its end ---
+ *
+ * A keeper starts it, who is no child of the binary: Criterion's runner is lost when a child of its
+ * own ends that it did not start. The keeper ends the server when the binary has gone, however it
+ * went. */
 
-static struct postgres own;
 static pid_t owner;
+static int hold[2]; /* the binary's: at its end the keeper reads the end */
+static int news[2]; /* the keeper's: where the server is, and then its own end */
+
+static _Noreturn void keep(void)
+{
+    struct postgres pg = {0};
+    char nothing;
+
+    (void)setsid();
+    (void)close(hold[1]);
+    (void)close(news[0]);
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        (void)close(fd); /* whoever reads what the binary says must not wait for this process */
+    }
+    if (make(&pg) && start(&pg, NULL)) {
+        (void)write(news[1], pg.dir, sizeof(pg.dir));
+        (void)read(hold[0], &nothing, 1);
+    }
+    stop(&pg, SIGQUIT);
+    remove_dir(&pg);
+    _exit(0);
+}
 
 __attribute__((constructor)) static void start_own(void)
 {
-    if (getenv(SHARED_DIR) != NULL || bin_dir()[0] == '\0') {
+    char dir[sizeof(((struct postgres *)NULL)->dir)] = "";
+    pid_t first;
+
+    if (getenv(SHARED_DIR) != NULL || bin_dir()[0] == '\0' || pipe2(hold, O_CLOEXEC) != 0 ||
+        pipe2(news, O_CLOEXEC) != 0) {
         return;
     }
     owner = getpid();
-    (void)setenv(SHARED_DIR, make(&own) && start(&own, NULL) ? own.dir : "", 1);
+    first = fork();
+    if (first == 0) {
+        if (fork() == 0) {
+            keep();
+        }
+        _exit(0);
+    }
+    (void)waitpid(first, NULL, 0);
+    (void)close(hold[0]);
+    (void)close(news[1]);
+    (void)setenv(SHARED_DIR, read(news[0], dir, sizeof(dir)) > 0 ? dir : "", 1);
 }
 
 __attribute__((destructor)) static void stop_own(void)
 {
+    char nothing;
+
     if (owner == getpid()) {
-        stop(&own, SIGQUIT);
-        remove_dir(&own);
+        (void)close(hold[1]);
+        (void)read(news[0], &nothing, 1);
     }
 }
 
