@@ -143,10 +143,25 @@ static struct kw_result keep_row(struct hearing *h, struct kw_error *err)
     return is_new ? kw_lane_row_insert(h->tx, &h->row, err) : KW_OK;
 }
 
+/* Others know more of our lane than we do: we are a copy of an earlier life, and the numbers that we
+ * would give next may have been given. */
+static bool is_outrun(const struct hearing *h, uint64_t seq)
+{
+    return h->row.role == KW_LANE_ROLE_PRESENT && seq > h->row.point.seq;
+}
+
+static struct kw_result end_lanes(const struct hearing *h, struct kw_error *err)
+{
+    KW_LOG(ERROR, "others know more of our lane than we do: a new life begins",
+           KW_F_HEX("lane", kw_id_bytes(&h->row.id)), KW_F_U64("seq", h->row.point.seq));
+    return kw_lane_row_end_all(h->tx, h->row.store, err);
+}
+
 static struct kw_result apply_news(struct hearing *h, const struct kw_lane_batch *batch,
                                    const struct kw_lane_finding *finding, struct kw_error *err)
 {
     struct kw_lane_point point = h->row.point;
+    bool outrun = is_outrun(h, finding->point.seq);
 
     KW_TRY(keep_row(h, err));
     KW_TRY(take_and_log(h, batch, finding->skip, &point, err));
@@ -156,17 +171,13 @@ static struct kw_result apply_news(struct hearing *h, const struct kw_lane_batch
     KW_TRY(kw_lane_row_set_head(h->tx, h->row.id, batch->head_record, err));
     KW_TRY(kw_urgent_row_delete(h->tx, h->row.id, point.seq, err));
     tell_clock(h, finding, point.seq);
-    if (h->row.role == KW_LANE_ROLE_PRESENT) {
-        KW_LOG(ERROR, "others know more of our lane than we do: a new life begins",
-               KW_F_HEX("lane", kw_id_bytes(&h->row.id)), KW_F_U64("seq", point.seq));
-        KW_TRY(kw_lane_row_end_all(h->tx, h->row.store, err));
-    }
-    return KW_OK;
+    return outrun ? end_lanes(h, err) : KW_OK;
 }
 
 /* --- everything else --- */
 
-/* A heartbeat: nothing new, but for how far the promise reaches. */
+/* A heartbeat: nothing new, but for how far the promise reaches. A promise is kept here before it
+ * leaves, so one of ours that we do not know is of a life that went on without us. */
 static struct kw_result note_closed(struct hearing *h, const struct kw_lane_batch *batch,
                                     uint64_t closed, struct kw_error *err)
 {
@@ -178,7 +189,7 @@ static struct kw_result note_closed(struct hearing *h, const struct kw_lane_batc
     if (batch->head.point.seq == h->row.point.seq) {
         KW_TRY(kw_lane_row_set_head(h->tx, h->row.id, batch->head_record, err));
     }
-    return KW_OK;
+    return h->row.role == KW_LANE_ROLE_PRESENT ? end_lanes(h, err) : KW_OK;
 }
 
 static struct kw_result act(struct hearing *h, const struct kw_lane_batch *batch,
@@ -193,6 +204,7 @@ static struct kw_result act(struct hearing *h, const struct kw_lane_batch *batch
         KW_TRY(keep_row(h, err));
         return kw_lane_row_set_rival(h->tx, h->row.id, batch->head_record, err);
     case KW_LANE_GAP:
+        return is_outrun(h, batch->head.point.seq) ? end_lanes(h, err) : KW_OK;
     case KW_LANE_OTHER_MESH:
     case KW_LANE_STRANGER:
     case KW_LANE_FENCED:
@@ -240,6 +252,7 @@ static struct kw_result hear_urgent(struct hearing *h, const struct kw_urgent *u
     KW_TRY(kw_urgent_check(&h->held, urgent, ret_verdict, err));
     if (*ret_verdict == KW_LANE_NEWS) {
         KW_TRY(take(h, &urgent->change, &urgent->point, &news, err));
+        KW_TRY(is_outrun(h, urgent->point.seq) ? end_lanes(h, err) : KW_OK);
     }
     /* It was here, ahead of its lane: whoever passes on what is news would never come to an end. */
     *ret_verdict = news ? *ret_verdict : KW_LANE_KNOWN;

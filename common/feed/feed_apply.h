@@ -14,9 +14,9 @@
  * for their time (record_hold.h). A FORK stops the lane and keeps the other head. Whatever the
  * verdict is, the job should succeed, so that what was found is kept.
  *
- * More of our own lane than we have means that we are a copy of an earlier life: it is taken back,
- * and our next change begins a new incarnation. A rival of our own lane means that another store
- * runs under our id: kw_feed_write refuses.
+ * More of our own lane than we have, be it a change, a gap or a promise, means that we are a copy of
+ * an earlier life: what comes of it is taken back, and our next change begins a new incarnation. A
+ * rival of our own lane means that another store runs under our id: kw_feed_write refuses.
  *
  * Write job. Fails: as the store, MEMORY, CRYPTO, INTERNAL; then nothing of the batch is applied. */
 struct kw_result kw_feed_apply(struct kw_feed *feed, struct kw_tx *tx,

@@ -244,6 +244,57 @@ Test(feed_apply, who_lost_its_tail_takes_it_back_and_begins_anew)
         feed_number(a, "SELECT count(DISTINCT incarnation) FROM feed_lanes WHERE role > 1"), 2);
 }
 
+/* Does node a begin anew with its next change? */
+static void expect_new_life(struct kw_id lane)
+{
+    uint64_t seq = feed_seq(a, lane);
+
+    write_tags(a, "next", "x");
+    cr_assert_eq(feed_seq(a, lane), seq);
+    cr_assert_eq(feed_number(a, "SELECT count(*) FROM feed_lanes WHERE role = 3"), 1);
+}
+
+Test(feed_apply, a_gap_in_our_own_lane_ends_it)
+{
+    struct kw_bytes last;
+
+    write_tags(a, "n", "x");
+    write_tags(a, "n", "y");
+    write_tags(a, "n", "z");
+    last = feed_batch(a, a->lane, 2);
+    forget(a, 2);
+    cr_assert_eq(feed_apply(a, last), KW_LANE_GAP);
+    expect_new_life(a->lane);
+}
+
+Test(feed_apply, an_urgent_change_of_ours_that_we_do_not_know_ends_our_lane)
+{
+    struct kw_bytes urgent;
+
+    write_tags(a, "n", "x");
+    remove_note(a, "n");
+    urgent = feed_urgent(a, a->lane, 0);
+    forget(a, 2);
+    cr_assert_eq(feed_number(a, "UPDATE feed_records SET record = (SELECT record FROM feed_changes"
+                                " WHERE seq = 1) WHERE kind = 900 RETURNING 1"),
+                 1);
+    cr_assert_eq(feed_apply_urgent(a, urgent), KW_LANE_NEWS);
+    expect_new_life(a->lane);
+}
+
+Test(feed_apply, a_promise_of_ours_that_we_do_not_know_ends_our_lane)
+{
+    struct kw_bytes heartbeat;
+
+    write_tags(a, "n", "x");
+    heartbeat = feed_sealed(a);
+    cr_assert_eq(feed_apply(a, heartbeat), KW_LANE_KNOWN);
+    cr_assert_eq(feed_number(a, "SELECT count(*) FROM feed_lanes WHERE role = 2"), 1);
+    (void)feed_number(a, "UPDATE feed_lanes SET closed = closed - 1 WHERE role = 2 RETURNING 1");
+    cr_assert_eq(feed_apply(a, heartbeat), KW_LANE_KNOWN);
+    expect_new_life(a->lane);
+}
+
 /* --- what waits --- */
 
 Test(feed_apply, an_unknown_table_waits_in_quarantine_until_it_is_known)
