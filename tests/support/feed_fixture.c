@@ -195,10 +195,10 @@ void feed_node_init(struct feed_node *node, unsigned number)
     feed_node_open(node);
 }
 
-void feed_node_join(struct feed_node *node, const struct feed_node *first)
+void feed_node_join(struct feed_node *node, const struct feed_node *first, uint32_t writer)
 {
     *node = *first;
-    node->writer = first->writer + 1;
+    node->writer = writer;
     store_fixture_init(&node->store);
     (void)snprintf(node->store.url, sizeof(node->store.url), "%s", first->store.url);
     feed_node_open(node);

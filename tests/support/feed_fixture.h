@@ -54,7 +54,7 @@ void feed_node_init(struct feed_node *node, unsigned number);
 void feed_node_done(struct feed_node *node);
 
 /* One more writer of the first one's database, which is on PostgreSQL. */
-void feed_node_join(struct feed_node *node, const struct feed_node *first);
+void feed_node_join(struct feed_node *node, const struct feed_node *first, uint32_t writer);
 
 /* Opens and closes the database in between: a restart. */
 void feed_node_open(struct feed_node *node);
