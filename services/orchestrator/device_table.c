@@ -12,8 +12,8 @@
 
 /* $1 after, $2 limit, $3 station, $4 product, $5 state; $6 and $7 are what picks the index. */
 #define PAGE_OF_DEVICES                                                                            \
-    " d.id > $1 AND ($3 IS NULL OR b.station = $3) AND ($4 IS NULL OR d.product = $4)"             \
-    " AND ($5 IS NULL OR " STATE_OF_DEVICE " = $5)"
+    " d.id > $1 AND (b.station = $3 OR $3 IS NULL) AND (d.product = $4 OR $4 IS NULL)"             \
+    " AND (" STATE_OF_DEVICE " = $5 OR $5 IS NULL)"
 #define IN_ORDER " ORDER BY d.id LIMIT $2"
 
 static const char select_by_id[] = SELECT_DEVICE " WHERE d.id = $1";
@@ -21,7 +21,7 @@ static const char select_range[] =
     SELECT_DEVICE " WHERE d.batch = $1 AND d.position >= $2 ORDER BY d.position LIMIT $3";
 static const char select_page[] = SELECT_DEVICE " WHERE" PAGE_OF_DEVICES IN_ORDER;
 static const char select_page_of_batch[] = SELECT_DEVICE
-    " WHERE d.batch = $6 AND ($7 IS NULL OR d.serial = $7) AND" PAGE_OF_DEVICES IN_ORDER;
+    " WHERE d.batch = $6 AND (d.serial = $7 OR $7 IS NULL) AND" PAGE_OF_DEVICES IN_ORDER;
 static const char select_page_of_serial[] =
     SELECT_DEVICE " WHERE d.serial = $7 AND" PAGE_OF_DEVICES IN_ORDER;
 static const char insert_device[] =

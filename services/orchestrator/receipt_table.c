@@ -3,16 +3,17 @@
 
 #define SELECT_RECEIPT "SELECT r.record, r.caller, r.time_ms, r.id FROM receipts r"
 #define IN_TIME        " AND r.time_ms < $3 AND (r.time_ms, r.id) > ($1, $2)"
-#define IN_ORDER       " ORDER BY r.time_ms, r.id"
+#define IN_ORDER       " ORDER BY r.time_ms, r.id LIMIT $6"
+#define ROWS_A_STEP    64 /* of a long list: nobody knows how many of them will be wanted */
 
 static const char select_by_id[] = SELECT_RECEIPT " WHERE r.id = $1";
 static const char select_all[] = SELECT_RECEIPT " WHERE 1 = 1" IN_TIME IN_ORDER;
 static const char select_of_caller[] = SELECT_RECEIPT " WHERE r.caller = $4" IN_TIME IN_ORDER;
 static const char select_of_device[] =
     SELECT_RECEIPT " JOIN receipt_devices d ON d.receipt = r.id"
-                   " WHERE d.device = $5 AND ($4 IS NULL OR r.caller = $4)"
+                   " WHERE d.device = $5 AND (r.caller = $4 OR $4 IS NULL)"
                    " AND d.time_ms < $3 AND (d.time_ms, d.receipt) > ($1, $2)"
-                   " ORDER BY d.time_ms, d.receipt";
+                   " ORDER BY d.time_ms, d.receipt LIMIT $6";
 static const char select_same[] =
     "SELECT record FROM receipts WHERE id = $1 AND core = $2 AND stream = $3 AND seq = $4";
 static const char select_before[] =
@@ -164,20 +165,16 @@ static struct kw_receipt_place start_of(const struct kw_receipt_filter *filter,
     return after;
 }
 
-struct kw_result kw_receipt_list(struct kw_tx *tx, const struct kw_receipt_filter *filter,
-                                 struct kw_receipt_place after, struct kw_arena *arena,
-                                 struct kw_result (*take)(void *context,
-                                                          const struct kw_receipt_found *receipt,
-                                                          bool *ret_more, struct kw_error *err),
-                                 void *context, struct kw_error *err)
+/* The rows behind `after`, at most ROWS_A_STEP. */
+static struct kw_result select_some(struct kw_tx *tx, const struct kw_receipt_filter *filter,
+                                    const struct kw_receipt_place *after, struct kw_stmt **ret_stmt,
+                                    struct kw_error *err)
 {
-    struct kw_receipt_place start = start_of(filter, after);
     struct kw_stmt *stmt;
-    bool more = true;
 
     KW_TRY(kw_sql(tx, select_for(filter), &stmt, err));
-    kw_bind_i64(stmt, 1, (int64_t)start.time_ms);
-    kw_bind_id(stmt, 2, &start.id);
+    kw_bind_i64(stmt, 1, (int64_t)after->time_ms);
+    kw_bind_id(stmt, 2, &after->id);
     kw_bind_i64(stmt, 3, (int64_t)filter->end_ms);
     if (filter->caller[0] != '\0') {
         kw_bind_text(stmt, 4, filter->caller);
@@ -185,16 +182,39 @@ struct kw_result kw_receipt_list(struct kw_tx *tx, const struct kw_receipt_filte
     if (!kw_id_is_none(filter->device)) {
         kw_bind_id(stmt, 5, &filter->device);
     }
-    while (more) {
-        struct kw_receipt_found row;
-        bool found;
+    kw_bind_i64(stmt, 6, ROWS_A_STEP);
+    *ret_stmt = stmt;
+    return KW_OK;
+}
 
-        KW_TRY(kw_step(stmt, &found, err));
-        if (!found) {
-            break;
+struct kw_result kw_receipt_list(struct kw_tx *tx, const struct kw_receipt_filter *filter,
+                                 struct kw_receipt_place after, struct kw_arena *arena,
+                                 struct kw_result (*take)(void *context,
+                                                          const struct kw_receipt_found *receipt,
+                                                          bool *ret_more, struct kw_error *err),
+                                 void *context, struct kw_error *err)
+{
+    struct kw_receipt_place place = start_of(filter, after);
+    int rows = ROWS_A_STEP;
+    bool more = true;
+
+    while (more && rows == ROWS_A_STEP) {
+        struct kw_receipt_place from = place;
+        struct kw_stmt *stmt;
+        bool found = true;
+
+        KW_TRY(select_some(tx, filter, &from, &stmt, err));
+        for (rows = 0; more; rows++) {
+            struct kw_receipt_found row;
+
+            KW_TRY(kw_step(stmt, &found, err));
+            if (!found) {
+                break;
+            }
+            KW_TRY(read_row(stmt, arena, &row, err));
+            place = row.place;
+            KW_TRY(take(context, &row, &more, err));
         }
-        KW_TRY(read_row(stmt, arena, &row, err));
-        KW_TRY(take(context, &row, &more, err));
     }
     return KW_OK;
 }

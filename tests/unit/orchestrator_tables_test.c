@@ -427,6 +427,31 @@ static size_t count_listed(struct kw_tx *tx, const char *caller, uint8_t device,
     return count;
 }
 
+enum {
+    LONG_LIST = 130
+};
+
+static struct kw_result long_list_run(struct kw_store_job *job, struct kw_tx *tx,
+                                      struct kw_error *err)
+{
+    struct kw_chain chain = {.core = core_id, .stream = stream_id};
+
+    (void)job;
+    for (int i = 0; i < LONG_LIST; i++) {
+        KW_SCOPED(kw_buf_done) struct kw_buf record = {0};
+
+        KW_TRY(put_receipt(tx, &chain, "partners/a", 1, &record, err));
+    }
+    cr_assert(eq(sz, count_listed(tx, "", 0, 0, INT64_MAX), LONG_LIST));
+    cr_assert(eq(sz, count_listed(tx, "partners/a", 1, 0, INT64_MAX), LONG_LIST));
+    return KW_OK;
+}
+
+Test(orchestrator_tables, a_list_of_receipts_may_be_long)
+{
+    in_tx(long_list_run);
+}
+
 static struct kw_result receipt_run(struct kw_store_job *job, struct kw_tx *tx,
                                     struct kw_error *err)
 {
