@@ -133,6 +133,33 @@ Test(store_pg_trouble, the_trouble_of_one_undoes_its_group)
     cr_assert(eq(i64, kw_metric_value(KW_M_STORE_UNDONE, "store"), 1));
 }
 
+/* --- a commit that fails --- */
+
+/* What nobody sees before COMMIT: made when the store had looked for it already. */
+#define FAIL_LATE(state)                                                                           \
+    "CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS"                                   \
+    " 'BEGIN RAISE EXCEPTION ''late'' USING ERRCODE = ''" state "''; END';"                        \
+    " CREATE CONSTRAINT TRIGGER late AFTER INSERT ON t DEFERRABLE INITIALLY DEFERRED"              \
+    " FOR EACH ROW EXECUTE FUNCTION late()"
+
+static void fail_the_commit(const char *trigger, enum kw_reason reason)
+{
+    (void)postgres_sql(f.url, trigger);
+    cr_assert(eq(int, insert(1, NULL), reason), "%s", err.message);
+    (void)postgres_sql(f.url, "DROP FUNCTION late CASCADE");
+    cr_assert(eq(i64, postgres_sql(f.url, "SELECT count(*) FROM t"), 0));
+}
+
+Test(store_pg_trouble, a_commit_that_fails_is_not_acknowledged)
+{
+    fail_the_commit(FAIL_LATE("P0001"), KW_E_STORE_UNAVAILABLE);
+    fail_the_commit(FAIL_LATE("23514"), KW_E_STORE_UNAVAILABLE);
+    cr_assert(ne(ptr, strstr(err.message, "outcome is unknown"), NULL), "%s", err.message);
+    fail_the_commit(FAIL_LATE("53100"), KW_E_STORE_FULL);
+    cr_assert(eq(u64, undone(), 3));
+    cr_assert(eq(int, insert_when_there_is_room(1), KW_E_NONE));
+}
+
 /* --- what is said about it --- */
 
 Test(store_pg_trouble, no_error_repeats_a_row)

@@ -32,6 +32,7 @@ struct kw_pg_stmt {
     int parameters;                        /* $1 … $parameters */
     bool guarded;                          /* a duplicate must not take the whole job with it */
     bool bad_index;                        /* a parameter was bound that there is not */
+    bool named[KW_STORE_PARAMETERS_MAX];   /* the text has it: there may be gaps */
     Oid prepared[KW_STORE_PARAMETERS_MAX]; /* types; 0: the server's guess */
     Oid types[KW_STORE_PARAMETERS_MAX];    /* of what is bound; 0: nothing is, that is NULL */
     const char *values[KW_STORE_PARAMETERS_MAX];

@@ -19,17 +19,23 @@ enum type {
 
 /* --- preparing --- */
 
-/* The highest n of any $n; too many are told as more than there may be. */
-static int count_parameters(const char *sql)
+/* Notes every $n. One that is left out below the highest has a type, because the server can't guess
+ * any for it. False: a number that may not be. */
+static bool find_parameters(const char *sql, struct kw_pg_stmt *own)
 {
-    long highest = 0;
-
     for (const char *at = strchr(sql, '$'); at != NULL; at = strchr(at + 1, '$')) {
         long number = strtol(at + 1, NULL, 10);
 
-        highest = number > highest ? number : highest;
+        if (number < 1 || number > KW_STORE_PARAMETERS_MAX) {
+            return false;
+        }
+        own->named[number - 1] = true;
+        own->parameters = number > own->parameters ? (int)number : own->parameters;
     }
-    return highest <= KW_STORE_PARAMETERS_MAX ? (int)highest : KW_STORE_PARAMETERS_MAX + 1;
+    for (int i = 0; i < own->parameters; i++) {
+        own->prepared[i] = own->named[i] ? 0 : TYPE_TEXT;
+    }
+    return true;
 }
 
 /* A duplicate fails the statement alone, so that the job may go on. Where ON CONFLICT says what is
@@ -42,15 +48,17 @@ static bool may_find_duplicate(const char *sql)
 struct kw_result kw_pg_prepare(struct kw_conn *conn, const char *sql, struct kw_stmt *stmt,
                                struct kw_error *err)
 {
-    int parameters = count_parameters(sql);
+    struct kw_pg_stmt *own = calloc(1, sizeof(*own));
 
     (void)conn;
-    KW_ENSURE(parameters <= KW_STORE_PARAMETERS_MAX, err, INTERNAL,
-              "not one statement with parameters $1 to $%d: %s", KW_STORE_PARAMETERS_MAX, sql);
-    stmt->pg = calloc(1, sizeof(*stmt->pg));
-    KW_ENSURE(stmt->pg != NULL, err, MEMORY, "a prepared statement");
-    stmt->pg->parameters = parameters;
-    stmt->pg->guarded = may_find_duplicate(sql);
+    KW_ENSURE(own != NULL, err, MEMORY, "a prepared statement");
+    if (!find_parameters(sql, own)) {
+        free(own);
+        KW_FAIL(err, INTERNAL, "not one statement with parameters $1 to $%d: %s",
+                KW_STORE_PARAMETERS_MAX, sql);
+    }
+    own->guarded = may_find_duplicate(sql);
+    stmt->pg = own;
     return KW_OK;
 }
 
@@ -86,7 +94,7 @@ static void bind_value(struct kw_stmt *stmt, int index, enum type type, const vo
 {
     struct kw_pg_stmt *own = stmt->pg;
 
-    if (index < 1 || index > own->parameters) {
+    if (index < 1 || index > own->parameters || !own->named[index - 1]) {
         own->bad_index = true;
         return;
     }
