@@ -10,6 +10,16 @@
 
 #define MS_PER_S 1000U
 
+/* A copy is asked: one that has forgotten the bytes of its signed part no longer takes part in
+ * X509_cmp, which then believes SHA-1 alone. */
+static bool spelled(const X509 *x509, struct kw_bytes der)
+{
+    KW_SCOPED(kw_x509_done) X509 *copy = X509_dup(x509);
+
+    return copy != NULL && i2d_re_X509_tbs(copy, NULL) > 0 &&
+           kw_x509_spelled(copy, ASN1_ITEM_rptr(X509), der);
+}
+
 struct kw_result kw_certificate_from_der(struct kw_certificate *certificate, struct kw_bytes der,
                                          struct kw_error *err)
 {
@@ -21,6 +31,7 @@ struct kw_result kw_certificate_from_der(struct kw_certificate *certificate, str
     x509 = d2i_X509(NULL, &at, (long)der.len);
     KW_ENSURE(x509 != NULL, err, ARGUMENT_INVALID, "certificate: %s", kw_openssl_reason());
     KW_ENSURE(at == der.data + der.len, err, ARGUMENT_INVALID, "certificate: bytes after its end");
+    KW_ENSURE(spelled(x509, der), err, ARGUMENT_INVALID, "certificate: not in DER's one spelling");
     certificate->x509 = x509;
     x509 = NULL;
     return KW_OK;
@@ -30,15 +41,13 @@ struct kw_result kw_certificate_from_pem(struct kw_certificate *certificate, str
                                          struct kw_error *err)
 {
     KW_SCOPED(kw_openssl_bio_done) BIO *bio = NULL;
-    X509 *x509;
 
     KW_ENSURE(pem.len > 0 && pem.len <= INT_MAX, err, ARGUMENT_INVALID, "PEM of %zu bytes",
               pem.len);
     bio = BIO_new_mem_buf(pem.data, (int)pem.len);
     KW_ENSURE(bio != NULL, err, MEMORY, "BIO");
-    x509 = PEM_read_bio_X509(bio, NULL, NULL, NULL);
-    KW_ENSURE(x509 != NULL, err, ARGUMENT_INVALID, "certificate PEM: %s", kw_openssl_reason());
-    certificate->x509 = x509;
+    KW_TRY(kw_x509_pem_next(bio, certificate, err));
+    KW_ENSURE(certificate->x509 != NULL, err, ARGUMENT_INVALID, "certificate PEM: none in it");
     return KW_OK;
 }
 

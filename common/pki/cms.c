@@ -84,6 +84,8 @@ static struct kw_result cms_decode(struct kw_bytes der, CMS_ContentInfo **ret_cm
     cms = d2i_CMS_ContentInfo(NULL, &at, (long)der.len);
     KW_ENSURE(cms != NULL && at == der.data + der.len, err, ARGUMENT_INVALID, "CMS: %s",
               kw_openssl_reason());
+    KW_ENSURE(kw_x509_spelled(cms, ASN1_ITEM_rptr(CMS_ContentInfo), der), err, ARGUMENT_INVALID,
+              "CMS: not in DER's one spelling");
     KW_ENSURE(OBJ_obj2nid(CMS_get0_type(cms)) == NID_pkcs7_enveloped, err, ARGUMENT_INVALID,
               "CMS: not EnvelopedData");
     *ret_cms = cms;

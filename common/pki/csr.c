@@ -16,6 +16,9 @@ struct kw_result kw_csr_verify(struct kw_bytes der, struct kw_public_key *ret_ke
     request = d2i_X509_REQ(NULL, &at, (long)der.len);
     KW_ENSURE(request != NULL, err, ARGUMENT_INVALID, "request: %s", kw_openssl_reason());
     KW_ENSURE(at == der.data + der.len, err, ARGUMENT_INVALID, "request: bytes after its end");
+    KW_ENSURE(i2d_re_X509_REQ_tbs(request, NULL) > 0 &&
+                  kw_x509_spelled(request, ASN1_ITEM_rptr(X509_REQ), der),
+              err, ARGUMENT_INVALID, "request: not in DER's one spelling");
     KW_ENSURE(kw_signature_nid_allowed(X509_REQ_get_signature_nid(request)), err, ARGUMENT_INVALID,
               "request signed with %s", OBJ_nid2sn(X509_REQ_get_signature_nid(request)));
     KW_TRY(kw_x509_pubkey_read(X509_REQ_get_X509_PUBKEY(request), &key, err));

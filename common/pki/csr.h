@@ -7,7 +7,7 @@
 #include "common/crypto/key.h"
 
 /* Checks a DER request's signature and gives its key, which is made here. Any thread.
- * Fails: ARGUMENT_INVALID (malformed, trailing bytes, a key or signature that is not ECDSA on P-256
+ * Fails: ARGUMENT_INVALID (malformed, trailing bytes, not DER, a key or signature that is not ECDSA on P-256
  * or P-384 with SHA-256 or SHA-384), SIGNATURE_INVALID (not signed by its own key). */
 struct kw_result kw_csr_verify(struct kw_bytes der, struct kw_public_key *ret_key,
                                struct kw_error *err);

@@ -6,7 +6,6 @@
 
 #include <limits.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
 
 #define MS_PER_S 1000U
 
@@ -45,33 +44,23 @@ static struct kw_result anchor_add(X509_STORE *store, X509 *x509, struct kw_erro
     return KW_OK;
 }
 
-/* True when PEM reading stopped because there is nothing more, not because it is malformed. */
-static bool pem_ended(void)
-{
-    unsigned long last = ERR_peek_last_error();
-    bool ended = ERR_GET_LIB(last) == ERR_LIB_PEM && ERR_GET_REASON(last) == PEM_R_NO_START_LINE;
-
-    ERR_clear_error();
-    return ended;
-}
-
 static struct kw_result bundle_read(X509_STORE *store, BIO *bio, struct kw_error *err)
 {
     size_t count = 0;
 
-    for (;;) {
-        KW_SCOPED(kw_x509_done) X509 *x509 = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+    for (;; count++) {
+        KW_SCOPED(kw_certificate_done) struct kw_certificate anchor = {0};
+        struct kw_error why = {0};
 
-        if (x509 == NULL) {
+        KW_ENSURE(kw_ok(kw_x509_pem_next(bio, &anchor, &why)), err, CONFIG_INVALID,
+                  "CA bundle: malformed after %zu certificates: %s", count, why.message);
+        if (anchor.x509 == NULL) {
             break;
         }
-        count++;
-        KW_ENSURE(count <= KW_TRUST_CERTIFICATES_MAX, err, CONFIG_INVALID,
+        KW_ENSURE(count < KW_TRUST_CERTIFICATES_MAX, err, CONFIG_INVALID,
                   "CA bundle: over %d certificates", KW_TRUST_CERTIFICATES_MAX);
-        KW_TRY(anchor_add(store, x509, err));
+        KW_TRY(anchor_add(store, anchor.x509, err));
     }
-    KW_ENSURE(pem_ended(), err, CONFIG_INVALID, "CA bundle: malformed after %zu certificates",
-              count);
     KW_ENSURE(count > 0, err, CONFIG_INVALID, "CA bundle: empty");
     return KW_OK;
 }

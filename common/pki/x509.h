@@ -3,8 +3,8 @@
 #ifndef KW_COMMON_PKI_X509_H
 #define KW_COMMON_PKI_X509_H
 
-#include "common/crypto/key.h"
 #include "common/crypto/openssl.h"
+#include "common/pki/certificate.h"
 
 #include <openssl/cms.h>
 #include <openssl/x509v3.h>
@@ -27,6 +27,16 @@ static inline bool kw_signature_nid_allowed(int nid)
  * passes. Fails: ARGUMENT_INVALID. */
 struct kw_result kw_x509_pubkey_read(X509_PUBKEY *spki, struct kw_public_key *ret_key,
                                      struct kw_error *err);
+
+/* True when `object` is spelled as it came in `der`. OpenSSL also reads BER, and mends what it reads
+ * (lengths, the unused bits of a BIT STRING), which would give one object many spellings. A part
+ * whose bytes it kept is compared with itself: let it forget them before. */
+bool kw_x509_spelled(const void *object, const ASN1_ITEM *item, struct kw_bytes der);
+
+/* Reads the next certificate of a PEM text; at its end `certificate` is left as it is.
+ * Fails: ARGUMENT_INVALID (also as kw_certificate_from_der). */
+struct kw_result kw_x509_pem_next(BIO *bio, struct kw_certificate *certificate,
+                                  struct kw_error *err);
 
 /* The one URI among the names, or NULL when there is none or more than one. */
 const ASN1_IA5STRING *kw_x509_only_uri(const GENERAL_NAMES *names);

@@ -29,6 +29,17 @@ static enum kw_partner_result decrypt(CMS_ContentInfo *cms, EVP_PKEY *key, X509 
     return result;
 }
 
+/* OpenSSL also reads BER; what Keyward sends is DER, which has one spelling. */
+static int spelled(CMS_ContentInfo *cms, const uint8_t *der, size_t size)
+{
+    uint8_t *again = NULL;
+    int len = i2d_CMS_ContentInfo(cms, &again);
+    int same = len > 0 && (size_t)len == size && kw_partner_equal(again, der, size);
+
+    OPENSSL_free(again);
+    return same;
+}
+
 enum kw_partner_result kw_partner_transport_open(const uint8_t *cms, size_t cms_size, EVP_PKEY *key,
                                                  X509 *certificate,
                                                  uint8_t ret_transport_key[KW_PARTNER_KEY_SIZE])
@@ -39,7 +50,7 @@ enum kw_partner_result kw_partner_transport_open(const uint8_t *cms, size_t cms_
 
     ERR_set_mark(); /* a refusal is our answer, not something to find in the caller's queue */
     info = d2i_CMS_ContentInfo(NULL, &at, (long)cms_size);
-    if (info != NULL && at == cms + cms_size &&
+    if (info != NULL && at == cms + cms_size && spelled(info, cms, cms_size) &&
         OBJ_obj2nid(CMS_get0_type(info)) == NID_pkcs7_enveloped) {
         result = decrypt(info, key, certificate, ret_transport_key);
     }

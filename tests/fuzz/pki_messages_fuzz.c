@@ -7,6 +7,8 @@
 #include "sdk/partner/keyward_partner.h"
 #include "tests/fuzz/fuzz.h"
 
+#include <openssl/cms.h>
+
 static struct kw_private_key recipient_key;
 static struct kw_certificate recipient;
 
@@ -21,6 +23,37 @@ static void set_up(void)
     kw_buf_done(&pem);
 }
 
+/* DER has one spelling: what is accepted is written as it came. */
+static void written_again(int len, uint8_t *bytes, struct kw_bytes der)
+{
+    KW_FUZZ_CHECK(len > 0 && kw_bytes_equal(KW_BYTES(bytes, (size_t)len), der));
+    OPENSSL_free(bytes);
+}
+
+static void envelope_again(struct kw_bytes der)
+{
+    const uint8_t *at = der.data;
+    CMS_ContentInfo *cms = d2i_CMS_ContentInfo(NULL, &at, (long)der.len);
+    uint8_t *bytes = NULL;
+    int len = i2d_CMS_ContentInfo(cms, &bytes);
+
+    written_again(len, bytes, der);
+    CMS_ContentInfo_free(cms);
+}
+
+static void request_again(struct kw_bytes der)
+{
+    const uint8_t *at = der.data;
+    X509_REQ *request = d2i_X509_REQ(NULL, &at, (long)der.len);
+    uint8_t *bytes = NULL;
+    int len;
+
+    KW_FUZZ_CHECK(i2d_re_X509_REQ_tbs(request, NULL) > 0);
+    len = i2d_X509_REQ(request, &bytes);
+    written_again(len, bytes, der);
+    X509_REQ_free(request);
+}
+
 /* What both readers open is the same. */
 static void envelope(struct kw_bytes der)
 {
@@ -32,6 +65,9 @@ static void envelope(struct kw_bytes der)
                                             transport_key) == KW_PARTNER_OK;
 
     KW_FUZZ_CHECK(!ours || (secret.len > 0 && secret.len <= KW_SECRET_LEN_MAX));
+    if (ours || theirs) {
+        envelope_again(der);
+    }
     KW_FUZZ_CHECK(!ours || !theirs ||
                   kw_bytes_equal(kw_secret_bytes(&secret), KW_BYTES_OF(transport_key)));
 }
@@ -43,6 +79,7 @@ static void request(struct kw_bytes der)
     struct kw_spki spki;
 
     if (kw_fuzz_accepted(kw_csr_verify(der, &key, &err), &err)) {
+        request_again(der);
         KW_FUZZ_MUST(kw_public_key_spki(&key, &spki, NULL));
         KW_FUZZ_CHECK(
             !kw_fuzz_accepted(kw_renewal_verify(&key, der, kw_bytes_str("none"), &err), &err));

@@ -79,6 +79,20 @@ Test(partner_cms, refuses_truncated_and_extended)
     cr_assert_eq(open_by(&member, cms.len), KW_PARTNER_E_FORMAT);
 }
 
+/* BER, which OpenSSL reads too: the outermost length a byte longer than need be. */
+Test(partner_cms, refuses_another_spelling)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf other = {0};
+    static const uint8_t head[] = {0x30, 0x83, 0x00};
+
+    cr_assert_eq(cms.data[1], 0x82);
+    cr_assert(kw_ok(kw_buf_append(&other, KW_BYTES_OF(head), &err)));
+    cr_assert(kw_ok(kw_buf_append(&other, KW_BYTES(cms.data + 2, cms.len - 2), &err)));
+    kw_buf_clear(&cms);
+    cr_assert(kw_ok(kw_buf_append(&cms, kw_buf_bytes(&other), &err)));
+    cr_assert_eq(open_by(&member, cms.len), KW_PARTNER_E_FORMAT);
+}
+
 Test(partner_cms, refuses_a_content_that_is_no_key)
 {
     static const uint8_t shorter[16] = {1};
