@@ -188,11 +188,17 @@ static struct kw_result message_walk(struct walk *walk,
     return KW_OK;
 }
 
-struct kw_result kw_proto_check(const ProtobufCMessageDescriptor *descriptor, struct kw_bytes bytes,
-                                struct kw_error *err)
+struct kw_result kw_proto_check_within(const ProtobufCMessageDescriptor *descriptor,
+                                       struct kw_bytes bytes, size_t len_max, struct kw_error *err)
 {
     struct walk walk = {.err = err};
 
-    KW_ENSURE(bytes.len <= KW_BODY_LEN_MAX, err, BODY_TOO_LARGE, "%zu bytes", bytes.len);
+    KW_ENSURE(bytes.len <= len_max, err, BODY_TOO_LARGE, "%zu bytes", bytes.len);
     return message_walk(&walk, descriptor, bytes, 0);
+}
+
+struct kw_result kw_proto_check(const ProtobufCMessageDescriptor *descriptor, struct kw_bytes bytes,
+                                struct kw_error *err)
+{
+    return kw_proto_check_within(descriptor, bytes, KW_BODY_LEN_MAX, err);
 }

@@ -18,6 +18,10 @@
 struct kw_result kw_proto_check(const ProtobufCMessageDescriptor *descriptor, struct kw_bytes bytes,
                                 struct kw_error *err);
 
+/* The same for a message that may be longer, or must be shorter: at most `len_max` bytes. */
+struct kw_result kw_proto_check_within(const ProtobufCMessageDescriptor *descriptor,
+                                       struct kw_bytes bytes, size_t len_max, struct kw_error *err);
+
 /* RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF; NUL is refused too. */
 bool kw_utf8_is_text(struct kw_bytes bytes);
 
