@@ -1,0 +1,319 @@
+/* A cell's life: store, feed, replicator; and the clock it believes in. */
+#include "tests/sim/cell.h"
+
+#include "common/sync/store_record.h"
+#include "services/authz/record_kinds.h"
+#include "services/orchestrator/record_kinds.h"
+#include "tests/sim/cell_step.h"
+#include "tests/sim/net.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    TABLES_MAX = 32,
+    BEAT_MS =
+        400, /* fewer heartbeats than the product has: each costs a signature and eight checks */
+    TICK_MS = KW_HEARTBEAT_MS,
+};
+
+static const struct kw_migration migrations[] = {{.name = "0001_feed", .sql = kw_feed_schema}};
+
+static const struct kw_id mesh = {{0x5e, 0x51}};
+
+/* The tables of both owners: one store here holds them all. */
+static struct kw_feed_table tables[TABLES_MAX];
+static size_t table_count;
+
+static void add_tables(const struct kw_record_kind *const *kinds, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (table_count == 0 || kinds[i] != &kw_store_record) {
+            tables[table_count++].kind = kinds[i];
+        }
+    }
+}
+
+/* --- what it is asked --- */
+
+uint64_t sim_cell_clock(const struct sim *sim, size_t cell)
+{
+    return (uint64_t)((int64_t)sim->now_ms + sim->cells[cell].skew_ms);
+}
+
+bool sim_cell_runs(const struct sim *sim, size_t cell)
+{
+    return sim->cells[cell].up && sim->now_ms >= sim->cells[cell].paused_ms;
+}
+
+size_t sim_cell_of_store(const struct sim *sim, struct kw_id store)
+{
+    for (size_t i = 0; i < sim->cell_count; i++) {
+        if (kw_id_equal(sim->cells[i].store_id, store)) {
+            return i;
+        }
+    }
+    sim_fatal("a lane of nobody", "sim_cell_of_store");
+}
+
+uint64_t sim_cell_staleness(const struct sim *sim, size_t cell)
+{
+    const struct sim_cell *at = &sim->cells[cell];
+    uint64_t now = sim_cell_clock(sim, cell), oldest = now;
+
+    for (size_t origin = 0; origin < sim->cell_count; origin++) {
+        uint64_t promised = 0;
+
+        for (size_t i = 0; i < at->lane_count; i++) {
+            if (at->lanes[i].origin == origin && kw_hlc_ms(at->lanes[i].extent.closed) > promised) {
+                promised = kw_hlc_ms(at->lanes[i].extent.closed);
+            }
+        }
+        oldest = origin != cell && promised < oldest ? promised : oldest;
+    }
+    return now - oldest;
+}
+
+/* --- steps --- */
+
+static void step_free(void *what)
+{
+    struct sim_step *step = what;
+
+    kw_buf_done(&step->data);
+    free(step);
+}
+
+static void run_step(struct sim *sim, struct sim_event *event)
+{
+    struct sim_cell *cell = &sim->cells[event->cell];
+    struct sim_step *step = event->what;
+
+    if (!cell->up || cell->life != event->life) {
+        return;
+    }
+    if (sim->now_ms < cell->paused_ms) {
+        struct sim_event *again = sim_after(sim, cell->paused_ms - sim->now_ms, run_step);
+
+        again->cell = event->cell;
+        again->life = event->life;
+        again->what = step;
+        again->drop = step_free;
+        event->drop = NULL;
+        return;
+    }
+    step->run(sim, cell, step);
+}
+
+struct sim_step *sim_cell_later(struct sim *sim, struct sim_cell *cell, uint64_t after_ms,
+                                void (*run)(struct sim *, struct sim_cell *, struct sim_step *))
+{
+    struct sim_event *event = sim_after(sim, after_ms, run_step);
+    struct sim_step *step = calloc(1, sizeof(*step));
+
+    if (step == NULL) {
+        sim_fatal("memory", "a step");
+    }
+    step->run = run;
+    event->cell = cell->index;
+    event->life = cell->life;
+    event->what = step;
+    event->drop = step_free;
+    return step;
+}
+
+/* --- its life --- */
+
+/* What is done in the first job of every life. */
+struct opening {
+    struct sim *sim;
+    struct sim_cell *cell;
+};
+
+static SIM_JOB(open_feed)
+{
+    const struct opening *opening = context;
+    struct sim_cell *cell = opening->cell;
+    const struct kw_feed_options options = {
+        .mesh = mesh, .store = cell->store_id, .tables = tables, .table_count = table_count};
+
+    return kw_feed_open(&cell->feed, &options, tx, sim_cell_clock(opening->sim, cell->index), err);
+}
+
+static SIM_JOB(load_lanes)
+{
+    const struct opening *opening = context;
+    struct sim_cell *cell = opening->cell;
+    struct kw_feed_lane lanes[SIM_LANES_MAX];
+    size_t count;
+
+    KW_TRY(kw_feed_lanes(&cell->feed, tx, KW_ID_NONE, lanes, SIM_LANES_MAX, &count, err));
+    for (size_t i = 0; i < count; i++) {
+        struct kw_extent extent = {.seq = lanes[i].point.seq, .closed = lanes[i].closed};
+
+        sim_cell_reached(opening->sim, cell, lanes[i].id,
+                         sim_cell_of_store(opening->sim, lanes[i].lane.store), extent);
+        if (lanes[i].ours) {
+            cell->own = lanes[i].id;
+            cell->urgent_seq = lanes[i].point.seq;
+        }
+    }
+    return KW_OK;
+}
+
+static void start_replicator(struct sim *sim, struct sim_cell *cell, struct kw_places all)
+{
+    const struct kw_replicator_options options = {
+        .mesh = mesh,
+        .stores = {cell->store_id},
+        .us = cell->place,
+        .cells = all,
+        .peers = {cell->peers, cell->peer_count},
+        .io = sim_cell_io(sim, cell->index),
+    };
+
+    SIM_MUST(kw_replicator_new(&options, &cell->replicator, err));
+}
+
+static struct kw_place places[SIM_CELLS_MAX];
+
+static void beat(struct sim *sim, struct sim_cell *cell, struct sim_step *step);
+static void tick(struct sim *sim, struct sim_cell *cell, struct sim_step *step);
+
+void sim_cell_start(struct sim *sim, size_t index)
+{
+    struct sim_cell *cell = &sim->cells[index];
+    struct opening opening = {sim, cell};
+
+    cell->store = sim_store_open(cell->path, migrations, 1);
+    cell->store_id = kw_store_id(cell->store);
+    cell->lane_count = 0;
+    cell->up = true;
+    SIM_MUST(sim_store_write(cell->store, open_feed, &opening, err));
+    start_replicator(sim, cell, (struct kw_places){places, sim->cell_count});
+    SIM_MUST(sim_store_write(cell->store, load_lanes, &opening, err));
+    sim_cell_later(sim, cell, sim_random(sim, BEAT_MS), beat);
+    sim_cell_later(sim, cell, sim_random(sim, TICK_MS), tick);
+}
+
+static void stop(struct sim_cell *cell)
+{
+    sim_store_close(cell->store);
+    kw_replicator_free(cell->replicator);
+    kw_buf_done(&cell->head);
+    cell->store = NULL;
+    cell->replicator = NULL;
+    cell->up = false;
+}
+
+void sim_cell_crash(struct sim *sim, size_t index)
+{
+    struct sim_cell *cell = &sim->cells[index];
+
+    cell->life++;
+    cell->paused_ms = 0;
+    stop(cell);
+    sim_net_forget(sim, index);
+}
+
+/* --- its heart --- */
+
+struct sealing {
+    struct sim *sim;
+    struct sim_cell *cell;
+};
+
+static SIM_JOB(seal)
+{
+    const struct sealing *sealing = context;
+    struct sim_cell *cell = sealing->cell;
+    uint64_t clock = sim_cell_clock(sealing->sim, cell->index);
+    size_t released;
+    bool more;
+
+    KW_TRY(kw_feed_release(&cell->feed, tx, clock, &released, &more, err));
+    kw_buf_done(&cell->head);
+    return kw_feed_seal(&cell->feed, tx, clock, cell->key, &cell->head, err);
+}
+
+static void beat(struct sim *sim, struct sim_cell *cell, struct sim_step *step)
+{
+    struct sealing sealing = {sim, cell};
+
+    (void)step;
+    SIM_MUST(sim_store_write(cell->store, seal, &sealing, err));
+    sim_cell_nudge(sim, cell);
+    sim_cell_later(sim, cell, BEAT_MS, beat);
+}
+
+static void tick(struct sim *sim, struct sim_cell *cell, struct sim_step *step)
+{
+    (void)step;
+    kw_replicator_tick(cell->replicator, sim->now_ms);
+    sim_cell_later(sim, cell, TICK_MS, tick);
+}
+
+/* --- all of them --- */
+
+static struct kw_private_key keys[SIM_CELLS_MAX + 1]; /* the last is the forger's */
+
+void sim_cells_make_keys(void)
+{
+    for (size_t i = 0; i <= SIM_CELLS_MAX; i++) {
+        SIM_MUST(kw_private_key_generate(&keys[i], KW_CURVE_P256, err));
+    }
+}
+
+const struct kw_private_key *sim_forger_key(void)
+{
+    return &keys[SIM_CELLS_MAX];
+}
+
+static void find_peers(struct sim *sim, struct sim_cell *cell)
+{
+    for (size_t other = 0; other < sim->cell_count; other++) {
+        if (kw_place_linked(&cell->place, &places[other])) {
+            cell->peers[cell->peer_count] = places[other];
+            cell->peer_cells[cell->peer_count++] = other;
+        }
+    }
+}
+
+void sim_cells_init(struct sim *sim, const char *dir)
+{
+    size_t letters = sim->options.letters;
+
+    if (table_count == 0) {
+        add_tables(kw_authz_record_kinds, kw_authz_record_kind_count);
+        add_tables(kw_orch_record_kinds, kw_orch_record_kind_count);
+    }
+    sim->cell_count = sim->options.regions * letters;
+    sim->cells = calloc(sim->cell_count, sizeof(*sim->cells));
+    if (sim->cells == NULL) {
+        sim_fatal("memory", "cells");
+    }
+    for (size_t i = 0; i < sim->cell_count; i++) {
+        struct sim_cell *cell = &sim->cells[i];
+
+        places[i] = (struct kw_place){{(char)('A' + (int)(i / letters))},
+                                      {(char)('a' + (int)(i % letters))}};
+        *cell = (struct sim_cell){.index = i, .place = places[i], .key = &keys[i]};
+        cell->skew_ms = (int64_t)sim_random(sim, 2 * SIM_SKEW_MS + 1) - SIM_SKEW_MS;
+        (void)snprintf(cell->path, sizeof(cell->path), "%s/cell%zu", dir, i);
+    }
+    for (size_t i = 0; i < sim->cell_count; i++) {
+        find_peers(sim, &sim->cells[i]);
+        sim_cell_start(sim, i);
+    }
+}
+
+void sim_cells_done(struct sim *sim)
+{
+    for (size_t i = 0; i < sim->cell_count; i++) {
+        if (sim->cells[i].up) {
+            stop(&sim->cells[i]);
+        }
+    }
+    free(sim->cells);
+}
