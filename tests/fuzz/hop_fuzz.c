@@ -241,34 +241,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 }
 
 #ifdef KW_FUZZ_ENGINE
-/* Changes the message that comes `skip`th, and puts its length right. */
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t size_max, unsigned seed)
 {
-    uint8_t message[UINT16_MAX];
-    size_t at = 1;
-    size_t len;
-    size_t room;
-
-    for (unsigned skip = seed / 16 % 4; skip > 0 && at + 2 < size; skip--) {
-        at += 2 + (size_t)(data[at] << 8 | data[at + 1]);
-    }
-    if (seed % 16 == 0 || at + 2 > size) {
-        return LLVMFuzzerMutate(data, size, size_max);
-    }
-    len = (size_t)(data[at] << 8 | data[at + 1]);
-    len = len < size - at - 2 ? len : size - at - 2;
-    room = size_max - (size - len);
-    room = room < sizeof(message) ? room : sizeof(message);
-    if (room < len + 1) {
-        return LLVMFuzzerMutate(data, size, size_max);
-    }
-    kw_copy(message, data + at + 2, len);
-    room = kw_fuzz_proto_mutate(&keyward__internal__v1__hop_message__descriptor, message, len, room,
-                                seed / 64);
-    memmove(data + at + 2 + room, data + at + 2 + len, size - at - 2 - len);
-    kw_copy(data + at + 2, message, room);
-    data[at] = (uint8_t)(room >> 8);
-    data[at + 1] = (uint8_t)room;
-    return size - len + room;
+    return kw_fuzz_pieces_mutate(&keyward__internal__v1__hop_message__descriptor, data, size,
+                                 size_max, seed);
 }
 #endif

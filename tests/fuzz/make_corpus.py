@@ -548,9 +548,38 @@ def lane():
     return {**trusting, **others}
 
 
+def link_frame():
+    """A peer's frames, behind what our owners hold and answer: both lanes and news, unless said otherwise."""
+    import keyward.internal.v1.replication_pb2 as wire
+
+    def name(kind, number):
+        return bytes([ord(kind), number, 1]) + bytes(13)
+
+    def lane(number=0, seq=5):
+        return wire.LaneReach(owner=1 + number, lane=name("l", number), seq=seq, closed=1 << 60)
+    says = {"hello": wire.LinkHello(version=1, version_lowest=1, mesh=b"m" * 16, region="eu", cell="b",
+                                    authz_store=name("s", 7), orchestrator_store=name("s", 6)),
+            "reach": wire.LinkReach(lanes=[lane(), lane(1, 0)]),
+            "batch": wire.LinkBatch(owner=1, record=b"KWN1"), "urgent": wire.LinkUrgent(owner=2, record=b"KWU1"),
+            "ack": wire.LinkAck(lane=lane(1, 9)), "need": wire.LinkNeed(lane=lane(0, 3))}
+    frame = lambda **what: u16(wire.LinkFrame(**what).SerializeToString())  # noqa: E731
+    frames = {n: frame(**{n: m}) for n, m in says.items()}
+    later = u16(b"\x3a\x02\x08\x01") + u16(frames["need"][2:] + b"\x78\x01")
+    greeting = frames["hello"] + frames["reach"]
+    records = frames["batch"] + frames["urgent"]
+    return {"talk": b"\7" + b"".join(frames.values()), "later": b"\7" + greeting + later,
+            "many": b"\7" + frames["hello"] + frame(reach=wire.LinkReach(lanes=[lane(n % 2, n) for n in range(60)])),
+            "asks": b"\7" + greeting + frames["need"] * 22, "gap": b"\x27" + greeting + records,
+            "broken": b"\x87" + greeting + records, "slow": b"\x0f" + greeting + frames["ack"] + u16(b"") * 8,
+            "nothing-held": b"\0" + greeting + records, "nothing-read": b"\3" + greeting + frames["need"],
+            "no-hello": b"\7" + frames["reach"], "twice": b"\7" + frames["hello"] * 2,
+            "beyond": b"\7" + frame(ack=wire.LinkAck(lane=lane(0, 1 << 63))),
+            "no-lane": b"\7" + frame(ack=wire.LinkAck(lane=wire.LaneReach(owner=1, lane=bytes(16))))}
+
+
 TARGETS = {name: globals()[name] for name in (
     "caller capsule checkpoint cli codec edge_h2 edge_metadata envelope evidence "
-    "evidence_record fact hop hsm_core hsm_worker invitation lane log officers page_token partner pen "
+    "evidence_record fact hop hsm_core hsm_worker invitation lane link_frame log officers page_token partner pen "
     "pki_messages proto receipt record redis reflection request_signature resource seal settings store_authz "
     "store_orchestrator trace").split()}
 TARGETS["certificate"] = certificate_seeds

@@ -12,7 +12,9 @@
 #include "grpc/reflection/v1/reflection.pb-c.h"
 #include "keyward/internal/v1/context.pb-c.h"
 #include "keyward/internal/v1/core.pb-c.h"
+#include "keyward/internal/v1/feed.pb-c.h"
 #include "keyward/internal/v1/hop.pb-c.h"
+#include "keyward/internal/v1/replication.pb-c.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/proto_mutate.h"
 
@@ -38,6 +40,17 @@ static const ProtobufCMessageDescriptor *const other_types[] = {
     &google__rpc__request_info__descriptor,
 };
 
+/* Between cells; at the end, so that the others keep their numbers. */
+static const ProtobufCMessageDescriptor *const late_types[] = {
+    &keyward__internal__v1__link_frame__descriptor,
+    &keyward__internal__v1__feed_subscribe_response__descriptor,
+    &keyward__internal__v1__feed_read_request__descriptor,
+    &keyward__internal__v1__feed_read_response__descriptor,
+    &keyward__internal__v1__feed_apply_request__descriptor,
+    &keyward__internal__v1__feed_apply_response__descriptor,
+    &keyward__internal__v1__feed_ack_request__descriptor,
+};
+
 static const ProtobufCMessageDescriptor *types[TYPES_MAX];
 static size_t type_count;
 
@@ -60,6 +73,9 @@ static void set_up(void)
             add_type(services[s]->methods[m].input);
             add_type(services[s]->methods[m].output);
         }
+    }
+    for (size_t i = 0; i < sizeof(late_types) / sizeof(late_types[0]); i++) {
+        add_type(late_types[i]);
     }
 }
 

@@ -11,4 +11,9 @@
 size_t kw_fuzz_proto_mutate(const ProtobufCMessageDescriptor *type, uint8_t *data, size_t size,
                             size_t size_max, unsigned seed);
 
+/* The same for an input of one byte and then messages with their lengths, u16, before them: changes one of the
+ * first four and puts its length right. */
+size_t kw_fuzz_pieces_mutate(const ProtobufCMessageDescriptor *type, uint8_t *data, size_t size,
+                             size_t size_max, unsigned seed);
+
 #endif
