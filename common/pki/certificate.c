@@ -10,16 +10,8 @@
 
 #define MS_PER_S 1000U
 
-/* A copy is asked: one that has forgotten the bytes of its signed part no longer takes part in
- * X509_cmp, which then believes SHA-1 alone. */
-static bool spelled(const X509 *x509, struct kw_bytes der)
-{
-    KW_SCOPED(kw_x509_done) X509 *copy = X509_dup(x509);
-
-    return copy != NULL && i2d_re_X509_tbs(copy, NULL) > 0 &&
-           kw_x509_spelled(copy, ASN1_ITEM_rptr(X509), der);
-}
-
+/* Of the signed part OpenSSL keeps the bytes and gives them back as they came: its issuer's signature
+ * leaves nobody a choice there. */
 struct kw_result kw_certificate_from_der(struct kw_certificate *certificate, struct kw_bytes der,
                                          struct kw_error *err)
 {
@@ -31,7 +23,8 @@ struct kw_result kw_certificate_from_der(struct kw_certificate *certificate, str
     x509 = d2i_X509(NULL, &at, (long)der.len);
     KW_ENSURE(x509 != NULL, err, ARGUMENT_INVALID, "certificate: %s", kw_openssl_reason());
     KW_ENSURE(at == der.data + der.len, err, ARGUMENT_INVALID, "certificate: bytes after its end");
-    KW_ENSURE(spelled(x509, der), err, ARGUMENT_INVALID, "certificate: not in DER's one spelling");
+    KW_ENSURE(kw_x509_spelled(x509, ASN1_ITEM_rptr(X509), der), err, ARGUMENT_INVALID,
+              "certificate: not in DER's one spelling");
     certificate->x509 = x509;
     x509 = NULL;
     return KW_OK;

@@ -26,8 +26,8 @@ struct kw_validity {
     uint64_t not_after_ms;
 };
 
-/* Reads one DER certificate, with nothing after it, in the one spelling that DER has for it: the
- * bytes and their fingerprint are those of kw_certificate_to_der. Fails: ARGUMENT_INVALID. */
+/* Reads one DER certificate, with nothing after it, spelled as kw_certificate_to_der writes it: one
+ * certificate has one fingerprint. Fails: ARGUMENT_INVALID. */
 struct kw_result kw_certificate_from_der(struct kw_certificate *certificate, struct kw_bytes der,
                                          struct kw_error *err);
 

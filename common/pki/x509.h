@@ -30,7 +30,7 @@ struct kw_result kw_x509_pubkey_read(X509_PUBKEY *spki, struct kw_public_key *re
 
 /* True when `object` is spelled as it came in `der`. OpenSSL also reads BER, and mends what it reads
  * (lengths, the unused bits of a BIT STRING), which would give one object many spellings. A part
- * whose bytes it kept is compared with itself: let it forget them before. */
+ * whose bytes it kept is compared with itself; it can be made to forget them before. */
 bool kw_x509_spelled(const void *object, const ASN1_ITEM *item, struct kw_bytes der);
 
 /* Reads the next certificate of a PEM text; at its end `certificate` is left as it is.

@@ -205,17 +205,29 @@ static void lengthen_signed(struct kw_bytes der, struct kw_buf *ret_other)
     }
 }
 
-Test(pki_spelling, the_signed_part_has_one_too)
+Test(pki_spelling, the_signed_part_of_a_request_has_one_too)
 {
-    KW_SCOPED(kw_buf_done) struct kw_buf certificate = {0};
-    KW_SCOPED(kw_buf_done) struct kw_buf request = {0};
+    KW_SCOPED(kw_buf_done) struct kw_buf der = {0};
     KW_SCOPED(kw_buf_done) struct kw_buf other = {0};
 
-    cr_assert(kw_ok(kw_certificate_to_der(&transport.certificate, &certificate, &err)));
-    cr_assert(kw_ok(kw_csr_build(&transport.key, &request, &err)));
-    lengthen_signed(kw_buf_bytes(&certificate), &other);
-    cr_expect(read_certificate(kw_buf_bytes(&other)) == KW_E_ARGUMENT_INVALID);
-    kw_buf_clear(&other);
-    lengthen_signed(kw_buf_bytes(&request), &other);
+    cr_assert(kw_ok(kw_csr_build(&transport.key, &der, &err)));
+    lengthen_signed(kw_buf_bytes(&der), &other);
     cr_expect(read_request(kw_buf_bytes(&other)) == KW_E_ARGUMENT_INVALID);
+}
+
+/* What is signed in a certificate stays as it came, so that whoever spells it otherwise has broken its signature. */
+Test(pki_spelling, the_signed_part_of_a_certificate_is_held_by_its_signature)
+{
+    KW_SCOPED(kw_certificate_done) struct kw_certificate certificate = {0};
+    KW_SCOPED(kw_buf_done) struct kw_buf der = {0};
+    KW_SCOPED(kw_buf_done) struct kw_buf other = {0};
+    KW_SCOPED(kw_buf_done) struct kw_buf again = {0};
+
+    cr_assert(kw_ok(kw_certificate_to_der(&transport.certificate, &der, &err)));
+    lengthen_signed(kw_buf_bytes(&der), &other);
+    cr_assert(kw_ok(kw_certificate_from_der(&certificate, kw_buf_bytes(&other), &err)));
+    cr_assert(kw_ok(kw_certificate_to_der(&certificate, &again, &err)));
+    cr_expect(kw_bytes_equal(kw_buf_bytes(&again), kw_buf_bytes(&other)));
+    cr_expect(X509_verify(transport.certificate.x509, pki.issuing.key.evp) == 1);
+    cr_expect(X509_verify(certificate.x509, pki.issuing.key.evp) != 1);
 }
