@@ -1,4 +1,5 @@
 /* Frames as bytes: what is written is read again, in one way only, and what breaks a rule is refused. */
+#include "common/base/file.h"
 #include "common/feed/lane_check.h"
 #include "keyward/internal/v1/feed.pb-c.h"
 #include "services/replicator/frame_codec.h"
@@ -551,5 +552,32 @@ Test(replicator_frame, verdicts_have_one_number)
         cr_assert_eq(strncmp(value->name, "FEED_VERDICT_", 13), 0);
         cr_assert_eq(strcasecmp(value->name + 13, kw_lane_verdict_name((enum kw_lane_verdict)i)), 0,
                      "%s", value->name);
+    }
+}
+
+#define LIMIT(name)                                                                                \
+    {                                                                                              \
+#name, name                                                                                \
+    }
+
+Test(replicator_frame, the_page_has_the_numbers_there_are)
+{
+    static const struct {
+        const char *name;
+        unsigned value;
+    } limits[] = {
+        LIMIT(KW_LINK_BATCHES_MAX), LIMIT(KW_LINK_RESEND_MS), LIMIT(KW_LINK_SILENT_MS),
+        LIMIT(KW_HEARTBEAT_MS),     LIMIT(KW_REACH_MS),       LIMIT(KW_LINK_NEEDS_PER_S),
+        LIMIT(KW_RELAY_WAIT_MS),    LIMIT(KW_RELAY_KEEP_MS),  LIMIT(KW_RELAY_PROMISE_MS),
+        LIMIT(KW_PEERS_MAX),        LIMIT(KW_LANES_MAX),      LIMIT(KW_BATCH_LEN_MAX),
+    };
+    KW_SCOPED(kw_buf_done) struct kw_buf page = {0};
+
+    MUST(kw_file_read(KW_SOURCE_DIR "/docs/replication.md", 1U << 20, &page, err));
+    MUST(kw_buf_append(&page, KW_BYTES("", 1), err));
+    for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+        const char *row = kw_arena_printf(arena, "| `%s` | %u | ", limits[i].name, limits[i].value);
+
+        cr_expect_not_null(strstr((const char *)page.data, row), "the page lacks: %s", row);
     }
 }
