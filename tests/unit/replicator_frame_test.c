@@ -292,6 +292,10 @@ static const struct row odd_hellos[] = {
      {FRAME("\x0a", "\x4e",
             "\x08\x01\x10\x01\x1a\x10" M "\x22\x21" LONG "x\x2a\x01"
             "a\x32\x10" S)}},
+    {"a name of 33",
+     {FRAME("\x0a", "\x4f",
+            "\x08\x01\x10\x01\x1a\x10" M "\x22\x02"
+            "eu\x2a\x21" LONG "x\x32\x10" S)}},
     {"not UTF-8",
      {FRAME("\x0a", "\x2f",
             "\x08\x01\x10\x01\x1a\x10" M "\x22\x02"
