@@ -21,8 +21,8 @@ struct peek {
     size_t devices;
     size_t facts;
     int64_t number;
-    char *text;
-    struct kw_bytes blob;
+    bool as_text;
+    struct kw_buf found;
     bool done;
 };
 
@@ -155,20 +155,20 @@ void authz_facts_put(struct authz_fixture *fx, uint8_t fill, size_t devices, siz
 
 /* --- looking --- */
 
+/* On the store's thread, which may not touch the arena: an answer may just be coming in. */
 static struct kw_result look(struct kw_store_job *job, struct kw_tx *tx, struct kw_error *err)
 {
     struct peek *peek = (struct peek *)job;
     struct kw_stmt *stmt;
-    const char *text;
     bool row;
 
     KW_TRY(kw_sql(tx, peek->sql, &stmt, err));
     KW_TRY(kw_step(stmt, &row, err));
     KW_ENSURE(row, err, INTERNAL, "no row: %s", peek->sql);
     peek->number = kw_col_i64(stmt, 0);
-    text = kw_col_text(stmt, 0);
-    peek->text = kw_arena_text(peek->fx->arena, text, strlen(text));
-    return kw_arena_copy(peek->fx->arena, kw_col_blob(stmt, 0), &peek->blob, err);
+    return kw_buf_append(&peek->found,
+                         peek->as_text ? kw_bytes_str(kw_col_text(stmt, 0)) : kw_col_blob(stmt, 0),
+                         err);
 }
 
 int64_t authz_number(struct authz_fixture *fx, const char *sql)
@@ -176,23 +176,30 @@ int64_t authz_number(struct authz_fixture *fx, const char *sql)
     struct peek peek = {.job.run = look, .sql = sql};
 
     run_peek(fx, &peek, false);
+    kw_buf_done(&peek.found);
     return peek.number;
 }
 
 char *authz_text_of(struct authz_fixture *fx, const char *sql)
 {
-    struct peek peek = {.job.run = look, .sql = sql};
+    struct peek peek = {.job.run = look, .sql = sql, .as_text = true};
+    char *text;
 
     run_peek(fx, &peek, false);
-    return peek.text;
+    text = kw_arena_text(fx->arena, (const char *)peek.found.data, peek.found.len);
+    kw_buf_done(&peek.found);
+    return text;
 }
 
 struct kw_bytes authz_blob(struct authz_fixture *fx, const char *sql)
 {
     struct peek peek = {.job.run = look, .sql = sql};
+    struct kw_bytes blob;
 
     run_peek(fx, &peek, false);
-    return peek.blob;
+    MUST(kw_arena_copy(fx->arena, kw_buf_bytes(&peek.found), &blob, err));
+    kw_buf_done(&peek.found);
+    return blob;
 }
 
 static struct kw_result change(struct kw_store_job *job, struct kw_tx *tx, struct kw_error *err)
