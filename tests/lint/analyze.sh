@@ -4,10 +4,13 @@
 #
 #     analyze.sh [BUILD] [gcc|cppcheck]
 #
-# BUILD (build/dev) says how each file is compiled. What either finds and is not so stands in tests/lint/analysis, line by
-# line, with the reason; an entry that nothing meets any more is a finding too.
+# BUILD (build/dev) says how each file is compiled. What either finds and is not so stands in tests/lint/analysis with the
+# reason: by check, file, and what it is about (gcc: function and variable; cppcheck: variable). Neither line numbers nor
+# counts, which every commit moves: the same variable once more in the same function is the same finding, any other is a
+# new one. An entry that nothing meets any more is a finding too.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+export LC_ALL=C # quotes as in ASCII
 
 build=${1:-build/dev}
 tools=${2:-gcc cppcheck}
@@ -37,18 +40,32 @@ for entry in json.load(open(sys.argv[1])):
         command = re.sub(r" -DKW_FAULTS(?= )| -include \S+/fault_memory\.h", "", command)
         chosen.append({**entry, "command": command, "path": path})
 (work / "compile_commands.json").write_text(json.dumps(chosen))
-# A finding inside a macro of result.h is one of the file that is compiled.
 (work / "commands").write_text("".join(
     f"cd {e['directory']} && {e['command']} -O0 -fanalyzer -fdiagnostics-plain-output 2>&1 | "
-    f"sed -E 's#^[^ ]*common/base/result.h:([0-9]+:[0-9]+: warning)#{e['path']}:\\1#'\n" for e in chosen))
+    f"awk -v path={e['path']} -v top={pathlib.Path.cwd()}/ -f {work}/gcc.awk\n" for e in chosen))
 PYTHON
 }
 
-# "file:line: what [tool/check]", files as in the tree, each once. A file that does not compile was not looked at, which is
-# a finding too.
+# Of what gcc writes about one file: "file:line: function: what [gcc/check]". A finding inside a macro of result.h is one of
+# the file that is compiled. A file that does not compile was not looked at, which is a finding too.
+write_gcc_awk() {
+    cat >"$work/gcc.awk" <<'AWK'
+/: In function '/ { sub(/.*: In function '/, ""); sub(/'.*/, ""); in_function = $0; next }
+!/-Wanalyzer-| error: / { next }
+{
+    sub(top, ""); sub(/^(\.\.\/)+/, "")
+    sub(/^common\/base\/result\.h:/, path ":")
+    where = $1; sub(/:[0-9]+:$/, ":", where)
+    sub(/^[^ ]+ (warning: )?/, ""); sub(/ \[CWE-[0-9]+\]/, ""); sub(/-Wanalyzer-/, "gcc/")
+    print where " " in_function ": " $0
+}
+AWK
+}
+
+# Both print findings as in the tree, each once.
 run_gcc() {
-    tr '\n' '\0' <"$work/commands" | xargs -0 -P "$jobs" -n 1 sh -c 2>&1 | grep -E -- '-Wanalyzer-| error: ' |
-        sed -E "s#^$PWD/##; s#^(\.\./)+##; s#^([^ ]+:[0-9]+):[0-9]+: warning: (.*) \[(CWE-[0-9]+\] \[)?-Wanalyzer-(.*)\]\$#\1: \2 [gcc/\4]#" | sort -u || true
+    write_gcc_awk
+    tr '\n' '\0' <"$work/commands" | xargs -0 -P "$jobs" -n 1 sh -c | sort -u
 }
 
 run_cppcheck() {
@@ -58,19 +75,28 @@ run_cppcheck() {
         --template='{file}:{line}: {message} [cppcheck/{id}]' 2>&1 | grep -E '\[cppcheck/' | sed -E "s#^$PWD/##" | sort -u || true
 }
 
-# Takes off what tests/lint/analysis explains (check, file, how many, why), counted by check and file.
+# Takes off what tests/lint/analysis explains.
 explained() {
     awk -v tools="$tools" '
-        FNR == NR { if ($0 !~ /^#/ && NF && index(tools, substr($1, 1, index($1, "/") - 1))) { allowed[$1 " " $2] = $3 } next }
+        FNR == NR {
+            if ($0 !~ /^#/ && NF && index(tools, substr($1, 1, index($1, "/") - 1))) { unmet[$1 " " $2 " " $3] = 1 }
+            next
+        }
         {
-            split($0, at, ":"); check = $NF; gsub(/[][]/, "", check)
-            key = check " " at[1]; found[key]++; lines[key] = lines[key] $0 "\n"
+            check = $NF; gsub(/[][]/, "", check)
+            file = $1; sub(/:.*/, "", file)
+            about = "-"
+            if (match($0, check ~ /^gcc/ ? "\047[^\047]*\047" : "\047[a-z_][^\047]*\047")) {
+                about = substr($0, RSTART + 1, RLENGTH - 2)
+            } else if (match($0, /variable:? .* \[/)) {
+                about = substr($0, RSTART, RLENGTH - 2); sub(/variable:? /, "", about)
+            }
+            gsub(/ /, "", about); gsub(/_[0-9]+/, "_", about) # gcc numbers what has no name
+            key = check " " file " " (check ~ /^gcc/ ? $2 : "") about
+            if (key in unmet) { unmet[key] = 0 } else { print $0 "\n    as an entry: " key }
         }
         END {
-            for (k in found) { if (found[k] > allowed[k]) { printf "%s", lines[k] } }
-            for (k in allowed) {
-                if (found[k] + 0 < allowed[k]) { printf "tests/lint/analysis: %s: %d explained, %d found\n", k, allowed[k], found[k] }
-            }
+            for (key in unmet) { if (unmet[key]) { print "tests/lint/analysis: nothing meets this any more: " key } }
         }' tests/lint/analysis -
 }
 
