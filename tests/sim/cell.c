@@ -13,8 +13,7 @@
 
 enum {
     TABLES_MAX = 32,
-    BEAT_MS =
-        400, /* fewer heartbeats than the product has: each costs a signature and eight checks */
+    BEAT_MS = 400, /* fewer than the product has: each costs a signature and eight checks */
     TICK_MS = KW_HEARTBEAT_MS,
 };
 
@@ -94,13 +93,7 @@ static void run_step(struct sim *sim, struct sim_event *event)
         return;
     }
     if (sim->now_ms < cell->paused_ms) {
-        struct sim_event *again = sim_after(sim, cell->paused_ms - sim->now_ms, run_step);
-
-        again->cell = event->cell;
-        again->life = event->life;
-        again->what = step;
-        again->drop = step_free;
-        event->drop = NULL;
+        sim_postpone(sim, event, cell->paused_ms);
         return;
     }
     step->run(sim, cell, step);
@@ -125,26 +118,26 @@ struct sim_step *sim_cell_later(struct sim *sim, struct sim_cell *cell, uint64_t
 
 /* --- its life --- */
 
-/* What is done in the first job of every life. */
-struct opening {
+/* What a cell's own jobs are given. */
+struct own_job {
     struct sim *sim;
     struct sim_cell *cell;
 };
 
 static SIM_JOB(open_feed)
 {
-    const struct opening *opening = context;
-    struct sim_cell *cell = opening->cell;
+    const struct own_job *own = context;
+    struct sim_cell *cell = own->cell;
     const struct kw_feed_options options = {
         .mesh = mesh, .store = cell->store_id, .tables = tables, .table_count = table_count};
 
-    return kw_feed_open(&cell->feed, &options, tx, sim_cell_clock(opening->sim, cell->index), err);
+    return kw_feed_open(&cell->feed, &options, tx, sim_cell_clock(own->sim, cell->index), err);
 }
 
 static SIM_JOB(load_lanes)
 {
-    const struct opening *opening = context;
-    struct sim_cell *cell = opening->cell;
+    const struct own_job *own = context;
+    struct sim_cell *cell = own->cell;
     struct kw_feed_lane lanes[SIM_LANES_MAX];
     size_t count;
 
@@ -152,8 +145,8 @@ static SIM_JOB(load_lanes)
     for (size_t i = 0; i < count; i++) {
         struct kw_extent extent = {.seq = lanes[i].point.seq, .closed = lanes[i].closed};
 
-        sim_cell_reached(opening->sim, cell, lanes[i].id,
-                         sim_cell_of_store(opening->sim, lanes[i].lane.store), extent);
+        sim_cell_reached(own->sim, cell, lanes[i].id,
+                         sim_cell_of_store(own->sim, lanes[i].lane.store), extent);
         if (lanes[i].ours) {
             cell->own = lanes[i].id;
             cell->urgent_seq = lanes[i].point.seq;
@@ -184,15 +177,15 @@ static void tick(struct sim *sim, struct sim_cell *cell, struct sim_step *step);
 void sim_cell_start(struct sim *sim, size_t index)
 {
     struct sim_cell *cell = &sim->cells[index];
-    struct opening opening = {sim, cell};
+    struct own_job own = {sim, cell};
 
     cell->store = sim_store_open(cell->path, migrations, 1);
     cell->store_id = kw_store_id(cell->store);
     cell->lane_count = 0;
     cell->up = true;
-    SIM_MUST(sim_store_write(cell->store, open_feed, &opening, err));
+    SIM_MUST(sim_store_write(cell->store, open_feed, &own, err));
     start_replicator(sim, cell, (struct kw_places){places, sim->cell_count});
-    SIM_MUST(sim_store_write(cell->store, load_lanes, &opening, err));
+    SIM_MUST(sim_store_write(cell->store, load_lanes, &own, err));
     sim_cell_later(sim, cell, sim_random(sim, BEAT_MS), beat);
     sim_cell_later(sim, cell, sim_random(sim, TICK_MS), tick);
 }
@@ -219,16 +212,11 @@ void sim_cell_crash(struct sim *sim, size_t index)
 
 /* --- its heart --- */
 
-struct sealing {
-    struct sim *sim;
-    struct sim_cell *cell;
-};
-
 static SIM_JOB(seal)
 {
-    const struct sealing *sealing = context;
-    struct sim_cell *cell = sealing->cell;
-    uint64_t clock = sim_cell_clock(sealing->sim, cell->index);
+    const struct own_job *own = context;
+    struct sim_cell *cell = own->cell;
+    uint64_t clock = sim_cell_clock(own->sim, cell->index);
     size_t released;
     bool more;
 
@@ -239,10 +227,10 @@ static SIM_JOB(seal)
 
 static void beat(struct sim *sim, struct sim_cell *cell, struct sim_step *step)
 {
-    struct sealing sealing = {sim, cell};
+    struct own_job own = {sim, cell};
 
     (void)step;
-    SIM_MUST(sim_store_write(cell->store, seal, &sealing, err));
+    SIM_MUST(sim_store_write(cell->store, seal, &own, err));
     sim_cell_nudge(sim, cell);
     sim_cell_later(sim, cell, BEAT_MS, beat);
 }

@@ -39,10 +39,9 @@ struct sim_cell {
     struct kw_replicator *replicator;
     struct sim_lane lanes[SIM_LANES_MAX];
     size_t lane_count;
-    struct kw_id own;              /* its lane now */
-    struct kw_buf head;            /* its last signed head */
-    uint64_t urgent_seq;           /* of its lane, told to the replicator */
-    uint64_t acked[SIM_CELLS_MAX]; /* of its lane, by peer: what that one holds */
+    struct kw_id own;    /* its lane now */
+    struct kw_buf head;  /* its last signed head */
+    uint64_t urgent_seq; /* of its lane, told to the replicator */
 };
 
 /* The cells' signing keys, the same for all runs. */

@@ -298,24 +298,11 @@ static SIM_JOB(run_request)
 
 /* --- keys --- */
 
-void sim_key_name(const struct sim_key *key, uint8_t ret_name[KW_ID_LEN])
-{
-    memset(ret_name, 0, KW_ID_LEN);
-    ret_name[0] = 0x6b;
-    ret_name[1] = (uint8_t)key->device;
-    ret_name[2] = (uint8_t)key->cell;
-    kw_be64_store(ret_name + 8, key->version);
-}
-
 static SIM_JOB(make_key)
 {
     struct op *op = context;
-    uint8_t name[KW_ID_LEN];
-    struct kw_bytes kept;
 
-    sim_key_name(op->key, name);
-    KW_TRY(kw_arena_copy(op->arena, KW_BYTES_OF(name), &kept, err));
-    begin(op, &kw_key_record, kept);
+    begin(op, &kw_key_record, KW_BYTES_OF(op->key->name));
     set(op, &kw_key_record, KW_KEY_FIELD_DEVICE, number(op, op->key->device + 1));
     set(op, &kw_key_record, KW_KEY_FIELD_CHECK_VALUE, number(op, op->key->check_value));
     return say(op, tx, false, err);
@@ -469,6 +456,7 @@ static bool draw_key(struct op *op)
         op->key->version +=
             truth->keys[i].device == op->key->device && truth->keys[i].cell == op->key->cell;
     }
+    sim_key_name(op->key, op->key->name);
     return true;
 }
 

@@ -86,7 +86,16 @@ static struct kw_frame content(const struct parcel *parcel)
 }
 
 static void send_parcel(struct sim *sim, size_t from, size_t to, struct parcel *parcel,
-                        uint64_t after_ms, void (*run)(struct sim *, struct sim_event *));
+                        uint64_t after_ms, void (*run)(struct sim *, struct sim_event *))
+{
+    struct sim_event *event = sim_after(sim, after_ms, run);
+
+    event->cell = from;
+    event->other = to;
+    event->life = wire_of(sim, from, to)->life;
+    event->what = parcel;
+    event->drop = parcel_free;
+}
 
 /* Somebody kept it and sends it again, whatever link there is by now. */
 static void replay(struct sim *sim, struct sim_event *event)
@@ -111,18 +120,11 @@ static void corrupt(struct sim *sim, struct parcel *parcel)
 static bool wait_for_it(struct sim *sim, struct sim_event *event)
 {
     const struct sim_cell *to = &sim->cells[event->other];
-    struct sim_event *later;
 
     if (sim->now_ms >= to->paused_ms) {
         return false;
     }
-    later = sim_after(sim, to->paused_ms - sim->now_ms, event->run);
-    later->cell = event->cell;
-    later->other = event->other;
-    later->life = event->life;
-    later->what = event->what;
-    later->drop = event->drop;
-    event->drop = NULL;
+    sim_postpone(sim, event, to->paused_ms);
     return true;
 }
 
@@ -149,18 +151,6 @@ static void arrive(struct sim *sim, struct sim_event *event)
                         sim_random(sim, REPLAY_MS), replay);
         }
     }
-}
-
-static void send_parcel(struct sim *sim, size_t from, size_t to, struct parcel *parcel,
-                        uint64_t after_ms, void (*run)(struct sim *, struct sim_event *))
-{
-    struct sim_event *event = sim_after(sim, after_ms, run);
-
-    event->cell = from;
-    event->other = to;
-    event->life = wire_of(sim, from, to)->life;
-    event->what = parcel;
-    event->drop = parcel_free;
 }
 
 static uint64_t way_ms(struct sim *sim, size_t from, size_t to)

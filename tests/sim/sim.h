@@ -32,7 +32,6 @@ struct sim_event {
     size_t cell;
     size_t other;
     uint64_t life; /* of the cell or link; the event is void when that is over */
-    uint64_t number;
     void *what;
     void (*drop)(void *what); /* frees it, when the event is over or never came; may be NULL */
 };
@@ -100,6 +99,9 @@ bool sim_chance(struct sim *sim, unsigned permille);
 /* Has `run` happen in `after_ms`; the event is freed after it. */
 struct sim_event *sim_after(struct sim *sim, uint64_t after_ms,
                             void (*run)(struct sim *sim, struct sim_event *event));
+
+/* Has the event that is running happen once more, at `due_ms`. */
+void sim_postpone(struct sim *sim, struct sim_event *event, uint64_t due_ms);
 
 /* Runs events until none is due before `end_ms`. */
 void sim_run_until(struct sim *sim, uint64_t end_ms);

@@ -15,6 +15,15 @@ enum {
     ARENA_BYTES = 64 << 20
 };
 
+void sim_key_name(const struct sim_key *key, uint8_t ret_name[KW_ID_LEN])
+{
+    memset(ret_name, 0, KW_ID_LEN);
+    ret_name[0] = 0x6b;
+    ret_name[1] = (uint8_t)key->device;
+    ret_name[2] = (uint8_t)key->cell;
+    kw_be64_store(ret_name + 8, key->version);
+}
+
 /* --- while it runs --- */
 
 /* Should this cell have heard of it by now? Of what was acknowledged by itself, at once. */
@@ -146,13 +155,12 @@ static struct kw_result look_at_key(struct looking *looking, struct kw_tx *tx, s
 {
     const struct sim_key *key = &looking->sim->truth->keys[which];
     struct kw_record record = {0};
-    uint8_t name[KW_ID_LEN], check_value[8];
+    uint8_t check_value[8];
     bool found;
 
-    sim_key_name(key, name);
     kw_be64_store(check_value, key->check_value);
-    KW_TRY(
-        kw_feed_find(tx, &kw_key_record, KW_BYTES_OF(name), looking->arena, &record, &found, err));
+    KW_TRY(kw_feed_find(tx, &kw_key_record, KW_BYTES_OF(key->name), looking->arena, &record, &found,
+                        err));
     want(looking,
          found && kw_bytes_equal(kw_record_value(&record, KW_KEY_FIELD_CHECK_VALUE),
                                  KW_BYTES_OF(check_value)),

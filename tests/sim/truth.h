@@ -55,6 +55,7 @@ struct sim_key {
     size_t cell;
     uint64_t version; /* as its cell counted */
     uint64_t check_value;
+    uint8_t name[KW_ID_LEN];
 };
 
 struct sim_truth {
@@ -68,7 +69,7 @@ struct sim_truth {
     uint64_t window_ms;              /* how long a stop acknowledged elsewhere may go unheard */
 };
 
-/* What a key version is found by: 16 bytes. Two cells that make one for a device at once make two. */
+/* What a key version is found by. Two cells that make one for a device at once make two. */
 void sim_key_name(const struct sim_key *key, uint8_t ret_name[KW_ID_LEN]);
 
 /* A use of this grant was allowed: was it right to? Ends the run if not. */

@@ -103,6 +103,18 @@ struct sim_event *sim_after(struct sim *sim, uint64_t after_ms,
     return event;
 }
 
+void sim_postpone(struct sim *sim, struct sim_event *event, uint64_t due_ms)
+{
+    struct sim_event *again = sim_after(sim, due_ms - sim->now_ms, event->run);
+
+    again->cell = event->cell;
+    again->other = event->other;
+    again->life = event->life;
+    again->what = event->what;
+    again->drop = event->drop;
+    event->drop = NULL;
+}
+
 void sim_run_until(struct sim *sim, uint64_t end_ms)
 {
     while (sim->heap_count > 0 && sim->heap[0]->due_ms < end_ms) {
