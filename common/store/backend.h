@@ -155,7 +155,7 @@ struct kw_backend {
 extern const struct kw_backend kw_sqlite_backend;
 extern const struct kw_backend kw_pg_backend;
 
-/* --- conn.c, statement.c, transaction.c --- */
+/* --- statement.c, transaction.c --- */
 
 /* A read that is to be over. */
 bool kw_conn_is_late(const struct kw_conn *conn);

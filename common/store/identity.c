@@ -1,5 +1,5 @@
-/* Which store this is: an id of its own, drawn when the database is made. Stamps carry it, and
- * later lanes; a copy of the file is the same store. */
+/* Which store this is: an id of its own, drawn when the database is made. Stamps and
+ * lanes carry it; a copy of the file is the same store. */
 #include "common/store/store_internal.h"
 
 static const char create_table[] = "CREATE TABLE IF NOT EXISTS store_identity ("

@@ -136,7 +136,7 @@ struct kw_result kw_store_open(struct kw_loop *loop, const struct kw_store_optio
     struct kw_result result;
 
     KW_ENSURE(is_text(options->path) || is_text(options->url), err, CONFIG_INVALID,
-              "the database has no path");
+              "the database has neither a path nor a URL");
     KW_ENSURE(options->path == NULL || options->url == NULL, err, CONFIG_INVALID,
               "the database has a path and a URL");
     KW_ENSURE(options->failed != NULL, err, CONFIG_INVALID,

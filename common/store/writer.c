@@ -4,6 +4,7 @@
  * While that fsync runs the next group piles up: the group grows with the load and nobody ever
  * waits for a timer.
  */
+#include "common/base/container.h"
 #include "common/base/failpoint.h"
 #include "common/base/metrics.h"
 #include "common/store/store_internal.h"
@@ -59,7 +60,7 @@ static struct kw_result write_group(struct kw_conn *conn, struct kw_store_job *g
 
 static void deliver_failure(struct kw_mail *mail)
 {
-    struct kw_store_failure *failure = (struct kw_store_failure *)mail;
+    struct kw_store_failure *failure = KW_CONTAINER_OF(mail, struct kw_store_failure, mail);
 
     failure->failed(&failure->error, failure->context);
     free(failure);

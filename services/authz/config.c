@@ -26,8 +26,13 @@ static const struct kw_setting settings[] = {
      .doc = "debug, info, warn or error."},
     {FIELD(targets), .type = KW_SETTING_LIST, .required = true, .min = 1, .max = KW_HOP_TARGETS_MAX,
      .doc = "Addresses of the orchestrator, host:port. All are used."},
-    {FIELD(database), .type = KW_SETTING_PATH, .required = true,
-     .doc = "File of the database, on a local disk."},
+    {FIELD(database), .type = KW_SETTING_PATH,
+     .doc = "File of the database, on a local disk: SQLite, one process at a time. Either this or "
+            "store_url."},
+    {FIELD(store_url), .type = KW_SETTING_STRING,
+     .doc = "The same in a PostgreSQL database (14 or later), which several instances may share: "
+            "postgresql://user@host/name?sslmode=verify-full&sslrootcert=...&passfile=... It may "
+            "hold no password."},
     {FIELD(pki_dir), .type = KW_SETTING_PATH, .required = true,
      .doc = "Directory `keyward-cryptocore init` wrote: ca-operators.pem says which officers are "
             "ours."},

@@ -14,6 +14,7 @@ struct kw_authz_config {
     char *log_level;
     struct kw_strings targets;
     char *database;
+    char *store_url;
     char *pki_dir;
     char *officers_dir;
     char *auditors_dir;

@@ -286,6 +286,7 @@ static struct kw_result store_open(struct kw_authz_service *service, struct kw_e
     struct kw_authz *authz = &service->authz;
     const struct kw_store_options options = {
         .path = authz->config->database,
+        .url = authz->config->store_url,
         .migrations = kw_authz_migrations,
         .migration_count = kw_authz_migration_count,
         .failed = store_failed,

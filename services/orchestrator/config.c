@@ -21,9 +21,13 @@ static const struct kw_setting settings[] = {
      .doc = "Directory (a symbolic link that is swapped) with key.pem, cert.pem and ca.pem."},
     {FIELD(log_level), .type = KW_SETTING_STRING, .fallback = "info",
      .doc = "debug, info, warn or error."},
-    {FIELD(database), .type = KW_SETTING_PATH, .required = true,
+    {FIELD(database), .type = KW_SETTING_PATH,
      .doc = "SQLite file with everything the orchestrator owns: devices, wrapped keys, facts, "
-            "receipts. One process at a time."},
+            "receipts. One process at a time. Either this or store_url."},
+    {FIELD(store_url), .type = KW_SETTING_STRING,
+     .doc = "The same in a PostgreSQL database (14 or later), which several instances may share: "
+            "postgresql://user@host/name?sslmode=verify-full&sslrootcert=...&passfile=... It may "
+            "hold no password."},
     {FIELD(page_key_file), .type = KW_SETTING_SECRET_FILE, .required = true,
      .doc = "File with 32 or more random bytes, mode 0600: authenticates page tokens. The same in "
             "all instances."},

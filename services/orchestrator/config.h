@@ -13,6 +13,7 @@ struct kw_orch_config {
     char *credentials_dir;
     char *log_level;
     char *database;
+    char *store_url;
     char *page_key_file;
     struct kw_strings targets;
     uint32_t drain_ms;

@@ -144,6 +144,7 @@ static struct kw_result store_make(struct kw_orch *orch, struct kw_error *err)
 {
     const struct kw_store_options options = {
         .path = orch->config->database,
+        .url = orch->config->store_url,
         .migrations = kw_orch_migrations,
         .migration_count = kw_orch_migration_count,
         .failed = orch->failed,

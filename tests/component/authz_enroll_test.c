@@ -4,10 +4,12 @@
 #include "common/audit/request_signature.h"
 #include "common/pki/csr.h"
 #include "tests/component/authz_fixture.h"
+#include "tests/support/postgres.h"
 
 #include <keyward/v1/receipt_service.pb-c.h>
 #include <keyward/v1/status_service.pb-c.h>
 #include <sqlite3.h>
+#include <stdio.h>
 
 static struct authz_fixture fx;
 static struct actor invited; /* holds the invitation */
@@ -231,18 +233,40 @@ Test(authz_enroll, an_invitation_that_is_not_in_the_table_invites_nobody)
     cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_IDENTITY_INVALID));
 }
 
-/* What the store's own connections never do: rows that others refer to disappear. */
-static void member_delete(void)
+static const char forget_member[] =
+    "DELETE FROM members WHERE id = (SELECT member FROM invitations)";
+
+static void delete_from_file(void)
 {
     sqlite3 *db;
 
-    authz_fixture_stop(&fx);
     REQUIRE(sqlite3_open(fx.config.database, &db) == SQLITE_OK, "sqlite3_open");
-    REQUIRE(sqlite3_exec(db, "DELETE FROM members WHERE id = (SELECT member FROM invitations)",
-                         NULL, NULL, NULL) == SQLITE_OK,
-            "%s", sqlite3_errmsg(db));
+    REQUIRE(sqlite3_exec(db, forget_member, NULL, NULL, NULL) == SQLITE_OK, "%s",
+            sqlite3_errmsg(db));
     REQUIRE(sqlite3_changes(db) == 1, "no such member");
     (void)sqlite3_close(db);
+}
+
+static void delete_from_server(const char *url)
+{
+    char sql[200];
+
+    (void)snprintf(sql, sizeof(sql),
+                   "SET session_replication_role = replica;"
+                   " WITH gone AS (%s RETURNING id) SELECT count(*) FROM gone",
+                   forget_member);
+    REQUIRE(postgres_sql(url, sql) == 1, "no such member");
+}
+
+/* What the store's own connections never do: rows that others refer to disappear. */
+static void member_delete(void)
+{
+    authz_fixture_stop(&fx);
+    if (fx.config.store_url != NULL) {
+        delete_from_server(fx.config.store_url);
+    } else {
+        delete_from_file();
+    }
     authz_fixture_start(&fx);
 }
 

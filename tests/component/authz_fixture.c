@@ -6,6 +6,7 @@
 #include "common/rpc/rpc.h"
 #include "tests/support/faults.h"
 #include "tests/support/leaks.h"
+#include "tests/support/postgres.h"
 
 #include <ftw.h>
 #include <signal.h>
@@ -344,6 +345,18 @@ void authz_turn(struct authz_fixture *fx)
     (void)uv_run(kw_loop_uv(fx->loop), UV_RUN_ONCE);
 }
 
+/* A file, or a schema where the binary has a server. */
+static void choose_database(struct authz_fixture *fx)
+{
+    char url[POSTGRES_URL_SIZE];
+
+    if (postgres_if_linked(url)) {
+        fx->config.store_url = kw_arena_printf(fx->arena, "%s", url);
+        return;
+    }
+    fx->config.database = in_dir(fx, "authz.db");
+}
+
 static void make_config(struct authz_fixture *fx)
 {
     fx->target = kw_arena_printf(fx->arena, "127.0.0.1:%d", fx->inside.port);
@@ -352,11 +365,11 @@ static void make_config(struct authz_fixture *fx)
                                           .trust_domain = (char *)(uintptr_t) "test",
                                           .listen = (char *)(uintptr_t) "127.0.0.1:0",
                                           .credentials_dir = in_dir(fx, "authz"),
-                                          .database = in_dir(fx, "authz.db"),
                                           .pki_dir = in_dir(fx, "."),
                                           .officers_dir = in_dir(fx, "officers"),
                                           .auditors_dir = in_dir(fx, "auditors"),
                                           .targets = {.items = &fx->target, .count = 1}};
+    choose_database(fx);
 }
 
 static void make_loop(struct authz_fixture *fx)

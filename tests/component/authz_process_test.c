@@ -88,22 +88,6 @@ Test(authz_process, a_denial_says_who_what_and_why)
 
 /* --- the store --- */
 
-Test(authz_process, a_store_that_fails_ends_the_process)
-{
-    struct grant_story story;
-    struct question question = {
-        .method = KW_METHOD_CREATE_GRANT, .body = &story.request.base, .caller = &fx.officer};
-    struct answer answer;
-
-    authz_grant_story(&fx, &story, device);
-    REQUIRE(setenv("KEYWARD_FAILPOINTS", "store.before_commit=error", 1) == 0, "setenv");
-    MUST(kw_failpoint_load(err));
-    answer = authz_ask(&fx, &question);
-    cr_assert(eq(int, answer.reason, KW_E_STORE_UNAVAILABLE)); /* and nothing is acknowledged */
-    EVENTUALLY(&fx, fx.failed);
-    cr_assert(eq(int, fx.failure.reason, KW_E_STORE_UNAVAILABLE));
-}
-
 Test(authz_process, what_was_not_acknowledged_may_be_asked_again_after_a_restart)
 {
     struct grant_story story;
@@ -278,12 +262,6 @@ Test(authz_process, an_expired_officer_keeps_nobody_from_starting)
     cr_assert(eq(int, ask_status(&late), KW_E_IDENTITY_INVALID));
     cr_assert(eq(int, ask_status(&fx.officer), KW_E_NONE));
     authz_actor_done(&late);
-}
-
-Test(authz_process, two_authz_do_not_share_a_database)
-{
-    cr_assert(eq(int, authz_fixture_second_fails(&fx), KW_E_STORE_UNAVAILABLE));
-    cr_assert(eq(int, ask_status(&fx.partner), KW_E_NONE)); /* the first goes on */
 }
 
 /* --- ending --- */

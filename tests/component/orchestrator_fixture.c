@@ -10,6 +10,7 @@
 #include "services/orchestrator/core_link.h"
 #include "services/orchestrator/transport_key_table.h"
 #include "tests/support/leaks.h"
+#include "tests/support/postgres.h"
 
 #include <ftw.h>
 #include <signal.h>
@@ -83,6 +84,18 @@ static char *in_dir(struct orch_fixture *fx, const char *name)
     return kw_arena_printf(fx->arena, "%s/%s", fx->dir, name);
 }
 
+/* A file, or a schema where the binary has a server. */
+static void choose_database(struct orch_fixture *fx)
+{
+    char url[POSTGRES_URL_SIZE];
+
+    if (postgres_if_linked(url)) {
+        fx->config.store_url = kw_arena_printf(fx->arena, "%s", url);
+        return;
+    }
+    fx->config.database = in_dir(fx, "orchestrator.db");
+}
+
 static void make_config(struct orch_fixture *fx)
 {
     FILE *file = fopen(in_dir(fx, "page_key"), "w");
@@ -97,9 +110,9 @@ static void make_config(struct orch_fixture *fx)
                                          .trust_domain = (char *)(uintptr_t) "test",
                                          .listen = (char *)(uintptr_t) "127.0.0.1:0",
                                          .credentials_dir = in_dir(fx, "orchestrator"),
-                                         .database = in_dir(fx, "orchestrator.db"),
                                          .page_key_file = in_dir(fx, "page_key"),
                                          .targets = {.items = &fx->target, .count = 1}};
+    choose_database(fx);
 }
 
 static void on_tick(struct kw_timer *timer)

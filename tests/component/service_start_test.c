@@ -4,6 +4,7 @@
 #include "common/base/file.h"
 #include "tests/support/faults.h"
 #include "tests/support/mesh_fixture.h"
+#include "tests/support/postgres.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -100,6 +101,31 @@ Test(service_start, orchestrator_fails_whole_or_starts)
     walk("orchestrator", mesh.core.core.port);
 }
 
+/* --- on PostgreSQL --- */
+
+static void serves_from_postgresql(const char *name, int target)
+{
+    struct service_process service = {0};
+    struct start start;
+    char url[POSTGRES_URL_SIZE];
+    char setting[POSTGRES_URL_SIZE + 16];
+
+    postgres_schema(postgres_shared(), url);
+    (void)snprintf(setting, sizeof(setting), "--store_url=%s", url);
+    start_make(&start, name, target, setting);
+    start.argv[3] = "--database="; /* no file */
+    REQUIRE(service_try(&service, start.argv, start.log), "%s does not start: see %s", name,
+            start.log);
+    cr_assert(gt(i64, postgres_sql(url, "SELECT count(*) FROM schema_migrations"), 0));
+    service_stop(&service);
+}
+
+Test(service_start, either_serves_from_postgresql)
+{
+    serves_from_postgresql("authz", mesh.orchestrator.port);
+    serves_from_postgresql("orchestrator", mesh.core.core.port);
+}
+
 /* --- what is wrong --- */
 
 struct mistake {
@@ -118,6 +144,7 @@ static const struct mistake mistakes[] = {
     {"authz", "--officers_dir=/nowhere", "CONFIG_INVALID"},
     {"authz", "--database=/nowhere/authz.db", "STORE_UNAVAILABLE"},
     {"authz", "--database=/dev/null", "STORE_UNAVAILABLE"},
+    {"authz", "--store_url=postgresql://a@/b?host=/nowhere", "CONFIG_INVALID"}, /* a file too */
     {"authz", "--targets=nobody", "CONFIG_INVALID"},
     {"authz", "--config=/nowhere", "CONFIG_INVALID"},
     {"authz", "--colour=red", "CONFIG_INVALID"},
@@ -129,6 +156,7 @@ static const struct mistake mistakes[] = {
     {"orchestrator", "--page_key_file=/nowhere", "CONFIG_INVALID"},
     {"orchestrator", "--page_key_file=/dev/null", "CONFIG_INVALID"},
     {"orchestrator", "--database=/nowhere/orchestrator.db", "STORE_UNAVAILABLE"},
+    {"orchestrator", "--store_url=postgresql://a@/b?host=/nowhere", "CONFIG_INVALID"},
     {"orchestrator", "--targets=nobody", "CONFIG_INVALID"},
     {"orchestrator", "--config=/nowhere", "CONFIG_INVALID"},
     {"orchestrator", "--colour=red", "CONFIG_INVALID"},

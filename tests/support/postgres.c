@@ -140,12 +140,12 @@ static void data_dir(const struct postgres *pg, char data[static 80])
 
 /* --- making --- */
 
+/* Its own, and open to this process's group: a service that has given root's privileges up gets in. */
 static bool make_dir(struct postgres *pg)
 {
     *pg = (struct postgres){.dir = "/tmp/kw-postgres-XXXXXX"};
-    return mkdtemp(pg->dir) != NULL &&
-           (geteuid() != 0 ||
-            (user() != NULL && chown(pg->dir, user()->pw_uid, user()->pw_gid) == 0));
+    return mkdtemp(pg->dir) != NULL && chmod(pg->dir, 0710) == 0 &&
+           (geteuid() != 0 || (user() != NULL && chown(pg->dir, user()->pw_uid, getegid()) == 0));
 }
 
 /* initdb takes seconds: once for a binary, whose other servers get a copy of what it made. */
@@ -441,6 +441,13 @@ void postgres_database(const struct postgres *pg, const char *options,
     url_of(pg, name, url);
 }
 
+/* What tests' own statements use of SQLite's. */
+static const char as_sqlite[] =
+    "CREATE VIEW sqlite_master AS SELECT tablename FROM pg_tables"
+    " WHERE schemaname = current_schema();"
+    "CREATE FUNCTION randomblob(n integer) RETURNS bytea LANGUAGE sql AS"
+    " 'SELECT decode(substr(repeat(md5(gen_random_uuid()::text), 1 + n / 16), 1, 2 * n), ''hex'')'";
+
 void postgres_schema(const struct postgres *pg, char url[static POSTGRES_URL_SIZE])
 {
     char name[40];
@@ -453,6 +460,7 @@ void postgres_schema(const struct postgres *pg, char url[static POSTGRES_URL_SIZ
     (void)postgres_sql(url, sql);
     length = strlen(url);
     (void)snprintf(url + length, POSTGRES_URL_SIZE - length, "&options=-csearch_path%%3D%s", name);
+    (void)postgres_sql(url, as_sqlite);
 }
 
 long postgres_sql(const char *url, const char *sql)

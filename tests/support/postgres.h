@@ -8,6 +8,7 @@
 #define KW_TESTS_SUPPORT_POSTGRES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 #define POSTGRES_URL_SIZE 160
@@ -33,17 +34,29 @@ void postgres_kill(struct postgres *pg);
 void postgres_tool(const struct postgres *pg, const char *name, const char *argument);
 
 /* The server of the whole binary. */
-const struct postgres *postgres_shared(void);
+__attribute__((weak)) const struct postgres *postgres_shared(void);
 
 /* A database with a name that nobody has; its URL. `options` (may be "") go behind CREATE DATABASE. */
 void postgres_database(const struct postgres *pg, const char *options,
                        char url[static POSTGRES_URL_SIZE]);
 
 /* As good as a database of its own to a store, and made in no time. */
-void postgres_schema(const struct postgres *pg, char url[static POSTGRES_URL_SIZE]);
+__attribute__((weak)) void postgres_schema(const struct postgres *pg,
+                                           char url[static POSTGRES_URL_SIZE]);
+
+/* For fixtures that many binaries share: false where this file is not linked. */
+static inline bool postgres_if_linked(char url[static POSTGRES_URL_SIZE])
+{
+    bool linked = postgres_shared != NULL;
+
+    if (linked) {
+        postgres_schema(postgres_shared(), url);
+    }
+    return linked;
+}
 
 /* Runs one statement, as the server's superuser, in the database of that URL. The number it returns,
  * or 0. */
-long postgres_sql(const char *url, const char *sql);
+__attribute__((weak)) long postgres_sql(const char *url, const char *sql);
 
 #endif

@@ -14,11 +14,6 @@ const struct kw_migration store_test_schema[1] = {
     {"0001_initial", "CREATE TABLE t (id INTEGER PRIMARY KEY, text TEXT UNIQUE)"},
 };
 
-/* Only where postgres.c is linked. */
-__attribute__((weak)) const struct postgres *postgres_shared(void);
-__attribute__((weak)) void postgres_schema(const struct postgres *pg,
-                                           char url[static POSTGRES_URL_SIZE]);
-
 /* --- the loop thread --- */
 
 struct call {
@@ -85,9 +80,7 @@ void store_fixture_init_in(struct store_fixture *f, const char *parent)
     (void)snprintf(f->path, sizeof(f->path), "%s/db", f->dir);
     pthread_mutex_init(&f->mutex, NULL);
     pthread_cond_init(&f->changed, NULL);
-    if (postgres_shared != NULL) {
-        postgres_schema(postgres_shared(), f->url);
-    }
+    (void)postgres_if_linked(f->url);
 }
 
 static int remove_entry(const char *path, const struct stat *info, int type, struct FTW *where)

@@ -30,7 +30,7 @@ static enum kw_reason open_url(const char *url, const char *path)
 Test(store_pg_rules, an_address_that_is_not_safe_is_refused_before_anybody_is_called)
 {
     static const char *const urls[][2] = {
-        {"", "no path"},
+        {"", "neither a path nor a URL"},
         {"host=/tmp dbname=a", "does not begin with postgresql://"},
         {"postgresql://a@/b?host=/tmp&nonsense=1", "can't be read"},
         {"postgresql://a@/b", "names no host"},
@@ -116,5 +116,52 @@ Test(store_pg_rules, a_migration_is_said_in_the_servers_words)
         MUST(kw_pg_translate(texts[i][0], &out, err));
         cr_assert(eq(str, (char *)out.data, (char *)texts[i][1]));
         kw_buf_done(&out);
+    }
+}
+
+/* --- whole numbers --- */
+
+struct numeric {
+    uint16_t words[10];
+    size_t count;
+    bool whole;
+    int64_t number;
+};
+
+/* Count, weight, sign, scale, digits to the base 10000. */
+static const struct numeric numerics[] = {
+    {{0, 0, 0, 0}, 4, true, 0},
+    {{1, 0, 0, 0, 7}, 5, true, 7},
+    {{1, 0, 0x4000, 0, 7}, 5, true, -7},
+    {{1, 1, 0, 0, 12}, 5, true, 120000},
+    {{2, 1, 0, 0, 1, 2345}, 6, true, 12345},
+    {{5, 4, 0, 0, 922, 3372, 368, 5477, 5807}, 9, true, INT64_MAX},
+    {{5, 4, 0x4000, 0, 922, 3372, 368, 5477, 5808}, 9, true, INT64_MIN},
+    {{5, 4, 0, 0, 922, 3372, 368, 5477, 5808}, 9, false, 0},
+    {{5, 4, 0x4000, 0, 922, 3372, 368, 5477, 5809}, 9, false, 0},
+    {{1, 5, 0, 0, 1}, 5, false, 0},
+    {{2, 0, 0, 1, 1, 5000}, 6, false, 0},
+    {{1, 0xffff, 0, 1, 5000}, 5, false, 0},
+    {{0, 0, 0xc000, 0}, 4, false, 0},
+    {{2, 1, 0, 0, 1}, 5, false, 0},
+    {{0, 0, 0}, 3, false, 0},
+    {{0}, 0, false, 0},
+};
+
+Test(store_pg_rules, a_sum_is_a_whole_number_or_refused)
+{
+    for (size_t i = 0; i < sizeof(numerics) / sizeof(numerics[0]); i++) {
+        uint8_t bytes[20];
+        int64_t number = 0;
+
+        for (size_t at = 0; at < numerics[i].count; at++) {
+            bytes[2 * at] = (uint8_t)(numerics[i].words[at] >> 8);
+            bytes[2 * at + 1] = (uint8_t)numerics[i].words[at];
+        }
+        cr_assert(eq(int, kw_pg_numeric(KW_BYTES(bytes, 2 * numerics[i].count), &number),
+                     numerics[i].whole),
+                  "%zu", i);
+        cr_assert(numerics[i].whole ? number == numerics[i].number : number == 0, "%zu: %lld", i,
+                  (long long)number);
     }
 }

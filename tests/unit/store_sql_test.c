@@ -220,7 +220,7 @@ static struct kw_result check_computed(struct kw_store_job *job, struct kw_tx *t
     bool row;
 
     (void)job;
-    KW_TRY(kw_sql(tx, "SELECT -7, count(*), 2 > 1, 1 + $1, max(id) FROM t", &stmt, err));
+    KW_TRY(kw_sql(tx, "SELECT -7, count(*), 2 > 1, 1 + $1, max(id), sum(id) FROM t", &stmt, err));
     kw_bind_i64(stmt, 1, INT64_MAX - 1);
     KW_TRY(kw_step(stmt, &row, err));
     cr_assert(eq(i64, kw_col_i64(stmt, 0), -7));
@@ -228,6 +228,7 @@ static struct kw_result check_computed(struct kw_store_job *job, struct kw_tx *t
     cr_assert(eq(i64, kw_col_i64(stmt, 2), 1));
     cr_assert(eq(i64, kw_col_i64(stmt, 3), INT64_MAX));
     cr_assert(eq(i64, kw_col_i64(stmt, 4), -2));
+    cr_assert(eq(i64, kw_col_i64(stmt, 5), -5));
     return KW_OK;
 }
 

@@ -125,6 +125,11 @@ struct kw_result kw_pg_script(struct kw_conn *conn, const char *what, const char
 struct kw_result kw_pg_ask(struct kw_conn *conn, const char *sql, const char *parameter,
                            PGresult **ret_answer, struct kw_error *err);
 
+/* --- numeric.c --- */
+
+/* False: it is no whole number, or too large. */
+bool kw_pg_numeric(struct kw_bytes bytes, int64_t *ret_number);
+
 /* --- statement.c --- */
 
 struct kw_result kw_pg_prepare(struct kw_conn *conn, const char *sql, struct kw_stmt *stmt,

@@ -14,7 +14,8 @@ enum type {
     TYPE_INT8 = 20,
     TYPE_INT2 = 21,
     TYPE_INT4 = 23,
-    TYPE_TEXT = 25
+    TYPE_TEXT = 25,
+    TYPE_NUMERIC = 1700
 };
 
 /* --- preparing --- */
@@ -115,15 +116,15 @@ void kw_pg_bind_text(struct kw_stmt *stmt, int index, const char *value)
 
 void kw_pg_bind_i64(struct kw_stmt *stmt, int index, int64_t value)
 {
-    uint64_t big_endian = htobe64((uint64_t)value);
+    uint64_t bytes = htobe64((uint64_t)value);
     char *number;
 
-    bind_value(stmt, index, TYPE_INT8, NULL, sizeof(big_endian));
+    bind_value(stmt, index, TYPE_INT8, NULL, sizeof(bytes));
     if (stmt->pg->bad_index) {
         return;
     }
     number = stmt->pg->numbers[index - 1];
-    kw_copy(number, &big_endian, sizeof(big_endian));
+    kw_copy(number, &bytes, sizeof(bytes));
     stmt->pg->values[index - 1] = number;
 }
 
@@ -135,14 +136,34 @@ static bool is_known(Oid type)
            type == TYPE_INT4 || type == TYPE_TEXT;
 }
 
-/* A type that no column function reads would come out as nothing at all. */
-static struct kw_result check_types(const struct kw_stmt *stmt, struct kw_error *err)
+static struct kw_bytes cell(const PGresult *result, int row, int column)
+{
+    return KW_BYTES(PQgetvalue(result, row, column), (size_t)PQgetlength(result, row, column));
+}
+
+static bool are_whole_numbers(const PGresult *result, int column)
+{
+    int64_t number;
+
+    for (int row = 0; row < PQntuples(result); row++) {
+        if (!PQgetisnull(result, row, column) &&
+            !kw_pg_numeric(cell(result, row, column), &number)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What no column function reads would come out as nothing at all. */
+static struct kw_result check_columns(const struct kw_stmt *stmt, struct kw_error *err)
 {
     const PGresult *result = stmt->pg->result;
 
     for (int i = 0; i < PQnfields(result); i++) {
-        KW_ENSURE(is_known(PQftype(result, i)), err, INTERNAL, "column %d has type %u: %s", i,
-                  PQftype(result, i), stmt->sql);
+        Oid type = PQftype(result, i);
+
+        KW_ENSURE(is_known(type) || (type == TYPE_NUMERIC && are_whole_numbers(result, i)), err,
+                  INTERNAL, "column %d has type %u: %s", i, type, stmt->sql);
     }
     return KW_OK;
 }
@@ -155,7 +176,7 @@ static struct kw_result run(struct kw_stmt *stmt, struct kw_error *err)
     KW_TRY(kw_pg_run(stmt, err));
     own->row = -1;
     own->changed = strtoll(PQcmdTuples(own->result), NULL, 10);
-    return check_types(stmt, err);
+    return check_columns(stmt, err);
 }
 
 struct kw_result kw_pg_step(struct kw_stmt *stmt, bool *ret_row, struct kw_error *err)
@@ -196,8 +217,7 @@ struct kw_bytes kw_pg_col_blob(struct kw_stmt *stmt, int column)
     if (kw_pg_col_is_null(stmt, column)) {
         return KW_BYTES_NONE;
     }
-    return KW_BYTES(PQgetvalue(own->result, own->row, column),
-                    (size_t)PQgetlength(own->result, own->row, column));
+    return cell(own->result, own->row, column);
 }
 
 /* libpq puts a NUL behind every value. */
@@ -207,13 +227,24 @@ const char *kw_pg_col_text(struct kw_stmt *stmt, int column)
 }
 
 /* Big-endian, one to eight bytes; the first one has the sign. */
-int64_t kw_pg_col_i64(struct kw_stmt *stmt, int column)
+static int64_t big_endian(struct kw_bytes bytes)
 {
-    struct kw_bytes bytes = kw_pg_col_blob(stmt, column);
     uint64_t number = bytes.len > 0 && (bytes.data[0] & 0x80) != 0 ? UINT64_MAX : 0;
 
     for (size_t i = 0; i < bytes.len && i < sizeof(number); i++) {
         number = number << 8 | bytes.data[i];
     }
     return (int64_t)number;
+}
+
+int64_t kw_pg_col_i64(struct kw_stmt *stmt, int column)
+{
+    struct kw_bytes bytes = kw_pg_col_blob(stmt, column);
+    int64_t number = 0;
+
+    if (bytes.data != NULL && PQftype(stmt->pg->result, column) == TYPE_NUMERIC) {
+        (void)kw_pg_numeric(bytes, &number); /* it was looked at before */
+        return number;
+    }
+    return big_endian(bytes);
 }
