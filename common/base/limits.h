@@ -153,6 +153,13 @@
 #define KW_FEED_TRIES_MAX   8U   /* a row that others change meanwhile is merged again */
 #define KW_FEED_CHANGE_MEMORY_MAX                                                                  \
     (64U * 1024U * 1024U) /* to merge one change into the largest row, or to read a batch */
+#define KW_DIGEST_BUCKETS    4096U /* of one table's rows, compared as a tree of 16 × 16 × 16 */
+#define KW_SCRUB_ROWS_MAX    1000U /* looked at in one job, to the end of a bucket */
+#define KW_SCRUB_BUCKETS_MAX 256U
+#define KW_ANSWER_ITEMS_MAX  1000U /* rows, or what else an owner hands over in one answer */
+#define KW_ANSWER_ITEM_LEN_MAX                                                                     \
+    (KW_CHANGE_LEN_MAX + 64U) /* a row, or a change that waits, with its lane and point */
+#define KW_ANSWER_LEN_MAX (KW_BATCH_LEN_SOFT + KW_ANSWER_ITEM_LEN_MAX + 16U * 1024U) /* encoded */
 
 /* --- replication --- */
 #define KW_PLACE_NAME_SIZE  33U   /* a region's or cell's name with its NUL */

@@ -3,7 +3,7 @@
 #define KW_COMMON_FEED_CHANGE_TABLE_H
 
 #include "common/base/arena.h"
-#include "common/feed/lane.h"
+#include "common/feed/waiting.h"
 #include "common/store/store.h"
 
 struct kw_change_row {
@@ -34,6 +34,12 @@ struct kw_result kw_change_next(struct kw_stmt *walk, struct kw_arena *arena,
 struct kw_result kw_change_next_urgent(struct kw_tx *tx, struct kw_id lane, uint64_t after,
                                        struct kw_arena *arena, struct kw_change_row *ret_row,
                                        bool *ret_found, struct kw_error *err);
+
+/* All that are kept of one row, of whichever lane, in the arena. Looks at the whole log. Fails also:
+ * MEMORY. */
+struct kw_result kw_change_list_of(struct kw_tx *tx, uint16_t table, struct kw_bytes key,
+                                   struct kw_arena *arena, struct kw_waiting **ret_changes,
+                                   size_t *ret_count, struct kw_error *err);
 
 struct kw_result kw_change_delete(struct kw_tx *tx, struct kw_id lane, uint64_t up_to,
                                   struct kw_error *err);

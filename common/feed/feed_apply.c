@@ -6,6 +6,7 @@
 #include "common/base/log.h"
 #include "common/base/metrics.h"
 #include "common/feed/change_table.h"
+#include "common/feed/feed_adopt.h"
 #include "common/feed/feed_own.h"
 #include "common/feed/feed_take.h"
 #include "common/feed/urgent_table.h"
@@ -22,6 +23,7 @@ struct hearing {
     uint8_t chain_there[KW_SHA256_LEN];
     struct kw_lane_held held;
     unsigned held_back; /* changes of which something waits for our clock */
+    bool adopts;        /* what lies before the head is here in rows */
 };
 
 /* --- what is held --- */
@@ -192,6 +194,43 @@ static struct kw_result note_closed(struct hearing *h, const struct kw_lane_batc
     return h->row.role == KW_LANE_ROLE_PRESENT ? end_lanes(h, err) : KW_OK;
 }
 
+/* The lane goes on from there. What was kept of it before is not joined to what will be. */
+static struct kw_result begin_at(struct hearing *h, const struct kw_lane_head *head,
+                                 struct kw_error *err)
+{
+    h->row.point = head->point;
+    h->row.floor = head->point;
+    h->row.closed = head->closed > h->row.closed ? head->closed : h->row.closed;
+    if (h->is_new) {
+        return keep_row(h, err);
+    }
+    KW_TRY(kw_change_delete(h->tx, h->row.id, head->point.seq, err));
+    KW_TRY(kw_lane_row_move(h->tx, h->row.id, &h->row.point, h->row.closed, err));
+    return kw_lane_row_set_floor(h->tx, h->row.id, &h->row.floor, err);
+}
+
+static struct kw_result adopt(struct hearing *h, const struct kw_lane_batch *batch,
+                              struct kw_error *err)
+{
+    const struct kw_stamp closed = {.hlc = batch->head.closed, .store = h->row.store};
+    bool outrun = is_outrun(h, batch->head.point.seq);
+
+    KW_TRY(begin_at(h, &batch->head, err));
+    KW_TRY(kw_lane_row_set_head(h->tx, h->row.id, batch->head_record, err));
+    KW_TRY(kw_urgent_row_delete(h->tx, h->row.id, h->row.point.seq, err));
+    (void)kw_stamp_receive(&h->feed->clock, &closed, h->wall_ms);
+    return outrun ? end_lanes(h, err) : KW_OK;
+}
+
+static struct kw_result note_gap(struct hearing *h, const struct kw_lane_batch *batch,
+                                 struct kw_error *err)
+{
+    if (h->adopts) {
+        return adopt(h, batch, err);
+    }
+    return is_outrun(h, batch->head.point.seq) ? end_lanes(h, err) : KW_OK;
+}
+
 static struct kw_result act(struct hearing *h, const struct kw_lane_batch *batch,
                             const struct kw_lane_finding *finding, struct kw_error *err)
 {
@@ -204,7 +243,7 @@ static struct kw_result act(struct hearing *h, const struct kw_lane_batch *batch
         KW_TRY(keep_row(h, err));
         return kw_lane_row_set_rival(h->tx, h->row.id, batch->head_record, err);
     case KW_LANE_GAP:
-        return is_outrun(h, batch->head.point.seq) ? end_lanes(h, err) : KW_OK;
+        return note_gap(h, batch, err);
     case KW_LANE_OTHER_MESH:
     case KW_LANE_STRANGER:
     case KW_LANE_FENCED:
@@ -227,18 +266,42 @@ static struct kw_result hear(struct hearing *h, const struct kw_lane_batch *batc
     return KW_OK;
 }
 
+static struct kw_result hear_in(struct hearing *h, const struct kw_lane_batch *batch,
+                                struct kw_lane_finding *ret_finding, struct kw_error *err)
+{
+    struct kw_arena *arena = kw_arena_new(KW_FEED_CHANGE_MEMORY_MAX);
+    struct kw_result heard;
+
+    KW_ENSURE(arena != NULL, err, MEMORY, "an arena for a batch");
+    h->arena = arena;
+    heard = hear(h, batch, ret_finding, err);
+    kw_arena_free(arena);
+    return heard;
+}
+
 struct kw_result kw_feed_apply(struct kw_feed *feed, struct kw_tx *tx,
                                const struct kw_lane_batch *batch, uint64_t wall_ms,
                                struct kw_lane_finding *ret_finding, struct kw_error *err)
 {
-    struct kw_arena *arena = kw_arena_new(KW_FEED_CHANGE_MEMORY_MAX);
-    struct hearing h = {.feed = feed, .tx = tx, .wall_ms = wall_ms, .arena = arena};
-    struct kw_result heard;
+    struct hearing h = {.feed = feed, .tx = tx, .wall_ms = wall_ms};
 
-    KW_ENSURE(arena != NULL, err, MEMORY, "an arena for a batch");
-    heard = hear(&h, batch, ret_finding, err);
-    kw_arena_free(arena);
-    return heard;
+    return hear_in(&h, batch, ret_finding, err);
+}
+
+struct kw_result kw_feed_adopt(struct kw_feed *feed, struct kw_tx *tx, struct kw_bytes head,
+                               uint64_t wall_ms, struct kw_error *err)
+{
+    struct hearing h = {.feed = feed, .tx = tx, .wall_ms = wall_ms, .adopts = true};
+    struct kw_lane_batch batch = {.head_record = head};
+    struct kw_lane_finding finding;
+    struct kw_error why;
+
+    if (!kw_ok(kw_lane_head_decode(head, &batch.head, &why))) {
+        KW_LOG(ERROR, "a lane's head can't be read", KW_F_ERR(&why));
+        return KW_OK;
+    }
+    batch.from = batch.head.point;
+    return hear_in(&h, &batch, &finding, err);
 }
 
 /* --- ahead of the lane --- */

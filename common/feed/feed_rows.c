@@ -21,13 +21,13 @@ const struct kw_feed_table *kw_feed_table_of(const struct kw_feed *feed, uint16_
 
 static struct kw_result find(struct kw_tx *tx, const struct kw_record_kind *kind,
                              struct kw_bytes key, struct kw_arena *arena,
-                             struct kw_bytes *ret_encoded, struct kw_record *ret_record,
+                             struct kw_record_row *ret_row, struct kw_record *ret_record,
                              bool *ret_found, struct kw_error *err)
 {
     struct kw_error why;
 
-    KW_TRY(kw_record_row_find(tx, kind, key, arena, ret_encoded, ret_found, err));
-    KW_ENSURE(!*ret_found || kw_ok(kw_record_decode(kind, *ret_encoded, ret_record, &why)), err,
+    KW_TRY(kw_record_row_find(tx, kind, key, arena, ret_row, ret_found, err));
+    KW_ENSURE(!*ret_found || kw_ok(kw_record_decode(kind, ret_row->record, ret_record, &why)), err,
               INTERNAL, "a stored row is damaged: %s", why.message);
     return KW_OK;
 }
@@ -36,9 +36,9 @@ struct kw_result kw_feed_find(struct kw_tx *tx, const struct kw_record_kind *kin
                               struct kw_bytes key, struct kw_arena *arena,
                               struct kw_record *ret_record, bool *ret_found, struct kw_error *err)
 {
-    struct kw_bytes encoded;
+    struct kw_record_row row;
 
-    return find(tx, kind, key, arena, &encoded, ret_record, ret_found, err);
+    return find(tx, kind, key, arena, &row, ret_record, ret_found, err);
 }
 
 /* --- conflicts --- */
@@ -71,6 +71,7 @@ static void tell_all(const struct kw_record_kind *kind, const struct kw_conflict
 /* --- merging --- */
 
 struct merging {
+    const struct kw_feed *feed;
     const struct kw_feed_table *table;
     struct kw_tx *tx;
     const struct kw_record *change;
@@ -78,17 +79,15 @@ struct merging {
     struct kw_conflicts conflicts;
 };
 
-/* What the row and the change say together; `*ret_old` is what the row is now. */
-static struct kw_result merge(struct merging *m, struct kw_bytes *ret_old,
+/* What the row and the change say together; `ret_old` is what the row is now. */
+static struct kw_result merge(struct merging *m, struct kw_record_row *ret_old, bool *ret_found,
                               struct kw_record *ret_merged, struct kw_error *err)
 {
     struct kw_record ours;
-    bool found;
 
     m->conflicts.count = 0;
-    KW_TRY(find(m->tx, m->table->kind, m->change->key, m->arena, ret_old, &ours, &found, err));
-    if (!found) {
-        *ret_old = KW_BYTES_NONE;
+    KW_TRY(find(m->tx, m->table->kind, m->change->key, m->arena, ret_old, &ours, ret_found, err));
+    if (!*ret_found) {
         *ret_merged = *m->change;
         return KW_OK;
     }
@@ -100,17 +99,18 @@ static struct kw_result merge_and_store(struct merging *m, struct kw_feed_merged
                                         bool *ret_done, struct kw_error *err)
 {
     KW_SCOPED(kw_buf_done) struct kw_buf encoded = {0};
-    struct kw_bytes old;
+    struct kw_record_row old;
+    bool found;
 
-    KW_TRY(merge(m, &old, &ret_merged->record, err));
+    KW_TRY(merge(m, &old, &found, &ret_merged->record, err));
     KW_TRY(kw_record_encode(&ret_merged->record, &encoded, err));
-    ret_merged->changed = !kw_bytes_equal(old, kw_buf_bytes(&encoded));
+    ret_merged->changed = !found || !kw_bytes_equal(old.record, kw_buf_bytes(&encoded));
     if (!ret_merged->changed) {
         *ret_done = true;
         return KW_OK;
     }
-    return kw_record_row_store(m->tx, m->table->kind, m->change->key, old, kw_buf_bytes(&encoded),
-                               ret_done, err);
+    return kw_record_row_store(m->tx, m->feed->options.writer, m->table->kind, m->change->key,
+                               found ? &old : NULL, kw_buf_bytes(&encoded), ret_done, err);
 }
 
 /* ENCODING_INVALID would say that nothing has been done. */
@@ -125,12 +125,14 @@ static struct kw_result project(const struct merging *m, const struct kw_record 
     return projected;
 }
 
-struct kw_result kw_feed_merge_row(const struct kw_feed_table *table, struct kw_tx *tx,
-                                   const struct kw_record *change, struct kw_arena *arena,
-                                   struct kw_feed_merged *ret_merged, struct kw_error *err)
+struct kw_result kw_feed_merge_row(const struct kw_feed *feed, const struct kw_feed_table *table,
+                                   struct kw_tx *tx, const struct kw_record *change,
+                                   struct kw_arena *arena, struct kw_feed_merged *ret_merged,
+                                   struct kw_error *err)
 {
     struct kw_conflict items[KW_RECORD_FIELDS_MAX];
-    struct merging m = {.table = table,
+    struct merging m = {.feed = feed,
+                        .table = table,
                         .tx = tx,
                         .change = change,
                         .arena = arena,

@@ -15,8 +15,9 @@ struct kw_feed_merged {
 /* Merges `change` into its row. What it overwrote unread, or shows to be wrong, is counted and
  * logged. Fails: as the store, MEMORY, ENCODING_INVALID (a field with two rules; nothing has been
  * done), INTERNAL (what is stored is damaged; the table's project is wrong). */
-struct kw_result kw_feed_merge_row(const struct kw_feed_table *table, struct kw_tx *tx,
-                                   const struct kw_record *change, struct kw_arena *arena,
-                                   struct kw_feed_merged *ret_merged, struct kw_error *err);
+struct kw_result kw_feed_merge_row(const struct kw_feed *feed, const struct kw_feed_table *table,
+                                   struct kw_tx *tx, const struct kw_record *change,
+                                   struct kw_arena *arena, struct kw_feed_merged *ret_merged,
+                                   struct kw_error *err);
 
 #endif

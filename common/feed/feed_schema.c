@@ -42,12 +42,38 @@ const char kw_feed_schema[] =
     " record BLOB NOT NULL,"
     " PRIMARY KEY (lane, seq, chain));"
 
-    /* The rows of all replicated tables, as merged records (KWM1). */
+    /* The rows of all replicated tables, as merged records (KWM1). `digest` is the record's, or zeros
+     * where the record was found to be another; `bucket` is where it is counted. */
     "CREATE TABLE feed_records ("
     " kind INTEGER NOT NULL,"
     " key BLOB NOT NULL,"
     " record BLOB NOT NULL,"
+    " digest BLOB NOT NULL CHECK (length(digest) = 32),"
+    " bucket INTEGER NOT NULL,"
     " PRIMARY KEY (kind, key));"
+    "CREATE INDEX feed_records_bucket ON feed_records (kind, bucket, key);"
+
+    /* Sums mod 2^256 of the digests of each bucket's rows, in parts, one of each writer. */
+    "CREATE TABLE feed_digests ("
+    " kind INTEGER NOT NULL,"
+    " bucket INTEGER NOT NULL CHECK (bucket >= 0 AND bucket < 4096),"
+    " writer INTEGER NOT NULL,"
+    " digest BLOB NOT NULL CHECK (length(digest) = 32),"
+    " PRIMARY KEY (kind, bucket, writer));"
+
+    /* Present while we join: whom we ask, under which nonce, and from where on (answer.h). */
+    "CREATE TABLE feed_joins ("
+    " one INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),"
+    " donor BLOB NOT NULL CHECK (length(donor) = 16),"
+    " nonce BLOB NOT NULL CHECK (length(nonce) = 16),"
+    " section INTEGER NOT NULL,"
+    " kind INTEGER NOT NULL,"
+    " key BLOB NOT NULL);"
+
+    /* How far the donor's lanes were (KWL1) before the first of its rows was read. */
+    "CREATE TABLE feed_join_heads ("
+    " lane BLOB NOT NULL PRIMARY KEY CHECK (length(lane) = 16),"
+    " head BLOB NOT NULL);"
 
     /* Last-writer-wins values of taken changes whose stamps are too far ahead of our clock. */
     "CREATE TABLE feed_held ("

@@ -104,7 +104,7 @@ static struct kw_result apply(const struct taking *t, const struct kw_feed_table
     bool waits = kw_record_hold(record, t->wall_ms, &now, &held);
 
     if (now.count > 0 || !waits) {
-        KW_TRY(kw_feed_merge_row(table, t->tx, &now, t->arena, &merged, err));
+        KW_TRY(kw_feed_merge_row(t->feed, table, t->tx, &now, t->arena, &merged, err));
     }
     if (waits) {
         KW_TRY(hold(t, &held, err));

@@ -4,6 +4,7 @@
 #include "common/feed/change_table.h"
 #include "common/feed/feed_own.h"
 #include "common/feed/feed_rows.h"
+#include "common/feed/join_table.h"
 
 /* What others would refuse is not said: they would keep it in quarantine for good. */
 static struct kw_result encode(const struct kw_feed_table *table, const struct kw_record *intent,
@@ -32,6 +33,18 @@ static struct kw_result say(struct kw_feed *feed, struct kw_tx *tx, struct kw_by
     return kw_change_insert(tx, lane.id, &row, err);
 }
 
+/* What is to be decided by rows has to wait for them. What disables is right whatever they say. */
+static struct kw_result may_write(struct kw_tx *tx, bool urgent, struct kw_error *err)
+{
+    bool joining = false;
+
+    if (!urgent) {
+        KW_TRY(kw_join_row_any(tx, &joining, err));
+    }
+    KW_ENSURE(!joining, err, STORE_UNAVAILABLE, "the store is joining: not all rows are here");
+    return KW_OK;
+}
+
 struct kw_result kw_feed_write(struct kw_feed *feed, struct kw_tx *tx,
                                const struct kw_record *intent, bool urgent, uint64_t wall_ms,
                                struct kw_arena *arena, struct kw_record *ret_merged,
@@ -42,8 +55,9 @@ struct kw_result kw_feed_write(struct kw_feed *feed, struct kw_tx *tx,
     struct kw_feed_merged merged;
 
     KW_ENSURE(table != NULL, err, ARGUMENT_INVALID, "no table %u is known here", intent->table);
+    KW_TRY(may_write(tx, urgent, err));
     KW_TRY(encode(table, intent, &record, err));
-    KW_TRY(kw_feed_merge_row(table, tx, intent, arena, &merged, err));
+    KW_TRY(kw_feed_merge_row(feed, table, tx, intent, arena, &merged, err));
     if (merged.changed) {
         KW_TRY(say(feed, tx, kw_buf_bytes(&record), urgent, wall_ms, err));
     }

@@ -17,8 +17,7 @@
 /* Plain data; everything borrows. */
 struct kw_urgent {
     struct kw_lane lane;
-    struct kw_lane_point
-        point; /* after it: its number in the lane, which is not 0, and the chain */
+    struct kw_lane_point point; /* after it: its number in the lane, never 0, and the chain */
     struct kw_change change;
     struct kw_bytes key; /* as in a lane head */
     struct kw_bytes signature;

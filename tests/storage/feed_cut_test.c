@@ -113,7 +113,7 @@ TestSuite(feed_cut, .init = setup);
 static struct kw_result know_other(struct kw_tx *tx, struct kw_arena *arena, struct kw_error *err)
 {
     KW_SCOPED(kw_buf_done) struct kw_buf record = {0};
-    struct kw_bytes old;
+    struct kw_record_row old;
     bool found;
     bool done;
 
@@ -122,8 +122,8 @@ static struct kw_result know_other(struct kw_tx *tx, struct kw_arena *arena, str
         return KW_OK;
     }
     KW_TRY(kw_record_encode(&other.row, &record, err));
-    return kw_record_row_store(tx, &kw_store_record, other.row.key, KW_BYTES_NONE,
-                               kw_buf_bytes(&record), &done, err);
+    return kw_record_row_store(tx, 0, &kw_store_record, other.row.key, NULL, kw_buf_bytes(&record),
+                               &done, err);
 }
 
 static struct kw_result hear(struct kw_tx *tx, uint32_t op, struct kw_arena *arena,

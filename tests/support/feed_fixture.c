@@ -242,13 +242,13 @@ static struct kw_result run_put(struct feed_job *job, struct kw_tx *tx, struct k
     const struct put *put = job->in;
     KW_SCOPED(kw_buf_done) struct kw_buf record = {0};
     KW_SCOPED(free_arena) struct kw_arena *arena = kw_arena_new(ARENA_MAX);
-    struct kw_bytes old = KW_BYTES_NONE;
+    struct kw_record_row old;
     bool found;
     bool done;
 
     KW_TRY(kw_record_encode(put->row, &record, err));
     KW_TRY(kw_record_row_find(tx, put->kind, put->row->key, arena, &old, &found, err));
-    KW_TRY(kw_record_row_store(tx, put->kind, put->row->key, found ? old : KW_BYTES_NONE,
+    KW_TRY(kw_record_row_store(tx, job->node->writer, put->kind, put->row->key, found ? &old : NULL,
                                kw_buf_bytes(&record), &done, err));
     KW_ENSURE(done, err, INTERNAL, "the row was not put");
     return KW_OK;
@@ -636,14 +636,18 @@ static const char *const all_rows[] = {
     "SELECT * FROM feed_acks ORDER BY lane, peer",
     "SELECT * FROM feed_urgents ORDER BY lane, seq, chain",
     "SELECT * FROM notes ORDER BY key",
+    "SELECT * FROM feed_digests ORDER BY kind, bucket, writer",
+    "SELECT * FROM feed_joins",
+    "SELECT * FROM feed_join_heads ORDER BY lane",
 };
-static const int all_columns[] = {12, 7, 3, 5, 7, 3, 4, 5};
+static const int all_columns[] = {12, 7, 5, 5, 7, 3, 4, 5, 4, 6, 2};
+#define ALL_ROWS (sizeof(all_rows) / sizeof(all_rows[0]))
 
 static struct kw_result run_state(struct feed_job *job, struct kw_tx *tx, struct kw_error *err)
 {
-    uint8_t digests[8][KW_SHA256_LEN];
+    uint8_t digests[ALL_ROWS][KW_SHA256_LEN];
 
-    for (size_t i = 0; i < 8; i++) {
+    for (size_t i = 0; i < ALL_ROWS; i++) {
         KW_TRY(digest_rows(tx, all_rows[i], all_columns[i], digests[i], err));
     }
     return kw_sha256(KW_BYTES(digests, sizeof(digests)), job->out, err);

@@ -1,0 +1,218 @@
+/* The record KWS1. What a reader refuses a writer does not write. */
+#include "common/feed/answer.h"
+
+#include "common/feed/lane_codec.h"
+#include "common/sync/order.h"
+
+#define MAGIC     "KWS1"
+#define LABEL     "KEYWARD-ANSWER-v1"
+#define ROW_MAGIC "KWM1"
+
+/* --- places --- */
+
+bool kw_answer_place_equal(const struct kw_answer_place *a, const struct kw_answer_place *b)
+{
+    return a->section == b->section && a->table == b->table && kw_bytes_equal(a->key, b->key);
+}
+
+static void put_place(struct kw_writer *w, const struct kw_answer_place *place)
+{
+    kw_put_u8(w, (uint8_t)place->section);
+    kw_put_u16(w, place->table);
+    kw_put_var(w, place->key);
+}
+
+static void get_place(struct kw_reader *r, struct kw_answer_place *ret_place)
+{
+    ret_place->section = (enum kw_answer_section)kw_get_u8(r);
+    ret_place->table = kw_get_u16(r);
+    ret_place->key = kw_get_var(r);
+}
+
+static bool place_fits(const struct kw_answer_place *place)
+{
+    return place->section >= KW_ANSWER_LANES && place->section <= KW_ANSWER_END &&
+           place->key.len <= KW_RECORD_KEY_LEN_MAX &&
+           (place->section == KW_ANSWER_ROWS) == (place->table != 0) &&
+           (place->section != KW_ANSWER_END || place->key.len == 0);
+}
+
+static bool is_after(const struct kw_answer_place *b, const struct kw_answer_place *a)
+{
+    if (b->section != a->section) {
+        return b->section > a->section;
+    }
+    return b->table != a->table ? b->table > a->table : kw_bytes_order(b->key, a->key) > 0;
+}
+
+/* --- what fits --- */
+
+/* What is wrong with what is asked and where it goes on, or NULL. */
+static const char *place_fault(const struct kw_answer *answer)
+{
+    const struct kw_answer_place *from = &answer->to.from;
+
+    if (!place_fits(from) || !place_fits(&answer->next) || from->section == KW_ANSWER_END) {
+        return "a place that is none";
+    }
+    switch (answer->to.purpose) {
+    case KW_ANSWER_SNAPSHOT:
+        return is_after(&answer->next, from) ? NULL : "it does not lead on";
+    case KW_ANSWER_REPAIR:
+        return from->section == KW_ANSWER_ROWS && from->key.len == 0 &&
+                       kw_answer_place_equal(from, &answer->next)
+                   ? NULL
+                   : "a repair is of rows of one table";
+    }
+    return "a purpose that is none";
+}
+
+static bool is_row_of(struct kw_bytes item, uint16_t table)
+{
+    struct kw_reader r = KW_READER(item);
+    bool is_row = kw_get_magic(&r, ROW_MAGIC);
+
+    return is_row && kw_get_u16(&r) == table && !r.failed;
+}
+
+static bool item_fits(const struct kw_answer *answer, struct kw_bytes item)
+{
+    const struct kw_answer_place *from = &answer->to.from;
+
+    return item.len > 0 && item.len <= KW_ANSWER_ITEM_LEN_MAX &&
+           (from->section != KW_ANSWER_ROWS || is_row_of(item, from->table));
+}
+
+static const char *fault(const struct kw_answer *answer)
+{
+    const char *wrong = place_fault(answer);
+
+    for (size_t i = 0; i < answer->count && wrong == NULL; i++) {
+        wrong = item_fits(answer, answer->items[i]) ? NULL : "an item that is none";
+    }
+    return wrong;
+}
+
+/* --- the record --- */
+
+static struct kw_result content_of(const struct kw_answer *answer, struct kw_buf *out,
+                                   struct kw_error *err)
+{
+    struct kw_writer w = KW_WRITER(out);
+
+    kw_put_raw(&w, kw_bytes_str(MAGIC));
+    kw_put_raw(&w, kw_id_bytes(&answer->mesh));
+    kw_put_raw(&w, kw_id_bytes(&answer->to.store));
+    kw_put_u8(&w, (uint8_t)answer->to.purpose);
+    kw_put_raw(&w, kw_id_bytes(&answer->to.nonce));
+    put_place(&w, &answer->to.from);
+    put_place(&w, &answer->next);
+    kw_put_raw(&w, KW_BYTES_OF(answer->reach));
+    kw_put_u16(&w, (uint16_t)answer->count);
+    for (size_t i = 0; i < answer->count; i++) {
+        kw_put_u32(&w, (uint32_t)answer->items[i].len);
+        kw_put_raw(&w, answer->items[i]);
+    }
+    return kw_writer_end(&w, err);
+}
+
+struct kw_result kw_answer_sign(const struct kw_answer *answer, const struct kw_private_key *key,
+                                struct kw_buf *out, struct kw_error *err)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf content = {0};
+    KW_SCOPED(kw_buf_done) struct kw_buf record = {0};
+    const char *wrong;
+
+    KW_ENSURE(answer->count <= KW_ANSWER_ITEMS_MAX, err, ARGUMENT_INVALID, "answer of %zu items",
+              answer->count);
+    wrong = fault(answer);
+    KW_ENSURE(wrong == NULL, err, ARGUMENT_INVALID, "answer: %s", wrong);
+    KW_TRY(content_of(answer, &content, err));
+    KW_TRY(kw_lane_sign(LABEL, kw_buf_bytes(&content), key, &record, err));
+    KW_ENSURE(record.len <= KW_ANSWER_LEN_MAX, err, ARGUMENT_INVALID, "answer of %zu bytes",
+              record.len);
+    return kw_buf_append(out, kw_buf_bytes(&record), err);
+}
+
+/* `count` is bounded before it is believed. */
+static struct kw_result read_items(struct kw_reader *r, struct kw_arena *arena,
+                                   struct kw_answer *answer, struct kw_error *err)
+{
+    size_t count = kw_get_u16(r);
+    struct kw_bytes *items;
+
+    KW_ENSURE(count <= KW_ANSWER_ITEMS_MAX, err, ENCODING_INVALID, "answer of %zu items", count);
+    items = kw_arena_alloc(arena, count * sizeof(*items));
+    KW_ENSURE(items != NULL, err, MEMORY, "answer of %zu items", count);
+    for (size_t i = 0; i < count; i++) {
+        items[i] = kw_get_raw(r, kw_get_u32(r));
+    }
+    answer->items = items;
+    answer->count = count;
+    return KW_OK;
+}
+
+static void read_question(struct kw_reader *r, struct kw_answer *answer)
+{
+    kw_get_copy(r, answer->mesh.bytes, KW_ID_LEN);
+    kw_get_copy(r, answer->to.store.bytes, KW_ID_LEN);
+    answer->to.purpose = (enum kw_answer_purpose)kw_get_u8(r);
+    kw_get_copy(r, answer->to.nonce.bytes, KW_ID_LEN);
+    get_place(r, &answer->to.from);
+    get_place(r, &answer->next);
+    kw_get_copy(r, answer->reach, sizeof(answer->reach));
+}
+
+struct kw_result kw_answer_decode(struct kw_bytes record, struct kw_arena *arena,
+                                  struct kw_answer *ret_answer, struct kw_error *err)
+{
+    struct kw_reader r = KW_READER(record);
+    struct kw_answer answer = {0};
+    const char *wrong;
+
+    KW_ENSURE(record.len <= KW_ANSWER_LEN_MAX, err, ENCODING_INVALID, "answer of %zu bytes",
+              record.len);
+    KW_ENSURE(kw_get_magic(&r, MAGIC), err, ENCODING_INVALID, "not an answer");
+    read_question(&r, &answer);
+    KW_TRY(read_items(&r, arena, &answer, err));
+    kw_get_signed(&r, &answer.key, &answer.signature);
+    KW_TRY(kw_reader_end(&r, "answer", err));
+    wrong = fault(&answer);
+    KW_ENSURE(wrong == NULL, err, ENCODING_INVALID, "answer: %s", wrong);
+    *ret_answer = answer;
+    return KW_OK;
+}
+
+struct kw_result kw_answer_verify(const struct kw_answer *answer, struct kw_error *err)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf content = {0};
+
+    KW_TRY(content_of(answer, &content, err));
+    return kw_lane_verify(LABEL, kw_buf_bytes(&content), answer->key, answer->signature, err);
+}
+
+/* --- what waits --- */
+
+struct kw_result kw_waiting_encode(const struct kw_waiting *waiting, struct kw_buf *out,
+                                   struct kw_error *err)
+{
+    struct kw_writer w = KW_WRITER(out);
+
+    kw_put_raw(&w, kw_id_bytes(&waiting->lane));
+    kw_put_point(&w, &waiting->point);
+    kw_put_raw(&w, waiting->record);
+    return kw_writer_end(&w, err);
+}
+
+struct kw_result kw_waiting_decode(struct kw_bytes item, struct kw_waiting *ret_waiting,
+                                   struct kw_error *err)
+{
+    struct kw_reader r = KW_READER(item);
+
+    kw_get_copy(&r, ret_waiting->lane.bytes, KW_ID_LEN);
+    kw_get_point(&r, &ret_waiting->point);
+    ret_waiting->record = r.rest;
+    KW_ENSURE(!r.failed && r.rest.len > 0 && ret_waiting->point.seq > 0, err, ENCODING_INVALID,
+              "nothing that waits");
+    return KW_OK;
+}
