@@ -242,7 +242,10 @@ int64_t kw_pg_col_i64(struct kw_stmt *stmt, int column)
     struct kw_bytes bytes = kw_pg_col_blob(stmt, column);
     int64_t number = 0;
 
-    if (bytes.data != NULL && PQftype(stmt->pg->result, column) == TYPE_NUMERIC) {
+    if (bytes.data == NULL) {
+        return 0;
+    }
+    if (PQftype(stmt->pg->result, column) == TYPE_NUMERIC) {
         (void)kw_pg_numeric(bytes, &number); /* it was looked at before */
         return number;
     }
