@@ -1,10 +1,11 @@
-/* Lane heads (KWL1), batches (KWN1) and urgent changes (KWU1). Each is canonical. A receiver that
+/* Lane heads (KWL1), batches (KWN1), urgent changes (KWU1) and answers (KWS1). Each is canonical. A receiver that
  * trusts no key of their store lets nothing in; one that trusts the key it is shown lets in what
  * continues what it holds, leads to its head, and is signed. Signatures cost nothing here, so that what
  * comes after them is reached: one counts unless its last byte is 0xee.
  *
  * Input: how u8 (1: trusts, 2: holds a rival, 4: it forked, 8: it is fenced) ‖ how far the receiver holds
- * the lane u8 ‖ what is closed there u32 ‖ a record of the three. */
+ * the lane u8 ‖ what is closed there u32 ‖ a record of the four. */
+#include "common/feed/answer_check.h"
 #include "common/feed/lane_check.h"
 #include "common/feed/lane_codec.h"
 #include "common/sync/grow_set.h"
@@ -230,6 +231,68 @@ static void urgent_record(struct receiver *receiver, struct kw_bytes record)
     judge_urgent(receiver, &urgent);
 }
 
+/* Whoever it is that answers, to whatever: `reach` odd, it was not asked. */
+static void judge_answer(struct receiver *receiver, const struct kw_answer *answer)
+{
+    const struct kw_lane lane = {.mesh = answer->mesh, .store = answer->to.store};
+    struct kw_ask ask = answer->to;
+    enum kw_answer_verdict verdict;
+
+    (void)held_of(receiver, &lane, answer->key, (struct kw_lane_point){0});
+    ask.nonce.bytes[0] ^= receiver->reach & 1;
+    KW_FUZZ_MUST(kw_answer_check(answer->mesh, &ask, &receiver->row, answer, &verdict, NULL));
+    KW_FUZZ_CHECK(verdict != 0);
+    if (verdict == KW_ANSWER_GOOD) {
+        KW_FUZZ_CHECK((receiver->how & TRUSTS) != 0 && (receiver->how & FENCED) == 0);
+        KW_FUZZ_CHECK((receiver->reach & 1) == 0);
+        KW_FUZZ_MUST(kw_answer_verify(answer, NULL));
+    }
+}
+
+static void put_place(struct kw_writer *w, const struct kw_answer_place *place)
+{
+    kw_put_u8(w, (uint8_t)place->section);
+    kw_put_u16(w, place->table);
+    kw_put_var(w, place->key);
+}
+
+static void put_items(struct kw_writer *w, const struct kw_answer *answer)
+{
+    kw_put_u16(w, (uint16_t)answer->count);
+    for (size_t i = 0; i < answer->count; i++) {
+        struct kw_waiting waiting;
+
+        (void)kw_waiting_decode(answer->items[i], &waiting, NULL);
+        kw_put_u32(w, (uint32_t)answer->items[i].len);
+        kw_put_raw(w, answer->items[i]);
+    }
+}
+
+static void answer_record(struct receiver *receiver, struct kw_bytes record)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf again = {0};
+    struct kw_writer w = KW_WRITER(&again);
+    struct kw_answer answer;
+    struct kw_error err = {0};
+
+    if (!kw_fuzz_accepted(kw_answer_decode(record, receiver->arena, &answer, &err), &err)) {
+        return;
+    }
+    kw_put_raw(&w, kw_bytes_str("KWS1"));
+    kw_put_raw(&w, kw_id_bytes(&answer.mesh));
+    kw_put_raw(&w, kw_id_bytes(&answer.to.store));
+    kw_put_u8(&w, (uint8_t)answer.to.purpose);
+    kw_put_raw(&w, kw_id_bytes(&answer.to.nonce));
+    put_place(&w, &answer.to.from);
+    put_place(&w, &answer.next);
+    kw_put_raw(&w, KW_BYTES_OF(answer.reach));
+    put_items(&w, &answer);
+    kw_put_var(&w, answer.key);
+    kw_put_var(&w, answer.signature);
+    KW_FUZZ_CHECK(kw_bytes_equal(kw_buf_bytes(&again), record));
+    judge_answer(receiver, &answer);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct kw_fuzz_input input = KW_FUZZ_INPUT(data, size);
@@ -242,6 +305,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     batch_record(&receiver, input.rest);
     head_record(&receiver, input.rest);
     urgent_record(&receiver, input.rest);
+    answer_record(&receiver, input.rest);
     kw_arena_free(receiver.arena);
     return 0;
 }

@@ -538,14 +538,16 @@ def record():
 
 
 def lane():
-    """The three records, behind who receives them: how, how far, what is closed there."""
+    """The four records, behind who receives them: how, how far, what is closed there."""
     vector = VECTORS["lane"]
     trusting = {f"{name}-{reach}": bytes([1, reach]) + bytes(4) + vector[name]
                 for name, reach in (("head", 0), ("head", 1), ("batch", 0), ("batch", 1), ("batch", 2), ("batch", 3),
                                     ("urgent", 0), ("urgent", 1))}
     others = {f"batch-{name}": bytes([how, 0]) + bytes(4) + vector["batch"]
               for name, how in (("stranger", 0), ("rival", 3), ("forked", 5), ("fenced", 9))}
-    return {**trusting, **others}
+    answers = {f"answer-{name}-{how}-{reach}": bytes([how, reach]) + bytes(4) + record for name, record in vector["answers"].items()
+               for how, reach in ((1, 0), (1, 1), (0, 0), (9, 0))}
+    return {**trusting, **others, **answers}
 
 
 def link_frame():

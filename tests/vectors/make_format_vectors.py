@@ -453,7 +453,27 @@ def lane_vector():
               + second["record"] + key)
     urgent += var(KEPT.signature("urgent change", AUTHZ_KEY, b"KEYWARD-URGENT-v1" + urgent))
     return {**lane, "start": start, "id": start[:16], "changes": changes, "closed": closed, "head": head, "batch": batch,
-            "urgent": urgent}
+            "urgent": urgent, "answers": answer_vectors(lane, start[:16], head, changes[1])}
+
+
+def answer_vectors(lane, lane_id, head, change):
+    """A run of each section of a snapshot, and a repair."""
+    def place(section, table=0, key=b""):
+        return struct.pack(">BH", section, table) + var(key)
+
+    def answer(name, purpose, begin, end, items):
+        content = (b"KWS1" + lane["mesh"] + lane["store"] + bytes([purpose]) + fill("nonce", 16) + begin + end + fill("reach", 32)
+                   + struct.pack(">H", len(items)) + b"".join(struct.pack(">I", len(item)) + item for item in items)
+                   + var(spki(AUTHZ_KEY)))
+        return content + var(KEPT.signature(f"answer {name}", AUTHZ_KEY, b"KEYWARD-ANSWER-v1" + content))
+
+    waits = lane_id + u64(2) + change["chain"]
+    row = change["record"]
+    return {"lanes": answer("lanes", 1, place(1), place(2), [head]),
+            "quarantine": answer("quarantine", 1, place(2), place(2, 0, waits), [waits + row]),
+            "held": answer("held", 1, place(3), place(4, 1), []),
+            "rows": answer("rows", 1, place(4, 16), place(5), [row, row]),
+            "repair": answer("repair", 2, place(4, 16), place(4, 16), [row])}
 
 
 def to_json(value):
