@@ -1,6 +1,7 @@
 /* What goes wrong between a store and a PostgreSQL server that lives: each kind of failure, what it
  * leaves of the job, the group and the store, and what is said about it. */
 #include "common/base/failpoint.h"
+#include "common/base/limits.h"
 #include "common/base/metrics.h"
 #include "tests/support/must.h"
 #include "tests/support/postgres.h"
@@ -206,6 +207,44 @@ Test(store_pg_trouble, a_type_that_no_column_function_reads_is_refused)
 
 /* --- time --- */
 
+/* A setting of the session that the job runs in, in milliseconds. */
+static struct kw_result look_at_limit(struct kw_store_job *job, struct kw_tx *tx,
+                                      struct kw_error *error)
+{
+    struct store_test_job *mine = (struct store_test_job *)job;
+    struct kw_stmt *stmt;
+    bool row;
+
+    KW_TRY(kw_sql(tx, "SELECT setting FROM pg_settings WHERE name = $1 AND unit = 'ms'", &stmt,
+                  error));
+    kw_bind_text(stmt, 1, mine->text);
+    KW_TRY(kw_step(stmt, &row, error));
+    mine->number = strtoll(kw_col_text(stmt, 0), NULL, 10);
+    return KW_OK;
+}
+
+Test(store_pg_trouble, nothing_is_waited_for_without_end)
+{
+    static const struct limit {
+        const char *name;
+        int64_t of_writes;
+        int64_t of_reads;
+    } limits[] = {
+        {"statement_timeout", KW_PG_STATEMENT_MS, KW_STORE_READ_MS_MAX},
+        {"lock_timeout", KW_PG_LOCK_MS, KW_PG_LOCK_MS},
+        {"idle_in_transaction_session_timeout", KW_PG_IDLE_MS, KW_PG_IDLE_MS},
+    };
+
+    for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+        struct store_test_job job = store_test_job(&f, look_at_limit, 0, limits[i].name);
+
+        cr_assert(eq(int, store_test_write(&job).reason, KW_E_NONE), "%s", job.job.error.message);
+        cr_assert(eq(i64, job.number, limits[i].of_writes));
+        cr_assert(eq(int, store_test_read(&job).reason, KW_E_NONE), "%s", job.job.error.message);
+        cr_assert(eq(i64, job.number, limits[i].of_reads));
+    }
+}
+
 Test(store_pg_trouble, a_read_that_takes_too_long_is_ended)
 {
     store_fixture_close(&f);
@@ -220,6 +259,7 @@ Test(store_pg_trouble, a_write_that_takes_too_long_undoes_its_group)
 {
     cr_assert(eq(int, write_text("SELECT count(*) FROM generate_series(1, 1000000000)"),
                  KW_E_STORE_UNAVAILABLE));
+    cr_assert(ne(ptr, strstr(err.message, "(57014)"), NULL), "%s", err.message);
     cr_assert(eq(u64, undone(), 1));
     cr_assert(eq(int, insert(1, NULL), KW_E_NONE));
 }
