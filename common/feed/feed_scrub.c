@@ -2,6 +2,7 @@
  * write job since the parts of the sum are locked first. */
 #include "common/feed/feed_scrub.h"
 
+#include "common/base/codec.h"
 #include "common/base/limits.h"
 #include "common/base/log.h"
 #include "common/base/metrics.h"
@@ -9,6 +10,8 @@
 #include "common/feed/digest_table.h"
 #include "common/feed/feed_rows.h"
 #include "common/feed/record_table.h"
+
+#define MAGIC_LEN 4
 
 /* What the rows of a bucket come to. */
 struct bucket {
@@ -25,6 +28,21 @@ static bool is_marked(const struct kw_record_row *row)
     return kw_bytes_equal(KW_BYTES_OF(row->digest), KW_BYTES_OF(zeros));
 }
 
+/* Is it another row's record, or where that row is not counted? */
+static struct kw_result is_out_of_place(const struct kw_record_kind *kind, uint16_t number,
+                                        const struct kw_record_row *row, bool *ret_out,
+                                        struct kw_error *err)
+{
+    struct kw_reader r = KW_READER(row->record);
+    uint16_t bucket;
+
+    (void)kw_get_raw(&r, MAGIC_LEN);
+    KW_TRY(kw_bucket_of(row->key, &bucket, err));
+    *ret_out = kw_get_u16(&r) != kind->table || !kw_bytes_equal(kw_get_var(&r), row->key) ||
+               bucket != number;
+    return KW_OK;
+}
+
 static struct kw_result look(struct kw_tx *tx, const struct kw_record_kind *kind, uint16_t number,
                              struct kw_arena *arena, struct bucket *ret_bucket,
                              struct kw_error *err)
@@ -32,6 +50,7 @@ static struct kw_result look(struct kw_tx *tx, const struct kw_record_kind *kind
     struct bucket bucket = {.rows = 0};
     struct kw_record_row row;
     struct kw_stmt *walk;
+    bool out_of_place;
     bool any = true;
 
     KW_TRY(kw_record_row_walk_bucket(tx, kind, number, KW_BYTES_NONE, INT32_MAX, &walk, err));
@@ -41,7 +60,8 @@ static struct kw_result look(struct kw_tx *tx, const struct kw_record_kind *kind
             break;
         }
         bucket.rows++;
-        if (!row.damaged) {
+        KW_TRY(is_out_of_place(kind, number, &row, &out_of_place, err));
+        if (!row.damaged && !out_of_place) {
             kw_sum_add(bucket.sum, row.digest);
         } else if (!is_marked(&row) && !bucket.any_damaged) {
             bucket.any_damaged = true;

@@ -285,6 +285,34 @@ Test(feed_digest, a_row_that_vanished_is_found_and_comes_back)
     cr_assert(roots_equal(NOTES) && rows_equal());
 }
 
+Test(feed_digest, a_row_that_is_not_where_it_is_counted_is_found)
+{
+    write_many(a, 5);
+    exchange();
+    (void)feed_number(a, "UPDATE feed_records SET bucket = 4095 - bucket WHERE kind = 900"
+                         " AND key = (SELECT max(key) FROM feed_records WHERE kind = 900)"
+                         " RETURNING 1");
+    cr_assert_eq(feed_scrub(a, NULL), 2, "where it is, and where it is not");
+    cr_assert_eq(kw_metric_value(KW_M_FEED_DAMAGED, NULL), 1);
+    cr_assert_eq(feed_heal(a, b, NOTES), 1);
+    cr_assert(roots_equal(NOTES) && rows_equal());
+    cr_assert_eq(feed_scrub(a, NULL), 0);
+}
+
+/* Another row's record, whole. */
+Test(feed_digest, a_row_that_says_it_is_another_is_found)
+{
+    write_many(a, 5);
+    exchange();
+    (void)feed_number(a, "UPDATE feed_records SET (record, digest) = (SELECT record, digest FROM"
+                         " feed_records WHERE kind = 900 AND key = (SELECT min(key) FROM"
+                         " feed_records WHERE kind = 900)) WHERE kind = 900 AND key ="
+                         " (SELECT max(key) FROM feed_records WHERE kind = 900) RETURNING 1");
+    cr_assert_eq(feed_scrub(a, NULL), 1);
+    cr_assert_eq(feed_heal(a, b, NOTES), 1);
+    cr_assert(roots_equal(NOTES) && rows_equal());
+}
+
 Test(feed_digest, a_sum_that_is_wrong_is_righted)
 {
     struct kw_scrub first = {0};

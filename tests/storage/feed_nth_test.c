@@ -1,6 +1,6 @@
 /* Each allocation of a job of the feed fails once, ours and SQLite's: the transaction does nothing, says
  * why, and works the next time. Node 0 writes, node 1 hears. */
-#include "tests/support/feed_fixture.h"
+#include "tests/support/feed_join_fixture.h"
 #include "tests/support/must.h"
 #include "tests/support/note.h"
 #include "tests/support/nth.h"
@@ -239,6 +239,44 @@ static void all_is_trimmed(void)
 Test(feed_nth, giving)
 {
     static const struct trial trial = {"give", prepare_own, give, all_is_trimmed};
+
+    run(&trial);
+}
+
+/* --- joining and mending --- */
+
+static struct kw_bytes handed;
+static struct kw_ask question;
+
+static void prepare_run(void)
+{
+    const struct kw_record record = new_note();
+
+    feed_write(a, &record, false);
+    feed_join(b, a);
+    question = feed_ask(b);
+    handed = feed_answer(a, &question);
+    if (number % 2 == 0) { /* else one run after the other, at each attempt */
+        (void)feed_join_step(b, a);
+        feed_join(b, a);
+        question = feed_ask(b);
+        handed = feed_answer(a, &question);
+    }
+}
+
+static struct kw_result take_run(struct kw_error *err)
+{
+    return feed_try_take(b, handed, err);
+}
+
+static void it_went_on(void)
+{
+    cr_assert_eq(feed_take(b, handed), KW_ANSWER_UNASKED, "it was taken twice");
+}
+
+Test(feed_nth, joining)
+{
+    static const struct trial trial = {"join", prepare_run, take_run, it_went_on};
 
     run(&trial);
 }
