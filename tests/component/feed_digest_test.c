@@ -9,7 +9,8 @@
 
 #include <stdio.h>
 
-#define NOTES 900
+#define NOTES    900
+#define LAST_KEY "(SELECT key FROM feed_records WHERE kind = 900 ORDER BY key DESC LIMIT 1)"
 
 static struct feed_node nodes[2];
 static struct feed_node *const a = &nodes[0];
@@ -275,9 +276,7 @@ Test(feed_digest, a_row_that_vanished_is_found_and_comes_back)
 
     write_many(a, 5);
     exchange();
-    (void)feed_number(a, "DELETE FROM feed_records WHERE kind = 900 AND length(key) = 2"
-                         " AND key = (SELECT max(key) FROM feed_records WHERE kind = 900)"
-                         " RETURNING 1");
+    (void)feed_number(a, "DELETE FROM feed_records WHERE key = " LAST_KEY " RETURNING 1");
     cr_assert_eq(feed_scrub(a, &first), 1);
     cr_assert_eq(first.found, KW_SCRUB_SUM);
     cr_assert_eq(first.bucket, bucket_of("n4"));
@@ -289,8 +288,7 @@ Test(feed_digest, a_row_that_is_not_where_it_is_counted_is_found)
 {
     write_many(a, 5);
     exchange();
-    (void)feed_number(a, "UPDATE feed_records SET bucket = 4095 - bucket WHERE kind = 900"
-                         " AND key = (SELECT max(key) FROM feed_records WHERE kind = 900)"
+    (void)feed_number(a, "UPDATE feed_records SET bucket = 4095 - bucket WHERE key = " LAST_KEY
                          " RETURNING 1");
     cr_assert_eq(feed_scrub(a, NULL), 2, "where it is, and where it is not");
     cr_assert_eq(kw_metric_value(KW_M_FEED_DAMAGED, NULL), 1);
@@ -305,9 +303,8 @@ Test(feed_digest, a_row_that_says_it_is_another_is_found)
     write_many(a, 5);
     exchange();
     (void)feed_number(a, "UPDATE feed_records SET (record, digest) = (SELECT record, digest FROM"
-                         " feed_records WHERE kind = 900 AND key = (SELECT min(key) FROM"
-                         " feed_records WHERE kind = 900)) WHERE kind = 900 AND key ="
-                         " (SELECT max(key) FROM feed_records WHERE kind = 900) RETURNING 1");
+                         " feed_records WHERE kind = 900 ORDER BY key LIMIT 1)"
+                         " WHERE key = " LAST_KEY " RETURNING 1");
     cr_assert_eq(feed_scrub(a, NULL), 1);
     cr_assert_eq(feed_heal(a, b, NOTES), 1);
     cr_assert(roots_equal(NOTES) && rows_equal());

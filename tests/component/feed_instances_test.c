@@ -1,6 +1,6 @@
 /* Several writers of one database, on PostgreSQL: each has a lane, no number is missing, and what they
  * say about one row at one time is all in it. */
-#include "tests/support/feed_fixture.h"
+#include "tests/support/feed_join_fixture.h"
 #include "tests/support/must.h"
 
 #define WRITERS 2
@@ -64,6 +64,7 @@ static void work_together(uint32_t second_writer, const char *second_key)
     cr_assert_eq(feed_number(&nodes[0], "SELECT sum(length(tags)) FROM notes"),
                  2 * WRITERS * LETTERS);
     feed_verify_lanes(&nodes[0]);
+    cr_assert_eq(feed_scrub(&nodes[0], NULL), 0, "their sums are not those of the rows");
 }
 
 Test(feed_instances, nothing_that_two_writers_say_of_one_row_is_lost)
