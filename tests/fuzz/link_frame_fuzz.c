@@ -131,8 +131,7 @@ static void judge(const struct wish *wished)
     if (wished->kind == WISH_BATCH) {
         kw_replicator_applied(at.replicator, wished->ticket, verdict, &held);
     } else {
-        kw_replicator_urgent(at.replicator, &wished->ticket, wished->ticket.owner, verdict,
-                             wished->record);
+        kw_replicator_urgent_applied(at.replicator, wished->ticket, verdict, wished->record);
     }
 }
 

@@ -108,8 +108,7 @@ void sim_cell_nudge(struct sim *sim, struct sim_cell *cell)
     SIM_MUST(sim_store_write(cell->store, read_own, &nudge, err));
     for (size_t i = 0; i < nudge.urgent_count; i++) {
         sim->counts.urgents++;
-        kw_replicator_urgent(cell->replicator, NULL, KW_OWNER_AUTHZ, KW_LANE_NEWS,
-                             kw_buf_bytes(&nudge.urgent[i]));
+        kw_replicator_urgent(cell->replicator, KW_OWNER_AUTHZ, kw_buf_bytes(&nudge.urgent[i]));
         kw_buf_done(&nudge.urgent[i]);
     }
     if (!kw_id_is_none(nudge.lane.id)) {
@@ -323,8 +322,8 @@ static void urgent_step(struct sim *sim, struct sim_cell *cell, struct sim_step 
     sim_note(sim, "%zu urgent %s from %u", cell->index,
              kw_lane_verdict_name(applying.finding.verdict), step->ticket.peer);
     sim->counts.alarms += kw_lane_verdict_alarms(applying.finding.verdict);
-    kw_replicator_urgent(cell->replicator, &step->ticket, step->ticket.owner,
-                         applying.finding.verdict, kw_buf_bytes(&step->data));
+    kw_replicator_urgent_applied(cell->replicator, step->ticket, applying.finding.verdict,
+                                 kw_buf_bytes(&step->data));
 }
 
 static void on_apply_urgent(void *context, struct kw_ticket ticket, struct kw_bytes urgent)

@@ -1,23 +1,15 @@
 /* The virtual world: chance, time, what happens next, and the trace of it. */
 #include "tests/sim/sim.h"
 
+#include "tests/support/dice.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-/* splitmix64: small, and the same everywhere. */
-static uint64_t draw(struct sim *sim)
-{
-    uint64_t z = sim->random += 0x9e3779b97f4a7c15U;
-
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
-    return z ^ (z >> 31);
-}
-
 uint64_t sim_random(struct sim *sim, uint64_t end)
 {
-    return end == 0 ? 0 : draw(sim) % end;
+    return end == 0 ? 0 : dice_roll(&sim->random) % end;
 }
 
 bool sim_chance(struct sim *sim, unsigned permille)

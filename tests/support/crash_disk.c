@@ -1,6 +1,8 @@
 /* The model of the disk, and the dice. */
 #include "tests/support/crash_disk.h"
 
+#include "tests/support/dice.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -74,15 +76,11 @@ static void *must(void *memory)
     return memory;
 }
 
-/* --- dice: splitmix64 --- */
+/* --- dice --- */
 
 static uint64_t roll(uint64_t below)
 {
-    uint64_t z = random_state += UINT64_C(0x9E3779B97F4A7C15);
-
-    z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
-    return (z ^ (z >> 31)) % below;
+    return dice_roll(&random_state) % below;
 }
 
 uint64_t crash_random(uint64_t below)

@@ -1,14 +1,14 @@
 /* The model network. */
 #include "tests/support/replica_net.h"
 
+#include "tests/support/dice.h"
 #include "tests/support/must.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    STEP_MS = 5,
-    WIRE_MAX = 256
+    STEP_MS = 5
 };
 
 static struct kw_id cell_id(size_t cell)
@@ -23,8 +23,7 @@ static size_t cell_of(struct kw_id id)
 
 uint64_t net_random(struct replica_net *net, uint64_t end)
 {
-    net->random = net->random * 6364136223846793005U + 1442695040888963407U;
-    return (net->random >> 33) % end;
+    return dice_roll(&net->random) % end;
 }
 
 static size_t peer_of(const struct net_cell *cell, size_t other)
@@ -44,7 +43,7 @@ static size_t batches_of(const struct net_wire *wire, uint64_t lane)
     size_t count = 0;
 
     for (size_t i = 0; i < wire->count; i++) {
-        const struct net_frame *frame = wire->frames[(wire->first + i) % WIRE_MAX];
+        const struct net_frame *frame = wire->frames[(wire->first + i) % NET_FRAMES_MAX];
 
         count += frame->type == KW_FRAME_BATCH && frame->batch[0] == lane &&
                  frame->batch[2] > frame->batch[1];
@@ -60,7 +59,8 @@ static void on_send(void *context, uint32_t peer, const struct kw_frame *frame)
     struct net_frame *copy = calloc(1, sizeof(*copy));
     size_t flying;
 
-    cr_assert(copy != NULL && wire->count < WIRE_MAX, "a wire holds at most %d frames", WIRE_MAX);
+    cr_assert(copy != NULL && wire->count < NET_FRAMES_MAX, "a wire holds at most %d frames",
+              NET_FRAMES_MAX);
     copy->type = frame->type;
     memcpy(copy->stores, frame->stores, sizeof(copy->stores));
     for (; copy->reach_count < frame->reach_count; copy->reach_count++) {
@@ -72,7 +72,7 @@ static void on_send(void *context, uint32_t peer, const struct kw_frame *frame)
     copy->due_ms = net->now_ms + net->delay_ms + net_random(net, net->jitter_ms + 1);
     copy->due_ms = copy->due_ms > wire->last_ms ? copy->due_ms : wire->last_ms;
     wire->last_ms = copy->due_ms;
-    wire->frames[(wire->first + wire->count++) % WIRE_MAX] = copy;
+    wire->frames[(wire->first + wire->count++) % NET_FRAMES_MAX] = copy;
     flying = batches_of(wire, copy->batch[0]);
     net->in_flight_max = flying > net->in_flight_max ? flying : net->in_flight_max;
 }
@@ -141,7 +141,7 @@ static void on_apply_urgent(void *context, struct kw_ticket ticket, struct kw_by
         cell->urgent[urgent[0]] = urgent[1];
         verdict = KW_LANE_NEWS;
     }
-    kw_replicator_urgent(cell->replicator, &ticket, ticket.owner, verdict, record);
+    kw_replicator_urgent_applied(cell->replicator, ticket, verdict, record);
 }
 
 static void on_acked(void *context, enum kw_owner owner, struct kw_id peer_store, struct kw_id lane,
@@ -158,7 +158,7 @@ static void drop_frames(struct net_wire *wire)
 {
     while (wire->count > 0) {
         free(wire->frames[wire->first]);
-        wire->first = (wire->first + 1) % WIRE_MAX;
+        wire->first = (wire->first + 1) % NET_FRAMES_MAX;
         wire->count--;
     }
     wire->last_ms = 0;
@@ -271,7 +271,7 @@ void net_write_urgent(struct replica_net *net, size_t cell)
     uint64_t urgent[4] = {cell, net->cells[cell].held[cell].seq + 1};
 
     net->cells[cell].urgent[cell] = urgent[1];
-    kw_replicator_urgent(net->cells[cell].replicator, NULL, KW_OWNER_AUTHZ, KW_LANE_NEWS,
+    kw_replicator_urgent(net->cells[cell].replicator, KW_OWNER_AUTHZ,
                          KW_BYTES((uint8_t *)urgent, sizeof(urgent)));
     net_write(net, cell);
 }
@@ -321,7 +321,7 @@ static void deliver(struct replica_net *net, size_t from, size_t to)
                                  .reaches = copy->reaches,
                                  .reach_count = copy->reach_count};
 
-        wire->first = (wire->first + 1) % WIRE_MAX;
+        wire->first = (wire->first + 1) % NET_FRAMES_MAX;
         wire->count--;
         memcpy(frame.stores, copy->stores, sizeof(copy->stores));
         frame.record = KW_BYTES((uint8_t *)copy->batch, sizeof(copy->batch));

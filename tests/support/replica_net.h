@@ -12,6 +12,7 @@
 
 enum {
     NET_CELLS_MAX = 9,
+    NET_FRAMES_MAX = 256, /* on one wire */
 };
 
 struct net_frame {
@@ -25,7 +26,7 @@ struct net_frame {
 
 /* One direction of a link. */
 struct net_wire {
-    struct net_frame *frames[256];
+    struct net_frame *frames[NET_FRAMES_MAX];
     size_t first;
     size_t count;
     uint64_t last_ms; /* frames keep their order */

@@ -1,5 +1,6 @@
 /* One lane over a network that loses, repeats, reorders, alters and cuts as it likes: the receiver,
  * which asks again where there is a gap, ends at the lane's end and has applied each change once. */
+#include "tests/support/dice.h"
 #include "tests/support/lane_fixture.h"
 #include "tests/support/must.h"
 #include "tests/support/note.h"
@@ -21,14 +22,9 @@ struct network {
     size_t refused; /* not even a batch */
 };
 
-/* splitmix64 */
 static uint64_t draw(struct network *network, uint64_t below)
 {
-    uint64_t z = network->random += 0x9e3779b97f4a7c15U;
-
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9U;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebU;
-    return (z ^ z >> 31) % below;
+    return dice_roll(&network->random) % below;
 }
 
 static struct network *network_new(uint64_t seed)

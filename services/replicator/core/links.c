@@ -56,7 +56,6 @@ void kw_replicator_link_down(struct kw_replicator *replicator, uint32_t peer)
 {
     replicator->peers[peer].up = false;
     replicator->peers[peer].ready = false;
-    replicator->peers[peer].link++;
 }
 
 static bool greeted(const struct kw_peer *link)
@@ -211,18 +210,18 @@ void kw_replicator_applied(struct kw_replicator *replicator, struct kw_ticket ti
     if (!kw_link_current(replicator, ticket)) {
         return;
     }
-    switch (kw_answer_to(verdict)) {
-    case KW_ANSWER_ACK:
+    switch (kw_reply_to(verdict)) {
+    case KW_REPLY_ACK:
         send(replicator, ticket.peer, &frame);
         break;
-    case KW_ANSWER_NEED:
+    case KW_REPLY_NEED:
         frame.type = KW_FRAME_NEED;
         send(replicator, ticket.peer, &frame);
         break;
-    case KW_ANSWER_CUT:
+    case KW_REPLY_CUT:
         kw_link_cut(replicator, ticket.peer, kw_lane_verdict_name(verdict));
         break;
-    case KW_ANSWER_NONE:
+    case KW_REPLY_NONE:
         break;
     }
 }

@@ -28,11 +28,10 @@ struct kw_progress {
     struct kw_extent sent;
     uint64_t flights[KW_LINK_BATCHES_MAX]; /* last numbers of batches not yet acknowledged */
     size_t flight_count;
-    uint64_t flown_ms; /* when the oldest of them was sent, or the last acknowledgement came */
-    uint64_t
-        behind_ms; /* since when it has not come closer, as seen by a backup; 0: it is not behind */
-    uint64_t carry_ms;      /* a backup that stepped in goes on until then */
-    bool reading;           /* a batch for it is being read */
+    uint64_t flown_ms;  /* when the oldest of them was sent, or the last acknowledgement came */
+    uint64_t behind_ms; /* since when it comes no closer, seen by a backup; 0: it is not behind */
+    uint64_t carry_ms;  /* a backup that stepped in goes on until then */
+    bool reading;       /* a batch for it is being read */
     struct kw_extent asked; /* what our owner held when that was asked */
 };
 

@@ -28,28 +28,33 @@ void kw_replicator_free(struct kw_replicator *replicator)
     free(replicator);
 }
 
+#define NO_PEER UINT32_MAX
+
 /* To everybody but who brought it. Whoever has it already finds nothing new in it, and stops. */
 static void flood(struct kw_replicator *r, enum kw_owner owner, struct kw_bytes urgent,
-                  const struct kw_ticket *from)
+                  uint32_t from)
 {
     struct kw_frame frame = {.type = KW_FRAME_URGENT, .owner = owner, .record = urgent};
 
     for (uint32_t peer = 0; peer < r->options.peers.count; peer++) {
-        if (r->peers[peer].ready && (from == NULL || from->peer != peer)) {
+        if (r->peers[peer].ready && peer != from) {
             r->options.io.send(r->options.io.context, peer, &frame);
         }
     }
 }
 
-void kw_replicator_urgent(struct kw_replicator *replicator, const struct kw_ticket *ticket,
-                          enum kw_owner owner, enum kw_lane_verdict verdict, struct kw_bytes urgent)
+void kw_replicator_urgent(struct kw_replicator *replicator, enum kw_owner owner,
+                          struct kw_bytes urgent)
+{
+    flood(replicator, owner, urgent, NO_PEER);
+}
+
+void kw_replicator_urgent_applied(struct kw_replicator *replicator, struct kw_ticket ticket,
+                                  enum kw_lane_verdict verdict, struct kw_bytes urgent)
 {
     if (verdict == KW_LANE_NEWS) {
-        flood(replicator, owner, urgent, ticket);
-        return;
-    }
-    if (ticket != NULL && kw_answer_to(verdict) == KW_ANSWER_CUT &&
-        kw_link_current(replicator, *ticket)) {
-        kw_link_cut(replicator, ticket->peer, kw_lane_verdict_name(verdict));
+        flood(replicator, ticket.owner, urgent, ticket.peer);
+    } else if (kw_reply_to(verdict) == KW_REPLY_CUT && kw_link_current(replicator, ticket)) {
+        kw_link_cut(replicator, ticket.peer, kw_lane_verdict_name(verdict));
     }
 }

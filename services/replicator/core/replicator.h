@@ -45,7 +45,7 @@ struct kw_replicator_io {
     void (*read)(void *context, struct kw_ticket ticket, uint64_t after);
     /* Hands a batch to our owner; answered by kw_replicator_applied. */
     void (*apply)(void *context, struct kw_ticket ticket, struct kw_bytes batch);
-    /* The same for an urgent change; answered by kw_replicator_urgent. */
+    /* The same for an urgent change; answered by kw_replicator_urgent_applied. */
     void (*apply_urgent)(void *context, struct kw_ticket ticket, struct kw_bytes urgent);
     /* A peer's store holds this durably: for retention, and for who waits for a second copy. */
     void (*acked)(void *context, enum kw_owner owner, struct kw_id peer_store, struct kw_id lane,
@@ -59,8 +59,7 @@ struct kw_replicator_options {
     struct kw_id stores[KW_OWNER_COUNT_]; /* our owners' */
     struct kw_place us;
     struct kw_places cells; /* all of the mesh, us included; borrowed */
-    struct kw_places
-        peers; /* those we are linked with, KW_PEERS_MAX at most; a peer is its index */
+    struct kw_places peers; /* linked with us, KW_PEERS_MAX at most; a peer is its index */
     struct kw_replicator_io io;
 };
 
@@ -96,11 +95,13 @@ void kw_replicator_read(struct kw_replicator *replicator, struct kw_ticket ticke
 void kw_replicator_applied(struct kw_replicator *replicator, struct kw_ticket ticket,
                            enum kw_lane_verdict verdict, const struct kw_reach *held);
 
-/* An urgent change of our own, to be sent at once; also, what a peer's was judged to be, with the
- * record: news travels on. `ticket` NULL: our own. */
-void kw_replicator_urgent(struct kw_replicator *replicator, const struct kw_ticket *ticket,
-                          enum kw_owner owner, enum kw_lane_verdict verdict,
+/* An urgent change of our own, to be sent at once. */
+void kw_replicator_urgent(struct kw_replicator *replicator, enum kw_owner owner,
                           struct kw_bytes urgent);
+
+/* How an urgent change of `ticket` was judged, and the change: news travels on. */
+void kw_replicator_urgent_applied(struct kw_replicator *replicator, struct kw_ticket ticket,
+                                  enum kw_lane_verdict verdict, struct kw_bytes urgent);
 
 /* Time has passed: backups look who has fallen behind. At least every KW_HEARTBEAT_MS. */
 void kw_replicator_tick(struct kw_replicator *replicator, uint64_t now_ms);

@@ -44,15 +44,15 @@ void kw_carried_pump_all(struct kw_replicator *r, struct kw_carried *lane, uint6
 
 /* --- verdicts.c --- */
 
-enum kw_answer {
-    KW_ANSWER_NONE, /* it may pass: our members' list may be behind theirs */
-    KW_ANSWER_ACK,
-    KW_ANSWER_NEED,
-    KW_ANSWER_CUT, /* no honest cell hands that on: its own owner would have refused it */
+enum kw_reply {
+    KW_REPLY_NONE, /* it may pass: our members' list may be behind theirs */
+    KW_REPLY_ACK,
+    KW_REPLY_NEED,
+    KW_REPLY_CUT, /* no honest cell hands that on: its own owner would have refused it */
 };
 
 /* What a peer is told of a batch that was judged so. */
-enum kw_answer kw_answer_to(enum kw_lane_verdict verdict);
+enum kw_reply kw_reply_to(enum kw_lane_verdict verdict);
 
 /* --- links.c --- */
 

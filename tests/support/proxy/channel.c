@@ -1,7 +1,7 @@
 /* The queue with due times, and the rules that say what happens to its head. */
 #include "tests/support/proxy/channel.h"
 
-#include "tests/support/proxy/dice.h"
+#include "tests/support/dice.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -111,7 +111,7 @@ static uint64_t due(struct channel *channel, uint64_t now_ns)
     uint64_t delay = channel->faults->delay_ms * MS_NS;
     uint64_t jitter = channel->faults->jitter_ms * MS_NS;
     uint64_t latest = delay + jitter;
-    uint64_t spread = jitter == 0 ? 0 : proxy_dice(&channel->dice) % (2 * jitter + 1);
+    uint64_t spread = jitter == 0 ? 0 : dice_roll(&channel->dice) % (2 * jitter + 1);
 
     return now_ns + (latest > spread ? latest - spread : 0);
 }
@@ -121,8 +121,8 @@ static void flip_in_block(struct channel *channel, struct channel_chunk *chunk, 
 {
     uint64_t every = channel->faults->corrupt_every;
     uint64_t state = channel->seed ^ block;
-    uint64_t at = block * every + proxy_dice(&state) % every;
-    uint64_t bit = proxy_dice(&state) % BITS_PER_BYTE;
+    uint64_t at = block * every + dice_roll(&state) % every;
+    uint64_t bit = dice_roll(&state) % BITS_PER_BYTE;
 
     if (at >= channel->arrived && at - channel->arrived < chunk->len) {
         chunk->data[at - channel->arrived] ^= (uint8_t)(1U << bit);

@@ -4,8 +4,8 @@
 
 #include "common/base/clock.h"
 #include "common/base/container.h"
+#include "tests/support/dice.h"
 #include "tests/support/proxy/channel.h"
-#include "tests/support/proxy/dice.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -317,7 +317,7 @@ static void flow_init(struct connection *connection, enum proxy_way way)
     flow->to = &connection->ends[way == PROXY_UP ? PROXY_DOWN : PROXY_UP];
     flow->from->handle.data = flow;
     channel_init(&flow->channel, &options->books->faults[way], &options->books->counts[way],
-                 proxy_dice(&seed));
+                 dice_roll(&seed));
     kw_timer_init(&flow->timer, options->loop, on_timer);
     connection->handles_open += 2;
 }

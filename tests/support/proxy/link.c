@@ -1,7 +1,7 @@
 /* A link's listener and its list of connections. */
 #include "tests/support/proxy/link.h"
 
-#include "tests/support/proxy/dice.h"
+#include "tests/support/dice.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -47,7 +47,7 @@ static void on_connection(uv_stream_t *stream, int status)
     struct link *link = ((struct listener *)stream->data)->link;
     const struct connection_options options = {.loop = link->options.loop,
                                                .books = &link->books,
-                                               .seed = proxy_dice(&link->dice),
+                                               .seed = dice_roll(&link->dice),
                                                .gone = on_gone,
                                                .context = link};
 
