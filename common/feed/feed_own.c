@@ -57,8 +57,9 @@ static struct kw_result begin(const struct kw_feed *feed, struct kw_tx *tx,
                  : begin_life(feed, tx, ret_row, err);
 }
 
-struct kw_result kw_feed_own_lane(struct kw_feed *feed, struct kw_tx *tx,
-                                  struct kw_lane_row *ret_row, struct kw_error *err)
+/* Forked or not. */
+static struct kw_result own_lane(struct kw_feed *feed, struct kw_tx *tx,
+                                 struct kw_lane_row *ret_row, struct kw_error *err)
 {
     bool found;
 
@@ -76,7 +77,7 @@ struct kw_result kw_feed_own_lane(struct kw_feed *feed, struct kw_tx *tx,
 struct kw_result kw_feed_own_voice(struct kw_feed *feed, struct kw_tx *tx,
                                    struct kw_lane_row *ret_row, struct kw_error *err)
 {
-    KW_TRY(kw_feed_own_lane(feed, tx, ret_row, err));
+    KW_TRY(own_lane(feed, tx, ret_row, err));
     KW_ENSURE(!ret_row->forked, err, STORE_UNAVAILABLE,
               "our lane has forked: another store runs under our id");
     return KW_OK;
@@ -112,7 +113,7 @@ struct kw_result kw_feed_open(struct kw_feed *feed, const struct kw_feed_options
     *feed = (struct kw_feed){.options = *options, .clock = {.store = options->store}};
     KW_TRY(kw_quarantine_life(tx, &feed->life, err));
     KW_TRY(set_clock(feed, tx, wall_ms, err));
-    return kw_feed_own_lane(feed, tx, &row, err);
+    return own_lane(feed, tx, &row, err);
 }
 
 struct kw_result kw_feed_new_life(struct kw_feed *feed, struct kw_tx *tx, struct kw_error *err)

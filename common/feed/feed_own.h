@@ -5,14 +5,9 @@
 #include "common/feed/feed.h"
 #include "common/feed/lane_table.h"
 
-/* The present lane of our writer, begun if there is none, and locked until the transaction ends.
- * Our clock is then ahead of all that was said on it. Fails: as the store, SYSTEM, CRYPTO, MEMORY.
- */
-struct kw_result kw_feed_own_lane(struct kw_feed *feed, struct kw_tx *tx,
-                                  struct kw_lane_row *ret_row, struct kw_error *err);
-
-/* The same for saying something on it. Fails also: STORE_UNAVAILABLE (it has forked: somebody else
- * runs under our id). */
+/* The present lane of our writer, to say something on it: begun if there is none, and locked until the
+ * transaction ends. Our clock is then ahead of all that was said on it. Fails: as the store, SYSTEM,
+ * CRYPTO, MEMORY; STORE_UNAVAILABLE (it has forked: somebody else runs under our id). */
 struct kw_result kw_feed_own_voice(struct kw_feed *feed, struct kw_tx *tx,
                                    struct kw_lane_row *ret_row, struct kw_error *err);
 
