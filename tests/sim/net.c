@@ -137,6 +137,22 @@ static void spoil(struct sim *sim, struct parcel *parcel)
     }
 }
 
+/* Whatever is urgent goes over each link once each way, and then it is known. Not
+ * only in the end: what goes round for ever would never come to it. */
+static void look_at_cost(struct sim *sim)
+{
+    uint64_t ways = 0;
+
+    for (size_t i = 0; i < sim->cell_count; i++) {
+        ways += sim->cells[i].peer_count;
+    }
+    if (sim->counts.urgent_frames > sim->counts.urgents * ways + sim->counts.replays) {
+        sim_violation(sim, "%llu urgent changes cost %llu frames",
+                      (unsigned long long)sim->counts.urgents,
+                      (unsigned long long)sim->counts.urgent_frames);
+    }
+}
+
 static void arrive(struct sim *sim, struct sim_event *event)
 {
     struct kw_frame frame = content(event->what);
@@ -145,6 +161,7 @@ static void arrive(struct sim *sim, struct sim_event *event)
     if (back->up && back->life == event->life && !wait_for_it(sim, event)) {
         sim->counts.frames++;
         sim->counts.urgent_frames += frame.type == KW_FRAME_URGENT;
+        look_at_cost(sim);
         sim_cell_frame(sim, event->other, event->cell, &frame);
         if (sim->faults && frame.type != KW_FRAME_HELLO && sim_chance(sim, sim->rates.replay)) {
             send_parcel(sim, event->cell, event->other, parcel_of(&frame),
