@@ -30,6 +30,9 @@ struct kw_feed_table {
      * when it is of both. A change from elsewhere for which it fails goes into quarantine, a local
      * one is refused. Fails: ENCODING_INVALID. NULL: any record of the kind. */
     struct kw_result (*check)(const struct kw_record *record, struct kw_error *err);
+    /* Does this change disable something? Only such a one may go ahead of its lane. Pure. NULL: none
+     * does. */
+    bool (*disables)(const struct kw_record *change);
     /* Writes the columns of this row, which was inserted or has changed. The same record, projected
      * twice, changes nothing; and no other row need be there, since rows come in any order. A
      * failure undoes the whole batch. NULL: nobody queries it. */
@@ -79,7 +82,8 @@ struct kw_stamp kw_feed_stamp(struct kw_feed *feed, uint64_t wall_ms);
 
 /* Changes a row, or makes it: the only way to. `intent` holds what is new. If it says nothing new,
  * nothing is written and no number is taken. `ret_merged` (may be NULL) borrows from the arena and
- * `intent`. Write job. Fails: as the store, as kw_record_merge; ARGUMENT_INVALID (no table of ours),
+ * `intent`. Write job. Fails: as the store, as kw_record_merge; ARGUMENT_INVALID (no table of ours;
+ * urgent, and disables nothing),
  * BODY_TOO_LARGE (it would not fit into a batch), STORE_UNAVAILABLE (also: our lane has forked; the store
  * is joining (feed_join.h), and this is not urgent). */
 struct kw_result kw_feed_write(struct kw_feed *feed, struct kw_tx *tx,

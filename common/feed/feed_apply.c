@@ -159,6 +159,19 @@ static struct kw_result end_lanes(const struct hearing *h, struct kw_error *err)
     return kw_lane_row_end_all(h->tx, h->row.store, err);
 }
 
+/* The lane has come as far as changes that had gone ahead of it. What was another under the same number
+ * stays, for its store has said two things. */
+static struct kw_result settle_urgents(const struct hearing *h, uint64_t seq, struct kw_error *err)
+{
+    size_t rivals;
+
+    KW_TRY(kw_urgent_row_settle(h->tx, h->row.id, h->row.point.seq, seq, &rivals, err));
+    if (rivals > 0) {
+        tell(h, KW_LANE_FORK, seq);
+    }
+    return KW_OK;
+}
+
 static struct kw_result apply_news(struct hearing *h, const struct kw_lane_batch *batch,
                                    const struct kw_lane_finding *finding, struct kw_error *err)
 {
@@ -171,7 +184,7 @@ static struct kw_result apply_news(struct hearing *h, const struct kw_lane_batch
               "a batch was judged otherwise than it is");
     KW_TRY(kw_lane_row_move(h->tx, h->row.id, &point, finding->closed, err));
     KW_TRY(kw_lane_row_set_head(h->tx, h->row.id, batch->head_record, err));
-    KW_TRY(kw_urgent_row_delete(h->tx, h->row.id, point.seq, err));
+    KW_TRY(settle_urgents(h, point.seq, err));
     tell_clock(h, finding, point.seq);
     return outrun ? end_lanes(h, err) : KW_OK;
 }
@@ -250,6 +263,7 @@ static struct kw_result act(struct hearing *h, const struct kw_lane_batch *batch
     case KW_LANE_UNSIGNED:
     case KW_LANE_BROKEN:
     case KW_LANE_STOPPED:
+    case KW_LANE_WAITS:
     case KW_LANE_VERDICT_END_:
         break;
     }
@@ -306,21 +320,58 @@ struct kw_result kw_feed_adopt(struct kw_feed *feed, struct kw_tx *tx, struct kw
 
 /* --- ahead of the lane --- */
 
+/* What was kept was judged, so a copy costs no signature. */
+static struct kw_result judge_urgent(const struct hearing *h, const struct kw_urgent *urgent,
+                                     enum kw_lane_verdict *ret_verdict, struct kw_error *err)
+{
+    bool is_kept;
+    bool is_full;
+
+    KW_TRY(kw_urgent_row_has(h->tx, h->row.id, &urgent->point, &is_kept, err));
+    if (is_kept) {
+        *ret_verdict = KW_LANE_KNOWN;
+        return KW_OK;
+    }
+    KW_TRY(kw_urgent_check(&h->held, urgent, ret_verdict, err));
+    if (*ret_verdict != KW_LANE_NEWS) {
+        return KW_OK;
+    }
+    KW_TRY(kw_urgent_row_full(h->tx, h->row.id, &is_full, err));
+    if (is_full || !kw_feed_may_hurry(h->feed, urgent->change.record)) {
+        *ret_verdict = KW_LANE_WAITS;
+    }
+    return KW_OK;
+}
+
+/* It is kept until its lane is here, so that it is passed on; for good, if its lane has another change
+ * there. One that its lane had, and that is trimmed, looks like that too, but says nothing new. */
+static struct kw_result take_urgent(struct hearing *h, const struct kw_urgent *urgent,
+                                    enum kw_lane_verdict *ret_verdict, struct kw_error *err)
+{
+    bool is_ahead = urgent->point.seq > h->row.point.seq;
+    bool is_rival = !is_ahead && h->held.chain_there != NULL;
+    bool news;
+
+    KW_TRY(take(h, &urgent->change, &urgent->point, &news, err));
+    KW_TRY(is_outrun(h, urgent->point.seq) ? end_lanes(h, err) : KW_OK);
+    if (news || is_ahead || is_rival) {
+        KW_TRY(kw_urgent_row_insert(h->tx, h->row.id, &urgent->point, urgent->record, err));
+    }
+    if (is_rival) {
+        tell(h, KW_LANE_FORK, urgent->point.seq);
+    }
+    /* Whoever passes on what is news would never come to an end. */
+    *ret_verdict = news ? KW_LANE_NEWS : KW_LANE_KNOWN;
+    return KW_OK;
+}
+
 static struct kw_result hear_urgent(struct hearing *h, const struct kw_urgent *urgent,
                                     enum kw_lane_verdict *ret_verdict, struct kw_error *err)
 {
-    bool news = true;
-
     KW_TRY(load(h, &urgent->lane, urgent->point.seq, err));
-    KW_TRY(kw_urgent_check(&h->held, urgent, ret_verdict, err));
+    KW_TRY(judge_urgent(h, urgent, ret_verdict, err));
     if (*ret_verdict == KW_LANE_NEWS) {
-        KW_TRY(take(h, &urgent->change, &urgent->point, &news, err));
-        KW_TRY(is_outrun(h, urgent->point.seq) ? end_lanes(h, err) : KW_OK);
-    }
-    /* It was here, ahead of its lane: whoever passes on what is news would never come to an end. */
-    *ret_verdict = news ? *ret_verdict : KW_LANE_KNOWN;
-    if (*ret_verdict == KW_LANE_NEWS) {
-        KW_TRY(kw_urgent_row_insert(h->tx, h->row.id, &urgent->point, urgent->record, err));
+        KW_TRY(take_urgent(h, urgent, ret_verdict, err));
     }
     tell(h, *ret_verdict, urgent->point.seq);
     return KW_OK;

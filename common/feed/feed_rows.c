@@ -19,6 +19,11 @@ const struct kw_feed_table *kw_feed_table_of(const struct kw_feed *feed, uint16_
     return NULL;
 }
 
+bool kw_feed_disables(const struct kw_feed_table *table, const struct kw_record *change)
+{
+    return table->disables != NULL && table->disables(change);
+}
+
 static struct kw_result find(struct kw_tx *tx, const struct kw_record_kind *kind,
                              struct kw_bytes key, struct kw_arena *arena,
                              struct kw_record_row *ret_row, struct kw_record *ret_record,

@@ -7,6 +7,9 @@
 /* The owner's table with this number, or NULL. */
 const struct kw_feed_table *kw_feed_table_of(const struct kw_feed *feed, uint16_t number);
 
+/* May this change go ahead of its lane? */
+bool kw_feed_disables(const struct kw_feed_table *table, const struct kw_record *change);
+
 struct kw_feed_merged {
     struct kw_record record; /* borrows from the change and the arena */
     bool changed;            /* it says more than before */

@@ -49,6 +49,19 @@ static struct kw_result read_change(const struct taking *t, const struct kw_feed
     return KW_OK;
 }
 
+bool kw_feed_may_hurry(const struct kw_feed *feed, struct kw_bytes record)
+{
+    const struct kw_feed_table *table = kw_feed_table_of(feed, table_number(record));
+    struct kw_record change;
+
+    if (table == NULL) {
+        return true;
+    }
+    return table->disables != NULL &&
+           (!kw_ok(kw_record_decode(table->kind, record, &change, NULL)) ||
+            table->disables(&change));
+}
+
 /* --- what waits --- */
 
 /* When the first of these values is to be looked at again. */

@@ -17,6 +17,10 @@ struct kw_feed_taken {
     bool news; /* it said something that was not here yet */
 };
 
+/* May this change go ahead of its lane? If it disables something; also if it can't be read here, but
+ * for a table in which nothing does. */
+bool kw_feed_may_hurry(const struct kw_feed *feed, struct kw_bytes record);
+
 /* Write job. Fails: as the store, MEMORY, CRYPTO, INTERNAL. */
 struct kw_result kw_feed_take(struct kw_feed *feed, struct kw_tx *tx,
                               const struct kw_waiting *change, uint64_t wall_ms,

@@ -55,6 +55,8 @@ struct kw_result kw_feed_write(struct kw_feed *feed, struct kw_tx *tx,
     struct kw_feed_merged merged;
 
     KW_ENSURE(table != NULL, err, ARGUMENT_INVALID, "no table %u is known here", intent->table);
+    KW_ENSURE(!urgent || kw_feed_disables(table, intent), err, ARGUMENT_INVALID,
+              "an urgent change of %s that disables nothing", table->kind->name);
     KW_TRY(may_write(tx, urgent, err));
     KW_TRY(encode(table, intent, &record, err));
     KW_TRY(kw_feed_merge_row(feed, table, tx, intent, arena, &merged, err));

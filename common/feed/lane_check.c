@@ -18,6 +18,7 @@ static const struct {
     [KW_LANE_UNSIGNED] = {"unsigned", true},
     [KW_LANE_BROKEN] = {"broken", true},
     [KW_LANE_STOPPED] = {"stopped", false},
+    [KW_LANE_WAITS] = {"waits", true},
 };
 
 static enum kw_lane_verdict known(enum kw_lane_verdict verdict)
@@ -44,6 +45,16 @@ static bool is_member(const struct kw_record *store, const struct kw_lane *lane)
                       kw_id_bytes(&lane->incarnation));
 }
 
+/* Why nobody of that name is listened to, or 0. */
+static enum kw_lane_verdict refuse_whose(const struct kw_lane_held *held,
+                                         const struct kw_lane *lane)
+{
+    if (!kw_id_equal(held->mesh, lane->mesh)) {
+        return KW_LANE_OTHER_MESH;
+    }
+    return is_member(held->store, lane) ? 0 : KW_LANE_STRANGER;
+}
+
 /* Why nothing of this lane is listened to at this number, or 0. */
 static struct kw_result refuse(const struct kw_lane_held *held, const struct kw_lane *lane,
                                uint64_t seq, enum kw_lane_verdict *ret_verdict,
@@ -51,13 +62,8 @@ static struct kw_result refuse(const struct kw_lane_held *held, const struct kw_
 {
     struct kw_id id;
 
-    *ret_verdict = 0;
-    if (!kw_id_equal(held->mesh, lane->mesh)) {
-        *ret_verdict = KW_LANE_OTHER_MESH;
-        return KW_OK;
-    }
-    if (!is_member(held->store, lane)) {
-        *ret_verdict = KW_LANE_STRANGER;
+    *ret_verdict = refuse_whose(held, lane);
+    if (*ret_verdict != 0) {
         return KW_OK;
     }
     KW_TRY(kw_lane_id(lane, &id, err));
@@ -227,12 +233,14 @@ struct kw_result kw_lane_check(const struct kw_lane_held *held, const struct kw_
 struct kw_result kw_urgent_check(const struct kw_lane_held *held, const struct kw_urgent *urgent,
                                  enum kw_lane_verdict *ret_verdict, struct kw_error *err)
 {
-    enum kw_lane_verdict verdict;
+    enum kw_lane_verdict verdict = refuse_whose(held, &urgent->lane);
     bool is_signed;
 
-    KW_TRY(refuse(held, &urgent->lane, urgent->point.seq, &verdict, err));
     if (verdict == 0 && place_of(held, &urgent->point) == THE_SAME) {
         verdict = KW_LANE_KNOWN;
+    }
+    if (verdict == 0 && kw_store_record_state(held->store) == KW_STORE_FENCED) {
+        verdict = KW_LANE_FENCED;
     }
     if (verdict == 0) {
         KW_TRY(urgent_is_signed(held, urgent, &is_signed, err));

@@ -23,6 +23,7 @@ enum kw_lane_verdict {
     KW_LANE_UNSIGNED,   /* not signed by a key of its store */
     KW_LANE_BROKEN,     /* its changes do not lead to its head */
     KW_LANE_STOPPED,    /* the lane has forked before */
+    KW_LANE_WAITS, /* ahead of its lane, and disables nothing, or one too many: its lane brings it */
     KW_LANE_VERDICT_END_,
 };
 
@@ -64,7 +65,9 @@ struct kw_result kw_lane_check(const struct kw_lane_held *held, const struct kw_
                                struct kw_lane_finding *ret_finding, struct kw_error *err);
 
 /* Judges an urgent change: NEWS, KNOWN (this very change is held), OTHER_MESH, STRANGER, FENCED or
- * UNSIGNED. `held->chain_there` is the chain at the change's number. A fork does not stop what disables:
+ * UNSIGNED. `held->chain_there` is the chain at the change's number. A fenced store has nothing urgent to
+ * say: its number is its own word, no lane leads to it, so a fence could not tell what lies within; what
+ * does comes with the lane. A fork does not stop what disables:
  * if another change is held under its number, or the lane has forked, it is NEWS; the fork shows in
  * the lane. Fails: CRYPTO, MEMORY. */
 struct kw_result kw_urgent_check(const struct kw_lane_held *held, const struct kw_urgent *urgent,

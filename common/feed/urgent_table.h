@@ -1,5 +1,6 @@
 /* Table feed_urgents: others' urgent changes, as they came, until their lane has them. So one that
- * reached us alone reaches everybody, though its store never speaks again. */
+ * reached us alone reaches everybody, though its store never speaks again. One whose lane has
+ * another change under its number stays: both are signed, and show that their store has forked. */
 #ifndef KW_COMMON_FEED_URGENT_TABLE_H
 #define KW_COMMON_FEED_URGENT_TABLE_H
 
@@ -17,6 +18,20 @@ struct kw_result kw_urgent_row_insert(struct kw_tx *tx, struct kw_id lane,
 struct kw_result kw_urgent_row_next(struct kw_tx *tx, struct kw_id lane, uint64_t after,
                                     struct kw_buf *out, uint64_t *ret_seq, struct kw_error *err);
 
+struct kw_result kw_urgent_row_has(struct kw_tx *tx, struct kw_id lane,
+                                   const struct kw_lane_point *point, bool *ret_has,
+                                   struct kw_error *err);
+
+/* Are there KW_FEED_URGENTS_MAX of this lane? */
+struct kw_result kw_urgent_row_full(struct kw_tx *tx, struct kw_id lane, bool *ret_full,
+                                    struct kw_error *err);
+
+/* Deletes what the lane has, which went from number `from` to `to`, each with its row in feed_changes.
+ * `ret_rivals`: of how many it has another there. */
+struct kw_result kw_urgent_row_settle(struct kw_tx *tx, struct kw_id lane, uint64_t from,
+                                      uint64_t to, size_t *ret_rivals, struct kw_error *err);
+
+/* Deletes all up to a number. */
 struct kw_result kw_urgent_row_delete(struct kw_tx *tx, struct kw_id lane, uint64_t up_to,
                                       struct kw_error *err);
 

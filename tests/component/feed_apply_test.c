@@ -198,11 +198,11 @@ Test(feed_apply, a_fork_does_not_stop_what_disables_and_neither_of_two_is_lost)
     feed_node_close(a);
     a->table_count = feed_tables_new;
     feed_node_open(a);
-    note_set(&later, NOTE_TAGS, value_set("x"));
+    note_set(&later, NOTE_REMOVED, value_first(2, a->id, "x"));
     feed_write(a, &later, true);
     feed_catch_up(b, a, a->lane);
     forget(a, 1);
-    note_set(&later, NOTE_TAGS, value_set("y"));
+    note_set(&later, NOTE_REMOVED, value_first(1, a->id, "y"));
     feed_write(a, &later, true);
     urgent = feed_urgent(a, a->lane, 0);
     cr_assert_eq(feed_apply(b, feed_batch(a, a->lane, 0)), KW_LANE_FORK);

@@ -32,9 +32,19 @@ static uint32_t draw(uint32_t below)
     return (uint32_t)(state >> 33) % below;
 }
 
+static bool stops_member(const struct kw_record *change)
+{
+    return kw_record_has(change, KW_MEMBER_FIELD_REVOKE_ALL);
+}
+
+static bool stops_grant(const struct kw_record *change)
+{
+    return kw_record_has(change, KW_GRANT_FIELD_REVOKED);
+}
+
 static const struct kw_feed_table real_tables[] = {
-    {.kind = &kw_member_record},
-    {.kind = &kw_grant_record},
+    {.kind = &kw_member_record, .disables = stops_member},
+    {.kind = &kw_grant_record, .disables = stops_grant},
 };
 
 /* Notes, which are projected, and two real kinds. */
@@ -125,6 +135,16 @@ static struct kw_record some_grant(struct feed_node *node)
     return record;
 }
 
+static bool disables(const struct kw_record *record)
+{
+    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+        if (tables[i].kind->table == record->table) {
+            return tables[i].disables(record);
+        }
+    }
+    return false;
+}
+
 static void write_some(struct feed_node *node)
 {
     struct kw_record record;
@@ -141,7 +161,7 @@ static void write_some(struct feed_node *node)
         record = some_note(node);
         break;
     }
-    feed_write(node, &record, draw(5) == 0);
+    feed_write(node, &record, draw(2) == 0 && disables(&record));
     seen.written++;
 }
 

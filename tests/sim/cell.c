@@ -2,6 +2,9 @@
 #include "tests/sim/cell.h"
 
 #include "common/sync/store_record.h"
+#include "common/sync/suspension_set.h"
+#include "services/authz/grant_merge.h"
+#include "services/authz/member_merge.h"
 #include "services/authz/record_kinds.h"
 #include "services/orchestrator/record_kinds.h"
 #include "tests/sim/cell_step.h"
@@ -25,11 +28,36 @@ static const struct kw_id mesh = {{0x5e, 0x51}};
 static struct kw_feed_table tables[TABLES_MAX];
 static size_t table_count;
 
+/* What of members and grants is said ahead of its lane. */
+static bool stops_member(const struct kw_record *change)
+{
+    return kw_record_u64(change, KW_MEMBER_FIELD_STATUS) >= KW_MEMBER_STATUS_REVOKED ||
+           kw_record_has(change, KW_MEMBER_FIELD_REVOKE_ALL) ||
+           kw_suspensions_in_force(kw_record_value(change, KW_MEMBER_FIELD_SUSPENSIONS));
+}
+
+static bool stops_grant(const struct kw_record *change)
+{
+    return kw_record_has(change, KW_GRANT_FIELD_REVOKED);
+}
+
+static void add_table(const struct kw_record_kind *kind)
+{
+    struct kw_feed_table *table = &tables[table_count++];
+
+    table->kind = kind;
+    if (kind == &kw_member_record) {
+        table->disables = stops_member;
+    } else if (kind == &kw_grant_record) {
+        table->disables = stops_grant;
+    }
+}
+
 static void add_tables(const struct kw_record_kind *const *kinds, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         if (table_count == 0 || kinds[i] != &kw_store_record) {
-            tables[table_count++].kind = kinds[i];
+            add_table(kinds[i]);
         }
     }
 }

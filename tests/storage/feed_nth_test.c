@@ -40,6 +40,7 @@ static struct kw_record new_note(void)
     (void)snprintf(key, sizeof(key), "n%u", number++);
     record = note(key);
     note_set(&record, NOTE_TAGS, value_set("x"));
+    note_set(&record, NOTE_REMOVED, value_first(FEED_WALL, (struct kw_id){{1}}, "gone"));
     return record;
 }
 

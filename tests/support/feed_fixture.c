@@ -59,6 +59,11 @@ static struct kw_result check_note(const struct kw_record *record, struct kw_err
     return KW_OK;
 }
 
+static bool disables_note(const struct kw_record *change)
+{
+    return kw_record_has(change, NOTE_REMOVED);
+}
+
 static struct kw_result project_note(struct kw_tx *tx, const struct kw_record *merged,
                                      struct kw_arena *arena, struct kw_error *err)
 {
@@ -76,8 +81,8 @@ static struct kw_result project_note(struct kw_tx *tx, const struct kw_record *m
 
 const struct kw_feed_table feed_tables[] = {
     {.kind = &kw_store_record},
-    {.kind = &note_kind, .check = check_note, .project = project_note},
-    {.kind = &later_kind},
+    {.kind = &note_kind, .check = check_note, .disables = disables_note, .project = project_note},
+    {.kind = &later_kind, .disables = disables_note},
 };
 const size_t feed_tables_old = 2;
 const size_t feed_tables_new = 3;

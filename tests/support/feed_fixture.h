@@ -2,7 +2,7 @@
  * tables, a table of notes that is projected, and a key it signs with. The wall clock is the test's.
  *
  * A note's text is last-writer-wins, its removal first, its tags a set, its count the highest; a
- * text that begins with "bad" is one that the table can't take.
+ * text that begins with "bad" is one that the table can't take. Removing one is what disables.
  */
 #ifndef KW_TESTS_SUPPORT_FEED_FIXTURE_H
 #define KW_TESTS_SUPPORT_FEED_FIXTURE_H

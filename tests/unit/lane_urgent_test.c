@@ -71,7 +71,7 @@ Test(urgent, whose_it_is_is_asked_as_of_any_batch)
     cr_assert_eq(verdict_of(&held, &urgent), KW_LANE_STRANGER);
 }
 
-Test(urgent, a_fence_holds_back_what_lies_beyond_it)
+Test(urgent, a_fenced_store_has_nothing_urgent_to_say)
 {
     struct lane_owner owner = lane_owner_new(8);
     struct kw_urgent urgent = lane_urgent(&owner, 8);
@@ -80,9 +80,12 @@ Test(urgent, a_fence_holds_back_what_lies_beyond_it)
     struct kw_lane_held held = lane_held(&owner, 5);
 
     held.store = &within;
-    cr_assert_eq(verdict_of(&held, &urgent), KW_LANE_NEWS);
+    cr_assert_eq(verdict_of(&held, &urgent), KW_LANE_FENCED, "a number is its own word");
     held.store = &beyond;
     cr_assert_eq(verdict_of(&held, &urgent), KW_LANE_FENCED);
+    held = lane_held(&owner, 8);
+    held.store = &beyond;
+    cr_assert_eq(verdict_of(&held, &urgent), KW_LANE_KNOWN, "what is held is held");
 }
 
 Test(urgent, what_is_not_signed_by_its_store_is_unsigned)

@@ -199,6 +199,7 @@ Test(replicator_peer, a_verdict_becomes_an_answer)
         {KW_LANE_STRANGER, 0, false},
         {KW_LANE_FENCED, 0, false},
         {KW_LANE_STOPPED, 0, false},
+        {KW_LANE_WAITS, 0, false},
         {KW_LANE_UNSIGNED, 0, true},
         {KW_LANE_BROKEN, 0, true},
         {KW_LANE_OTHER_MESH, 0, true},
