@@ -89,7 +89,9 @@ static void up(void)
 
 static void down(void)
 {
-    kw_timer_close(&ledger->timer, NULL);
+    if (!uv_is_closing((uv_handle_t *)&ledger->timer.uv)) { /* a test may have closed the ledger */
+        kw_timer_close(&ledger->timer, NULL);
+    }
     kw_loop_stop(loop);
     kw_loop_run(loop);
     kw_ledger_free(ledger);
