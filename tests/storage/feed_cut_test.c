@@ -58,6 +58,9 @@ static struct kw_record record_of(uint32_t op, enum kind kind)
         record.count = 0;
         note_set(&record, NOTE_TEXT, value_lww((FEED_WALL + 60000) << 16, store_a, "ahead"));
     }
+    if (kind == URGENT) { /* only what disables may be */
+        note_set(&record, NOTE_REMOVED, value_first(op, us, "gone"));
+    }
     if (kind == QUARANTINES) {
         record.table = later_kind.table;
     }
@@ -151,7 +154,7 @@ static struct kw_result apply(struct kw_tx *tx, uint32_t op, struct kw_arena *ar
     if (kind_of(op) == HOLDS || kind_of(op) == QUARANTINES) {
         return hear(tx, op, arena, err);
     }
-    record = record_of(op, WRITES);
+    record = record_of(op, kind_of(op));
     KW_TRY(kw_feed_write(&feed, tx, &record, kind_of(op) == URGENT, FEED_WALL, arena, NULL, err));
     KW_ENSURE(!refuses(op), err, ARGUMENT_INVALID, "as the drill wants it");
     return KW_OK;
