@@ -1,8 +1,10 @@
 /* Lanes as peers hear of them: how far they are held, their heads, and how far peers hold them. */
+#include "common/base/limits.h"
 #include "common/feed/ack_table.h"
 #include "common/feed/feed_own.h"
 #include "common/feed/feed_peers.h"
 #include "common/feed/lane_head.h"
+#include "common/sync/store_record.h"
 
 #define LANES_AT_ONCE 16
 
@@ -60,8 +62,39 @@ struct kw_result kw_feed_lanes(const struct kw_feed *feed, struct kw_tx *tx, str
     return KW_OK;
 }
 
+/* --- what peers say that they have --- */
+
+/* As trimming asks it: a state that we do not know is waited for. */
+static struct kw_result is_unfenced(struct kw_tx *tx, struct kw_id store, bool *ret_is,
+                                    struct kw_error *err)
+{
+    struct kw_arena *arena = kw_arena_new(KW_FEED_CHANGE_MEMORY_MAX);
+    struct kw_record row;
+    struct kw_result found;
+
+    KW_ENSURE(arena != NULL, err, MEMORY, "an arena for a store");
+    found = kw_feed_find(tx, &kw_store_record, kw_id_bytes(&store), arena, &row, ret_is, err);
+    if (kw_ok(found) && *ret_is) {
+        *ret_is = kw_record_u64(&row, KW_STORE_FIELD_STATE) != KW_STORE_FENCED;
+    }
+    kw_arena_free(arena);
+    return found;
+}
+
+/* Nobody signs for it. So it counts only of who is waited for, and for no change that is to come. */
 struct kw_result kw_feed_ack(struct kw_tx *tx, struct kw_id peer, struct kw_id lane, uint64_t seq,
                              struct kw_error *err)
 {
-    return seq > 0 ? kw_ack_raise(tx, lane, peer, seq < INT64_MAX ? seq : INT64_MAX, err) : KW_OK;
+    struct kw_lane_row row;
+    bool counts;
+
+    KW_TRY(kw_lane_row_find(tx, lane, &row, &counts, err));
+    if (counts) {
+        KW_TRY(is_unfenced(tx, peer, &counts, err));
+    }
+    if (!counts) {
+        return KW_OK;
+    }
+    seq = seq < row.point.seq ? seq : row.point.seq;
+    return seq > 0 ? kw_ack_raise(tx, lane, peer, seq, err) : KW_OK;
 }

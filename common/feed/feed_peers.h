@@ -57,7 +57,8 @@ struct kw_result kw_feed_lanes(const struct kw_feed *feed, struct kw_tx *tx, str
                                struct kw_feed_lane *lanes, size_t max, size_t *ret_count,
                                struct kw_error *err);
 
-/* A peer (its store) holds this lane durably up to `seq`; it never falls. Write job. */
+/* A peer (its store) holds this lane durably up to `seq`, it says; it never falls. Counts as far as we
+ * hold the lane, and only of a member that is not fenced. Write job. Fails also: MEMORY. */
 struct kw_result kw_feed_ack(struct kw_tx *tx, struct kw_id peer, struct kw_id lane, uint64_t seq,
                              struct kw_error *err);
 

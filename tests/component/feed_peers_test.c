@@ -270,3 +270,32 @@ Test(feed_peers, a_fenced_store_is_honoured_as_far_as_its_fence_says)
     cr_assert_eq(feed_apply(b, first), KW_LANE_NEWS);
     cr_assert_eq(feed_seq(b, a->lane), 1);
 }
+
+/* --- what nobody signs for --- */
+
+Test(feed_peers, an_acknowledgement_of_what_is_to_come_counts_for_nothing_then)
+{
+    write_notes(a, 1);
+    feed_ack(a, b, a->lane, INT64_MAX);
+    feed_ack(a, c, a->lane, INT64_MAX);
+    write_notes(a, 5);
+    cr_assert_eq(feed_trim(a, 100), 1);
+    cr_assert_eq(feed_read_kind(a, a->lane, 1), KW_FEED_READ_BATCH);
+}
+
+Test(feed_peers, acknowledgements_of_strangers_and_of_unknown_lanes_are_not_kept)
+{
+    struct kw_record fenced = feed_store_row(c);
+    struct feed_node ghost = {.id = {{7}}};
+
+    write_notes(a, 1);
+    feed_ack(a, &ghost, a->lane, 1);
+    feed_ack(a, b, (struct kw_id){{8}}, 1);
+    MUST(kw_record_set(&fenced, &kw_store_record, KW_STORE_FIELD_STATE, value_u64(KW_STORE_FENCED),
+                       err));
+    feed_put_row(a, &kw_store_record, &fenced);
+    feed_ack(a, c, a->lane, 1);
+    cr_assert_eq(feed_number(a, "SELECT count(*) FROM feed_acks"), 0);
+    feed_ack(a, b, a->lane, 1);
+    cr_assert_eq(feed_number(a, "SELECT count(*) FROM feed_acks"), 1);
+}
