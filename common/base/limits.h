@@ -149,9 +149,11 @@
 #define KW_BATCH_LEN_SOFT    (256U * 1024U) /* of records; a batch that has so much takes no more */
 #define KW_BATCH_LEN_MAX                                                                           \
     (KW_BATCH_LEN_SOFT + KW_CHANGE_LEN_MAX + 8U * 1024U) /* encoded, with its head */
-#define KW_FEED_RELEASE_MAX 256U  /* changes that wait, looked at in one job */
-#define KW_FEED_URGENTS_MAX 1024U /* urgent changes of one lane that are kept ahead of it */
-#define KW_FEED_TRIES_MAX   8U    /* a row that others change meanwhile is merged again */
+#define KW_FEED_RELEASE_MAX     256U  /* changes that wait, looked at in one job */
+#define KW_FEED_WRITERS_MAX     64U   /* instances on one database: a lane's writer is below */
+#define KW_FEED_STORE_LANES_MAX 256U  /* of one store, of all its lives */
+#define KW_FEED_URGENTS_MAX     1024U /* urgent changes of one lane that are kept ahead of it */
+#define KW_FEED_TRIES_MAX       8U    /* a row that others change meanwhile is merged again */
 #define KW_FEED_CHANGE_MEMORY_MAX                                                                  \
     (64U * 1024U * 1024U) /* to merge one change into the largest row, or to read a batch */
 #define KW_DIGEST_BUCKETS    4096U /* of one table's rows, compared as a tree of 16 × 16 × 16 */

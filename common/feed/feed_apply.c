@@ -270,11 +270,28 @@ static struct kw_result act(struct hearing *h, const struct kw_lane_batch *batch
     return KW_OK;
 }
 
+/* One store does not fill our table of lanes, nor the replicator's. */
+static struct kw_result bound_lanes(const struct hearing *h, struct kw_lane_finding *finding,
+                                    struct kw_error *err)
+{
+    bool is_full;
+
+    if (!h->is_new || (finding->verdict != KW_LANE_NEWS && finding->verdict != KW_LANE_KNOWN)) {
+        return KW_OK;
+    }
+    KW_TRY(kw_lane_row_full(h->tx, h->row.store, &is_full, err));
+    if (is_full) {
+        *finding = (struct kw_lane_finding){.verdict = KW_LANE_WAITS, .point = h->row.point};
+    }
+    return KW_OK;
+}
+
 static struct kw_result hear(struct hearing *h, const struct kw_lane_batch *batch,
                              struct kw_lane_finding *ret_finding, struct kw_error *err)
 {
     KW_TRY(load(h, &batch->head.lane, batch->head.point.seq, err));
     KW_TRY(kw_lane_check(&h->held, batch, ret_finding, err));
+    KW_TRY(bound_lanes(h, ret_finding, err));
     KW_TRY(act(h, batch, ret_finding, err));
     tell(h, ret_finding->verdict, batch->head.point.seq);
     return KW_OK;

@@ -2,6 +2,7 @@
  * undoes it, too. */
 #include "common/feed/feed_own.h"
 
+#include "common/base/limits.h"
 #include "common/base/log.h"
 #include "common/feed/quarantine_table.h"
 #include "common/sync/stamp_limits.h"
@@ -110,6 +111,8 @@ struct kw_result kw_feed_open(struct kw_feed *feed, const struct kw_feed_options
 {
     struct kw_lane_row row;
 
+    KW_ENSURE(options->writer < KW_FEED_WRITERS_MAX, err, ARGUMENT_INVALID, "writer %u",
+              options->writer);
     *feed = (struct kw_feed){.options = *options, .clock = {.store = options->store}};
     KW_TRY(kw_quarantine_life(tx, &feed->life, err));
     KW_TRY(set_clock(feed, tx, wall_ms, err));

@@ -1,6 +1,7 @@
 /* The verdicts, and how one is come to. */
 #include "common/feed/lane_check.h"
 
+#include "common/base/limits.h"
 #include "common/sync/grow_set.h"
 
 static const struct {
@@ -40,7 +41,8 @@ bool kw_lane_verdict_alarms(enum kw_lane_verdict verdict)
 
 static bool is_member(const struct kw_record *store, const struct kw_lane *lane)
 {
-    return store != NULL && kw_bytes_equal(store->key, kw_id_bytes(&lane->store)) &&
+    return lane->writer < KW_FEED_WRITERS_MAX && store != NULL &&
+           kw_bytes_equal(store->key, kw_id_bytes(&lane->store)) &&
            kw_set_has(kw_record_value(store, KW_STORE_FIELD_INCARNATIONS),
                       kw_id_bytes(&lane->incarnation));
 }
@@ -91,20 +93,38 @@ static struct kw_result verified(struct kw_result looked, bool *ret_verified)
     return looked.reason == KW_E_SIGNATURE_INVALID ? KW_OK : looked;
 }
 
-static struct kw_result head_is_signed(const struct kw_lane_held *held,
-                                       const struct kw_lane_head *head, bool *ret_signed,
-                                       struct kw_error *err)
+/* Why a head is not believed for its signature, or 0. A key that is none of its store's here may be
+ * one there: who passes it on is not to blame. */
+static struct kw_result refuse_head(const struct kw_lane_held *held,
+                                    const struct kw_lane_head *head,
+                                    enum kw_lane_verdict *ret_verdict, struct kw_error *err)
 {
-    KW_TRY(is_signer(held, head->key, ret_signed, err));
-    return *ret_signed ? verified(kw_lane_head_verify(head, err), ret_signed) : KW_OK;
+    bool is_good;
+
+    KW_TRY(is_signer(held, head->key, &is_good, err));
+    if (!is_good) {
+        *ret_verdict = KW_LANE_STRANGER;
+        return KW_OK;
+    }
+    KW_TRY(verified(kw_lane_head_verify(head, err), &is_good));
+    *ret_verdict = is_good ? 0 : KW_LANE_UNSIGNED;
+    return KW_OK;
 }
 
-static struct kw_result urgent_is_signed(const struct kw_lane_held *held,
-                                         const struct kw_urgent *urgent, bool *ret_signed,
-                                         struct kw_error *err)
+static struct kw_result refuse_urgent(const struct kw_lane_held *held,
+                                      const struct kw_urgent *urgent,
+                                      enum kw_lane_verdict *ret_verdict, struct kw_error *err)
 {
-    KW_TRY(is_signer(held, urgent->key, ret_signed, err));
-    return *ret_signed ? verified(kw_urgent_verify(urgent, err), ret_signed) : KW_OK;
+    bool is_good;
+
+    KW_TRY(is_signer(held, urgent->key, &is_good, err));
+    if (!is_good) {
+        *ret_verdict = KW_LANE_STRANGER;
+        return KW_OK;
+    }
+    KW_TRY(verified(kw_urgent_verify(urgent, err), &is_good));
+    *ret_verdict = is_good ? 0 : KW_LANE_UNSIGNED;
+    return KW_OK;
 }
 
 /* --- what of it is held --- */
@@ -200,18 +220,13 @@ static struct kw_result hear(const struct kw_lane_held *held, const struct kw_la
                              struct kw_lane_finding *finding, struct kw_error *err)
 {
     enum place place = place_of(held, &batch->head.point);
-    bool is_signed;
 
     if ((place == THE_SAME || place == FORGOTTEN) && batch->head.closed <= held->closed) {
         finding->verdict = KW_LANE_KNOWN;
         return KW_OK;
     }
-    KW_TRY(head_is_signed(held, &batch->head, &is_signed, err));
-    if (!is_signed) {
-        finding->verdict = KW_LANE_UNSIGNED;
-        return KW_OK;
-    }
-    return judge(held, batch, place, finding, err);
+    KW_TRY(refuse_head(held, &batch->head, &finding->verdict, err));
+    return finding->verdict == 0 ? judge(held, batch, place, finding, err) : KW_OK;
 }
 
 struct kw_result kw_lane_check(const struct kw_lane_held *held, const struct kw_lane_batch *batch,
@@ -234,7 +249,6 @@ struct kw_result kw_urgent_check(const struct kw_lane_held *held, const struct k
                                  enum kw_lane_verdict *ret_verdict, struct kw_error *err)
 {
     enum kw_lane_verdict verdict = refuse_whose(held, &urgent->lane);
-    bool is_signed;
 
     if (verdict == 0 && place_of(held, &urgent->point) == THE_SAME) {
         verdict = KW_LANE_KNOWN;
@@ -243,8 +257,8 @@ struct kw_result kw_urgent_check(const struct kw_lane_held *held, const struct k
         verdict = KW_LANE_FENCED;
     }
     if (verdict == 0) {
-        KW_TRY(urgent_is_signed(held, urgent, &is_signed, err));
-        verdict = is_signed ? KW_LANE_NEWS : KW_LANE_UNSIGNED;
+        KW_TRY(refuse_urgent(held, urgent, &verdict, err));
+        verdict = verdict == 0 ? KW_LANE_NEWS : verdict;
     }
     *ret_verdict = verdict;
     return KW_OK;

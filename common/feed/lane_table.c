@@ -1,6 +1,7 @@
 /* SQL of table feed_lanes. */
 #include "common/feed/lane_table.h"
 
+#include "common/base/limits.h"
 #include "common/store/row.h"
 
 /* `rival` itself: in RETURNING, SQLite 3.40 says that NULL IS NOT NULL. */
@@ -26,6 +27,7 @@ static const char update_floor[] =
 static const char update_head[] = "UPDATE feed_lanes SET head = $2 WHERE id = $1";
 static const char update_rival[] =
     "UPDATE feed_lanes SET rival = $2 WHERE id = $1 AND rival IS NULL";
+static const char count_of[] = "SELECT count(*) FROM feed_lanes WHERE store = $1";
 static const char update_past[] = "UPDATE feed_lanes SET role = 3 WHERE store = $1 AND role = 2";
 static const char select_page[] =
     "SELECT " COLUMNS " FROM feed_lanes WHERE id > $1 ORDER BY id LIMIT $2";
@@ -227,4 +229,17 @@ struct kw_result kw_lane_row_head(struct kw_tx *tx, struct kw_id lane, struct kw
     kw_bind_id(stmt, 1, &lane);
     KW_TRY(kw_step(stmt, ret_any, err));
     return *ret_any ? kw_buf_append(out, kw_col_blob(stmt, 0), err) : KW_OK;
+}
+
+struct kw_result kw_lane_row_full(struct kw_tx *tx, struct kw_id store, bool *ret_full,
+                                  struct kw_error *err)
+{
+    struct kw_stmt *stmt;
+    bool row;
+
+    KW_TRY(kw_sql(tx, count_of, &stmt, err));
+    kw_bind_id(stmt, 1, &store);
+    KW_TRY(kw_step(stmt, &row, err));
+    *ret_full = kw_col_i64(stmt, 0) >= KW_FEED_STORE_LANES_MAX;
+    return KW_OK;
 }

@@ -60,6 +60,10 @@ struct kw_result kw_lane_row_set_head(struct kw_tx *tx, struct kw_id lane, struc
 struct kw_result kw_lane_row_set_rival(struct kw_tx *tx, struct kw_id lane, struct kw_bytes head,
                                        struct kw_error *err);
 
+/* Are KW_FEED_STORE_LANES_MAX of this store held? */
+struct kw_result kw_lane_row_full(struct kw_tx *tx, struct kw_id store, bool *ret_full,
+                                  struct kw_error *err);
+
 /* The lanes of our store become past. */
 struct kw_result kw_lane_row_end_all(struct kw_tx *tx, struct kw_id store, struct kw_error *err);
 

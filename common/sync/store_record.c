@@ -27,5 +27,5 @@ enum kw_store_state kw_store_record_state(const struct kw_record *record)
 bool kw_store_record_honours(const struct kw_record *record, struct kw_id lane, uint64_t seq)
 {
     return kw_store_record_state(record) != KW_STORE_FENCED ||
-           seq <= kw_vector_get(kw_record_value(record, KW_STORE_FIELD_FENCE), lane);
+           (seq > 0 && seq <= kw_vector_get(kw_record_value(record, KW_STORE_FIELD_FENCE), lane));
 }

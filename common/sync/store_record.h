@@ -32,7 +32,7 @@ extern const struct kw_record_kind kw_store_record;
 /* JOINING where nothing is said. */
 enum kw_store_state kw_store_record_state(const struct kw_record *record);
 
-/* Is number `seq` of this lane of the store honoured? */
+/* Is number `seq` of this lane of the store honoured? Of a fenced store 0, which says nothing, never. */
 bool kw_store_record_honours(const struct kw_record *record, struct kw_id lane, uint64_t seq);
 
 #endif

@@ -2,6 +2,7 @@
  * writes, node 1 hears, node 2 hears of it from node 1 alone. */
 #include "common/base/limits.h"
 #include "common/base/metrics.h"
+#include "common/feed/lane_table.h"
 #include "tests/support/feed_fixture.h"
 #include "tests/support/must.h"
 
@@ -123,6 +124,30 @@ Test(feed_apply, a_stranger_is_not_heard_and_leaves_nothing)
     cr_assert_eq(feed_number(b, "SELECT count(*) FROM feed_lanes"), 1);
     cr_assert_eq(feed_number(b, "SELECT count(*) FROM notes"), 0);
     cr_assert_eq(kw_metric_value(KW_M_FEED_VERDICTS, "stranger"), 1);
+}
+
+/* As many lanes of node a as are taken, in node b. */
+static struct kw_result run_fill(struct feed_job *job, struct kw_tx *tx, struct kw_error *err)
+{
+    struct kw_lane_row row = {.store = a->id, .role = KW_LANE_ROLE_FOREIGN};
+
+    (void)job;
+    for (unsigned i = 0; i < KW_FEED_STORE_LANES_MAX; i++) {
+        row.id = (struct kw_id){{1, (uint8_t)i}};
+        KW_TRY(kw_lane_row_insert(tx, &row, err));
+    }
+    return KW_OK;
+}
+
+Test(feed_apply, a_store_has_only_so_many_lanes)
+{
+    MUST(feed_do(b, run_fill, NULL, NULL, err));
+    write_tags(a, "n", "x");
+    cr_assert_eq(feed_apply(b, feed_batch(a, a->lane, 0)), KW_LANE_WAITS);
+    cr_assert_eq(feed_apply(b, feed_sealed(c)), KW_LANE_KNOWN, "another's are others");
+    cr_assert_eq(feed_number(b, "SELECT count(*) FROM notes"), 0);
+    cr_assert_eq(feed_number(b, "DELETE FROM feed_lanes WHERE role = 1 RETURNING 1"), 1);
+    cr_assert_eq(feed_apply(b, feed_batch(a, a->lane, 0)), KW_LANE_NEWS);
 }
 
 /* --- forks --- */

@@ -1,5 +1,6 @@
 /* What a receiver makes of a batch: each verdict, and each thing that a hostile or mistaken peer could
  * try. */
+#include "common/base/limits.h"
 #include "tests/support/lane_fixture.h"
 #include "tests/support/must.h"
 
@@ -230,9 +231,9 @@ Test(lane_check, nobody_but_its_store_can_make_a_lane_fork)
 
     forger.key = lane_key(1);
     batch = lane_batch(&forger, 6, 8);
-    cr_assert_eq(refusal(&held, &batch), KW_LANE_UNSIGNED);
+    cr_assert_eq(refusal(&held, &batch), KW_LANE_STRANGER);
     batch = lane_batch(&forger, 6, 6);
-    cr_assert_eq(refusal(&held, &batch), KW_LANE_UNSIGNED);
+    cr_assert_eq(refusal(&held, &batch), KW_LANE_STRANGER);
 }
 
 Test(lane_check, a_lane_that_forked_stays_stopped)
@@ -366,7 +367,7 @@ Test(lane_check, an_unknown_incarnation_is_a_stranger)
     cr_assert_eq(refusal(&held, &batch), KW_LANE_STRANGER);
 }
 
-Test(lane_check, what_another_key_signed_is_unsigned)
+Test(lane_check, what_another_key_signed_is_a_strangers)
 {
     struct lane_owner owner = lane_owner_new(8);
     struct kw_lane_held held = lane_held(&owner, 6);
@@ -374,11 +375,37 @@ Test(lane_check, what_another_key_signed_is_unsigned)
 
     owner.key = lane_key(1);
     batch = lane_batch(&owner, 6, 8);
-    cr_assert_eq(refusal(&held, &batch), KW_LANE_UNSIGNED, "another store's key");
+    cr_assert_eq(refusal(&held, &batch), KW_LANE_STRANGER, "another store's key");
     batch = lane_batch(&owner, 7, 8);
-    cr_assert_eq(refusal(&held, &batch), KW_LANE_UNSIGNED, "a gap that nobody vouches for");
+    cr_assert_eq(refusal(&held, &batch), KW_LANE_STRANGER, "a gap that nobody vouches for");
     batch = heartbeat(&owner, 6, 4000);
-    cr_assert_eq(refusal(&held, &batch), KW_LANE_UNSIGNED, "a heartbeat");
+    cr_assert_eq(refusal(&held, &batch), KW_LANE_STRANGER, "a heartbeat");
+}
+
+/* Instances of one database are numbered; else one key could make lanes without number. */
+Test(lane_check, a_writer_that_no_database_has_is_a_stranger)
+{
+    struct lane_owner owner = lane_owner_new(1);
+    struct kw_lane_held held = lane_held(&owner, 0);
+    struct kw_lane_batch batch = lane_batch(&owner, 0, 1);
+
+    cr_assert_eq(finding_of(&held, &batch).verdict, KW_LANE_NEWS);
+    batch.head.lane.writer = KW_FEED_WRITERS_MAX;
+    cr_assert_eq(refusal(&held, &batch), KW_LANE_STRANGER);
+    batch.head.lane.writer--;
+    cr_assert_eq(refusal(&held, &batch), KW_LANE_UNSIGNED, "it may be one");
+}
+
+Test(lane_check, a_fenced_store_has_no_empty_lanes)
+{
+    struct lane_owner owner = lane_owner_new(1);
+    struct kw_record row = lane_row_fenced(&owner, 1);
+    struct kw_lane_held held = lane_held(&owner, 0);
+    struct kw_lane_batch batch = heartbeat(&owner, 0, 4000);
+
+    cr_assert_eq(finding_of(&held, &batch).verdict, KW_LANE_KNOWN);
+    held.store = &row;
+    cr_assert_eq(refusal(&held, &batch), KW_LANE_FENCED);
 }
 
 /* A store may have several keys, as it does when one is renewed. */

@@ -103,7 +103,7 @@ Test(urgent, what_is_not_signed_by_its_store_is_unsigned)
     cr_assert_eq(verdict_of(&held, &urgent), KW_LANE_UNSIGNED, "another's record");
     owner.key = lane_key(1);
     urgent = lane_urgent(&owner, 8);
-    cr_assert_eq(verdict_of(&held, &urgent), KW_LANE_UNSIGNED, "another store's key");
+    cr_assert_eq(verdict_of(&held, &urgent), KW_LANE_STRANGER, "another store's key");
 }
 
 /* --- the encoding --- */
