@@ -48,6 +48,8 @@ static struct kw_result sum_parts(struct kw_tx *tx, struct kw_digest_node node, 
         if (!any) {
             return KW_OK;
         }
+        KW_ENSURE(part.bucket >= first && part.bucket - first < buckets, err, INTERNAL,
+                  "the database answers for another bucket than asked for");
         kw_sum_add(sums[(part.bucket - first) / (buckets / count)], part.sum);
     }
 }
