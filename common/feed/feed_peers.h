@@ -26,7 +26,8 @@ enum kw_feed_read {
 
 /* The next batch of any lane after number `after`, as KWN1 appended to `out`: at most
  * KW_BATCH_CHANGES_MAX changes, about KW_BATCH_LEN_SOFT bytes. Lanes of our store are signed here,
- * another's is cut at a head its owner signed. Read or write job. Fails: as the store, as
+ * another's is cut at a head its owner signed, and where a peer would refuse what follows; NOTHING, if
+ * it would refuse all. Read or write job. Fails: as the store, as
  * kw_lane_head_sign, MEMORY, INTERNAL (what is stored is damaged). */
 struct kw_result kw_feed_read(const struct kw_feed *feed, struct kw_tx *tx, struct kw_id lane,
                               uint64_t after, const struct kw_private_key *key, struct kw_buf *out,

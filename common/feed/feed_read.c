@@ -1,5 +1,7 @@
 /* Giving lanes to peers. Another store's lane can only end where its owner signed that it does; we
- * keep those heads with the changes they end with. */
+ * keep those heads with the changes they end with.
+ *
+ * What is stored is looked at before it is sent: the peer would find a fault, and blame us. */
 #include "common/base/limits.h"
 #include "common/feed/change_table.h"
 #include "common/feed/feed_own.h"
@@ -7,6 +9,8 @@
 #include "common/feed/lane_batch.h"
 #include "common/feed/urgent.h"
 #include "common/feed/urgent_table.h"
+#include "common/sync/store_record.h"
+#include "common/sync/version_vector.h"
 
 struct reading {
     const struct kw_feed *feed;
@@ -19,7 +23,10 @@ struct reading {
     size_t count;              /* walked */
     size_t cut;                /* of them, those of the batch */
     size_t len;                /* of the records walked */
+    struct kw_lane_point at;   /* after those walked */
     struct kw_change_row last; /* of the batch */
+    struct kw_bytes signer;    /* of its head, if another store's */
+    uint64_t end;              /* the last number that peers take */
 };
 
 static bool is_ours(const struct kw_feed *feed, const struct kw_lane_row *lane)
@@ -47,27 +54,94 @@ static bool has_room(const struct reading *r)
     return r->count < KW_BATCH_CHANGES_MAX && (r->cut == 0 || r->len < KW_BATCH_LEN_SOFT);
 }
 
+/* May the batch that ends before this change go on with it? Not into another batch of its owner's whose
+ * clock is behind, which we took as it came: nobody reads such a batch. */
+static bool goes_on(const struct reading *r, const struct kw_change_row *row)
+{
+    return row->point.seq <= r->end &&
+           (r->count == 0 || row->change.hlc >= r->changes[r->count - 1].hlc);
+}
+
+static struct kw_result add(struct reading *r, const struct kw_change_row *row,
+                            struct kw_error *err)
+{
+    KW_TRY(kw_lane_advance(&r->at, &row->change, err));
+    KW_ENSURE(kw_lane_point_equal(&r->at, &row->point), err, INTERNAL,
+              "a stored change is damaged, or there is a hole");
+    r->changes[r->count++] = row->change;
+    r->len += row->change.record.len;
+    return KW_OK;
+}
+
+/* Its owner signed here. One batch has heads of one key: a new one may be announced by what the older
+ * one signed. `*ret_on` false: this is beyond the batch. */
+static struct kw_result cut_at_head(struct reading *r, const struct kw_change_row *row,
+                                    bool *ret_on, struct kw_error *err)
+{
+    struct kw_lane_head head;
+    struct kw_error why;
+    struct kw_id lane;
+
+    KW_ENSURE(kw_ok(kw_lane_head_decode(row->head, &head, &why)), err, INTERNAL,
+              "a stored head is damaged: %s", why.message);
+    KW_TRY(kw_lane_id(&head.lane, &lane, err));
+    KW_ENSURE(kw_id_equal(lane, r->lane.id) && kw_lane_point_equal(&head.point, &row->point), err,
+              INTERNAL, "a stored head is another's");
+    *ret_on = r->cut == 0 || kw_bytes_equal(r->signer, head.key);
+    if (*ret_on) {
+        r->cut = r->count;
+        r->last = *row;
+        r->signer = head.key;
+    }
+    return KW_OK;
+}
+
+static struct kw_result take(struct reading *r, const struct kw_change_row *row, bool *ret_on,
+                             struct kw_error *err)
+{
+    KW_TRY(add(r, row, err));
+    if (is_ours(r->feed, &r->lane)) {
+        r->cut = r->count;
+        r->last = *row;
+        return KW_OK;
+    }
+    return row->head.len > 0 ? cut_at_head(r, row, ret_on, err) : KW_OK;
+}
+
 static struct kw_result walk(struct reading *r, struct kw_error *err)
 {
     struct kw_change_row row;
     struct kw_stmt *rows;
-    bool any = true;
+    bool on = true;
 
+    r->at = r->from;
     KW_TRY(kw_change_walk(r->tx, &r->lane.id, r->from.seq, KW_BATCH_CHANGES_MAX, &rows, err));
-    while (has_room(r)) {
-        KW_TRY(kw_change_next(rows, r->arena, &row, &any, err));
-        if (!any) {
+    while (on && has_room(r)) {
+        KW_TRY(kw_change_next(rows, r->arena, &row, &on, err));
+        if (!on || !goes_on(r, &row)) {
             break;
         }
-        KW_ENSURE(row.point.seq == r->from.seq + r->count + 1, err, INTERNAL, "a lane has a hole");
-        r->changes[r->count++] = row.change;
-        r->len += row.change.record.len;
-        if (is_ours(r->feed, &r->lane) || row.head.len > 0) {
-            r->cut = r->count;
-            r->last = row;
-        }
+        KW_TRY(take(r, &row, &on, err));
     }
-    KW_ENSURE(r->cut > 0, err, INTERNAL, "a lane has no head to cut it at");
+    KW_ENSURE(r->cut > 0 || r->end < r->lane.point.seq, err, INTERNAL,
+              "a lane has no head to cut it at");
+    return KW_OK;
+}
+
+/* Of a fenced store peers take what its fence honours. */
+static struct kw_result load_end(struct reading *r, struct kw_error *err)
+{
+    struct kw_record store;
+    bool found;
+
+    r->end = r->lane.point.seq;
+    KW_TRY(kw_feed_find(r->tx, &kw_store_record, kw_id_bytes(&r->lane.store), r->arena, &store,
+                        &found, err));
+    if (found && kw_store_record_state(&store) == KW_STORE_FENCED) {
+        uint64_t fence = kw_vector_get(kw_record_value(&store, KW_STORE_FIELD_FENCE), r->lane.id);
+
+        r->end = fence < r->end ? fence : r->end;
+    }
     return KW_OK;
 }
 
@@ -113,13 +187,19 @@ static struct kw_result look(struct reading *r, struct kw_id lane, uint64_t afte
     return KW_OK;
 }
 
+/* `*ret_read` becomes NOTHING where what there is would not be taken. */
 static struct kw_result read_batch(struct reading *r, uint64_t after, struct kw_buf *out,
-                                   struct kw_error *err)
+                                   enum kw_feed_read *ret_read, struct kw_error *err)
 {
     r->changes = kw_arena_alloc(r->arena, KW_BATCH_CHANGES_MAX * sizeof(*r->changes));
     KW_ENSURE(r->changes != NULL, err, MEMORY, "the changes of a batch");
+    KW_TRY(load_end(r, err));
     KW_TRY(load_from(r, after, err));
     KW_TRY(walk(r, err));
+    if (r->cut == 0) {
+        *ret_read = KW_FEED_READ_NOTHING;
+        return KW_OK;
+    }
     return encode(r, out, err);
 }
 
@@ -136,7 +216,7 @@ struct kw_result kw_feed_read(const struct kw_feed *feed, struct kw_tx *tx, stru
     }
     r.arena = kw_arena_new(KW_FEED_CHANGE_MEMORY_MAX);
     KW_ENSURE(r.arena != NULL, err, MEMORY, "an arena for a batch");
-    result = read_batch(&r, after, out, err);
+    result = read_batch(&r, after, out, ret_read, err);
     kw_arena_free(r.arena);
     return result;
 }

@@ -1,6 +1,7 @@
 /* What peers are given, and how long it is kept for them. Three members; node 0 writes. */
 #include "common/base/codec.h"
 #include "common/base/limits.h"
+#include "common/sync/grow_set.h"
 #include "common/sync/store_record.h"
 #include "tests/support/feed_fixture.h"
 #include "tests/support/lane_fixture.h"
@@ -269,6 +270,118 @@ Test(feed_peers, a_fenced_store_is_honoured_as_far_as_its_fence_says)
     cr_assert_eq(feed_apply(b, feed_batch(a, a->lane, 0)), KW_LANE_FENCED);
     cr_assert_eq(feed_apply(b, first), KW_LANE_NEWS);
     cr_assert_eq(feed_seq(b, a->lane), 1);
+}
+
+/* --- what peers would refuse --- */
+
+static void fence_a(struct feed_node *at, uint64_t seq)
+{
+    struct kw_record fenced = feed_store_row(a);
+    struct kw_buf fence = {0};
+    struct kw_writer w = KW_WRITER(&fence);
+
+    kw_put_raw(&w, kw_id_bytes(&a->lane));
+    kw_put_u64(&w, seq);
+    MUST(kw_record_set(&fenced, &kw_store_record, KW_STORE_FIELD_STATE, value_u64(KW_STORE_FENCED),
+                       err));
+    MUST(kw_record_set(&fenced, &kw_store_record, KW_STORE_FIELD_FENCE, value_keep(&fence), err));
+    feed_put_row(at, &kw_store_record, &fenced);
+}
+
+Test(feed_peers, a_relay_cuts_at_the_fence)
+{
+    for (unsigned i = 0; i < 3; i++) {
+        write_notes(a, 1);
+        feed_catch_up(c, a, a->lane);
+    }
+    fence_a(b, 2);
+    fence_a(c, 2);
+    cr_assert_eq(feed_apply(b, feed_batch(c, a->lane, 0)), KW_LANE_NEWS);
+    cr_assert_eq(feed_seq(b, a->lane), 2);
+    cr_assert_eq(feed_read_kind(c, a->lane, 2), KW_FEED_READ_NOTHING);
+}
+
+/* The newer key may be announced by what the older one signed. */
+Test(feed_peers, a_relay_cuts_where_the_key_changes)
+{
+    struct kw_record row = feed_store_row(a);
+    struct kw_bytes both;
+
+    write_notes(a, 1);
+    feed_catch_up(c, a, a->lane);
+    MUST(kw_set_join(lane_set_of(lane_signer(feed_key(0))), lane_set_of(lane_signer(feed_key(4))),
+                     KW_SET_ELEMENTS_MAX, values_arena(), &both, err));
+    MUST(kw_record_set(&row, &kw_store_record, KW_STORE_FIELD_SIGNERS, both, err));
+    feed_put_row(c, &kw_store_record, &row);
+    a->number = 4;
+    write_notes(a, 1);
+    feed_catch_up(c, a, a->lane);
+    cr_assert_eq(changes_of(feed_batch(c, a->lane, 0)), 1);
+    cr_assert_eq(feed_apply(b, feed_batch(c, a->lane, 0)), KW_LANE_NEWS);
+    cr_assert_eq(feed_apply(b, feed_batch(c, a->lane, 1)), KW_LANE_STRANGER, "it knows one key");
+}
+
+/* Another lane of node a, one change at this time by its clock. */
+static struct kw_bytes at_hlc(const struct kw_lane *lane, struct kw_lane_point *point, uint64_t hlc)
+{
+    struct kw_record record = note(hlc == 50 ? "later" : "first");
+    struct kw_buf encoded = {0};
+    struct kw_change change = {.hlc = hlc};
+    struct kw_lane_head head = {.lane = *lane, .closed = 100};
+    struct kw_lane_batch batch = {.from = *point, .changes = &change, .count = 1};
+    struct kw_buf out = {0};
+
+    note_set(&record, NOTE_TAGS, value_set("x"));
+    MUST(kw_record_encode(&record, &encoded, err));
+    change.record = value_keep(&encoded);
+    MUST(kw_lane_advance(point, &change, err));
+    head.point = *point;
+    MUST(kw_lane_head_sign(&head, feed_key(0), &out, err));
+    batch.head_record = value_keep(&out);
+    out = (struct kw_buf){0};
+    MUST(kw_lane_batch_encode(&batch, &out, err));
+    return value_keep(&out);
+}
+
+/* It is late, and applied. Joined to the one before it nobody could read it. */
+Test(feed_peers, a_clock_that_falls_between_two_batches_stops_no_relay)
+{
+    struct kw_lane lane = {a->feed.options.mesh, a->id, a->incarnation, 7};
+    struct kw_lane_point point;
+    struct kw_id id;
+
+    MUST(kw_lane_start(&lane, &point, err));
+    MUST(kw_lane_id(&lane, &id, err));
+    cr_assert_eq(feed_apply(b, at_hlc(&lane, &point, 100)), KW_LANE_NEWS);
+    cr_assert_eq(feed_apply(b, at_hlc(&lane, &point, 50)), KW_LANE_NEWS);
+    feed_catch_up(c, b, id);
+    cr_assert_eq(feed_seq(c, id), 2);
+    (void)feed_number(b,
+                      "DELETE FROM feed_lanes WHERE writer = 7 RETURNING 1"); /* teardown looks */
+    (void)feed_number(c, "DELETE FROM feed_lanes WHERE writer = 7 RETURNING 1");
+}
+
+static struct kw_result run_read(struct feed_job *job, struct kw_tx *tx, struct kw_error *err)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf out = {0};
+    enum kw_feed_read kind;
+
+    return kw_feed_read(&job->node->feed, tx, a->lane, 0, feed_key(job->node->number), &out, &kind,
+                        err);
+}
+
+/* Else peers would find the fault, and cut the link to who is honest. */
+Test(feed_peers, what_is_damaged_is_not_given)
+{
+    write_notes(a, 2);
+    feed_catch_up(c, a, a->lane);
+    (void)feed_number(a, "UPDATE feed_changes SET hlc = hlc - 1 WHERE seq = 1 RETURNING 1");
+    cr_assert_eq(feed_look(a, run_read, NULL, NULL, NULL).reason, KW_E_INTERNAL);
+    (void)feed_number(a, "UPDATE feed_changes SET hlc = hlc + 1 WHERE seq = 1 RETURNING 1 + 1");
+    MUST(feed_look(a, run_read, NULL, NULL, err));
+    MUST(feed_look(c, run_read, NULL, NULL, err));
+    (void)feed_number(c, "UPDATE feed_changes SET head = record WHERE seq = 2 RETURNING 1");
+    cr_assert_eq(feed_look(c, run_read, NULL, NULL, NULL).reason, KW_E_INTERNAL);
 }
 
 /* --- what nobody signs for --- */
