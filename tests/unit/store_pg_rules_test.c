@@ -3,6 +3,8 @@
 #include "common/store/postgres/postgres.h"
 #include "tests/support/must.h"
 
+#include <stdlib.h>
+
 static struct kw_error err;
 
 /* --- the URL --- */
@@ -50,6 +52,43 @@ Test(store_pg_rules, an_address_that_is_not_safe_is_refused_before_anybody_is_ca
         cr_assert(eq(ptr, strstr(err.message, "hunter2"), NULL));
     }
     cr_assert(eq(int, open_url("postgresql://a@/b?host=/tmp", "/tmp/db"), KW_E_CONFIG_INVALID));
+}
+
+static void refuses_variable(const char *name)
+{
+    cr_assert(zero(int, setenv(name, "hunter2", 1)));
+    cr_assert(
+        eq(int, open_url("postgresql://a@/b?host=/nowhere/at/all", NULL), KW_E_CONFIG_INVALID),
+        "%s: %s", name, err.message);
+    cr_assert(zero(int, strncmp(err.message, name, strlen(name))), "%s: %s", name, err.message);
+    cr_assert(eq(ptr, strstr(err.message, "hunter2"), NULL));
+    cr_assert(zero(int, unsetenv(name)));
+}
+
+/* Written out, whatever this libpq says of itself; and what it says. */
+Test(store_pg_rules, the_environment_changes_nothing_that_the_address_says)
+{
+    static const char *const names[] = {
+        "PGHOST",        "PGHOSTADDR",   "PGPORT",      "PGDATABASE",    "PGUSER",
+        "PGPASSWORD",    "PGPASSFILE",   "PGSERVICE",   "PGOPTIONS",     "PGSSLMODE",
+        "PGREQUIREPEER", "PGSSLCERT",    "PGSSLKEY",    "PGSSLROOTCERT", "PGTARGETSESSIONATTRS",
+        "PGSERVICEFILE", "PGSYSCONFDIR", "PGLOCALEDIR", "PGREQUIRESSL",  "PGTZ",
+        "PGDATESTYLE",   "PGGEQO",
+    };
+    PQconninfoOption *options = PQconndefaults();
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        refuses_variable(names[i]);
+    }
+    cr_assert(ne(ptr, options, NULL));
+    for (const PQconninfoOption *option = options; option->keyword != NULL; option++) {
+        if (option->envvar != NULL) {
+            refuses_variable(option->envvar);
+        }
+    }
+    PQconninfoFree(options);
+    cr_assert(
+        eq(int, open_url("postgresql://a@/b?host=/nowhere/at/all", NULL), KW_E_STORE_UNAVAILABLE));
 }
 
 Test(store_pg_rules, a_server_that_is_not_there_is_unavailable)

@@ -51,6 +51,39 @@ static struct kw_result check_options(const PQconninfoOption *options, struct kw
     return KW_OK;
 }
 
+/* What libpq reads beside the variables of its options. */
+static const char *const more_variables[] = {
+    "PGSERVICEFILE", "PGSYSCONFDIR", "PGLOCALEDIR", "PGREQUIRESSL", "PGTZ", "PGDATESTYLE", "PGGEQO",
+};
+
+static struct kw_result check_variable(const char *name, struct kw_error *err)
+{
+    KW_ENSURE(getenv(name) == NULL, err, CONFIG_INVALID,
+              "%s is set, beside the database's URL: unset it, and say it in the URL", name);
+    return KW_OK;
+}
+
+/* libpq takes from the environment what the URL leaves out: a host that was never checked, say. Its
+ * list of options names the variable of each. */
+static struct kw_result check_environment(const PQconninfoOption *options, struct kw_error *err)
+{
+    for (const PQconninfoOption *option = options; option->keyword != NULL; option++) {
+        if (option->envvar != NULL) {
+            KW_TRY(check_variable(option->envvar, err));
+        }
+    }
+    for (size_t i = 0; i < sizeof(more_variables) / sizeof(more_variables[0]); i++) {
+        KW_TRY(check_variable(more_variables[i], err));
+    }
+    return KW_OK;
+}
+
+static struct kw_result check(const PQconninfoOption *options, struct kw_error *err)
+{
+    KW_TRY(check_options(options, err));
+    return check_environment(options, err);
+}
+
 struct kw_result kw_pg_claim(const struct kw_store_options *options, int *ret_fd,
                              struct kw_error *err)
 {
@@ -61,7 +94,7 @@ struct kw_result kw_pg_claim(const struct kw_store_options *options, int *ret_fd
               CONFIG_INVALID, "the database's URL does not begin with postgresql://");
     parsed = PQconninfoParse(options->url, NULL); /* its message would quote the URL */
     KW_ENSURE(parsed != NULL, err, CONFIG_INVALID, "the database's URL can't be read");
-    result = check_options(parsed, err);
+    result = check(parsed, err);
     PQconninfoFree(parsed);
     *ret_fd = -1; /* any number of processes may use it */
     return result;

@@ -46,7 +46,7 @@ struct kw_pg_stmt {
 /* --- link.c --- */
 
 /* Fails: CONFIG_INVALID (no URL of PostgreSQL; with a password in it; a network without
- * verify-full). */
+ * verify-full; a variable of libpq in the environment). */
 struct kw_result kw_pg_claim(const struct kw_store_options *options, int *ret_fd,
                              struct kw_error *err);
 
