@@ -209,6 +209,7 @@ struct kw_result kw_waiting_decode(struct kw_bytes item, struct kw_waiting *ret_
 {
     struct kw_reader r = KW_READER(item);
 
+    *ret_waiting = (struct kw_waiting){0};
     kw_get_copy(&r, ret_waiting->lane.bytes, KW_ID_LEN);
     kw_get_point(&r, &ret_waiting->point);
     ret_waiting->record = r.rest;

@@ -134,6 +134,7 @@ static struct kw_result read_waiting(struct kw_stmt *stmt, struct kw_arena *aren
     if (!*ret_any) {
         return KW_OK;
     }
+    *ret_waiting = (struct kw_waiting){0};
     KW_TRY(kw_col_id(stmt, 0, &ret_waiting->lane, err));
     ret_waiting->point.seq = (uint64_t)kw_col_i64(stmt, 1);
     KW_TRY(kw_row_fixed(stmt, 2, ret_waiting->point.chain, KW_SHA256_LEN, err));

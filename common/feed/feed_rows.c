@@ -6,6 +6,7 @@
 #include "common/base/log.h"
 #include "common/base/metrics.h"
 #include "common/feed/record_table.h"
+#include "common/sync/store_record.h"
 
 #define CONFLICTS_TOLD 8 /* of one merge, in the log; all are counted */
 
@@ -17,6 +18,15 @@ const struct kw_feed_table *kw_feed_table_of(const struct kw_feed *feed, uint16_
         }
     }
     return NULL;
+}
+
+struct kw_result kw_feed_check(const struct kw_feed_table *table, const struct kw_record *record,
+                               struct kw_error *err)
+{
+    if (table->kind->table == KW_TABLE_STORES) {
+        KW_TRY(kw_store_record_check(record, err));
+    }
+    return table->check != NULL ? table->check(record, err) : KW_OK;
 }
 
 bool kw_feed_disables(const struct kw_feed_table *table, const struct kw_record *change)

@@ -8,10 +8,12 @@
 #include "common/base/metrics.h"
 #include "common/feed/feed_rows.h"
 #include "common/feed/held_table.h"
+#include "common/feed/lane_table.h"
 #include "common/feed/quarantine_table.h"
 #include "common/sync/lww.h"
 #include "common/sync/record_hold.h"
 #include "common/sync/stamp_limits.h"
+#include "common/sync/store_record.h"
 
 #define MAGIC_LEN 4
 
@@ -33,7 +35,50 @@ static uint16_t table_number(struct kw_bytes record)
     return kw_get_u16(&r);
 }
 
-/* Fails: ENCODING_INVALID. */
+/* Would it say nothing new of its store? */
+static struct kw_result is_said(const struct taking *t, const struct kw_record *record,
+                                bool *ret_said, struct kw_error *err)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf before = {0};
+    KW_SCOPED(kw_buf_done) struct kw_buf after = {0};
+    struct kw_record row;
+    struct kw_record merged;
+
+    KW_TRY(kw_feed_find(t->tx, &kw_store_record, record->key, t->arena, &row, ret_said, err));
+    if (!*ret_said) {
+        return KW_OK;
+    }
+    KW_TRY(kw_record_merge(&row, record, t->arena, NULL, &merged, err));
+    KW_TRY(kw_record_encode(&row, &before, err));
+    KW_TRY(kw_record_encode(&merged, &after, err));
+    *ret_said = kw_bytes_equal(kw_buf_bytes(&before), kw_buf_bytes(&after));
+    return KW_OK;
+}
+
+/* Who belongs to the mesh, and by which keys, is not for one of its members to say. Of a store's own
+ * lane we take its lives; of our own whatever we said; of any what we know. Fails: as the store; MEMORY,
+ * INTERNAL, ENCODING_INVALID. */
+static struct kw_result may_say(const struct taking *t, const struct kw_record *record,
+                                struct kw_error *err)
+{
+    struct kw_lane_row lane;
+    bool may;
+
+    if (record->table != KW_TABLE_STORES || t->change->is_row) {
+        return KW_OK;
+    }
+    KW_TRY(kw_lane_row_find(t->tx, t->change->lane, &lane, &may, err));
+    may = may && (kw_id_equal(lane.store, t->feed->options.store) ||
+                  (kw_store_record_is_life(record) &&
+                   kw_bytes_equal(record->key, kw_id_bytes(&lane.store))));
+    if (!may) {
+        KW_TRY(is_said(t, record, &may, err));
+    }
+    KW_ENSURE(may, err, ENCODING_INVALID, "a lane may say of its own store which lives it had");
+    return KW_OK;
+}
+
+/* Fails: as may_say. */
 static struct kw_result read_change(const struct taking *t, const struct kw_feed_table **ret_table,
                                     struct kw_record *ret_record, struct kw_error *err)
 {
@@ -42,11 +87,9 @@ static struct kw_result read_change(const struct taking *t, const struct kw_feed
 
     KW_ENSURE(table != NULL, err, ENCODING_INVALID, "no table %u is known here", number);
     KW_TRY(kw_record_decode(table->kind, t->change->record, ret_record, err));
-    if (table->check != NULL) {
-        KW_TRY(table->check(ret_record, err));
-    }
+    KW_TRY(kw_feed_check(table, ret_record, err));
     *ret_table = table;
-    return KW_OK;
+    return may_say(t, ret_record, err);
 }
 
 bool kw_feed_may_hurry(const struct kw_feed *feed, struct kw_bytes record)

@@ -16,7 +16,7 @@ static struct kw_result encode(const struct kw_feed_table *table, const struct k
     KW_ENSURE(out->len <= KW_CHANGE_LEN_MAX, err, BODY_TOO_LARGE, "a change of %zu bytes",
               out->len);
     KW_TRY(kw_record_decode(table->kind, kw_buf_bytes(out), &read, err));
-    return table->check != NULL ? table->check(&read, err) : KW_OK;
+    return kw_feed_check(table, &read, err);
 }
 
 static struct kw_result say(struct kw_feed *feed, struct kw_tx *tx, struct kw_bytes record,

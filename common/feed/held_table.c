@@ -36,6 +36,7 @@ struct kw_result kw_held_next(struct kw_tx *tx, uint64_t wall_ms, struct kw_aren
     if (!*ret_any) {
         return KW_OK;
     }
+    *ret_held = (struct kw_waiting){0};
     KW_TRY(kw_col_id(stmt, 0, &ret_held->lane, err));
     ret_held->point.seq = (uint64_t)kw_col_i64(stmt, 1);
     KW_TRY(kw_row_fixed(stmt, 2, ret_held->point.chain, KW_SHA256_LEN, err));

@@ -71,6 +71,7 @@ struct kw_result kw_quarantine_next(struct kw_tx *tx, int64_t life, struct kw_ar
     if (!*ret_any) {
         return KW_OK;
     }
+    *ret_change = (struct kw_waiting){0};
     KW_TRY(kw_col_id(stmt, 0, &ret_change->lane, err));
     ret_change->point.seq = (uint64_t)kw_col_i64(stmt, 1);
     KW_TRY(kw_row_fixed(stmt, 2, ret_change->point.chain, KW_SHA256_LEN, err));

@@ -29,6 +29,7 @@ struct kw_result kw_waiting_next(struct kw_stmt *walk, struct kw_arena *arena,
     if (!*ret_any) {
         return KW_OK;
     }
+    *ret_waiting = (struct kw_waiting){0};
     KW_TRY(kw_col_id(walk, 0, &ret_waiting->lane, err));
     ret_waiting->point.seq = (uint64_t)kw_col_i64(walk, 1);
     KW_TRY(kw_row_fixed(walk, 2, ret_waiting->point.chain, KW_SHA256_LEN, err));

@@ -1,6 +1,8 @@
 /* Stores. */
 #include "common/sync/store_record.h"
 
+#include "common/crypto/digest.h"
+#include "common/sync/grow_set.h"
 #include "common/sync/version_vector.h"
 
 static const struct kw_field_kind fields[KW_STORE_FIELD_END_] = {
@@ -13,6 +15,34 @@ static const struct kw_field_kind fields[KW_STORE_FIELD_END_] = {
 
 const struct kw_record_kind kw_store_record = {
     .table = KW_TABLE_STORES, .name = "stores", KW_RECORD_FIELDS(fields)};
+
+static bool all_of_length(struct kw_bytes set, size_t len)
+{
+    struct kw_bytes element;
+
+    while (kw_set_next(&set, &element)) {
+        if (element.len != len) {
+            return false;
+        }
+    }
+    return true;
+}
+
+struct kw_result kw_store_record_check(const struct kw_record *record, struct kw_error *err)
+{
+    KW_ENSURE(record->key.len == KW_ID_LEN, err, ENCODING_INVALID, "a store's id of %zu bytes",
+              record->key.len);
+    KW_ENSURE(all_of_length(kw_record_value(record, KW_STORE_FIELD_SIGNERS), KW_SHA256_LEN), err,
+              ENCODING_INVALID, "a store's signer is no digest");
+    KW_ENSURE(all_of_length(kw_record_value(record, KW_STORE_FIELD_INCARNATIONS), KW_ID_LEN), err,
+              ENCODING_INVALID, "a store's incarnation is no id");
+    return KW_OK;
+}
+
+bool kw_store_record_is_life(const struct kw_record *record)
+{
+    return record->count == 1 && kw_record_has(record, KW_STORE_FIELD_INCARNATIONS);
+}
 
 enum kw_store_state kw_store_record_state(const struct kw_record *record)
 {

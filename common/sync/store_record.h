@@ -1,5 +1,6 @@
 /* Stores: which cells' databases belong to the mesh. Both owners keep it, since both check who may
- * tell them something. Key: the store's id.
+ * tell them something. Key: the store's id. A member's lane says of it only which lives its own store
+ * had (common/feed/feed_take.c).
  *
  * Being fenced is final: a store that returns does so under a new id. What it wrote before it was
  * fenced, and others have, is honoured; the fence says how far, lane by lane. Two fences that
@@ -28,6 +29,12 @@ enum kw_store_state {
 };
 
 extern const struct kw_record_kind kw_store_record;
+
+/* Are its key an id, its signers digests and its incarnations ids? Fails: ENCODING_INVALID. */
+struct kw_result kw_store_record_check(const struct kw_record *record, struct kw_error *err);
+
+/* Does it say nothing but incarnations? */
+bool kw_store_record_is_life(const struct kw_record *record);
 
 /* JOINING where nothing is said. */
 enum kw_store_state kw_store_record_state(const struct kw_record *record);

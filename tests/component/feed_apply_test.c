@@ -3,7 +3,9 @@
 #include "common/base/limits.h"
 #include "common/base/metrics.h"
 #include "common/feed/lane_table.h"
+#include "common/sync/store_record.h"
 #include "tests/support/feed_fixture.h"
+#include "tests/support/lane_fixture.h"
 #include "tests/support/must.h"
 
 #define NODES 3
@@ -438,6 +440,103 @@ Test(feed_apply, an_edit_is_later_than_a_value_that_was_held)
     cr_assert_eq(feed_release(b), 1);
     write_text(b, "n", "ours");
     cr_assert(kw_bytes_equal(feed_note(b, "n"), kw_bytes_str("ours")));
+}
+
+/* --- who belongs to the mesh --- */
+
+static struct kw_record about(const struct feed_node *of, enum kw_store_field field,
+                              struct kw_bytes value)
+{
+    struct kw_record row = {.table = KW_TABLE_STORES, .key = feed_store_row(of).key};
+
+    MUST(kw_record_set(&row, &kw_store_record, (uint8_t)field, value, err));
+    return row;
+}
+
+static int64_t quarantined(struct feed_node *node)
+{
+    return feed_number(node, "SELECT count(*) FROM feed_quarantine");
+}
+
+Test(feed_apply, a_member_says_not_who_else_is_one_and_by_which_key)
+{
+    const struct kw_record said[] = {
+        about(c, KW_STORE_FIELD_SIGNERS, lane_set_of(lane_signer(feed_key(0)))),
+        about(c, KW_STORE_FIELD_STATE, value_u64(KW_STORE_FENCED)),
+        about(c, KW_STORE_FIELD_FENCE, value_vector(0, 9)),
+        about(c, KW_STORE_FIELD_INCARNATIONS, lane_set_of(kw_id_bytes(&b->id))),
+        about(a, KW_STORE_FIELD_SIGNERS, lane_set_of(lane_signer(feed_key(4)))),
+        about(a, KW_STORE_FIELD_FENCE, value_vector(0, 9)),
+        about(a, KW_STORE_FIELD_PLACE, kw_bytes_str("here")),
+    };
+    const size_t count = sizeof(said) / sizeof(said[0]);
+    uint8_t records[2][KW_SHA256_LEN];
+    uint8_t notes[KW_SHA256_LEN];
+
+    feed_digest(b, records[0], notes);
+    for (size_t i = 0; i < count; i++) {
+        feed_write(a, &said[i], false);
+    }
+    feed_catch_up(b, a, a->lane);
+    feed_digest(b, records[1], notes);
+    cr_assert(kw_bytes_equal(KW_BYTES_OF(records[0]), KW_BYTES_OF(records[1])));
+    cr_assert_eq(quarantined(b), (int64_t)count);
+    feed_write(b, &said[6], false);
+    feed_catch_up(a, b, b->lane);
+    cr_assert_eq(quarantined(a), 0, "what is known may be said");
+    feed_node_close(b);
+    feed_node_open(b);
+    cr_assert_eq(feed_release(b), 1, "what was said here, and nothing else later");
+    write_tags(c, "n", "x");
+    cr_assert_eq(feed_apply(b, feed_batch(c, c->lane, 0)), KW_LANE_NEWS);
+}
+
+Test(feed_apply, a_store_tells_of_its_next_life_itself)
+{
+    struct kw_record row = about(a, KW_STORE_FIELD_INCARNATIONS, lane_set_of(kw_id_bytes(&b->id)));
+    struct kw_lane lane = {a->feed.options.mesh, a->id, b->id, 0};
+    struct kw_lane_head head = {.lane = lane, .closed = 1};
+    struct kw_buf out = {0};
+    struct kw_lane_batch batch = {0};
+
+    MUST(kw_lane_start(&lane, &head.point, err));
+    MUST(kw_lane_head_sign(&head, feed_key(0), &out, err));
+    batch = (struct kw_lane_batch){.from = head.point, .head_record = value_keep(&out)};
+    out = (struct kw_buf){0};
+    MUST(kw_lane_batch_encode(&batch, &out, err));
+    cr_assert_eq(feed_apply(b, kw_buf_bytes(&out)), KW_LANE_STRANGER);
+    feed_write(a, &row, false);
+    feed_catch_up(b, a, a->lane);
+    cr_assert_eq(quarantined(b), 0);
+    cr_assert_eq(feed_apply(b, kw_buf_bytes(&out)), KW_LANE_KNOWN);
+    kw_buf_done(&out);
+}
+
+Test(feed_apply, what_we_said_of_stores_before_we_lost_it_we_take_back)
+{
+    struct kw_id lane = a->lane;
+    struct kw_record row = about(c, KW_STORE_FIELD_PLACE, kw_bytes_str("there"));
+
+    write_tags(a, "n", "x");
+    feed_write(a, &row, false);
+    feed_catch_up(b, a, lane);
+    cr_assert_eq(quarantined(b), 1);
+    forget(a, 2);
+    feed_catch_up(a, b, lane);
+    cr_assert_eq(quarantined(a), 0);
+}
+
+Test(feed_apply, a_row_of_stores_has_ids_and_digests)
+{
+    const struct kw_bytes odd = lane_set_of(kw_bytes_str("odd"));
+    struct kw_record rows[] = {about(c, KW_STORE_FIELD_STATE, value_u64(1)),
+                               about(c, KW_STORE_FIELD_SIGNERS, odd),
+                               about(c, KW_STORE_FIELD_INCARNATIONS, odd)};
+
+    rows[0].key = kw_bytes_str("odd");
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        cr_assert_eq(feed_try_write(a, &rows[i], false, NULL).reason, KW_E_ENCODING_INVALID);
+    }
 }
 
 /* --- ahead of the lane --- */
