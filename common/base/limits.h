@@ -125,7 +125,8 @@
 #define KW_PG_STATEMENT_MS    1000U  /* one statement of a write */
 #define KW_PG_LOCK_MS         250U   /* waiting for another instance's row */
 #define KW_PG_IDLE_MS         2000U  /* between two statements of a transaction */
-#define KW_PG_ANSWER_MS       5000U  /* the server's silence, after which it is given up */
+#define KW_PG_ANSWER_MS       5000U  /* one exchange, after which the server is given up */
+#define KW_PG_NEWS_READS      16     /* of what it says unasked, before the next group */
 #define KW_PG_MIGRATE_LOCK_MS 30000U /* waiting for another instance that migrates */
 #define KW_PG_OWED_MAX        64     /* control statements that go ahead of one other */
 

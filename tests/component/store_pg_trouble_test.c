@@ -264,6 +264,19 @@ Test(store_pg_trouble, a_write_that_takes_too_long_undoes_its_group)
     cr_assert(eq(int, insert(1, NULL), KW_E_NONE));
 }
 
+/* What would be asked for again and again is given up. */
+Test(store_pg_trouble, a_copy_ends_its_group_and_not_the_thread, .timeout = 60)
+{
+    cr_assert(eq(int, write_text("COPY (SELECT 1) TO STDOUT"), KW_E_STORE_UNAVAILABLE));
+    cr_assert(eq(int, insert(1, NULL), KW_E_NONE), "%s", err.message);
+    cr_assert(eq(int, write_text("COPY t FROM STDIN"), KW_E_STORE_UNAVAILABLE));
+    cr_assert(eq(int, insert(2, NULL), KW_E_NONE), "%s", err.message);
+    cr_assert(eq(int, read_text("COPY (SELECT 1) TO STDOUT"), KW_E_STORE_UNAVAILABLE));
+    cr_assert(eq(i64, store_test_rows(&f), 2));
+    cr_assert(eq(u64, undone(), 2));
+    cr_assert(zero(int, f.failures));
+}
+
 /* --- the connection --- */
 
 #define HANG_UP                                                                                    \

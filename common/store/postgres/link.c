@@ -208,13 +208,15 @@ void kw_pg_close(struct kw_conn *conn)
 
 /* --- calling again --- */
 
-/* A server that ended has said so meanwhile; nobody had listened. */
+/* A server that ended has said so meanwhile; nobody had listened. One that has no end of news is as
+ * good as none. */
 static bool is_still_there(PGconn *link)
 {
     struct pollfd news = {.fd = PQsocket(link), .events = POLLIN};
 
-    while (poll(&news, 1, 0) > 0) {
-        if (!PQconsumeInput(link) || PQisBusy(link) || PQstatus(link) != CONNECTION_OK) {
+    for (int reads = 0; poll(&news, 1, 0) > 0; reads++) {
+        if (reads == KW_PG_NEWS_READS || !PQconsumeInput(link) || PQisBusy(link) ||
+            PQstatus(link) != CONNECTION_OK) {
             return false;
         }
     }

@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #define NS_PER_MS 1000000ULL
+#define FOREVER   UINT64_MAX
 
 static const char savepoint[] = "SAVEPOINT statement";
 static const char release[] = "RELEASE SAVEPOINT statement";
@@ -35,24 +36,50 @@ static uint32_t patience_ms(const struct kw_conn *conn)
     return KW_PG_ANSWER_MS + (conn->role == KW_CONN_READER ? conn->pg->read_ms_max : 0);
 }
 
-/* The next result, or NULL at the end of a statement's. A server that does not answer is given up. */
-static PGresult *next_result(struct kw_conn *conn, uint32_t patience)
+static uint64_t deadline(uint32_t patience)
+{
+    return patience == 0 ? FOREVER : kw_clock_mono_ns() + patience * NS_PER_MS;
+}
+
+/* False: the server said nothing until then, or is lost. */
+static bool listen_until(PGconn *link, uint64_t until)
+{
+    struct pollfd ready = {.fd = PQsocket(link), .events = POLLIN};
+    uint64_t now = kw_clock_mono_ns();
+    int left_ms = until == FOREVER ? -1 : (int)((until - now) / NS_PER_MS) + 1;
+    int polled = now < until ? poll(&ready, 1, left_ms) : 0;
+
+    return polled < 0 ? errno == EINTR : polled > 0 && PQconsumeInput(link);
+}
+
+/* In a COPY the same result would come again for as long as it is asked for. */
+static bool is_copy(const PGresult *result)
+{
+    ExecStatusType status = PQresultStatus(result);
+
+    return status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH;
+}
+
+/* The next result, or NULL at the end of a statement's. A server that has not done until then is
+ * given up, however much it says. */
+static PGresult *next_result(struct kw_conn *conn, uint64_t until)
 {
     PGconn *link = conn->pg->link;
-    uint64_t until = kw_clock_mono_ns() + patience * NS_PER_MS;
+    PGresult *result;
 
     while (PQisBusy(link)) {
-        struct pollfd ready = {.fd = PQsocket(link), .events = POLLIN};
-        uint64_t now = kw_clock_mono_ns();
-        int left_ms = patience == 0 ? -1 : (int)((until - now) / NS_PER_MS) + 1;
-        int polled = now < until || patience == 0 ? poll(&ready, 1, left_ms) : 0;
-
-        if (polled == 0 || (polled < 0 && errno != EINTR) || !PQconsumeInput(link)) {
+        if (!listen_until(link, until)) {
             conn->broken = true;
             return NULL;
         }
     }
-    return PQgetResult(link);
+    result = PQgetResult(link);
+    if (result != NULL && (is_copy(result) || kw_clock_mono_ns() >= until)) {
+        conn->broken = true;
+        PQclear(result);
+        return NULL;
+    }
+    return result;
 }
 
 /* --- an exchange --- */
@@ -112,12 +139,12 @@ static void take(struct exchange *exchange, size_t index, PGresult *result)
 static void collect(struct exchange *exchange)
 {
     struct kw_conn *conn = exchange->conn;
-    uint32_t patience = patience_ms(conn);
+    uint64_t until = deadline(patience_ms(conn));
 
     for (size_t i = 0; i < exchange->sent && !conn->broken; i++) {
         PGresult *result;
 
-        while ((result = next_result(conn, patience)) != NULL) {
+        while ((result = next_result(conn, until)) != NULL) {
             take(exchange, i, result);
             if (PQstatus(conn->pg->link) == CONNECTION_BAD) {
                 conn->broken = true;
@@ -126,7 +153,7 @@ static void collect(struct exchange *exchange)
         }
     }
     if (!conn->broken) {
-        PQclear(next_result(conn, patience)); /* the mark of the exchange's end */
+        PQclear(next_result(conn, until)); /* the mark of the exchange's end */
     }
 }
 
@@ -296,11 +323,12 @@ static struct kw_result answer(struct kw_conn *conn, const char *what, int sent,
                                PGresult **ret_result, struct kw_error *err)
 {
     struct kw_result result = KW_OK;
+    uint64_t until = deadline(patience);
     PGresult *last = NULL;
     PGresult *next;
 
     conn->broken = conn->broken || sent != 1;
-    while (!conn->broken && (next = next_result(conn, patience)) != NULL) {
+    while (!conn->broken && (next = next_result(conn, until)) != NULL) {
         PQclear(last);
         last = next;
     }
@@ -319,6 +347,12 @@ struct kw_result kw_pg_script(struct kw_conn *conn, const char *what, const char
                               struct kw_error *err)
 {
     return answer(conn, what, PQsendQuery(conn->pg->link, sql), 0, NULL, err);
+}
+
+struct kw_result kw_pg_tell(struct kw_conn *conn, const char *what, const char *sql,
+                            struct kw_error *err)
+{
+    return answer(conn, what, PQsendQuery(conn->pg->link, sql), patience_ms(conn), NULL, err);
 }
 
 struct kw_result kw_pg_ask(struct kw_conn *conn, const char *sql, const char *parameter,

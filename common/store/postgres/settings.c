@@ -65,7 +65,7 @@ struct kw_result kw_pg_limits(struct kw_conn *conn, struct kw_error *err)
                    "SET statement_timeout = %u; SET lock_timeout = %u;"
                    " SET idle_in_transaction_session_timeout = %u",
                    statement_ms, KW_PG_LOCK_MS, KW_PG_IDLE_MS);
-    return kw_pg_script(conn, "limits", sql, err);
+    return kw_pg_tell(conn, "limits", sql, err);
 }
 
 /* A table may be large, and another instance may be at it. */
@@ -75,7 +75,7 @@ struct kw_result kw_pg_limits_of_migration(struct kw_conn *conn, struct kw_error
 
     (void)snprintf(sql, sizeof(sql), "SET statement_timeout = 0; SET lock_timeout = %u",
                    KW_PG_MIGRATE_LOCK_MS);
-    return kw_pg_script(conn, "limits", sql, err);
+    return kw_pg_tell(conn, "limits", sql, err);
 }
 
 struct kw_result kw_pg_settings(struct kw_conn *conn, struct kw_error *err)
