@@ -166,15 +166,17 @@
 #define KW_ANSWER_LEN_MAX (KW_BATCH_LEN_SOFT + KW_ANSWER_ITEM_LEN_MAX + 16U * 1024U) /* encoded */
 
 /* --- replication --- */
-#define KW_PLACE_NAME_SIZE  33U   /* a region's or cell's name with its NUL */
-#define KW_PEERS_MAX        32U   /* cells that one cell is linked with */
-#define KW_LANES_MAX        1024U /* of all stores of one mesh, known to one replicator */
-#define KW_LINK_BATCHES_MAX 4U    /* of one lane on their way to one peer */
-#define KW_LINK_RESEND_MS   2000U /* a batch not acknowledged so long is sent again */
-#define KW_LINK_SILENT_MS   1000U /* a link on which nothing comes is cut */
-#define KW_HEARTBEAT_MS     100U  /* how often an owner signs how far its lane is */
-#define KW_LINK_NEEDS_PER_S 20U   /* how often a peer may ask again; then the link is cut */
-#define KW_REACH_MS         250U  /* how often a cell tells its peers what it holds */
+#define KW_PLACE_NAME_SIZE    33U   /* a region's or cell's name with its NUL */
+#define KW_PEERS_MAX          32U   /* cells that one cell is linked with */
+#define KW_LANES_MAX          1024U /* of all stores of one mesh, known to one replicator */
+#define KW_LINK_BATCHES_MAX   4U    /* of one lane on their way to one peer */
+#define KW_LINK_RESEND_MS     2000U /* a batch not acknowledged so long is sent again */
+#define KW_LINK_SILENT_MS     1000U /* a link on which nothing comes is cut */
+#define KW_HEARTBEAT_MS       100U  /* how often an owner signs how far its lane is */
+#define KW_LINK_NEEDS_PER_S   20U   /* how often a peer may ask again; then the link is cut */
+#define KW_LINK_REFUSED_PER_S 1000U /* of its records that change nothing; then the link is cut */
+#define KW_LINK_APPLIES_MAX   1024U /* of one peer, at our owners; then the link is cut */
+#define KW_REACH_MS           250U  /* how often a cell tells its peers what it holds */
 /* A backup waits so long, times its turn. Above what it takes an ocean's width away to hear that the peer
  * has it: there and back, 200 ms each, and KW_REACH_MS. */
 #define KW_RELAY_WAIT_MS    700U

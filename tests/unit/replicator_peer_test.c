@@ -13,6 +13,8 @@ static struct {
     unsigned applies;
     struct kw_frame sent; /* the last; what it borrows is gone */
     unsigned sends;
+    unsigned acks;
+    uint64_t acked; /* the last */
 } at;
 
 static void on_send(void *context, uint32_t peer, const struct kw_frame *frame)
@@ -46,7 +48,8 @@ static void on_acked(void *context, enum kw_owner owner, struct kw_id peer_store
     (void)owner;
     (void)peer_store;
     (void)id;
-    (void)seq;
+    at.acks++;
+    at.acked = seq;
 }
 
 static void on_cut(void *context, uint32_t peer, const char *why)
@@ -232,4 +235,81 @@ Test(replicator_peer, a_lane_too_many_is_refused)
                                     (struct kw_extent){.seq = 1}, 1000, &err);
     }
     cr_assert_eq(result.reason, KW_E_LIMIT_REACHED);
+}
+
+/* --- what costs our owners --- */
+
+static void bring(enum kw_frame_type type)
+{
+    take((struct kw_frame){.type = type, .record = kw_bytes_str("record")});
+}
+
+Test(replicator_peer, who_brings_more_than_owners_take_is_cut)
+{
+    const struct kw_ticket ticket = {.link = 1};
+
+    greet();
+    for (unsigned i = 0; i < KW_LINK_APPLIES_MAX; i++) {
+        bring(i % 2 == 0 ? KW_FRAME_BATCH : KW_FRAME_URGENT);
+    }
+    kw_replicator_applied(at.replicator, ticket, KW_LANE_STOPPED, &(struct kw_reach){0});
+    kw_replicator_urgent_applied(at.replicator, ticket, KW_LANE_KNOWN, KW_BYTES_NONE);
+    bring(KW_FRAME_BATCH);
+    bring(KW_FRAME_BATCH);
+    cr_assert_null(at.why);
+    bring(KW_FRAME_BATCH);
+    cr_assert_str_eq(at.why, "more than our owners can take");
+    cr_assert_eq(at.applies, KW_LINK_APPLIES_MAX + 2);
+}
+
+static void refuse(enum kw_lane_verdict verdict, uint64_t now_ms)
+{
+    const struct kw_ticket ticket = {.link = 1};
+
+    kw_replicator_frame(at.replicator, 0,
+                        &(struct kw_frame){.type = KW_FRAME_BATCH, .record = kw_bytes_str("r")},
+                        now_ms);
+    kw_replicator_applied(at.replicator, ticket, verdict, &(struct kw_reach){0});
+}
+
+Test(replicator_peer, who_brings_what_is_refused_all_the_time_is_cut)
+{
+    static const enum kw_lane_verdict verdicts[] = {KW_LANE_STRANGER, KW_LANE_FENCED, KW_LANE_FORK,
+                                                    KW_LANE_STOPPED, KW_LANE_WAITS};
+
+    greet();
+    for (unsigned second = 0; second < 2; second++) {
+        for (unsigned i = 0; i < KW_LINK_REFUSED_PER_S; i++) {
+            refuse(verdicts[i % 5], 1000 + second * 1000);
+        }
+        refuse(KW_LANE_KNOWN, 1000 + second * 1000);
+        cr_assert_null(at.why);
+    }
+    refuse(KW_LANE_STRANGER, 2999);
+    cr_assert_str_eq(at.why, "too much of what it brings is refused");
+}
+
+Test(replicator_peer, owners_are_told_of_what_is_acknowledged_once)
+{
+    struct kw_reach reach = {.lane = lane, .extent = {.seq = 5, .closed = 1}};
+    const struct kw_frame ack = {.type = KW_FRAME_ACK, .reaches = &reach, .reach_count = 1};
+
+    greet();
+    hold(5);
+    take(ack);
+    cr_assert_eq(at.acks, 1);
+    reach.extent.closed++;
+    take(ack);
+    cr_assert_eq(at.acks, 1, "a promise is no change");
+    reach.extent.seq = 9;
+    take(ack);
+    cr_assert_eq(at.acked, 9);
+    hold(7);
+    cr_assert_eq(at.acks, 3, "it was ahead of us");
+    hold(7);
+    cr_assert_eq(at.acks, 3);
+    hold(9);
+    cr_assert_eq(at.acks, 4);
+    hold(10);
+    cr_assert_eq(at.acks, 4, "that it has not");
 }

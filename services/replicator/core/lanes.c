@@ -56,6 +56,20 @@ void kw_carried_pump_all(struct kw_replicator *r, struct kw_carried *lane, uint6
     }
 }
 
+/* Owners count acknowledgements as far as they hold the lane themselves: who was ahead of us is told of
+ * again, now that we go on to `seq`. */
+static void tell_acked(const struct kw_replicator *r, const struct kw_carried *lane, uint64_t seq)
+{
+    for (uint32_t peer = 0; peer < r->options.peers.count; peer++) {
+        uint64_t known = lane->peers[peer].known.seq;
+
+        if (r->peers[peer].up && seq > lane->ours.seq && known > lane->ours.seq) {
+            r->options.io.acked(r->options.io.context, lane->owner,
+                                r->peers[peer].stores[lane->owner], lane->id, known);
+        }
+    }
+}
+
 struct kw_result kw_replicator_lane(struct kw_replicator *replicator, enum kw_owner owner,
                                     struct kw_id lane, const struct kw_place *origin,
                                     struct kw_extent extent, uint64_t now_ms, struct kw_error *err)
@@ -65,6 +79,7 @@ struct kw_result kw_replicator_lane(struct kw_replicator *replicator, enum kw_ow
     if (carried == NULL) {
         KW_TRY(add(replicator, owner, lane, origin, &carried, err));
     }
+    tell_acked(replicator, carried, extent.seq);
     carried->ours = extent;
     kw_carried_pump_all(replicator, carried, now_ms);
     return KW_OK;

@@ -1,7 +1,7 @@
 /* Links: who speaks with us, and what they say. */
 #include "services/replicator/core/replicator_internal.h"
 
-#define NEEDS_WINDOW_MS 1000U
+#define WINDOW_MS 1000U
 
 bool kw_link_current(const struct kw_replicator *r, struct kw_ticket ticket)
 {
@@ -122,6 +122,16 @@ static const char *take_reaches(struct kw_replicator *r, uint32_t peer,
     return wrong;
 }
 
+/* Once more within this second? */
+static bool within_budget(uint64_t *since_ms, unsigned *count, unsigned max, uint64_t now_ms)
+{
+    if (now_ms - *since_ms >= WINDOW_MS) {
+        *since_ms = now_ms;
+        *count = 0;
+    }
+    return ++*count <= max;
+}
+
 /* Asking again costs us a read and a batch, so it has a budget. */
 static const char *take_need(struct kw_replicator *r, uint32_t peer, const struct kw_frame *frame,
                              uint64_t now_ms)
@@ -132,11 +142,7 @@ static const char *take_need(struct kw_replicator *r, uint32_t peer, const struc
     if (frame->reach_count != 1) {
         return "a need of more than one lane";
     }
-    if (now_ms - link->needs_ms >= NEEDS_WINDOW_MS) {
-        link->needs_ms = now_ms;
-        link->needs = 0;
-    }
-    if (++link->needs > KW_LINK_NEEDS_PER_S) {
+    if (!within_budget(&link->needs_ms, &link->needs, KW_LINK_NEEDS_PER_S, now_ms)) {
         return "it asks again too often";
     }
     lane = kw_carried_find(r, frame->reaches[0].owner, frame->reaches[0].lane);
@@ -149,11 +155,16 @@ static const char *take_need(struct kw_replicator *r, uint32_t peer, const struc
 
 static const char *take_record(struct kw_replicator *r, uint32_t peer, const struct kw_frame *frame)
 {
-    struct kw_ticket ticket = {.peer = peer, .owner = frame->owner, .link = r->peers[peer].link};
+    struct kw_peer *link = &r->peers[peer];
+    struct kw_ticket ticket = {.peer = peer, .owner = frame->owner, .link = link->link};
 
     if (frame->owner >= KW_OWNER_COUNT_) {
         return "an owner that is none";
     }
+    if (link->applies == KW_LINK_APPLIES_MAX) {
+        return "more than our owners can take";
+    }
+    link->applies++;
     if (frame->type == KW_FRAME_BATCH) {
         r->options.io.apply(r->options.io.context, ticket, frame->record);
     } else {
@@ -202,12 +213,30 @@ void kw_replicator_frame(struct kw_replicator *replicator, uint32_t peer,
     }
 }
 
+bool kw_link_judged(struct kw_replicator *r, struct kw_ticket ticket, enum kw_lane_verdict verdict)
+{
+    struct kw_peer *link = &r->peers[ticket.peer];
+
+    if (!kw_link_current(r, ticket)) {
+        return false;
+    }
+    link->applies -= link->applies > 0;
+    if (kw_reply_to(verdict) == KW_REPLY_CUT) {
+        kw_link_cut(r, ticket.peer, kw_lane_verdict_name(verdict));
+    } else if (kw_reply_to(verdict) == KW_REPLY_NONE &&
+               !within_budget(&link->refused_ms, &link->refused, KW_LINK_REFUSED_PER_S,
+                              link->heard_ms)) {
+        kw_link_cut(r, ticket.peer, "too much of what it brings is refused");
+    }
+    return link->up;
+}
+
 void kw_replicator_applied(struct kw_replicator *replicator, struct kw_ticket ticket,
                            enum kw_lane_verdict verdict, const struct kw_reach *held)
 {
     struct kw_frame frame = {.type = KW_FRAME_ACK, .reaches = held, .reach_count = 1};
 
-    if (!kw_link_current(replicator, ticket)) {
+    if (!kw_link_judged(replicator, ticket, verdict)) {
         return;
     }
     switch (kw_reply_to(verdict)) {
@@ -219,8 +248,6 @@ void kw_replicator_applied(struct kw_replicator *replicator, struct kw_ticket ti
         send(replicator, ticket.peer, &frame);
         break;
     case KW_REPLY_CUT:
-        kw_link_cut(replicator, ticket.peer, kw_lane_verdict_name(verdict));
-        break;
     case KW_REPLY_NONE:
         break;
     }

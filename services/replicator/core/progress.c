@@ -31,7 +31,6 @@ static void land(struct kw_progress *progress, uint64_t seq)
 bool kw_progress_known(struct kw_progress *progress, struct kw_extent known, uint64_t now_ms)
 {
     bool closer = known.seq > progress->known.seq;
-    bool news = closer || known.closed > progress->known.closed;
 
     progress->known.seq = max_u64(progress->known.seq, known.seq);
     progress->known.closed = max_u64(progress->known.closed, known.closed);
@@ -42,7 +41,7 @@ bool kw_progress_known(struct kw_progress *progress, struct kw_extent known, uin
         progress->flown_ms = now_ms;
         progress->behind_ms = 0;
     }
-    return news;
+    return closer;
 }
 
 void kw_progress_need(struct kw_progress *progress, uint64_t seq)

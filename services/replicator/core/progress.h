@@ -39,7 +39,7 @@ struct kw_progress {
  * before, if it was restored. */
 void kw_progress_restart(struct kw_progress *progress);
 
-/* The peer holds this much, it says. True: more than was known. */
+/* The peer holds this much, it says. True: more changes than was known. */
 bool kw_progress_known(struct kw_progress *progress, struct kw_extent known, uint64_t now_ms);
 
 /* The peer misses what comes after `seq`: go on from there. */

@@ -52,9 +52,8 @@ void kw_replicator_urgent(struct kw_replicator *replicator, enum kw_owner owner,
 void kw_replicator_urgent_applied(struct kw_replicator *replicator, struct kw_ticket ticket,
                                   enum kw_lane_verdict verdict, struct kw_bytes urgent)
 {
+    (void)kw_link_judged(replicator, ticket, verdict); /* news is news, also of who is gone */
     if (verdict == KW_LANE_NEWS) {
         flood(replicator, ticket.owner, urgent, ticket.peer);
-    } else if (kw_reply_to(verdict) == KW_REPLY_CUT && kw_link_current(replicator, ticket)) {
-        kw_link_cut(replicator, ticket.peer, kw_lane_verdict_name(verdict));
     }
 }

@@ -22,6 +22,9 @@ struct kw_peer {
     uint64_t reach_ms; /* when we told it our reach */
     uint64_t needs_ms; /* since when `needs` are counted */
     unsigned needs;
+    uint64_t refused_ms; /* the same for records that our owner refused */
+    unsigned refused;
+    unsigned applies; /* records that our owners have not judged yet */
 };
 
 struct kw_replicator {
@@ -61,6 +64,10 @@ bool kw_link_current(const struct kw_replicator *r, struct kw_ticket ticket);
 
 /* Tells a peer what we hold of all lanes. */
 void kw_link_reach(struct kw_replicator *r, uint32_t peer, uint64_t now_ms);
+
+/* Our owner has judged a record of this ticket: who brings what no honest cell hands on, or too much
+ * that is refused, is cut. False: its link is no more. */
+bool kw_link_judged(struct kw_replicator *r, struct kw_ticket ticket, enum kw_lane_verdict verdict);
 
 /* The peer broke the rules. */
 void kw_link_cut(struct kw_replicator *r, uint32_t peer, const char *why);
