@@ -163,6 +163,9 @@ static struct kw_result connect_once(struct kw_conn *conn, struct kw_error *err)
 
         KW_FAIL(err, STORE_UNAVAILABLE, "%.*s", (int)strcspn(text, "\n"), text);
     }
+    /* What does not fit is sent while the answer is waited for, which has an end. */
+    KW_ENSURE(PQsetnonblocking(pg->link, 1) == 0, err, STORE_UNAVAILABLE,
+              "the connection can't be set up");
     (void)PQsetNoticeReceiver(pg->link, kw_pg_notice, conn);
     pg->generation++;
     KW_TRY(kw_pg_settings(conn, err));

@@ -41,14 +41,18 @@ static uint64_t deadline(uint32_t patience)
     return patience == 0 ? FOREVER : kw_clock_mono_ns() + patience * NS_PER_MS;
 }
 
-/* False: the server said nothing until then, or is lost. */
-static bool listen_until(PGconn *link, uint64_t until)
+/* What is still to be sent goes on its way meanwhile. False: nothing moved until then, or the server is
+ * lost. */
+static bool talk_until(PGconn *link, uint64_t until)
 {
-    struct pollfd ready = {.fd = PQsocket(link), .events = POLLIN};
+    int unsent = PQflush(link); /* below 0: the input will tell */
+    struct pollfd ready = {.fd = PQsocket(link)};
     uint64_t now = kw_clock_mono_ns();
     int left_ms = until == FOREVER ? -1 : (int)((until - now) / NS_PER_MS) + 1;
-    int polled = now < until ? poll(&ready, 1, left_ms) : 0;
+    int polled;
 
+    ready.events = (short)(unsent > 0 ? POLLIN | POLLOUT : POLLIN);
+    polled = now < until ? poll(&ready, 1, left_ms) : 0;
     return polled < 0 ? errno == EINTR : polled > 0 && PQconsumeInput(link);
 }
 
@@ -68,7 +72,7 @@ static PGresult *next_result(struct kw_conn *conn, uint64_t until)
     PGresult *result;
 
     while (PQisBusy(link)) {
-        if (!listen_until(link, until)) {
+        if (!talk_until(link, until)) {
             conn->broken = true;
             return NULL;
         }
