@@ -76,7 +76,8 @@ static struct kw_result find_damaged(const struct taking *t, const struct kw_fee
 static struct kw_result take(const struct taking *t, struct kw_feed_taken *ret_taken,
                              struct kw_error *err)
 {
-    struct kw_waiting row = {.lane = t->from, .point = {.seq = 1}, .record = t->row, .is_row = true};
+    struct kw_waiting row = {
+        .lane = t->from, .point = {.seq = 1}, .record = t->row, .is_row = true};
 
     KW_TRY(kw_sha256(t->row, row.point.chain, err));
     return kw_feed_take(t->feed, t->tx, &row, t->wall_ms, ret_taken, err);

@@ -195,18 +195,12 @@ Test(replicator_peer, a_verdict_becomes_an_answer)
         enum kw_frame_type answer; /* 0: none */
         bool cut;
     } rows[] = {
-        {KW_LANE_NEWS, KW_FRAME_ACK, false},
-        {KW_LANE_KNOWN, KW_FRAME_ACK, false},
-        {KW_LANE_GAP, KW_FRAME_NEED, false},
-        {KW_LANE_FORK, 0, false},
-        {KW_LANE_STRANGER, 0, false},
-        {KW_LANE_FENCED, 0, false},
-        {KW_LANE_STOPPED, 0, false},
-        {KW_LANE_WAITS, 0, false},
-        {KW_LANE_UNSIGNED, 0, true},
-        {KW_LANE_BROKEN, 0, true},
-        {KW_LANE_OTHER_MESH, 0, true},
-        {KW_LANE_VERDICT_END_ + 1, 0, false},
+        {KW_LANE_NEWS, KW_FRAME_ACK, false}, {KW_LANE_KNOWN, KW_FRAME_ACK, false},
+        {KW_LANE_GAP, KW_FRAME_NEED, false}, {KW_LANE_FORK, 0, false},
+        {KW_LANE_STRANGER, 0, false},        {KW_LANE_FENCED, 0, false},
+        {KW_LANE_STOPPED, 0, false},         {KW_LANE_WAITS, 0, false},
+        {KW_LANE_UNSIGNED, 0, true},         {KW_LANE_BROKEN, 0, true},
+        {KW_LANE_OTHER_MESH, 0, true},       {KW_LANE_VERDICT_END_ + 1, 0, false},
     };
     struct kw_reach held = {.lane = lane};
 
