@@ -40,10 +40,18 @@ static struct kw_result find(struct kw_tx *tx, const struct kw_record_kind *kind
                              bool *ret_found, struct kw_error *err)
 {
     struct kw_error why;
+    size_t dropped;
 
     KW_TRY(kw_record_row_find(tx, kind, key, arena, ret_row, ret_found, err));
-    KW_ENSURE(!*ret_found || kw_ok(kw_record_decode(kind, ret_row->record, ret_record, &why)), err,
-              INTERNAL, "a stored row is damaged: %s", why.message);
+    if (!*ret_found) {
+        return KW_OK;
+    }
+    KW_ENSURE(kw_ok(kw_record_decode_stored(kind, ret_row->record, ret_record, &dropped, &why)),
+              err, INTERNAL, "a stored row is damaged: %s", why.message);
+    if (dropped > 0) {
+        KW_LOG(WARN, "a row has fields under another rule, from before they were known here",
+               KW_F_STR("table", kind->name), KW_F_U64("fields", dropped));
+    }
     return KW_OK;
 }
 

@@ -86,7 +86,13 @@ static struct kw_result read_change(const struct taking *t, const struct kw_feed
     const struct kw_feed_table *table = kw_feed_table_of(t->feed, number);
 
     KW_ENSURE(table != NULL, err, ENCODING_INVALID, "no table %u is known here", number);
-    KW_TRY(kw_record_decode(table->kind, t->change->record, ret_record, err));
+    if (t->change->is_row) {
+        size_t dropped; /* told where the row is read */
+
+        KW_TRY(kw_record_decode_stored(table->kind, t->change->record, ret_record, &dropped, err));
+    } else {
+        KW_TRY(kw_record_decode(table->kind, t->change->record, ret_record, err));
+    }
     KW_TRY(kw_feed_check(table, ret_record, err));
     *ret_table = table;
     return may_say(t, ret_record, err);

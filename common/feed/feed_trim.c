@@ -34,9 +34,10 @@ static struct kw_result add_member(struct trimming *t, const struct kw_record_ro
     struct kw_record store;
     struct kw_error why;
     struct kw_id id;
+    size_t dropped;
 
-    KW_ENSURE(kw_ok(kw_record_decode(&kw_store_record, row->record, &store, &why)), err, INTERNAL,
-              "a stored row is damaged: %s", why.message);
+    KW_ENSURE(kw_ok(kw_record_decode_stored(&kw_store_record, row->record, &store, &dropped, &why)),
+              err, INTERNAL, "a stored row is damaged: %s", why.message);
     KW_TRY(kw_id_from_bytes(row->key, &id, err));
     if (is_fenced(&store)) {
         return KW_OK;

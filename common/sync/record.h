@@ -63,4 +63,10 @@ struct kw_result kw_record_encode(const struct kw_record *record, struct kw_buf 
 struct kw_result kw_record_decode(const struct kw_record_kind *kind, struct kw_bytes encoded,
                                   struct kw_record *ret_record, struct kw_error *err);
 
+/* The same of a row that an earlier release stored, which let any rule in for a field it did not know:
+ * known fields under another rule are left out, `ret_dropped` of them. */
+struct kw_result kw_record_decode_stored(const struct kw_record_kind *kind, struct kw_bytes encoded,
+                                         struct kw_record *ret_record, size_t *ret_dropped,
+                                         struct kw_error *err);
+
 #endif

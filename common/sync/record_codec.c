@@ -25,25 +25,26 @@ struct kw_result kw_record_encode(const struct kw_record *record, struct kw_buf 
     return kw_writer_end(&w, err);
 }
 
-/* What is wrong with a field, or NULL. */
-static const char *fault(const struct kw_record_kind *kind, const struct kw_record_field *field,
-                         uint8_t last)
+static bool has_its_rule(const struct kw_record_kind *kind, const struct kw_record_field *field)
 {
     const struct kw_field_kind *known = kw_record_kind_field(kind, field->number);
 
+    return known == NULL || known->rule == field->rule;
+}
+
+/* What is wrong with a field, or NULL. */
+static const char *fault(const struct kw_record_field *field, uint8_t last)
+{
     if (field->number <= last || field->number > KW_RECORD_FIELDS_MAX) {
         return "out of order";
-    }
-    if (known != NULL && known->rule != field->rule) {
-        return "another merge rule";
     }
     return kw_rule_valid(field->rule, field->value) ? NULL : "not a value of its rule";
 }
 
 static struct kw_result read_field(struct kw_reader *r, const struct kw_record_kind *kind,
-                                   struct kw_record *record, struct kw_error *err)
+                                   uint8_t last, struct kw_record_field *ret_field,
+                                   struct kw_error *err)
 {
-    uint8_t last = record->count > 0 ? record->fields[record->count - 1].number : 0;
     struct kw_record_field field = {0};
     const char *wrong;
 
@@ -51,17 +52,20 @@ static struct kw_result read_field(struct kw_reader *r, const struct kw_record_k
     field.rule = (enum kw_rule)kw_get_u8(r);
     field.value = kw_get_raw(r, kw_get_u32(r));
     KW_ENSURE(!r->failed, err, ENCODING_INVALID, "%s record: truncated", kind->name);
-    wrong = fault(kind, &field, last);
+    wrong = fault(&field, last);
     KW_ENSURE(wrong == NULL, err, ENCODING_INVALID, "%s record, field %u (%s): %s", kind->name,
               field.number, kw_rule_name(field.rule), wrong);
-    record->fields[record->count++] = field;
+    *ret_field = field;
     return KW_OK;
 }
 
-struct kw_result kw_record_decode(const struct kw_record_kind *kind, struct kw_bytes encoded,
-                                  struct kw_record *ret_record, struct kw_error *err)
+/* `ret_dropped`: of fields under another rule, which are left out; NULL: they are refused. */
+static struct kw_result decode(const struct kw_record_kind *kind, struct kw_bytes encoded,
+                               struct kw_record *ret_record, size_t *ret_dropped,
+                               struct kw_error *err)
 {
     struct kw_reader r = KW_READER(encoded);
+    struct kw_record_field field = {0};
     struct kw_record record = {0};
 
     KW_ENSURE(kw_bytes_equal(kw_get_raw(&r, strlen(MAGIC)), kw_bytes_str(MAGIC)), err,
@@ -72,8 +76,30 @@ struct kw_result kw_record_decode(const struct kw_record_kind *kind, struct kw_b
                   record.key.len <= KW_RECORD_KEY_LEN_MAX,
               err, ENCODING_INVALID, "not a %s record", kind->name);
     while (r.rest.len > 0) {
-        KW_TRY(read_field(&r, kind, &record, err));
+        KW_TRY(read_field(&r, kind, field.number, &field, err));
+        if (has_its_rule(kind, &field)) {
+            record.fields[record.count++] = field;
+            continue;
+        }
+        KW_ENSURE(ret_dropped != NULL, err, ENCODING_INVALID,
+                  "%s record, field %u (%s): another merge rule", kind->name, field.number,
+                  kw_rule_name(field.rule));
+        *ret_dropped += 1;
     }
     *ret_record = record;
     return KW_OK;
+}
+
+struct kw_result kw_record_decode(const struct kw_record_kind *kind, struct kw_bytes encoded,
+                                  struct kw_record *ret_record, struct kw_error *err)
+{
+    return decode(kind, encoded, ret_record, NULL, err);
+}
+
+struct kw_result kw_record_decode_stored(const struct kw_record_kind *kind, struct kw_bytes encoded,
+                                         struct kw_record *ret_record, size_t *ret_dropped,
+                                         struct kw_error *err)
+{
+    *ret_dropped = 0;
+    return decode(kind, encoded, ret_record, ret_dropped, err);
 }

@@ -442,6 +442,38 @@ Test(feed_apply, an_edit_is_later_than_a_value_that_was_held)
     cr_assert(kw_bytes_equal(feed_note(b, "n"), kw_bytes_str("ours")));
 }
 
+/* A member filled in a field that nobody knew, under a rule that the next release gives another. */
+Test(feed_apply, a_field_that_was_kept_under_another_rule_stops_no_upgrade)
+{
+    static struct kw_field_kind later[31];
+    static struct kw_record_kind kind;
+    static struct kw_feed_table tables[2];
+    struct kw_record change = note("n");
+
+    for (size_t i = 1; i < NOTE_FIELD_END_; i++) {
+        later[i] = *kw_record_kind_field(&note_kind, (uint8_t)i);
+    }
+    later[30] = (struct kw_field_kind){"new", KW_RULE_MAX};
+    kind = (struct kw_record_kind){note_kind.table, "notes", later, 31};
+    tables[0] = feed_tables[0];
+    tables[1] = feed_tables[1];
+    tables[1].kind = &kind;
+    change.fields[change.count++] =
+        (struct kw_record_field){.number = 30, .rule = KW_RULE_ONCE, .value = kw_bytes_str("odd")};
+    feed_write(a, &change, false);
+    feed_catch_up(b, a, a->lane);
+    feed_node_close(b);
+    b->tables = tables;
+    feed_node_open(b);
+    write_tags(c, "n", "x");
+    feed_catch_up(b, c, c->lane);
+    remove_note(b, "n");
+    cr_assert_eq(feed_number(b, "SELECT removed FROM notes"), 1);
+    change.fields[0] =
+        (struct kw_record_field){.number = 30, .rule = KW_RULE_MAX, .value = value_u64(3)};
+    feed_write(b, &change, false);
+}
+
 /* --- who belongs to the mesh --- */
 
 static struct kw_record about(const struct feed_node *of, enum kw_store_field field,
