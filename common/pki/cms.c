@@ -148,7 +148,7 @@ struct kw_result kw_cms_open(struct kw_bytes der, const struct kw_private_key *k
     KW_ENSURE(CMS_decrypt(cms, key->evp, recipient->x509, NULL, content, CMS_BINARY) == 1, err,
               BINDING_INVALID, "CMS: %s", kw_openssl_reason());
     len = BIO_get_mem_data(content, &data);
-    KW_ENSURE(len >= 0 && len <= KW_SECRET_LEN_MAX, err, ARGUMENT_INVALID,
+    KW_ENSURE(len > 0 && len <= KW_SECRET_LEN_MAX, err, ARGUMENT_INVALID,
               "CMS: content of %ld bytes", len);
     return kw_secret_copy(ret_secret, KW_BYTES(data, (size_t)len), err);
 }

@@ -18,7 +18,7 @@ struct kw_result kw_cms_seal(const struct kw_secret *secret, const struct kw_cer
 
 /* Opens what kw_cms_seal made; refuses any other key agreement or key wrapping, AuthEnvelopedData,
  * and further recipients. `ret_secret` is made here. Any thread. Fails: ARGUMENT_INVALID
- * (malformed, not DER, refused algorithms, content over KW_SECRET_LEN_MAX), BINDING_INVALID (not for this
+ * (malformed, not DER, refused algorithms, no content or over KW_SECRET_LEN_MAX), BINDING_INVALID (not for this
  * key and certificate, or altered so that it shows), LIMIT_REACHED, MEMORY, CRYPTO, SYSTEM. */
 struct kw_result kw_cms_open(struct kw_bytes der, const struct kw_private_key *key,
                              const struct kw_certificate *recipient, struct kw_secret *ret_secret,

@@ -38,7 +38,9 @@ failed() {
 touch "$work/began"
 "$binary" -runs=0 -artifact_prefix="$work/found/" "$corpus" >"$log" 2>&1 || failed "the corpus is not clean"
 
-options=(-max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix="$work/found/")
+# Leaks are looked for once, at the end: what OpenSSL keeps for later looks like one to libFuzzer, which then searched the
+# heap after every other run, half of the time there was. Which input it was, a replay of the work corpus says.
+options=(-max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -detect_leaks=0 -artifact_prefix="$work/found/")
 [ -z "${KW_FUZZ_RUNS:-}" ] || options+=(-runs="$KW_FUZZ_RUNS")
 [ ! -f "tests/fuzz/dict/$target.dict" ] || options+=(-dict="tests/fuzz/dict/$target.dict")
 TIMEFORMAT='%U %S'

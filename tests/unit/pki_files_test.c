@@ -136,6 +136,19 @@ Test(pki_files, cms_is_refused_by_another_key)
     pki_pair_done(&other);
 }
 
+/* Found by fuzzing (crash-empty-content): an envelope of nothing was opened as a secret of no bytes. */
+Test(pki_files, cms_without_content_is_refused)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf der = {0};
+    const struct kw_secret nothing = {.slot = secret.slot, .len = 0};
+    struct kw_secret opened = {0};
+
+    cr_assert(kw_ok(kw_cms_seal(&nothing, &transport.certificate, &der, &err)));
+    cr_expect(kw_cms_open(kw_buf_bytes(&der), &transport.key, &transport.certificate, &opened, &err)
+                  .reason == KW_E_ARGUMENT_INVALID);
+    cr_expect(opened.slot == NULL);
+}
+
 Test(pki_files, cms_needs_a_p384_recipient)
 {
     KW_SCOPED(kw_buf_done) struct kw_buf der = {0};
