@@ -2,13 +2,13 @@
 #include "common/pki/extensions.h"
 
 #include "common/crypto/digest.h"
+#include "common/pki/hosts.h"
 #include "common/pki/x509.h"
 
 #include <arpa/inet.h>
 
-#define KEY_ID_LEN   20 /* RFC 7093 §2, method 1: the first 160 bits of SHA-256 */
-#define HOST_LEN_MAX 253
-#define DER_TRUE     0xff /* written as it is; DER knows no other, and Go refuses others */
+#define KEY_ID_LEN 20   /* RFC 7093 §2, method 1: the first 160 bits of SHA-256 */
+#define DER_TRUE   0xff /* written as it is; DER knows no other, and Go refuses others */
 
 KW_OPENSSL_SCOPED(basic_constraints_done, BASIC_CONSTRAINTS, BASIC_CONSTRAINTS_free)
 KW_OPENSSL_SCOPED(bits_done, ASN1_BIT_STRING, ASN1_BIT_STRING_free)
@@ -117,15 +117,6 @@ static struct kw_result push_name(GENERAL_NAMES *names, int type, struct kw_byte
     return KW_OK;
 }
 
-static bool dns_name(const char *host)
-{
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789-.";
-    size_t len = strlen(host);
-
-    return len > 0 && len <= HOST_LEN_MAX && strspn(host, allowed) == len && host[0] != '.' &&
-           host[0] != '-';
-}
-
 static struct kw_result push_host(GENERAL_NAMES *names, const char *host, struct kw_error *err)
 {
     uint8_t address[sizeof(struct in6_addr)];
@@ -136,7 +127,7 @@ static struct kw_result push_host(GENERAL_NAMES *names, const char *host, struct
     if (inet_pton(AF_INET6, host, address) == 1) {
         return push_name(names, GEN_IPADD, KW_BYTES(address, sizeof(struct in6_addr)), err);
     }
-    KW_ENSURE(dns_name(host), err, ARGUMENT_INVALID,
+    KW_ENSURE(kw_host_is_dns(host), err, ARGUMENT_INVALID,
               "host is neither a DNS name nor an IP address");
     return push_name(names, GEN_DNS, kw_bytes_str(host), err);
 }

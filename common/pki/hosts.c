@@ -7,6 +7,17 @@
 #include <arpa/inet.h>
 #include <openssl/x509v3.h>
 
+#define HOST_LEN_MAX 253
+
+bool kw_host_is_dns(const char *host)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789-.";
+    size_t len = strlen(host);
+
+    return len > 0 && len <= HOST_LEN_MAX && strspn(host, allowed) == len && host[0] != '.' &&
+           host[0] != '-';
+}
+
 static struct kw_result address_text(const ASN1_OCTET_STRING *address, char text[INET6_ADDRSTRLEN],
                                      struct kw_error *err)
 {
@@ -30,6 +41,9 @@ static struct kw_result host_read(const GENERAL_NAME *name, struct kw_arena *are
         *ret_host = kw_arena_text(arena, (const char *)ASN1_STRING_get0_data(name->d.dNSName),
                                   (size_t)ASN1_STRING_length(name->d.dNSName));
         KW_ENSURE(*ret_host != NULL, err, MEMORY, "a host");
+        KW_ENSURE(strlen(*ret_host) == (size_t)ASN1_STRING_length(name->d.dNSName) &&
+                      kw_host_is_dns(*ret_host),
+                  err, ARGUMENT_INVALID, "a host that is no DNS name");
     } else if (name->type == GEN_IPADD) {
         KW_TRY(address_text(name->d.iPAddress, address, err));
         *ret_host = kw_arena_text(arena, address, strlen(address));

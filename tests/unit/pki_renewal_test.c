@@ -105,6 +105,33 @@ Test(pki_renewal_signature, hosts_are_read_back_as_they_were_issued)
     kw_arena_free(arena);
 }
 
+/* Found by fuzzing (crash-host): what is read is issued again, so it is held to the same. */
+Test(pki_renewal_signature, a_host_that_we_would_not_issue_is_not_read)
+{
+    static const char *const hosts[] = {"api.example.org"};
+    static const char *const altered[] = {"api\nexample.org", "api example.org", "-pi.example.org",
+                                          "api.exa\0ple.org"};
+    KW_SCOPED(kw_certificate_done) struct kw_certificate leaf = leaf_for(hosts, 1);
+    struct kw_arena *arena = kw_arena_new(4096);
+    const char *const *got;
+    size_t count;
+
+    for (size_t i = 0; i < sizeof(altered) / sizeof(altered[0]); i++) {
+        KW_SCOPED(kw_buf_done) struct kw_buf der = {0};
+        KW_SCOPED(kw_certificate_done) struct kw_certificate other = {0};
+        uint8_t *name;
+
+        cr_assert(kw_ok(kw_certificate_to_der(&leaf, &der, &err)));
+        name = memmem(der.data, der.len, hosts[0], strlen(hosts[0]));
+        cr_assert_not_null(name);
+        memcpy(name, altered[i], strlen(hosts[0]));
+        cr_assert(kw_ok(kw_certificate_from_der(&other, kw_buf_bytes(&der), &err)));
+        cr_assert_eq(kw_certificate_hosts(&other, arena, &got, &count, &err).reason,
+                     KW_E_ARGUMENT_INVALID, "row %zu", i);
+    }
+    kw_arena_free(arena);
+}
+
 Test(pki_renewal_signature, a_leaf_without_hosts_has_none)
 {
     KW_SCOPED(kw_certificate_done) struct kw_certificate leaf = leaf_for(NULL, 0);
