@@ -7,6 +7,12 @@ trace() {
 }
 
 first=$(trace "$1" 7)
-[ -n "$first" ] && [ "$first" = "$(trace "$1" 7)" ] || { echo "not ok - seed 7 is not replayed"; exit 1; }
-[ "$first" != "$(trace "$1" 8)" ] || { echo "not ok - seeds 7 and 8 are the same run"; exit 1; }
+if [ -z "$first" ] || [ "$first" != "$(trace "$1" 7)" ]; then
+    echo "not ok - seed 7 is not replayed"
+    exit 1
+fi
+if [ "$first" = "$(trace "$1" 8)" ]; then
+    echo "not ok - seeds 7 and 8 are the same run"
+    exit 1
+fi
 echo "# seed 7 is $first, twice"
