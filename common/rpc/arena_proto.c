@@ -17,15 +17,35 @@ ProtobufCAllocator kw_arena_allocator(struct kw_arena *arena)
     return (ProtobufCAllocator){.alloc = arena_alloc, .free = arena_free, .allocator_data = arena};
 }
 
+/* protobuf-c says alike of what is malformed and of what had no memory. Only the first is the sender's
+ * fault. */
+struct unpacking {
+    struct kw_arena *arena;
+    bool refused;
+};
+
+static void *unpacking_alloc(void *context, size_t size)
+{
+    struct unpacking *unpacking = context;
+    void *memory = kw_arena_alloc(unpacking->arena, size);
+
+    unpacking->refused |= memory == NULL;
+    return memory;
+}
+
 struct kw_result kw_arena_unpack(struct kw_arena *arena, const ProtobufCMessageDescriptor *type,
                                  struct kw_bytes bytes, ProtobufCMessage **ret_message,
                                  struct kw_error *err)
 {
-    ProtobufCAllocator allocator = kw_arena_allocator(arena);
+    struct unpacking unpacking = {.arena = arena};
+    ProtobufCAllocator allocator = {
+        .alloc = unpacking_alloc, .free = arena_free, .allocator_data = &unpacking};
     static const uint8_t empty;
     ProtobufCMessage *message = protobuf_c_message_unpack(type, &allocator, bytes.len,
                                                           bytes.data != NULL ? bytes.data : &empty);
 
+    KW_ENSURE(message != NULL || !unpacking.refused, err, MEMORY, "request budget: a %s",
+              type->name);
     KW_ENSURE(message != NULL, err, ENCODING_INVALID, "not a %s of %zu bytes", type->name,
               bytes.len);
     *ret_message = message;

@@ -12,7 +12,7 @@
 ProtobufCAllocator kw_arena_allocator(struct kw_arena *arena);
 
 /* Unpacks; the message lives and dies with the arena, never call its free_unpacked.
- * Fails: ENCODING_INVALID (malformed, or the arena's budget is exhausted). */
+ * Fails: ENCODING_INVALID (malformed), MEMORY (the arena's budget is exhausted). */
 struct kw_result kw_arena_unpack(struct kw_arena *arena, const ProtobufCMessageDescriptor *type,
                                  struct kw_bytes bytes, ProtobufCMessage **ret_message,
                                  struct kw_error *err);

@@ -251,3 +251,20 @@ Test(rpc_parse, a_page_token_has_one_spelling)
     cr_assert(
         eq(int, kw_page_token_read(&list, token, &place, NULL).reason, KW_E_PAGE_TOKEN_INVALID));
 }
+
+/* Who sends a message that fits is not told that it is none, when it is we who have no room for it. */
+Test(rpc_parse, a_message_that_finds_no_memory_is_not_called_malformed)
+{
+    const uint8_t text[] = {0x0a, 0x03, 'a', 'b', 'c'}; /* field 1, a string */
+    const ProtobufCMessageDescriptor *type = &google__protobuf__descriptor_proto__descriptor;
+    struct kw_arena *little = kw_arena_new(8);
+    struct kw_arena *enough = kw_arena_new(4096);
+    ProtobufCMessage *message;
+
+    cr_assert(eq(int, kw_arena_unpack(little, type, KW_BYTES_OF(text), &message, NULL).reason,
+                 KW_E_MEMORY));
+    cr_assert(eq(int, kw_arena_unpack(enough, type, KW_BYTES(text, 4), &message, NULL).reason,
+                 KW_E_ENCODING_INVALID));
+    kw_arena_free(little);
+    kw_arena_free(enough);
+}
