@@ -329,6 +329,7 @@ static struct kw_result insert_all(struct kw_call *call, struct kw_tx *tx, struc
     }
     if (!range->batch_exists) {
         range->batch.created_ms = call->now_ms;
+        range->batch.generated = 0; /* a try before, which was undone, counted too */
         KW_TRY(kw_batch_insert(tx, &range->batch, err));
     }
     for (uint32_t i = 0; i < reply->n_items; i++) {

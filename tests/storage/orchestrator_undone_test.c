@@ -108,6 +108,7 @@ Test(orchestrator_undone, a_call_whose_write_was_undone_is_done_again_before_it_
     struct work trouble = {0};
     struct work rollback = {0};
     struct work count = {0};
+    const Keyward__V1__CreateBatchResponse *last;
 
     cr_assert(zero(int, sem_init(&gate, 0, 0)));
     submit(&wait, wait_run);
@@ -122,6 +123,9 @@ Test(orchestrator_undone, a_call_whose_write_was_undone_is_done_again_before_it_
     cr_assert(eq(u64, stats().undone, 1));
     cr_assert(eq(int, asked.reason, KW_E_NONE));
     cr_assert(eq(sz, orch_chunk(&fx, &asked)->n_items, 2));
+    last = (const Keyward__V1__CreateBatchResponse *)orch_message(
+        &fx, &asked, 2, &keyward__v1__create_batch_response__descriptor);
+    cr_assert(eq(u32, last->totals->batch->generated_count, 2));
     submit(&count, count_run);
     EVENTUALLY(&fx, count.done);
     cr_assert(eq(i64, count.number, 2));
