@@ -19,7 +19,9 @@ enum kw_layer {
     KW_LAYER_GATEWAY,
     KW_LAYER_AUTHZ,
     KW_LAYER_ORCHESTRATOR,
-    KW_LAYER_CORE
+    KW_LAYER_CORE,
+    KW_LAYER_OWNER, /* authz and orchestrator, on the hop to their replicator */
+    KW_LAYER_REPLICATOR
 };
 
 enum kw_caller_role {
