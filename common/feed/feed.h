@@ -91,4 +91,16 @@ struct kw_result kw_feed_write(struct kw_feed *feed, struct kw_tx *tx,
                                struct kw_arena *arena, struct kw_record *ret_merged,
                                struct kw_error *err);
 
+/* What an owner's write job changes rows with: one for the whole job. Borrows. */
+struct kw_feed_tx {
+    struct kw_feed *feed;
+    struct kw_tx *tx;
+    struct kw_arena *arena;
+    uint64_t wall_ms;
+};
+
+/* kw_feed_write, which goes ahead of its lane if it disables something: what owners call. */
+struct kw_result kw_feed_change(const struct kw_feed_tx *feed_tx, const struct kw_record *intent,
+                                struct kw_record *ret_merged, struct kw_error *err);
+
 #endif

@@ -68,3 +68,13 @@ struct kw_result kw_feed_write(struct kw_feed *feed, struct kw_tx *tx,
     }
     return KW_OK;
 }
+
+struct kw_result kw_feed_change(const struct kw_feed_tx *feed_tx, const struct kw_record *intent,
+                                struct kw_record *ret_merged, struct kw_error *err)
+{
+    const struct kw_feed_table *table = kw_feed_table_of(feed_tx->feed, intent->table);
+
+    return kw_feed_write(feed_tx->feed, feed_tx->tx, intent,
+                         table != NULL && kw_feed_disables(table, intent), feed_tx->wall_ms,
+                         feed_tx->arena, ret_merged, err);
+}
