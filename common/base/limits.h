@@ -166,6 +166,7 @@
 #define KW_ANSWER_LEN_MAX (KW_BATCH_LEN_SOFT + KW_ANSWER_ITEM_LEN_MAX + 16U * 1024U) /* encoded */
 
 /* --- replication --- */
+#define KW_COPY_HOLDERS_MAX   64U   /* other members whose copies of our lane count */
 #define KW_PLACE_NAME_SIZE    33U   /* a region's or cell's name with its NUL */
 #define KW_PEERS_MAX          32U   /* cells that one cell is linked with */
 #define KW_LANES_MAX          1024U /* of all stores of one mesh, known to one replicator */
