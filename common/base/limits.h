@@ -157,10 +157,19 @@
 #define KW_FEED_TRIES_MAX       8U    /* a row that others change meanwhile is merged again */
 #define KW_FEED_CHANGE_MEMORY_MAX                                                                  \
     (64U * 1024U * 1024U) /* to merge one change into the largest row, or to read a batch */
-#define KW_DIGEST_BUCKETS    4096U /* of one table's rows, compared as a tree of 16 × 16 × 16 */
-#define KW_SCRUB_ROWS_MAX    1000U /* looked at in one job, to the end of a bucket */
-#define KW_SCRUB_BUCKETS_MAX 256U
-#define KW_ANSWER_ITEMS_MAX  1000U /* rows, or what else an owner hands over in one answer */
+#define KW_FEED_PIECE_LEN_MAX                                                                      \
+    (240U * 1024U)                   /* of a record in one item of the hop to its replicator */
+#define KW_FEED_TOLD_LANES_MAX  256U /* in one message to the replicator */
+#define KW_FEED_TOLD_URGENTS    16U  /* urgent changes read for it in one job */
+#define KW_FEED_READS_MAX       32U  /* batches read for it and not yet sent; more wait */
+#define KW_FEED_APPLIES_MAX     32U  /* records that it brought, in jobs of the store; more wait */
+#define KW_FEED_APPLIES_LEN_MAX (32U * 1024U * 1024U) /* of them, with those that wait */
+#define KW_FEED_UPKEEP_MS       1000U /* how often what waits, and what may be deleted, is looked at */
+#define KW_FEED_TRIM_MAX        1000U /* changes deleted in one job */
+#define KW_DIGEST_BUCKETS       4096U /* of one table's rows, compared as a tree of 16 × 16 × 16 */
+#define KW_SCRUB_ROWS_MAX       1000U /* looked at in one job, to the end of a bucket */
+#define KW_SCRUB_BUCKETS_MAX    256U
+#define KW_ANSWER_ITEMS_MAX     1000U /* rows, or what else an owner hands over in one answer */
 #define KW_ANSWER_ITEM_LEN_MAX                                                                     \
     (KW_CHANGE_LEN_MAX + 64U) /* a row, or a change that waits, with its lane and point */
 #define KW_ANSWER_LEN_MAX (KW_BATCH_LEN_SOFT + KW_ANSWER_ITEM_LEN_MAX + 16U * 1024U) /* encoded */

@@ -1,0 +1,69 @@
+/* The owner's side of replication: what authz and orchestrator tell the replicator of their cell, and
+ * take from it, on a hop of its own (proto/keyward/internal/v1/feed.proto).
+ *
+ *     replicator                           owner
+ *     FEED_SUBSCRIBE ────────────────────▶ standing; one at a time
+ *       ◀── owner │ voucher │ lanes, urgents; then whatever grew
+ *     FEED_READ lane, after ─────────────▶ read job ─▶ a batch in pieces, a heartbeat, nothing, trimmed
+ *     FEED_APPLY piece, piece, … END ────▶ write job: judged, merged ─▶ durable ─▶ verdict, extent
+ *     FEED_ACK store, lane, seq ─────────▶ write job, with those that wait ─▶ durable ─▶ answer
+ *
+ * Who brings a change is not asked whether it is good: owners signed it, and common/feed judges it. So a
+ * wrong replicator makes the mesh late, and nothing false. It can fill no memory either: what is read for
+ * it, and what it brought and is not durable yet, is bounded by bytes.
+ *
+ * What must stay true:
+ * - Nothing is answered before it is durable, and no promise leaves that is not.
+ * - Local writes never wait for it.
+ * - Without a subscriber it does nothing but release what waits.
+ *
+ * Loop thread, all of it.
+ */
+#ifndef KW_COMMON_FEED_SERVICE_FEED_SERVICE_H
+#define KW_COMMON_FEED_SERVICE_FEED_SERVICE_H
+
+#include "common/feed/feed.h"
+#include "common/rpc/hop.h"
+
+struct kw_feed_service;
+
+/* What pointers point to outlives the service; texts are copied. */
+struct kw_feed_service_options {
+    struct kw_loop *loop;
+    struct kw_rpc *rpc;
+    struct kw_store *store;
+    struct kw_feed *feed;        /* opened */
+    const char *region;          /* where the store is */
+    const char *cell;            /* likewise */
+    const char *service;         /* whose feed it is: "authz" or "orchestrator" */
+    const char *listen;          /* "127.0.0.1:0" */
+    const char *credentials_dir; /* for the hop; its key also signs the voucher */
+    const char *trust_domain;
+    const char *lane_key_file; /* P-256, PEM, mode 0600; made if it is not there */
+    /* Another store's change was merged and is durable; may be NULL. */
+    void (*applied)(void *context);
+    /* A peer's store holds a lane durably so far; may be NULL. */
+    void (*acked)(struct kw_id store, struct kw_id lane, uint64_t seq, void *context);
+    void *context;
+};
+
+/* Listens, for the replicator of the own cell and for nobody else, and begins to say who the store is.
+ * Blocks on the key file: at start-up only. Fails: CONFIG_INVALID (names, credentials; a key file that
+ * is open to others or holds no P-256 key), ARGUMENT_INVALID, SYSTEM, CRYPTO, MEMORY, LIMIT_REACHED. */
+struct kw_result kw_feed_service_start(const struct kw_feed_service_options *options,
+                                       struct kw_feed_service **ret_service, int *ret_port,
+                                       struct kw_error *err);
+
+/* Ends the standing call, takes no new ones; `drained` when what was asked is answered. */
+void kw_feed_service_drain(struct kw_feed_service *service, void (*drained)(void *context),
+                           void *context);
+
+/* Cancels what is left; `closed` when it uses neither loop nor store nor gRPC any more: then the store
+ * may be closed. */
+void kw_feed_service_close(struct kw_feed_service *service, void (*closed)(void *context),
+                           void *context);
+
+/* After `closed`, and after the store was closed. Accepts NULL. */
+void kw_feed_service_free(struct kw_feed_service *service);
+
+#endif
