@@ -1,6 +1,7 @@
 /* The files of a development mesh: PINs, officer, list, settings. */
 #include "cli/mesh_files.h"
 
+#include "common/base/id.h"
 #include "common/base/random.h"
 #include "common/crypto/keyfile.h"
 #include "common/crypto/sign.h"
@@ -19,7 +20,8 @@
 #define UNFIT      " \t\n\"'#:,[]{}@$\\" /* in the path of a mesh: its files are in several formats */
 #define LIST_LABEL "KEYWARD-LIST-v1"
 
-static const char *const services[] = {"gateway", "authz", "orchestrator", "cryptocore"};
+static const char *const services[] = {"gateway", "authz", "orchestrator", "cryptocore",
+                                       "replicator"};
 
 #define SERVICE_COUNT (sizeof(services) / sizeof(services[0]))
 
@@ -248,7 +250,8 @@ static struct kw_result core_settings(const struct kw_mesh_dir *dir, const char 
                                       struct kw_error *err)
 {
     return put_text(dir, "config/cryptocore.yaml",
-                    COMMON_SETTINGS "credentials_dir: @/region/credentials/cryptocore\n"
+                    COMMON_SETTINGS "credentials_dir: @/region/credentials/" KW_MESH_CELL
+                                    "/cryptocore\n"
                                     "pki_dir: @/region/pki\n"
                                     "hsm_token: " KW_MESH_TOKEN "\n"
                                     "hsm_pin_file: @/secret/pin\n"
@@ -257,23 +260,28 @@ static struct kw_result core_settings(const struct kw_mesh_dir *dir, const char 
                     bin_dir, err);
 }
 
-static struct kw_result orchestrator_settings(const struct kw_mesh_dir *dir, struct kw_error *err)
+static struct kw_result orchestrator_settings(const struct kw_mesh_dir *dir, const char *mesh,
+                                              struct kw_error *err)
 {
     return put_text(dir, "config/orchestrator.yaml",
-                    COMMON_SETTINGS "credentials_dir: @/region/credentials/orchestrator\n"
+                    COMMON_SETTINGS "credentials_dir: @/region/credentials/" KW_MESH_CELL
+                                    "/orchestrator\n"
+                                    "mesh: $\n"
                                     "database: @/data/orchestrator.db\n"
                                     "page_key_file: @/secret/page-token.key\n",
-                    "", err);
+                    mesh, err);
 }
 
-static struct kw_result authz_settings(const struct kw_mesh_dir *dir, struct kw_error *err)
+static struct kw_result authz_settings(const struct kw_mesh_dir *dir, const char *mesh,
+                                       struct kw_error *err)
 {
     return put_text(dir, "config/authz.yaml",
-                    COMMON_SETTINGS "credentials_dir: @/region/credentials/authz\n"
+                    COMMON_SETTINGS "credentials_dir: @/region/credentials/" KW_MESH_CELL "/authz\n"
+                                    "mesh: $\n"
                                     "database: @/data/authz.db\n"
                                     "pki_dir: @/region/pki\n"
                                     "officers_dir: @/region/officers\n",
-                    "", err);
+                    mesh, err);
 }
 
 static struct kw_result gateway_settings(const struct kw_mesh_dir *dir, struct kw_error *err)
@@ -285,7 +293,8 @@ static struct kw_result gateway_settings(const struct kw_mesh_dir *dir, struct k
         "", err));
     return put_text(dir, "config/gateway.yaml",
                     COMMON_SETTINGS "listen: 127.0.0.1:0\n"
-                                    "credentials_dir: @/region/credentials/gateway\n"
+                                    "credentials_dir: @/region/credentials/" KW_MESH_CELL
+                                    "/gateway\n"
                                     "client_ca_file: @/region/pki/client-ca.pem\n"
                                     "redis: @/run/redis.sock\n"
                                     "cache_key_file: @/secret/cache.key\n",
@@ -313,13 +322,25 @@ static struct kw_result officer_place(const struct kw_mesh_dir *dir, struct kw_e
     return put(dir, "officer/cert.pem", kw_buf_bytes(&pem), KW_KEYFILE_MODE_PUBLIC, err);
 }
 
+static struct kw_result mesh_draw(char *mesh, struct kw_error *err)
+{
+    struct kw_id id;
+
+    KW_TRY(kw_id_random(&id, err));
+    kw_hex(kw_id_bytes(&id), mesh);
+    return KW_OK;
+}
+
 struct kw_result kw_mesh_service_files(const struct kw_mesh_dir *dir, const char *bin_dir,
                                        struct kw_error *err)
 {
+    char mesh[2 * KW_ID_LEN + 1]; /* one for all that replicates */
+
+    KW_TRY(mesh_draw(mesh, err));
     KW_TRY(officer_place(dir, err));
     KW_TRY(core_settings(dir, bin_dir, err));
-    KW_TRY(orchestrator_settings(dir, err));
-    KW_TRY(authz_settings(dir, err));
+    KW_TRY(orchestrator_settings(dir, mesh, err));
+    KW_TRY(authz_settings(dir, mesh, err));
     return gateway_settings(dir, err);
 }
 

@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define DAY_MS 86400000ULL
 
@@ -168,6 +169,24 @@ static struct kw_result leaf_issue(const struct init *init, struct kw_hsm_issue 
     return KW_OK;
 }
 
+/* Where a service's credentials go: a directory of its cell's, in which it is the only one of its
+ * name. */
+static struct kw_result credentials_place(const struct init *init, const struct kw_spiffe *service,
+                                          char path[PATH_MAX], struct kw_error *err)
+{
+    char name[sizeof("credentials//") + 2 * KW_SPIFFE_SEGMENT_LEN_MAX];
+
+    (void)snprintf(name, sizeof(name), "credentials/%s", service->cell);
+    KW_TRY(path_make(init, name, path, err));
+    KW_ENSURE(mkdir(path, 0755) == 0 || errno == EEXIST, err, SYSTEM, "%s: %s", path,
+              strerror(errno));
+    (void)snprintf(name, sizeof(name), "credentials/%s/%s", service->cell, service->service);
+    KW_TRY(path_make(init, name, path, err));
+    KW_ENSURE(faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) != 0, err, CONFIG_INVALID,
+              "the list names %s twice", name);
+    return KW_OK;
+}
+
 /* A service's first key is made here and written with its certificate; renewals make theirs in the
  * service. */
 static struct kw_result service_make(const struct init *init, const struct kw_spiffe *service,
@@ -182,9 +201,9 @@ static struct kw_result service_make(const struct init *init, const struct kw_sp
     struct kw_hsm_issue issue = {.issuer = KW_HSM_CA_SERVICES, .spiffe_id = spiffe_id};
     struct kw_spki spki;
     struct kw_bytes der = KW_BYTES_NONE;
-    char name[PATH_MAX];
     char path[PATH_MAX];
 
+    KW_TRY(credentials_place(init, service, path, err));
     KW_TRY(kw_private_key_generate(&key, KW_CURVE_P256, err));
     KW_TRY(kw_private_key_public(&key, &public_key, err));
     KW_TRY(kw_public_key_spki(&public_key, &spki, err));
@@ -198,8 +217,6 @@ static struct kw_result service_make(const struct init *init, const struct kw_sp
     KW_TRY(kw_core_pem_append(&cert_pem, ca_certificate(init, KW_HSM_CA_SERVICES), err));
     KW_TRY(kw_core_pem_append(&ca_pem, ca_certificate(init, KW_HSM_CA_SERVICES), err));
     KW_TRY(kw_private_key_to_pem(&key, &key_pem, err));
-    (void)snprintf(name, sizeof(name), "credentials/%s", service->service);
-    KW_TRY(path_make(init, name, path, err));
     return kw_credentials_write(path,
                                 &(struct kw_credentials_pem){.key = kw_buf_bytes(&key_pem),
                                                              .cert = kw_buf_bytes(&cert_pem),
@@ -207,9 +224,27 @@ static struct kw_result service_make(const struct init *init, const struct kw_sp
                                 err);
 }
 
+/* A ceremony is one region's, the first line's: its token and its CAs are no other's. */
+static struct kw_result listed_parse(const struct init *init, const char *line,
+                                     char region[KW_SPIFFE_SEGMENT_LEN_MAX + 1],
+                                     struct kw_spiffe *ret_service, struct kw_error *err)
+{
+    KW_TRY(kw_spiffe_parse(kw_bytes_str(line), ret_service, err));
+    KW_ENSURE(ret_service->role == KW_ROLE_SERVICE &&
+                  strcmp(ret_service->trust_domain, init->config->trust_domain) == 0,
+              err, CONFIG_INVALID, "%s is not a service of %s", line, init->config->trust_domain);
+    if (*region == '\0') {
+        kw_copy(region, ret_service->region, sizeof(ret_service->region));
+    }
+    KW_ENSURE(strcmp(region, ret_service->region) == 0, err, CONFIG_INVALID,
+              "%s is not a service of region %s", line, region);
+    return KW_OK;
+}
+
 static struct kw_result services_make(const struct init *init, struct kw_buf *list,
                                       struct kw_error *err)
 {
+    char region[KW_SPIFFE_SEGMENT_LEN_MAX + 1] = "";
     char *rest;
     char *line;
 
@@ -218,15 +253,10 @@ static struct kw_result services_make(const struct init *init, struct kw_buf *li
     while ((line = strsep(&rest, "\n")) != NULL) {
         struct kw_spiffe service;
 
-        if (*line == '\0') {
-            continue;
+        if (*line != '\0') {
+            KW_TRY(listed_parse(init, line, region, &service, err));
+            KW_TRY(service_make(init, &service, line, err));
         }
-        KW_TRY(kw_spiffe_parse(kw_bytes_str(line), &service, err));
-        KW_ENSURE(service.role == KW_ROLE_SERVICE &&
-                      strcmp(service.trust_domain, init->config->trust_domain) == 0,
-                  err, CONFIG_INVALID, "%s is not a service of %s", line,
-                  init->config->trust_domain);
-        KW_TRY(service_make(init, &service, line, err));
     }
     return KW_OK;
 }

@@ -5,14 +5,14 @@
 
 #include "services/cryptocore/init_config.h"
 
-/* Runs the ceremony and writes below `config->out_dir`:
+/* Runs the ceremony for one region, of one cell or several, and writes below `config->out_dir`:
  *
  *     ceremony.kwb                    KEK and MAC key, wrapped for the recovery key: keep offline
  *     pki/root.pem, pki/ca-*.pem      the certificate authorities
  *     pki/client-ca.pem               the CAs of partners, stations, operators: what the edge trusts
  *     pki/checkpoint.pub              the checkpoint key, DER
  *     pki/services.list, .sig, .pem   the list, as signed, and the certificate of the officer who did
- *     credentials/NAME/               key.pem, cert.pem, ca.pem of each service of the list
+ *     credentials/CELL/NAME/          key.pem, cert.pem, ca.pem of each service of the list
  *     officers/NAME.pem               the officers' certificates, named by operator id
  *
  * Blocking. Fails: CONFIG_INVALID, SIGNATURE_INVALID (the list), ALREADY_EXISTS (the token is not

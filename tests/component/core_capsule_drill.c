@@ -55,7 +55,7 @@ Test(core_capsule, a_capsule_signed_by_another_service_is_refused)
         char name[64];
         char path[PATH_MAX];
 
-        snprintf(name, sizeof(name), "region/credentials/%s", services[i]);
+        snprintf(name, sizeof(name), "region/credentials/" KW_MESH_CELL "/%s", services[i]);
         seal_by(&ask, &thief, kw_mesh_path(&drill.fx.dir, name, path));
         drill_refused(&ask, KW_E_CAPSULE_INVALID);
     }

@@ -68,7 +68,7 @@ static void renewal_init(struct renewal *renewal, const char *service, enum kw_c
     char name[64];
     char path[PATH_MAX];
 
-    (void)snprintf(name, sizeof(name), "region/credentials/%s", service);
+    (void)snprintf(name, sizeof(name), "region/credentials/" KW_MESH_CELL "/%s", service);
     renewal_from(renewal, kw_mesh_path(&fx.dir, name, path), curve);
 }
 
@@ -180,8 +180,8 @@ Test(core_renewal, another_service_s_certificate_does_not_help)
     char path[PATH_MAX];
 
     renewal_init(&renewal, "authz", KW_CURVE_P256);
-    MUST(kw_credentials_load(&gateway, kw_mesh_path(&fx.dir, "region/credentials/gateway", path),
-                             err));
+    MUST(kw_credentials_load(
+        &gateway, kw_mesh_path(&fx.dir, "region/credentials/" KW_MESH_CELL "/gateway", path), err));
     renewal_sign(&renewal, &gateway.key);
     refused(&renewal, KW_E_SIGNATURE_INVALID);
 }
@@ -284,9 +284,10 @@ static bool has_swapped(const char *before)
     char path[PATH_MAX];
     char now[PATH_MAX] = "";
 
-    cr_assert_gt(readlink(kw_mesh_path(&fx.dir, "region/credentials/cryptocore", path), now,
-                          sizeof(now) - 1),
-                 0);
+    cr_assert_gt(
+        readlink(kw_mesh_path(&fx.dir, "region/credentials/" KW_MESH_CELL "/cryptocore", path), now,
+                 sizeof(now) - 1),
+        0);
     return strcmp(before, now) != 0;
 }
 
@@ -297,8 +298,9 @@ Test(core_renewal_own, is_renewed_while_it_runs_and_serves_on)
     char path[PATH_MAX];
 
     EVENTUALLY(&fx, has_swapped("cryptocore.a"));
-    MUST(kw_credentials_load(&after, kw_mesh_path(&fx.dir, "region/credentials/cryptocore", path),
-                             err));
+    MUST(kw_credentials_load(
+        &after, kw_mesh_path(&fx.dir, "region/credentials/" KW_MESH_CELL "/cryptocore", path),
+        err));
     core_member(&fx, KW_ROLE_PARTNER, &member);
     core_caller_done(&member);
 }

@@ -29,7 +29,7 @@ static void config_write(void)
     fprintf(file,
             "region: " KW_MESH_REGION "\ncell: " KW_MESH_CELL
             "\ntrust_domain: " KW_MESH_TRUST_DOMAIN "\n"
-            "credentials_dir: %s/credentials/cryptocore\npki_dir: %s/pki\n"
+            "credentials_dir: %s/credentials/" KW_MESH_CELL "/cryptocore\npki_dir: %s/pki\n"
             "hsm_token: " KW_MESH_TOKEN
             "\nhsm_pin_file: %s/secret/pin\nhsm_lock_file: %s/run/login.lock\n"
             "hsm_worker: " WORKER "\nhsm_workers: 1\n",
@@ -142,8 +142,8 @@ static const struct {
     {"pki/services.list.sig", "no signature", "SIGNATURE_INVALID"},
     {OFFICER, NULL, KW_CORE_LIST_OFFICER},
     {OFFICER, "no certificate", "cannot go on"},
-    {"credentials/cryptocore/cert.pem", "no certificate", "cannot go on"},
-    {"credentials/cryptocore/key.pem", NULL, "key.pem"},
+    {"credentials/" KW_MESH_CELL "/cryptocore/cert.pem", "no certificate", "cannot go on"},
+    {"credentials/" KW_MESH_CELL "/cryptocore/key.pem", NULL, "key.pem"},
 };
 
 /* Puts something in a file's place, whatever its mode; `original` has what was there. */

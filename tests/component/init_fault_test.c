@@ -42,6 +42,7 @@ Test(init_fault, every_step_may_fail_and_init_is_begun_anew)
     }
     cr_assert(ge(u32, kw_fault_plan()->fired, INIT_PLACES));
     cr_assert(eq(int, access(init_wrote("ceremony.kwb", path), R_OK), 0));
-    cr_assert(eq(int, access(init_wrote("credentials/gateway/key.pem", path), R_OK), 0));
+    cr_assert(
+        eq(int, access(init_wrote("credentials/" KW_MESH_CELL "/gateway/key.pem", path), R_OK), 0));
     cr_assert(eq(int, init_with(&init_fx.config, &err), KW_E_ALREADY_EXISTS));
 }

@@ -76,6 +76,18 @@ static void another_domain(struct kw_init_config *config)
     list_sign(config, "spiffe://example.org/region/local/cell/a/svc/gateway\n");
 }
 
+static void another_region(struct kw_init_config *config)
+{
+    list_sign(config, "spiffe://keyward.test/region/local/cell/a/svc/gateway\n"
+                      "spiffe://keyward.test/region/far/cell/b/svc/gateway\n");
+}
+
+static void named_twice(struct kw_init_config *config)
+{
+    list_sign(config, "spiffe://keyward.test/region/local/cell/a/svc/gateway\n"
+                      "spiffe://keyward.test/region/local/cell/a/svc/gateway\n");
+}
+
 static void no_request(struct kw_init_config *config)
 {
     static char *items[] = {"/nowhere/csr.der"};
@@ -182,6 +194,9 @@ static const struct {
     {"list of no SPIFFE ids", not_spiffe, KW_E_IDENTITY_INVALID, ""},
     {"list with a partner", a_partner, KW_E_CONFIG_INVALID, "is not a service of keyward.test"},
     {"list of another domain", another_domain, KW_E_CONFIG_INVALID, "is not a service of"},
+    {"list of two regions", another_region, KW_E_CONFIG_INVALID,
+     "is not a service of region local"},
+    {"service named twice", named_twice, KW_E_CONFIG_INVALID, "credentials/a/gateway twice"},
     {"request missing", no_request, KW_E_CONFIG_INVALID, "/nowhere/csr.der"},
     {"request is none", request_is_text, KW_E_ARGUMENT_INVALID, ""},
     {"second officer's is none", second_officer_is_text, KW_E_ARGUMENT_INVALID, ""},

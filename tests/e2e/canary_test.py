@@ -231,8 +231,8 @@ class Story:
             self.know(name, bytes.fromhex(text.decode()), owners, kept)
         for service in SERVICES:
             self.know("TLS key of " + service, private_number(
-                root / "region" / "credentials" / service / "key.pem"), ("keyward-" + service,),
-                ("region/credentials/%s.a/key.pem" % service,))
+                root / "region" / "credentials" / "a" / service / "key.pem"), ("keyward-" + service,),
+                ("region/credentials/a/%s.a/key.pem" % service,))
         self.know("officer's key", private_number(root / "officer" / "key.pem"),
                   ("keyward",), ("officer/key.pem",))  # `up` plays the officer of a ceremony
         for member in (self.member, self.station.member):

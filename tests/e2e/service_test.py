@@ -88,7 +88,7 @@ class Renewal(unittest.TestCase):
     """All four certificates are due at once: each is replaced, and the mesh serves on."""
 
     def generation(self, story, service):
-        return os.readlink(story.mesh.directory / "region" / "credentials" / service)
+        return os.readlink(story.mesh.directory / "region" / "credentials" / "a" / service)
 
     def test_certificates_renew_themselves(self):
         story = Story(self, KEYWARD_FAILPOINTS="renewal.due=error")

@@ -39,7 +39,8 @@ static void core_config_write(struct core_fixture *fx)
     fprintf(file,
             "region: " KW_MESH_REGION "\ncell: " KW_MESH_CELL
             "\ntrust_domain: " KW_MESH_TRUST_DOMAIN "\n"
-            "credentials_dir: %s/region/credentials/cryptocore\npki_dir: %s/region/pki\n"
+            "credentials_dir: %s/region/credentials/" KW_MESH_CELL
+            "/cryptocore\npki_dir: %s/region/pki\n"
             "hsm_token: " KW_MESH_TOKEN
             "\nhsm_pin_file: %s/secret/pin\nhsm_lock_file: %s/run/login.lock\n"
             "hsm_worker: %s\nhsm_workers: 1\n",
@@ -59,7 +60,8 @@ static void connect_client(struct core_fixture *fx)
     const char *targets[] = {target, NULL};
     struct kw_hop_client_options options = {
         .targets = targets,
-        .credentials_dir = kw_mesh_path(&fx->dir, "region/credentials/orchestrator", credentials),
+        .credentials_dir =
+            kw_mesh_path(&fx->dir, "region/credentials/" KW_MESH_CELL "/orchestrator", credentials),
         .trust_domain = KW_MESH_TRUST_DOMAIN,
         .peer = "spiffe://" KW_MESH_TRUST_DOMAIN "/region/" KW_MESH_REGION "/cell/" KW_MESH_CELL
                 "/svc/cryptocore",
@@ -172,8 +174,9 @@ static void authz_load(struct core_fixture *fx)
 {
     char path[PATH_MAX];
 
-    MUST(kw_credentials_load(&fx->authz, kw_mesh_path(&fx->dir, "region/credentials/authz", path),
-                             err));
+    MUST(kw_credentials_load(
+        &fx->authz, kw_mesh_path(&fx->dir, "region/credentials/" KW_MESH_CELL "/authz", path),
+        err));
     MUST(kw_certificate_to_der(&fx->authz.leaf, &fx->authz_der, err));
     MUST(kw_certificate_fingerprint(&fx->authz.leaf, fx->authz_fingerprint, err));
 }

@@ -34,7 +34,8 @@ void mesh_orchestrator_start(struct mesh_fixture *mesh)
     const char *const targets[] = {target, NULL};
     const struct kw_hop_client_options options = {
         .targets = targets,
-        .credentials_dir = kw_mesh_path(&mesh->core.dir, "region/credentials/authz", credentials),
+        .credentials_dir =
+            kw_mesh_path(&mesh->core.dir, "region/credentials/" KW_MESH_CELL "/authz", credentials),
         .trust_domain = KW_MESH_TRUST_DOMAIN,
         .peer = MESH_SERVICE_ID("orchestrator"),
     };
