@@ -1,6 +1,9 @@
 /* The orchestrator's settings. */
 #include "services/orchestrator/config.h"
 
+#include "common/base/id.h"
+#include "common/base/limits.h"
+
 #include <stddef.h>
 
 #define FIELD(field) .name = #field, .offset = offsetof(struct kw_orch_config, field)
@@ -28,6 +31,12 @@ static const struct kw_setting settings[] = {
      .doc = "The same in a PostgreSQL database (14 or later), which several instances may share: "
             "postgresql://user@host/name?sslmode=verify-full&sslrootcert=...&passfile=... It may "
             "hold no password."},
+    {FIELD(mesh), .type = KW_SETTING_STRING, .required = true, .min = 2 * KW_ID_LEN,
+     .max = 2 * KW_ID_LEN,
+     .doc = "Id of the mesh, 32 hex digits: the same in all its cells. It can't be changed."},
+    {FIELD(writer), .type = KW_SETTING_U32, .fallback = "0", .min = 0,
+     .max = KW_FEED_WRITERS_MAX - 1,
+     .doc = "Which of the instances on one database this is: each has a number of its own."},
     {FIELD(page_key_file), .type = KW_SETTING_SECRET_FILE, .required = true,
      .doc = "File with 32 or more random bytes, mode 0600: authenticates page tokens. The same in "
             "all instances."},

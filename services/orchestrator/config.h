@@ -14,6 +14,8 @@ struct kw_orch_config {
     char *log_level;
     char *database;
     char *store_url;
+    char *mesh; /* its id, in hex */
+    uint32_t writer;
     char *page_key_file;
     struct kw_strings targets;
     uint32_t drain_ms;

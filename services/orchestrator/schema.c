@@ -6,6 +6,8 @@
  */
 #include "services/orchestrator/schema.h"
 
+#include "common/feed/feed.h"
+
 static const char initial[] =
     /* Pens made together. `station` and `request` name the CreateBatch call, so that it can be
        resumed. */
@@ -124,6 +126,7 @@ static const char initial[] =
 
 const struct kw_migration kw_orch_migrations[] = {
     {.name = "0001_initial", .sql = initial},
+    {.name = "0002_feed", .sql = kw_feed_schema},
 };
 
 const size_t kw_orch_migration_count = sizeof(kw_orch_migrations) / sizeof(kw_orch_migrations[0]);

@@ -7,11 +7,13 @@
 #include "services/orchestrator/service.h"
 
 #include "common/base/clock.h"
+#include "common/base/container.h"
 #include "common/base/limits.h"
 #include "common/rpc/methods.h"
 #include "common/rpc/relay.h"
 #include "services/orchestrator/call.h"
 #include "services/orchestrator/core_link.h"
+#include "services/orchestrator/feed_tables.h"
 #include "services/orchestrator/schema.h"
 
 /* --- calls --- */
@@ -243,17 +245,58 @@ static struct kw_result server_make(struct kw_orch *orch, struct kw_error *err)
     return kw_hop_server_new(orch->rpc, &options, &orch->server, &orch->port, err);
 }
 
+static struct kw_result mesh_read(const struct kw_orch_config *config, struct kw_id *ret_mesh,
+                                  struct kw_error *err)
+{
+    KW_ENSURE(kw_ok(kw_unhex(config->mesh, ret_mesh->bytes, KW_ID_LEN, NULL)) &&
+                  !kw_id_is_none(*ret_mesh),
+              err, CONFIG_INVALID, "mesh is not an id: 32 hex digits, not all of them 0");
+    return KW_OK;
+}
+
+static struct kw_result feed_open(struct kw_store_job *job, struct kw_tx *tx, struct kw_error *err)
+{
+    struct kw_orch *orch = KW_CONTAINER_OF(job, struct kw_orch, opening);
+    const struct kw_feed_options options = {.mesh = orch->mesh,
+                                            .store = kw_store_id(orch->store),
+                                            .writer = orch->config->writer,
+                                            .tables = kw_orch_feed_tables,
+                                            .table_count = kw_orch_feed_table_count};
+
+    return kw_feed_open(&orch->feed, &options, tx, kw_clock_wall_ms(), err);
+}
+
+/* Without a feed nothing can be written. */
+static void feed_opened(struct kw_store_job *job)
+{
+    struct kw_orch *orch = KW_CONTAINER_OF(job, struct kw_orch, opening);
+
+    if (!kw_ok(job->result)) {
+        orch->failed(&job->error, orch->context);
+    }
+}
+
+/* Comes last, since from now on a thread works on it; and yet before every other write, since they
+ * run in the order given and no call is taken before the loop turns. */
+static struct kw_result feed_start(struct kw_orch *orch, struct kw_error *err)
+{
+    orch->opening = (struct kw_store_job){.run = feed_open, .done = feed_opened, .vital = true};
+    return kw_store_write(orch->store, &orch->opening, err);
+}
+
 struct kw_result kw_orch_start(struct kw_orch *orch, struct kw_loop *loop,
                                const struct kw_orch_config *config, struct kw_error *err)
 {
     orch->config = config;
     orch->loop = loop;
     orch->start_ms = kw_clock_wall_ms();
+    KW_TRY(mesh_read(config, &orch->mesh, err));
     KW_TRY(kw_id_v7(&orch->boot_id, err));
     KW_TRY(gate_make(orch, err));
     KW_TRY(store_make(orch, err));
     KW_TRY(kw_rpc_new(loop, orch->boot_id, &orch->rpc, err));
     KW_TRY(link_make(orch, err));
     KW_TRY(renewal_start(orch, err));
-    return server_make(orch, err);
+    KW_TRY(server_make(orch, err));
+    return feed_start(orch, err);
 }

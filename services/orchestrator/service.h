@@ -5,6 +5,7 @@
 
 #include "common/audit/replay.h"
 #include "common/audit/seal.h"
+#include "common/feed/feed.h"
 #include "common/pki/credentials.h"
 #include "common/rpc/hop.h"
 #include "common/rpc/rpc.h"
@@ -30,6 +31,9 @@ struct kw_orch {
     struct kw_replay *replay;
     struct kw_secret page_key;
     struct kw_id boot_id; /* names this life: the stream of its receipts */
+    struct kw_id mesh;
+    struct kw_feed feed; /* of the thread of write jobs; open before any other of them */
+    struct kw_store_job opening;
     struct kw_stamp_clock stamps;
     uint64_t start_ms;
     _Atomic bool core_ready; /* read by the probes' thread */

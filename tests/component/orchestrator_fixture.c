@@ -108,6 +108,7 @@ static void make_config(struct orch_fixture *fx)
     fx->config = (struct kw_orch_config){.region = (char *)(uintptr_t)REGION,
                                          .cell = (char *)(uintptr_t)CELL,
                                          .trust_domain = (char *)(uintptr_t) "test",
+                                         .mesh = (char *)(uintptr_t)MESH,
                                          .listen = (char *)(uintptr_t) "127.0.0.1:0",
                                          .credentials_dir = in_dir(fx, "orchestrator"),
                                          .page_key_file = in_dir(fx, "page_key"),

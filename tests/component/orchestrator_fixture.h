@@ -17,6 +17,7 @@
 
 #define REGION "r1"
 #define CELL   "c1"
+#define MESH   "000102030405060708090a0b0c0d0e0f"
 
 #define MUST(expr)                                                                                 \
     do {                                                                                           \

@@ -158,6 +158,7 @@ static char settings_path[64];
 static void settings_file(void)
 {
     static const char text[] = "region: eu-1\ncell: a\ntrust_domain: test\ncredentials_dir: /c\n"
+                               "mesh: 0123456789abcdef0123456789abcdef\n"
                                "database: /d\npage_key_file: /p\ntargets: [\"127.0.0.1:1\"]\n";
     int fd;
 
