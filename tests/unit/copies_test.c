@@ -149,11 +149,11 @@ Test(copies, a_wait_that_was_given_up_is_not_told_not_even_by_one_that_is)
 
     ask(&copies, &gone, 1, KW_COPY_CELL);
     kw_copies_forget(&gone.wait);
-    kw_copies_forget(&gone.wait);
     first.forgets = &second.wait;
     second.forgets = &first.wait;
     ask(&copies, &first, 1, KW_COPY_CELL);
     ask(&copies, &second, 1, KW_COPY_CELL);
+    kw_copies_forget(&gone.wait);
     kw_copies_held(&copies, store(1), lane, 1);
     cr_assert_eq(first.told + second.told, 1);
     cr_assert_eq(gone.told, 0);
