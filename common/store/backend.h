@@ -62,7 +62,8 @@ struct kw_conn {
     uint64_t until_ns;      /* a read must be over by then; 0: a write, which takes its time */
     bool broken;            /* it can't be relied on: input/output error, damage, a lost link */
     enum kw_reason trouble; /* the last that passes: no room, no memory, busy */
-    int wal_pages;          /* in the log after the last commit (SQLite's writer) */
+    struct kw_commit_hook *hooks; /* marked by the group that is being written */
+    int wal_pages;                /* in the log after the last commit (SQLite's writer) */
     size_t cached;
     struct kw_stmt cache[KW_CONN_SLOTS];
     union {
@@ -184,5 +185,8 @@ void kw_conn_settle(struct kw_conn *conn);
 
 /* Settles and leaves the transaction, if there still is one. */
 void kw_conn_rollback(struct kw_conn *conn);
+
+/* The group is durable, or undone: runs what it has marked, or forgets it. */
+void kw_conn_tell_hooks(struct kw_conn *conn, bool durable);
 
 #endif

@@ -90,6 +90,17 @@ bool kw_store_alive(struct kw_store *store);
  * lock, the system; and the store lives. Any thread. */
 bool kw_store_may_pass(struct kw_store *store, enum kw_reason reason);
 
+/* What is to be done once that which a write job wrote is durable. Embedded in who wants to know. */
+struct kw_commit_hook {
+    struct kw_commit_hook *next;
+    void (*run)(struct kw_commit_hook *hook); /* on the writer's thread: it only posts */
+    bool marked;
+};
+
+/* Has `hook` run once this job's group is durable, before the `done` of its jobs; once, however often
+ * it is marked. Not if the group is undone; if the job alone is, it may. Inside a write job. */
+void kw_tx_mark(struct kw_tx *tx, struct kw_commit_hook *hook);
+
 /* What happened since it was opened. */
 struct kw_store_stats {
     uint64_t commits; /* groups made durable; writes / commits is the mean group */

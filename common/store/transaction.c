@@ -44,6 +44,31 @@ void kw_conn_settle(struct kw_conn *conn)
     conn->tx.failed = false;
 }
 
+void kw_tx_mark(struct kw_tx *tx, struct kw_commit_hook *hook)
+{
+    if (!hook->marked) {
+        hook->marked = true;
+        hook->next = tx->conn->hooks;
+        tx->conn->hooks = hook;
+    }
+}
+
+void kw_conn_tell_hooks(struct kw_conn *conn, bool durable)
+{
+    struct kw_commit_hook *hook = conn->hooks;
+
+    conn->hooks = NULL;
+    while (hook != NULL) {
+        struct kw_commit_hook *next = hook->next;
+
+        hook->marked = false;
+        if (durable) {
+            hook->run(hook);
+        }
+        hook = next;
+    }
+}
+
 void kw_conn_rollback(struct kw_conn *conn)
 {
     kw_conn_settle(conn);

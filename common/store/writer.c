@@ -144,6 +144,7 @@ static void handle_group(struct kw_store *store, struct kw_store_job *group)
     struct kw_error error = {0};
     struct kw_result written = write_group(&store->writer, group, &error);
 
+    kw_conn_tell_hooks(&store->writer, kw_ok(written));
     if (!kw_ok(written) && backend->undo(&store->writer, written.reason)) {
         undo_group(store, group, &error);
         return;

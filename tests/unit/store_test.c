@@ -1,4 +1,5 @@
 /* The store's jobs, on any database: groups, isolation of failures, snapshots, limits. */
+#include "common/base/failpoint.h"
 #include "common/base/limits.h"
 #include "common/base/metrics.h"
 #include "tests/support/store_fixture.h"
@@ -233,4 +234,66 @@ Test(store, closing_finishes_what_is_queued)
     store_fixture_close(&f);
     cr_assert(kw_ok(store_fixture_open(&f, store_test_schema, 1, NULL)));
     cr_assert(eq(i64, store_test_rows(&f), 3));
+}
+
+/* --- what is to be done once it is durable --- */
+
+static struct kw_commit_hook hook;
+static unsigned hook_runs;
+static unsigned runs_when_done;
+
+static void count_run(struct kw_commit_hook *ran)
+{
+    (void)ran;
+    hook_runs++;
+}
+
+static void note_done(struct kw_store_job *job)
+{
+    struct store_test_job *mine = (struct store_test_job *)job;
+
+    runs_when_done = hook_runs;
+    pthread_mutex_lock(&f.mutex);
+    mine->answered = true;
+    pthread_cond_broadcast(&f.changed);
+    pthread_mutex_unlock(&f.mutex);
+}
+
+static struct kw_result mark_twice(struct kw_store_job *job, struct kw_tx *tx, struct kw_error *err)
+{
+    (void)job;
+    (void)err;
+    kw_tx_mark(tx, &hook);
+    kw_tx_mark(tx, &hook);
+    return KW_OK;
+}
+
+static void mark(void)
+{
+    struct store_test_job job = store_test_job(&f, mark_twice, 0, NULL);
+
+    job.job.done = note_done;
+    store_test_write_all(&f, &job, 1);
+    store_test_wait(&job);
+}
+
+Test(store, a_hook_runs_once_for_its_group_before_anybody_is_told)
+{
+    hook = (struct kw_commit_hook){.run = count_run};
+    mark();
+    cr_assert(eq(uint, runs_when_done, 1));
+    mark();
+    cr_assert(eq(uint, runs_when_done, 2));
+    cr_assert(eq(int, insert(1, "unmarked"), KW_E_NONE));
+    cr_assert(eq(uint, hook_runs, 2));
+}
+
+Test(store, a_hook_does_not_run_for_what_is_not_durable)
+{
+    hook = (struct kw_commit_hook){.run = count_run};
+    setenv("KEYWARD_FAILPOINTS", "store.before_commit=error", 1);
+    cr_assert(kw_ok(kw_failpoint_load(NULL)));
+    mark();
+    cr_assert(eq(uint, hook_runs, 0));
+    cr_assert(not(hook.marked));
 }
