@@ -52,8 +52,9 @@ struct kw_feed_options {
 /* `options` may be read by any thread, the rest belongs to the thread of write jobs. */
 struct kw_feed {
     struct kw_feed_options options;
-    struct kw_stamp_clock clock; /* ahead of every stamp that was given out or taken in */
-    int64_t life;                /* of this process: what is in quarantine is tried once in each */
+    struct kw_commit_hook *grown; /* marked by who changes how far a lane is; NULL: nobody asks */
+    struct kw_stamp_clock clock;  /* ahead of every stamp that was given out or taken in */
+    int64_t life;                 /* of this process: what is in quarantine is tried once in each */
 };
 
 /* The tables of the feed, for the end of an owner's list of migrations. */

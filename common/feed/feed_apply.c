@@ -183,6 +183,7 @@ static struct kw_result apply_news(struct hearing *h, const struct kw_lane_batch
     KW_ENSURE(kw_lane_point_equal(&point, &finding->point), err, INTERNAL,
               "a batch was judged otherwise than it is");
     KW_TRY(kw_lane_row_move(h->tx, h->row.id, &point, finding->closed, err));
+    kw_feed_lane_grew(h->feed, h->tx);
     KW_TRY(kw_lane_row_set_head(h->tx, h->row.id, batch->head_record, err));
     KW_TRY(settle_urgents(h, point.seq, err));
     tell_clock(h, finding, point.seq);
@@ -201,6 +202,7 @@ static struct kw_result note_closed(struct hearing *h, const struct kw_lane_batc
     }
     KW_TRY(keep_row(h, err));
     KW_TRY(kw_lane_row_move(h->tx, h->row.id, &h->row.point, closed, err));
+    kw_feed_lane_grew(h->feed, h->tx);
     if (batch->head.point.seq == h->row.point.seq) {
         KW_TRY(kw_lane_row_set_head(h->tx, h->row.id, batch->head_record, err));
     }
@@ -214,6 +216,7 @@ static struct kw_result begin_at(struct hearing *h, const struct kw_lane_head *h
     h->row.point = head->point;
     h->row.floor = head->point;
     h->row.closed = head->closed > h->row.closed ? head->closed : h->row.closed;
+    kw_feed_lane_grew(h->feed, h->tx);
     if (h->is_new) {
         return keep_row(h, err);
     }
@@ -254,6 +257,7 @@ static struct kw_result act(struct hearing *h, const struct kw_lane_batch *batch
         return note_closed(h, batch, finding->closed, err);
     case KW_LANE_FORK:
         KW_TRY(keep_row(h, err));
+        kw_feed_lane_grew(h->feed, h->tx);
         return kw_lane_row_set_rival(h->tx, h->row.id, batch->head_record, err);
     case KW_LANE_GAP:
         return note_gap(h, batch, err);

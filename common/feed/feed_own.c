@@ -17,6 +17,13 @@ struct kw_lane kw_feed_lane_name(const struct kw_feed *feed, const struct kw_lan
                             .writer = row->writer};
 }
 
+void kw_feed_lane_grew(const struct kw_feed *feed, struct kw_tx *tx)
+{
+    if (feed->grown != NULL) {
+        kw_tx_mark(tx, feed->grown);
+    }
+}
+
 static struct kw_result begin_lane(const struct kw_feed *feed, struct kw_tx *tx,
                                    struct kw_id incarnation, struct kw_lane_row *ret_row,
                                    struct kw_error *err)
@@ -31,6 +38,7 @@ static struct kw_result begin_lane(const struct kw_feed *feed, struct kw_tx *tx,
     KW_TRY(kw_lane_start(&lane, &row.point, err));
     row.floor = row.point;
     KW_TRY(kw_lane_row_insert(tx, &row, err));
+    kw_feed_lane_grew(feed, tx);
     KW_LOG(INFO, "a lane begins", KW_F_HEX("lane", kw_id_bytes(&row.id)),
            KW_F_HEX("incarnation", kw_id_bytes(&incarnation)), KW_F_U64("writer", row.writer));
     *ret_row = row;

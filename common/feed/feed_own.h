@@ -11,6 +11,9 @@
 struct kw_result kw_feed_own_voice(struct kw_feed *feed, struct kw_tx *tx,
                                    struct kw_lane_row *ret_row, struct kw_error *err);
 
+/* A lane has got further, or promises more. */
+void kw_feed_lane_grew(const struct kw_feed *feed, struct kw_tx *tx);
+
 /* The name of a lane that is held here. */
 struct kw_lane kw_feed_lane_name(const struct kw_feed *feed, const struct kw_lane_row *row);
 

@@ -30,6 +30,7 @@ static struct kw_result say(struct kw_feed *feed, struct kw_tx *tx, struct kw_by
     row.point = lane.point;
     KW_TRY(kw_lane_advance(&row.point, &row.change, err));
     KW_TRY(kw_lane_row_move(tx, lane.id, &row.point, row.change.hlc, err));
+    kw_feed_lane_grew(feed, tx);
     return kw_change_insert(tx, lane.id, &row, err);
 }
 
