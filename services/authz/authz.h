@@ -2,6 +2,7 @@
 #ifndef KW_SERVICES_AUTHZ_AUTHZ_H
 #define KW_SERVICES_AUTHZ_AUTHZ_H
 
+#include "common/feed/feed.h"
 #include "common/rpc/hop.h"
 #include "services/authz/caller.h"
 #include "services/authz/capsules.h"
@@ -21,6 +22,7 @@ struct kw_authz {
     struct kw_capsules capsules;
     struct kw_diary diary;
     struct kw_stamp_clock stamps;
+    struct kw_feed feed; /* the thread of write jobs' */
     struct kw_secret page_key; /* page tokens are ours alone, and of this life */
     /* Counts disabling changes that are in force: revocations, suspensions, disabling facts. An
      * answer whose decision is of an older epoch is decided again before it leaves. */

@@ -1,6 +1,7 @@
 /* Authz's settings. */
 #include "services/authz/config.h"
 
+#include "common/base/id.h"
 #include "common/base/limits.h"
 
 #include <stddef.h>
@@ -33,6 +34,12 @@ static const struct kw_setting settings[] = {
      .doc = "The same in a PostgreSQL database (14 or later), which several instances may share: "
             "postgresql://user@host/name?sslmode=verify-full&sslrootcert=...&passfile=... It may "
             "hold no password."},
+    {FIELD(mesh), .type = KW_SETTING_STRING, .required = true, .min = 2 * KW_ID_LEN,
+     .max = 2 * KW_ID_LEN,
+     .doc = "Id of the mesh, 32 hex digits: the same in all its cells. It can't be changed."},
+    {FIELD(writer), .type = KW_SETTING_U32, .fallback = "0", .min = 0,
+     .max = KW_FEED_WRITERS_MAX - 1,
+     .doc = "Which of the instances on one database this is: each has a number of its own."},
     {FIELD(pki_dir), .type = KW_SETTING_PATH, .required = true,
      .doc = "Directory `keyward-cryptocore init` wrote: ca-operators.pem says which officers are "
             "ours."},

@@ -15,6 +15,8 @@ struct kw_authz_config {
     struct kw_strings targets;
     char *database;
     char *store_url;
+    char *mesh; /* its id, in hex */
+    uint32_t writer;
     char *pki_dir;
     char *officers_dir;
     char *auditors_dir;

@@ -1,8 +1,9 @@
-/* One write job: the officers' rows may be new. */
+/* One write job: our lane may begin, the officers' rows may be new. */
 #include "services/authz/load.h"
 
 #include "common/base/clock.h"
 #include "common/base/container.h"
+#include "services/authz/feed_tables.h"
 #include "services/authz/quota_table.h"
 
 /* The book is the loop thread's; until `loaded` nobody there uses it. */
@@ -24,11 +25,27 @@ static struct kw_result quotas_restore(struct kw_quota_book *book, struct kw_tx 
     return KW_OK;
 }
 
+static struct kw_result feed_open(const struct kw_authz_load *load, struct kw_tx *tx,
+                                  struct kw_error *err)
+{
+    struct kw_authz *authz = load->authz;
+    const struct kw_feed_options options = {
+        .mesh = load->mesh,
+        .store = kw_store_id(authz->store),
+        .writer = authz->config->writer,
+        .tables = kw_authz_feed_tables,
+        .table_count = kw_authz_feed_table_count,
+    };
+
+    return kw_feed_open(&authz->feed, &options, tx, load->now_ms, err);
+}
+
 static struct kw_result run(struct kw_store_job *job, struct kw_tx *tx, struct kw_error *err)
 {
     struct kw_authz_load *load = KW_CONTAINER_OF(job, struct kw_authz_load, job);
     struct kw_authz *authz = load->authz;
 
+    KW_TRY(feed_open(load, tx, err));
     KW_TRY(kw_officers_register(&load->officers, load->now_ms, tx, err));
     KW_TRY(kw_witness_load(tx, &authz->diary.witness, err));
     return quotas_restore(&authz->diary.quotas, tx, err);
@@ -41,9 +58,20 @@ static void done(struct kw_store_job *job)
     load->loaded(load->context, job->result, &job->error);
 }
 
+static struct kw_result mesh_read(const struct kw_authz_config *config, struct kw_id *ret_mesh,
+                                  struct kw_error *err)
+{
+    KW_ENSURE(config->mesh != NULL &&
+                  kw_ok(kw_unhex(config->mesh, ret_mesh->bytes, KW_ID_LEN, NULL)) &&
+                  !kw_id_is_none(*ret_mesh),
+              err, CONFIG_INVALID, "mesh is not an id: 32 hex digits, not all of them 0");
+    return KW_OK;
+}
+
 struct kw_result kw_authz_load_start(struct kw_authz_load *load, struct kw_error *err)
 {
     load->now_ms = kw_clock_wall_ms();
+    KW_TRY(mesh_read(load->authz->config, &load->mesh, err));
     KW_TRY(kw_officers_load(load->authz->config, load->now_ms, &load->officers, err));
     load->job = (struct kw_store_job){.run = run, .done = done, .vital = true};
     return kw_store_write(load->authz->store, &load->job, err);

@@ -6,6 +6,8 @@
  */
 #include "services/authz/schema.h"
 
+#include "common/feed/feed.h"
+
 static const char initial[] =
     /* Partners (kind 1) and stations (kind 2). Field groups: standing (suspended), keys (the rest
      * that changes). `regions` is a comma-separated list, `products` ids one after the other. */
@@ -152,6 +154,7 @@ const struct kw_migration kw_authz_migrations[] = {
     {.name = "0001_initial", .sql = initial},
     {.name = "0002_invitations_end", .sql = invitations_end},
     {.name = "0003_invitations_receipt", .sql = invitations_receipt},
+    {.name = "0004_feed", .sql = kw_feed_schema},
 };
 
 const size_t kw_authz_migration_count =

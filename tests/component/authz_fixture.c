@@ -365,6 +365,7 @@ static void make_config(struct authz_fixture *fx)
                                           .trust_domain = (char *)(uintptr_t) "test",
                                           .listen = (char *)(uintptr_t) "127.0.0.1:0",
                                           .credentials_dir = in_dir(fx, "authz"),
+                                          .mesh = (char *)(uintptr_t)MESH,
                                           .pki_dir = in_dir(fx, "."),
                                           .officers_dir = in_dir(fx, "officers"),
                                           .auditors_dir = in_dir(fx, "auditors"),

@@ -16,6 +16,7 @@
 
 #define REGION  "r1"
 #define CELL    "c1"
+#define MESH    "000102030405060708090a0b0c0d0e0f"
 #define HOUR_MS UINT64_C(3600000)
 
 /* Longer than anybody waits here (PATIENCE_NS): what happens sooner is no deadline's doing. */

@@ -278,7 +278,7 @@ SHIPPED = {"keyward", "keyward-gateway", "keyward-authz", "keyward-orchestrator"
 COMMON = {"region": "r", "cell": "a", "trust_domain": "t.test", "credentials_dir": "/nonexistent"}
 SERVICES = {
     "gateway": {**COMMON, "client_ca_file": "/nonexistent", "targets": "[ 127.0.0.1:1 ]"},
-    "authz": {**COMMON, "database": "/nonexistent/db", "pki_dir": "/nonexistent",
+    "authz": {**COMMON, "mesh": "1" * 32, "database": "/nonexistent/db", "pki_dir": "/nonexistent",
               "officers_dir": "/nonexistent", "targets": "[ 127.0.0.1:1 ]"},
     "orchestrator": {**COMMON, "database": "/nonexistent/db", "page_key_file": "/nonexistent",
                      "mesh": "1" * 32, "targets": "[ 127.0.0.1:1 ]"},

@@ -146,6 +146,9 @@ static const struct mistake mistakes[] = {
     {"authz", "--database=/dev/null", "STORE_UNAVAILABLE"},
     {"authz", "--store_url=postgresql://a@/b?host=/nowhere", "CONFIG_INVALID"}, /* a file too */
     {"authz", "--targets=nobody", "CONFIG_INVALID"},
+    {"authz", "--mesh=00000000000000000000000000000000", "CONFIG_INVALID"},
+    {"authz", "--mesh=0001020304050607-8090a0b0c0d0e0f", "CONFIG_INVALID"},
+    {"authz", "--writer=64", "CONFIG_INVALID"},
     {"authz", "--config=/nowhere", "CONFIG_INVALID"},
     {"authz", "--colour=red", "CONFIG_INVALID"},
     {"orchestrator", "--log_level=loud", "CONFIG_INVALID"},
