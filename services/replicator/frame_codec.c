@@ -93,6 +93,7 @@ static const char *wrong_frame(const struct kw_frame *frame, const struct kw_lin
         return wrong_reaches(frame);
     case KW_FRAME_BATCH:
     case KW_FRAME_URGENT:
+    case KW_FRAME_VOUCHER:
         return wrong_record(frame);
     case KW_FRAME_ACK:
     case KW_FRAME_NEED:
@@ -179,6 +180,7 @@ struct wire {
         Keyward__Internal__V1__LinkUrgent urgent;
         Keyward__Internal__V1__LinkAck ack;
         Keyward__Internal__V1__LinkNeed need;
+        Keyward__Internal__V1__LinkVoucher voucher;
     } as;
 };
 
@@ -207,6 +209,15 @@ static void urgent_to_wire(const struct kw_frame *frame, struct wire *wire)
     wire->as.urgent.record = binary(frame->record);
     wire->frame.urgent = &wire->as.urgent;
     wire->frame.says_case = SAYS(URGENT);
+}
+
+static void voucher_to_wire(const struct kw_frame *frame, struct wire *wire)
+{
+    keyward__internal__v1__link_voucher__init(&wire->as.voucher);
+    wire->as.voucher.owner = owner_to_wire(frame->owner);
+    wire->as.voucher.record = binary(frame->record);
+    wire->frame.voucher = &wire->as.voucher;
+    wire->frame.says_case = SAYS(VOUCHER);
 }
 
 static void ack_to_wire(struct wire *wire)
@@ -249,6 +260,9 @@ static void to_wire(const struct kw_frame *frame, const struct kw_link_hello *he
         break;
     case KW_FRAME_NEED:
         need_to_wire(wire);
+        break;
+    case KW_FRAME_VOUCHER:
+        voucher_to_wire(frame, wire);
         break;
     case KW_FRAME_END_:
         break;
@@ -410,6 +424,9 @@ static struct kw_result from_wire(const Keyward__Internal__V1__LinkFrame *wire,
     case SAYS(NEED):
         ret_frame->type = KW_FRAME_NEED;
         return read_lanes(&wire->need->lane, 1, arena, ret_frame, err);
+    case SAYS(VOUCHER):
+        ret_frame->type = KW_FRAME_VOUCHER;
+        return read_record(wire->voucher->owner, wire->voucher->record, ret_frame, err);
     case SAYS(_NOT_SET):
     case _KEYWARD__INTERNAL__V1__LINK_FRAME__SAYS__CASE_IS_INT_SIZE:
         break;

@@ -26,6 +26,7 @@ enum wish_kind {
     WISH_READ,
     WISH_BATCH,
     WISH_URGENT,
+    WISH_VOUCHER,
 };
 
 struct wish {
@@ -95,6 +96,20 @@ static void on_apply_urgent(void *context, struct kw_ticket ticket, struct kw_by
     wish((struct wish){.kind = WISH_URGENT, .ticket = ticket, .record = urgent});
 }
 
+static void on_apply_voucher(void *context, struct kw_ticket ticket, struct kw_bytes voucher)
+{
+    (void)context;
+    wish((struct wish){.kind = WISH_VOUCHER, .ticket = ticket, .record = voucher});
+}
+
+/* Now there is room, now there is not. */
+static bool on_room(void *context, uint32_t peer)
+{
+    (void)context;
+    KW_FUZZ_CHECK(peer < PEERS && !at.cut[peer]);
+    return at.now_ms / STEP_MS % 4 != 0;
+}
+
 static void on_acked(void *context, enum kw_owner owner, struct kw_id peer_store, struct kw_id lane,
                      uint64_t seq)
 {
@@ -130,8 +145,10 @@ static void judge(const struct wish *wished)
     KW_FUZZ_CHECK(wished->record.len > 0 && wished->record.len <= KW_BATCH_LEN_MAX);
     if (wished->kind == WISH_BATCH) {
         kw_replicator_applied(at.replicator, wished->ticket, verdict, &held);
-    } else {
+    } else if (wished->kind == WISH_URGENT) {
         kw_replicator_urgent_applied(at.replicator, wished->ticket, verdict, wished->record);
+    } else {
+        kw_replicator_voucher_applied(at.replicator, wished->ticket, verdict);
     }
 }
 
@@ -243,8 +260,14 @@ static void start(uint8_t how)
         .stores = {id_of('s', 0), id_of('s', 1)},
         .us = places[0],
         .cells = {places, 3},
-        .peers = {&places[1], PEERS},
-        .io = {NULL, on_send, on_read, on_apply, on_apply_urgent, on_acked, on_cut},
+        .io = {.send = on_send,
+               .room = on_room,
+               .read = on_read,
+               .apply = on_apply,
+               .apply_urgent = on_apply_urgent,
+               .apply_voucher = on_apply_voucher,
+               .acked = on_acked,
+               .cut = on_cut},
     };
 
     at.how = how;
@@ -257,6 +280,7 @@ static void start(uint8_t how)
                                             &places[i], (struct kw_extent){9, 9}, at.now_ms, NULL));
         }
     }
+    KW_FUZZ_MUST(kw_replicator_voucher(at.replicator, KW_OWNER_AUTHZ, kw_bytes_str("KWV1"), NULL));
     at.cut[0] = at.cut[1] = true;
     link_up();
     answer_all();

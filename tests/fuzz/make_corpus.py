@@ -563,10 +563,11 @@ def link_frame():
                                     authz_store=name("s", 7), orchestrator_store=name("s", 6)),
             "reach": wire.LinkReach(lanes=[lane(), lane(1, 0)]),
             "batch": wire.LinkBatch(owner=1, record=b"KWN1"), "urgent": wire.LinkUrgent(owner=2, record=b"KWU1"),
-            "ack": wire.LinkAck(lane=lane(1, 9)), "need": wire.LinkNeed(lane=lane(0, 3))}
+            "ack": wire.LinkAck(lane=lane(1, 9)), "need": wire.LinkNeed(lane=lane(0, 3)),
+            "voucher": wire.LinkVoucher(owner=1, record=b"KWV1 a voucher")}
     frame = lambda **what: u16(wire.LinkFrame(**what).SerializeToString())  # noqa: E731
     frames = {n: frame(**{n: m}) for n, m in says.items()}
-    later = u16(b"\x3a\x02\x08\x01") + u16(frames["need"][2:] + b"\x78\x01")
+    later = u16(b"\x42\x02\x08\x01") + u16(frames["need"][2:] + b"\x78\x01")
     greeting = frames["hello"] + frames["reach"]
     records = frames["batch"] + frames["urgent"]
     return {"talk": b"\7" + b"".join(frames.values()), "later": b"\7" + greeting + later,

@@ -190,7 +190,6 @@ static void start_replicator(struct sim *sim, struct sim_cell *cell, struct kw_p
         .stores = {cell->store_id},
         .us = cell->place,
         .cells = all,
-        .peers = {cell->peers, cell->peer_count},
         .io = sim_cell_io(sim, cell->index),
     };
 
@@ -286,11 +285,11 @@ const struct kw_private_key *sim_forger_key(void)
     return &keys[SIM_CELLS_MAX];
 }
 
+/* In the order of kw_place_peers. */
 static void find_peers(struct sim *sim, struct sim_cell *cell)
 {
     for (size_t other = 0; other < sim->cell_count; other++) {
         if (kw_place_linked(&cell->place, &places[other])) {
-            cell->peers[cell->peer_count] = places[other];
             cell->peer_cells[cell->peer_count++] = other;
         }
     }

@@ -24,7 +24,6 @@ struct sim_lane {
 struct sim_cell {
     size_t index;
     struct kw_place place;
-    struct kw_place peers[SIM_CELLS_MAX];
     size_t peer_cells[SIM_CELLS_MAX];
     size_t peer_count;
     char path[128];

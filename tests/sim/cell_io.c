@@ -336,6 +336,15 @@ static void on_apply_urgent(void *context, struct kw_ticket ticket, struct kw_by
     SIM_MUST(kw_buf_append(&step->data, urgent, err));
 }
 
+/* Who is a member is known to all from the beginning: nobody vouches for anybody here. */
+static void on_apply_voucher(void *context, struct kw_ticket ticket, struct kw_bytes voucher)
+{
+    const struct sim_at *at = context;
+
+    (void)voucher;
+    kw_replicator_voucher_applied(at->sim->cells[at->cell].replicator, ticket, KW_LANE_KNOWN);
+}
+
 /* --- links --- */
 
 static void on_send(void *context, uint32_t peer, const struct kw_frame *frame)
@@ -376,6 +385,7 @@ struct kw_replicator_io sim_cell_io(struct sim *sim, size_t cell)
                                      .read = on_read,
                                      .apply = on_apply,
                                      .apply_urgent = on_apply_urgent,
+                                     .apply_voucher = on_apply_voucher,
                                      .acked = on_acked,
                                      .cut = on_cut};
 }

@@ -202,8 +202,13 @@ static void start_cell(struct net_cell *cell)
         .stores = {cell_id(cell->index)},
         .us = net->places[cell->index],
         .cells = {net->places, net->count},
-        .peers = {cell->peers, cell->peer_count},
-        .io = {cell, on_send, on_read, on_apply, on_apply_urgent, on_acked, on_cut},
+        .io = {.context = cell,
+               .send = on_send,
+               .read = on_read,
+               .apply = on_apply,
+               .apply_urgent = on_apply_urgent,
+               .acked = on_acked,
+               .cut = on_cut},
     };
 
     MUST(kw_replicator_new(&options, &cell->replicator, err));
@@ -215,13 +220,13 @@ static void start_cell(struct net_cell *cell)
     cell->down = false;
 }
 
+/* In the order of kw_place_peers. */
 static void find_peers(struct replica_net *net, size_t index)
 {
     struct net_cell *cell = &net->cells[index];
 
     for (size_t other = 0; other < net->count; other++) {
         if (kw_place_linked(&net->places[index], &net->places[other])) {
-            cell->peers[cell->peer_count] = net->places[other];
             cell->peer_cells[cell->peer_count++] = other;
         }
     }

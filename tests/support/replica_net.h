@@ -38,7 +38,6 @@ struct net_cell {
     size_t index;
     bool down;
     struct kw_replicator *replicator;
-    struct kw_place peers[NET_CELLS_MAX];
     size_t peer_cells[NET_CELLS_MAX];
     size_t peer_count;
     struct kw_extent held[NET_CELLS_MAX]; /* by origin */

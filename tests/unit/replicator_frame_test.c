@@ -35,6 +35,7 @@ static const struct kw_frame samples[] = {
      .record = {(const uint8_t *)"KWU1", 4}},
     {.type = KW_FRAME_ACK, .reaches = lanes, .reach_count = 1},
     {.type = KW_FRAME_NEED, .reaches = &lanes[1], .reach_count = 1},
+    {.type = KW_FRAME_VOUCHER, .owner = KW_OWNER_AUTHZ, .record = {(const uint8_t *)"KWV1", 4}},
 };
 
 #define SAMPLE_COUNT (sizeof(samples) / sizeof(samples[0]))
@@ -427,6 +428,8 @@ Test(replicator_frame, what_would_be_refused_is_not_written)
         {.type = KW_FRAME_BATCH},
         {.type = KW_FRAME_BATCH, .record = record, .owner = KW_OWNER_COUNT_},
         {.type = KW_FRAME_URGENT, .record = long_record(KW_BATCH_LEN_MAX + 1)},
+        {.type = KW_FRAME_VOUCHER},
+        {.type = KW_FRAME_VOUCHER, .record = record, .owner = KW_OWNER_COUNT_},
         of_lanes(KW_LANES_MAX + 1),
         {.type = KW_FRAME_ACK},
         {.type = KW_FRAME_ACK, .reaches = lanes, .reach_count = 2},
@@ -491,9 +494,9 @@ Test(replicator_frame, too_little_memory_is_a_refusal)
 Test(replicator_frame, a_frame_of_a_later_release_is_of_a_type_nobody_knows)
 {
     static const struct kw_bytes rows[] = {
-        {FRAME("\x3a", "\x04", "\x0a\x02xy")}, /* frame 7 */
-        {FRAME("\x40", "\x01", "")},           /* frame 8, a number */
-        {FRAME("\x3a", "\x00", "\x42\x01x")},  /* both */
+        {FRAME("\x42", "\x04", "\x0a\x02xy")}, /* frame 8 */
+        {FRAME("\x48", "\x01", "")},           /* frame 9, a number */
+        {FRAME("\x42", "\x00", "\x4a\x01x")},  /* both */
     };
     struct kw_frame frame;
 

@@ -13,6 +13,8 @@ static struct {
     unsigned applies;
     struct kw_frame sent; /* the last; what it borrows is gone */
     unsigned sends;
+    unsigned vouchers;
+    bool no_room;
     unsigned acks;
     uint64_t acked; /* the last */
 } at;
@@ -23,6 +25,14 @@ static void on_send(void *context, uint32_t peer, const struct kw_frame *frame)
     (void)peer;
     at.sent = *frame;
     at.sends++;
+    at.vouchers += frame->type == KW_FRAME_VOUCHER;
+}
+
+static bool on_room(void *context, uint32_t peer)
+{
+    (void)context;
+    (void)peer;
+    return !at.no_room;
 }
 
 static void on_read(void *context, struct kw_ticket ticket, uint64_t after)
@@ -66,8 +76,14 @@ static void setup(void)
         .stores = {ours},
         .us = places[0],
         .cells = {places, 2},
-        .peers = {&places[1], 1},
-        .io = {NULL, on_send, on_read, on_record, on_record, on_acked, on_cut},
+        .io = {.send = on_send,
+               .room = on_room,
+               .read = on_read,
+               .apply = on_record,
+               .apply_urgent = on_record,
+               .apply_voucher = on_record,
+               .acked = on_acked,
+               .cut = on_cut},
     };
 
     at.why = NULL;
@@ -110,11 +126,13 @@ Test(replicator_peer, what_breaks_the_rules_is_cut)
     } rows[] = {
         {false, {.type = KW_FRAME_REACH}, "no hello"},
         {false, {.type = KW_FRAME_BATCH}, "no hello"},
+        {false, {.type = KW_FRAME_VOUCHER}, "no hello"},
         {false, {.type = KW_FRAME_HELLO, .mesh = {{9}}, .stores = {{{3}}}}, "another mesh"},
         {false, {.type = KW_FRAME_HELLO, .mesh = {{1}}, .stores = {{{2}}}}, "it says it is us"},
         {false, {.type = KW_FRAME_HELLO, .mesh = {{1}}}, "a hello of nobody"},
         {true, {.type = KW_FRAME_HELLO, .mesh = {{1}}, .stores = {{{3}}}}, "a second hello"},
         {true, {.type = KW_FRAME_BATCH, .owner = KW_OWNER_COUNT_}, "an owner that is none"},
+        {true, {.type = KW_FRAME_VOUCHER, .owner = KW_OWNER_COUNT_}, "an owner that is none"},
         {true, {.type = KW_FRAME_ACK, .reaches = &odd, .reach_count = 1}, "an owner that is none"},
         {true, {.type = KW_FRAME_NEED}, "a need of more than one lane"},
     };
@@ -306,4 +324,153 @@ Test(replicator_peer, owners_are_told_of_what_is_acknowledged_once)
     cr_assert_eq(at.acks, 4);
     hold(10);
     cr_assert_eq(at.acks, 4, "that it has not");
+}
+
+Test(replicator_peer, what_nobody_judged_counts_no_more)
+{
+    const struct kw_ticket ticket = {.link = 1}, old = {.link = 0};
+
+    greet();
+    for (unsigned i = 0; i < KW_LINK_APPLIES_MAX; i++) {
+        bring(KW_FRAME_BATCH);
+    }
+    kw_replicator_unapplied(at.replicator, ticket);
+    kw_replicator_unapplied(at.replicator, old);
+    bring(KW_FRAME_BATCH);
+    cr_assert_null(at.why);
+    bring(KW_FRAME_BATCH);
+    cr_assert_str_eq(at.why, "more than our owners can take", "of an earlier link nothing is owed");
+}
+
+/* --- what waits for a link --- */
+
+static void hold_many(unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        struct kw_id id = {{9, (uint8_t)i, (uint8_t)(i >> 8)}};
+
+        MUST(kw_replicator_lane(at.replicator, KW_OWNER_AUTHZ, id, &places[0],
+                                (struct kw_extent){.seq = 1}, 1000, err));
+    }
+}
+
+Test(replicator_peer, batches_that_are_read_for_it_are_bounded)
+{
+    const unsigned many = 2 * KW_LINK_READS_MAX;
+    uint8_t batch[4] = {0};
+
+    greet();
+    hold_many(many);
+    cr_assert_eq(at.reads, KW_LINK_READS_MAX);
+    for (unsigned i = 0; i < many; i++) {
+        struct kw_ticket ticket = {.link = 1, .lane = {{9, (uint8_t)i, (uint8_t)(i >> 8)}}};
+
+        cr_assert_gt(at.reads, i, "each lane has its turn");
+        kw_replicator_read(at.replicator, ticket, KW_BYTES_OF(batch), (struct kw_extent){.seq = 1},
+                           1000);
+    }
+    cr_assert_eq(at.reads, many, "each once");
+}
+
+Test(replicator_peer, nothing_is_read_for_a_link_without_room)
+{
+    greet();
+    at.no_room = true;
+    hold(5);
+    kw_replicator_tick(at.replicator, 1100);
+    cr_assert_eq(at.reads, 0);
+    at.no_room = false;
+    kw_replicator_writable(at.replicator, 0, 1100);
+    cr_assert_eq(at.reads, 1);
+}
+
+Test(replicator_peer, a_link_with_room_that_has_not_greeted_gets_nothing)
+{
+    hold(5);
+    kw_replicator_writable(at.replicator, 0, 1100);
+    cr_assert_eq(at.reads, 0);
+}
+
+/* --- our owners --- */
+
+Test(replicator_peer, a_voucher_is_told_at_once_and_with_each_new_link)
+{
+    greet();
+    cr_assert_eq(at.vouchers, 0);
+    MUST(kw_replicator_voucher(at.replicator, KW_OWNER_ORCHESTRATOR, kw_bytes_str("KWV1"), err));
+    cr_assert_eq(at.vouchers, 1);
+    cr_assert_eq(at.sent.owner, KW_OWNER_ORCHESTRATOR);
+    kw_replicator_link_down(at.replicator, 0);
+    MUST(kw_replicator_voucher(at.replicator, KW_OWNER_ORCHESTRATOR, kw_bytes_str("KWV1+"), err));
+    cr_assert_eq(at.vouchers, 1, "nobody is there");
+    kw_replicator_link_up(at.replicator, 0, 1000);
+    cr_assert_eq(at.vouchers, 2);
+    cr_assert_eq(at.sent.record.len, 5, "the newest");
+}
+
+Test(replicator_peer, a_voucher_is_judged_as_a_batch_is)
+{
+    static const struct {
+        enum kw_lane_verdict verdict;
+        bool cut;
+    } rows[] = {
+        {KW_LANE_NEWS, false},      {KW_LANE_KNOWN, false},   {KW_LANE_STRANGER, false},
+        {KW_LANE_FENCED, false},    {KW_LANE_UNSIGNED, true}, {KW_LANE_BROKEN, true},
+        {KW_LANE_OTHER_MESH, true},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        teardown();
+        setup();
+        greet();
+        bring(KW_FRAME_VOUCHER);
+        at.sends = 0;
+        kw_replicator_voucher_applied(at.replicator, (struct kw_ticket){.link = 1},
+                                      rows[i].verdict);
+        cr_assert_eq(at.why != NULL, rows[i].cut, "row %zu", i);
+        cr_assert_eq(at.sends, 0, "nothing is answered, and nothing passed on");
+    }
+}
+
+Test(replicator_peer, who_brings_vouchers_that_are_refused_is_cut)
+{
+    greet();
+    for (unsigned i = 0; i <= KW_LINK_REFUSED_PER_S; i++) {
+        cr_assert_null(at.why);
+        bring(KW_FRAME_VOUCHER);
+        kw_replicator_voucher_applied(at.replicator, (struct kw_ticket){.link = 1},
+                                      KW_LANE_STRANGER);
+    }
+    cr_assert_str_eq(at.why, "too much of what it brings is refused");
+}
+
+Test(replicator_peer, an_owner_that_begins_anew_is_told_of_anew)
+{
+    const struct kw_id other = {{7}};
+
+    greet();
+    hold(5);
+    MUST(kw_replicator_voucher(at.replicator, KW_OWNER_AUTHZ, kw_bytes_str("KWV1"), err));
+    kw_replicator_owner(at.replicator, KW_OWNER_AUTHZ, other);
+    cr_assert_str_eq(at.why, "our owner begins anew");
+    at.sends = 0;
+    kw_replicator_link_up(at.replicator, 0, 1000);
+    cr_assert_eq(at.sends, 2, "a hello and a reach; who vouches for it is not known yet");
+    cr_assert_eq(at.sent.reach_count, 0, "and no lane");
+}
+
+Test(replicator_peer, what_a_peer_lacks_is_known)
+{
+    struct kw_reach reach = {.lane = lane, .extent = {.seq = 2, .closed = 100ULL << 16}};
+    struct kw_lag lag;
+
+    greet();
+    MUST(kw_replicator_lane(at.replicator, KW_OWNER_AUTHZ, lane, &places[0],
+                            (struct kw_extent){.seq = 5, .closed = 150ULL << 16}, 1000, err));
+    take((struct kw_frame){.type = KW_FRAME_ACK, .reaches = &reach, .reach_count = 1});
+    lag = kw_replicator_lag(at.replicator, 0, KW_OWNER_AUTHZ);
+    cr_assert_eq(lag.changes, 3);
+    cr_assert_eq(lag.promise_ms, 50);
+    lag = kw_replicator_lag(at.replicator, 0, KW_OWNER_ORCHESTRATOR);
+    cr_assert_eq(lag.changes + lag.promise_ms, 0, "each kind for itself");
 }

@@ -5,7 +5,7 @@
 
 bool kw_link_current(const struct kw_replicator *r, struct kw_ticket ticket)
 {
-    return ticket.peer < r->options.peers.count && r->peers[ticket.peer].up &&
+    return ticket.peer < r->peer_count && r->peers[ticket.peer].up &&
            r->peers[ticket.peer].link == ticket.link;
 }
 
@@ -50,6 +50,16 @@ void kw_replicator_link_up(struct kw_replicator *replicator, uint32_t peer, uint
     }
     send(replicator, peer, &hello);
     kw_link_reach(replicator, peer, now_ms);
+    for (size_t i = 0; i < KW_OWNER_COUNT_; i++) {
+        kw_owner_vouch(replicator, (enum kw_owner)i, peer);
+    }
+}
+
+void kw_replicator_writable(struct kw_replicator *replicator, uint32_t peer, uint64_t now_ms)
+{
+    if (replicator->peers[peer].ready) {
+        kw_peer_pump(replicator, peer, now_ms);
+    }
 }
 
 void kw_replicator_link_down(struct kw_replicator *replicator, uint32_t peer)
@@ -115,9 +125,7 @@ static const char *take_reaches(struct kw_replicator *r, uint32_t peer,
     }
     if (wrong == NULL && frame->type == KW_FRAME_REACH && !r->peers[peer].ready) {
         r->peers[peer].ready = true;
-        for (size_t i = 0; i < r->lane_count; i++) {
-            kw_carried_pump(r, r->lanes[i], peer, now_ms);
-        }
+        kw_peer_pump(r, peer, now_ms);
     }
     return wrong;
 }
@@ -155,6 +163,7 @@ static const char *take_need(struct kw_replicator *r, uint32_t peer, const struc
 
 static const char *take_record(struct kw_replicator *r, uint32_t peer, const struct kw_frame *frame)
 {
+    const struct kw_replicator_io *io = &r->options.io;
     struct kw_peer *link = &r->peers[peer];
     struct kw_ticket ticket = {.peer = peer, .owner = frame->owner, .link = link->link};
 
@@ -166,9 +175,11 @@ static const char *take_record(struct kw_replicator *r, uint32_t peer, const str
     }
     link->applies++;
     if (frame->type == KW_FRAME_BATCH) {
-        r->options.io.apply(r->options.io.context, ticket, frame->record);
+        io->apply(io->context, ticket, frame->record);
+    } else if (frame->type == KW_FRAME_URGENT) {
+        io->apply_urgent(io->context, ticket, frame->record);
     } else {
-        r->options.io.apply_urgent(r->options.io.context, ticket, frame->record);
+        io->apply_voucher(io->context, ticket, frame->record);
     }
     return NULL;
 }
@@ -188,6 +199,7 @@ static const char *take(struct kw_replicator *r, uint32_t peer, const struct kw_
         return take_reaches(r, peer, frame, now_ms);
     case KW_FRAME_BATCH:
     case KW_FRAME_URGENT:
+    case KW_FRAME_VOUCHER:
         return take_record(r, peer, frame);
     case KW_FRAME_NEED:
         return take_need(r, peer, frame, now_ms);

@@ -23,6 +23,23 @@ bool kw_place_linked(const struct kw_place *a, const struct kw_place *b)
     return same_region(a, b) != same_letter(a, b);
 }
 
+size_t kw_place_peers(const struct kw_places *cells, const struct kw_place *us,
+                      struct kw_place peers[KW_PEERS_MAX])
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < cells->count; i++) {
+        if (!kw_place_linked(us, &cells->items[i])) {
+            continue;
+        }
+        if (count < KW_PEERS_MAX) {
+            peers[count] = cells->items[i];
+        }
+        count++;
+    }
+    return count;
+}
+
 /* A cell linked with both: the origin's letter in the peer's region, because inside a region everything
  * arrives first; where there is none, the peer's letter in the origin's region. NULL: no such cell. */
 static const struct kw_place *relay(const struct kw_places *cells, const struct kw_place *origin,

@@ -39,6 +39,11 @@ bool kw_place_equal(const struct kw_place *a, const struct kw_place *b);
 /* Do these two cells speak with one another directly? */
 bool kw_place_linked(const struct kw_place *a, const struct kw_place *b);
 
+/* Those of `cells` that `us` is linked with, in their order; the first KW_PEERS_MAX. Returns how many
+ * there are, which may be more. */
+size_t kw_place_peers(const struct kw_places *cells, const struct kw_place *us,
+                      struct kw_place peers[KW_PEERS_MAX]);
+
 /* Our turn in bringing lanes of `origin` to `peer`, whom we are linked with. 0: it is for us to send.
  * n: we are the n-th backup. If all see the same cells, exactly one of those linked with the peer is
  * told 0, and no two are told the same; but a cell's own lanes are brought back to it by backups

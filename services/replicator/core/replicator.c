@@ -6,13 +6,15 @@
 struct kw_result kw_replicator_new(const struct kw_replicator_options *options,
                                    struct kw_replicator **ret_replicator, struct kw_error *err)
 {
-    struct kw_replicator *replicator;
+    struct kw_replicator *replicator = calloc(1, sizeof(*replicator));
 
-    KW_ENSURE(options->peers.count <= KW_PEERS_MAX, err, LIMIT_REACHED, "%zu peers, at most %u",
-              options->peers.count, KW_PEERS_MAX);
-    replicator = calloc(1, sizeof(*replicator));
     KW_ENSURE(replicator != NULL, err, MEMORY, "a replicator");
     replicator->options = *options;
+    replicator->peer_count = kw_place_peers(&options->cells, &options->us, replicator->places);
+    if (replicator->peer_count > KW_PEERS_MAX) {
+        free(replicator);
+        KW_FAIL(err, LIMIT_REACHED, "more than %u peers", KW_PEERS_MAX);
+    }
     *ret_replicator = replicator;
     return KW_OK;
 }
@@ -25,6 +27,9 @@ void kw_replicator_free(struct kw_replicator *replicator)
     for (size_t i = 0; i < replicator->lane_count; i++) {
         free(replicator->lanes[i]);
     }
+    for (size_t i = 0; i < KW_OWNER_COUNT_; i++) {
+        kw_buf_done(&replicator->vouchers[i]);
+    }
     free(replicator);
 }
 
@@ -36,7 +41,7 @@ static void flood(struct kw_replicator *r, enum kw_owner owner, struct kw_bytes 
 {
     struct kw_frame frame = {.type = KW_FRAME_URGENT, .owner = owner, .record = urgent};
 
-    for (uint32_t peer = 0; peer < r->options.peers.count; peer++) {
+    for (uint32_t peer = 0; peer < r->peer_count; peer++) {
         if (r->peers[peer].ready && peer != from) {
             r->options.io.send(r->options.io.context, peer, &frame);
         }

@@ -41,29 +41,34 @@ struct kw_replicator_io {
     void *context;
     /* Hands a frame to the link, in order. */
     void (*send)(void *context, uint32_t peer, const struct kw_frame *frame);
+    /* Has the link room for another batch? Where it has not, none is read, until kw_replicator_writable.
+     * NULL: always. */
+    bool (*room)(void *context, uint32_t peer);
     /* Asks our owner for the lane's next batch after `after`; answered by kw_replicator_read. */
     void (*read)(void *context, struct kw_ticket ticket, uint64_t after);
-    /* Hands a batch to our owner; answered by kw_replicator_applied. */
+    /* Hands a batch to our owner; answered by kw_replicator_applied, or kw_replicator_unapplied. */
     void (*apply)(void *context, struct kw_ticket ticket, struct kw_bytes batch);
     /* The same for an urgent change; answered by kw_replicator_urgent_applied. */
     void (*apply_urgent)(void *context, struct kw_ticket ticket, struct kw_bytes urgent);
+    /* The same for a peer's voucher; answered by kw_replicator_voucher_applied. */
+    void (*apply_voucher)(void *context, struct kw_ticket ticket, struct kw_bytes voucher);
     /* A peer's store holds this durably: for retention, and for who waits for a second copy. */
     void (*acked)(void *context, enum kw_owner owner, struct kw_id peer_store, struct kw_id lane,
                   uint64_t seq);
-    /* The peer broke the rules: cut the link. `why` is a constant. */
+    /* The peer broke the rules, or we begin anew: cut the link. `why` is a constant. */
     void (*cut)(void *context, uint32_t peer, const char *why);
 };
 
 struct kw_replicator_options {
     struct kw_id mesh;
-    struct kw_id stores[KW_OWNER_COUNT_]; /* our owners' */
+    struct kw_id stores[KW_OWNER_COUNT_]; /* our owners', those that are known */
     struct kw_place us;
     struct kw_places cells; /* all of the mesh, us included; borrowed */
-    struct kw_places peers; /* linked with us, KW_PEERS_MAX at most; a peer is its index */
     struct kw_replicator_io io;
 };
 
-/* `options` is copied, what it points to is not. Fails: MEMORY, LIMIT_REACHED (too many peers). */
+/* A peer is its index in kw_place_peers. `options` is copied, what it points to is not. Fails: MEMORY,
+ * LIMIT_REACHED (more than KW_PEERS_MAX peers). */
 struct kw_result kw_replicator_new(const struct kw_replicator_options *options,
                                    struct kw_replicator **ret_replicator, struct kw_error *err);
 
@@ -72,6 +77,7 @@ void kw_replicator_free(struct kw_replicator *replicator);
 
 /* --- events: links --- */
 
+/* A link is there. Not before an owner of ours is known, since our hello says who they are. */
 void kw_replicator_link_up(struct kw_replicator *replicator, uint32_t peer, uint64_t now_ms);
 void kw_replicator_link_down(struct kw_replicator *replicator, uint32_t peer);
 
@@ -79,7 +85,19 @@ void kw_replicator_link_down(struct kw_replicator *replicator, uint32_t peer);
 void kw_replicator_frame(struct kw_replicator *replicator, uint32_t peer,
                          const struct kw_frame *frame, uint64_t now_ms);
 
+/* There is room again on its link. */
+void kw_replicator_writable(struct kw_replicator *replicator, uint32_t peer, uint64_t now_ms);
+
 /* --- events: our owners --- */
+
+/* An owner has begun a life, with this store: what was known of it is forgotten, it tells of its lanes anew,
+ * and so do we, by links made anew. */
+void kw_replicator_owner(struct kw_replicator *replicator, enum kw_owner owner, struct kw_id store);
+
+/* Who our owner is, for those who don't know it yet: told to every peer, now and with each new link.
+ * Copied. Fails: MEMORY (it has none then). */
+struct kw_result kw_replicator_voucher(struct kw_replicator *replicator, enum kw_owner owner,
+                                       struct kw_bytes voucher, struct kw_error *err);
 
 /* An owner holds this much of a lane: told for every lane at the start, and whenever it grows. `origin`
  * is where its store is. Fails: LIMIT_REACHED (more than KW_LANES_MAX), MEMORY. */
@@ -103,7 +121,28 @@ void kw_replicator_urgent(struct kw_replicator *replicator, enum kw_owner owner,
 void kw_replicator_urgent_applied(struct kw_replicator *replicator, struct kw_ticket ticket,
                                   enum kw_lane_verdict verdict, struct kw_bytes urgent);
 
+/* How a voucher of `ticket` was judged. */
+void kw_replicator_voucher_applied(struct kw_replicator *replicator, struct kw_ticket ticket,
+                                   enum kw_lane_verdict verdict);
+
+/* Nobody judged what was handed over: our owner was not there. Who brought it brings it again. */
+void kw_replicator_unapplied(struct kw_replicator *replicator, struct kw_ticket ticket);
+
+/* --- time --- */
+
 /* Time has passed: backups look who has fallen behind. At least every KW_HEARTBEAT_MS. */
 void kw_replicator_tick(struct kw_replicator *replicator, uint64_t now_ms);
+
+/* --- to be shown --- */
+
+/* What a peer has not said it holds of what our owner holds: changes of all lanes together, and by how much
+ * the promise that is furthest back is older than ours. As known when it last said so. */
+struct kw_lag {
+    uint64_t changes;
+    uint64_t promise_ms;
+};
+
+struct kw_lag kw_replicator_lag(const struct kw_replicator *replicator, uint32_t peer,
+                                enum kw_owner owner);
 
 #endif

@@ -25,11 +25,16 @@ struct kw_peer {
     uint64_t refused_ms; /* the same for records that our owner refused */
     unsigned refused;
     unsigned applies; /* records that our owners have not judged yet */
+    unsigned reads;   /* batches for it that our owners have not handed over yet */
+    size_t turn;      /* the lane whose turn it is, when there is room for one */
 };
 
 struct kw_replicator {
     struct kw_replicator_options options;
+    struct kw_place places[KW_PEERS_MAX]; /* where peers are */
+    size_t peer_count;
     struct kw_peer peers[KW_PEERS_MAX];
+    struct kw_buf vouchers[KW_OWNER_COUNT_]; /* of our owners; empty: none yet */
     struct kw_carried *lanes[KW_LANES_MAX];
     size_t lane_count;
     struct kw_reach reaches[KW_LANES_MAX]; /* room for one frame */
@@ -44,6 +49,17 @@ struct kw_carried *kw_carried_find(struct kw_replicator *r, enum kw_owner owner,
 void kw_carried_pump(struct kw_replicator *r, struct kw_carried *lane, uint32_t peer,
                      uint64_t now_ms);
 void kw_carried_pump_all(struct kw_replicator *r, struct kw_carried *lane, uint64_t now_ms);
+
+/* The same for every lane of a peer, each in its turn. */
+void kw_peer_pump(struct kw_replicator *r, uint32_t peer, uint64_t now_ms);
+
+/* Forgets all lanes of an owner. */
+void kw_carried_forget(struct kw_replicator *r, enum kw_owner owner);
+
+/* --- owners.c --- */
+
+/* Tells a peer who our owner is, as far as we know. */
+void kw_owner_vouch(const struct kw_replicator *r, enum kw_owner owner, uint32_t peer);
 
 /* --- verdicts.c --- */
 

@@ -15,13 +15,13 @@ static void tick_peer(struct kw_replicator *r, uint32_t peer, uint64_t now_ms)
     }
     for (size_t i = 0; i < r->lane_count; i++) {
         kw_progress_resend(&r->lanes[i]->peers[peer], now_ms);
-        kw_carried_pump(r, r->lanes[i], peer, now_ms);
     }
+    kw_peer_pump(r, peer, now_ms);
 }
 
 void kw_replicator_tick(struct kw_replicator *replicator, uint64_t now_ms)
 {
-    for (uint32_t peer = 0; peer < replicator->options.peers.count; peer++) {
+    for (uint32_t peer = 0; peer < replicator->peer_count; peer++) {
         if (replicator->peers[peer].up) {
             tick_peer(replicator, peer, now_ms);
         }
