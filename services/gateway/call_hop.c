@@ -13,7 +13,10 @@
 
 static void finish_by(struct kw_call *call, const struct kw_hop_status *status)
 {
-    kw_serving_finish(&call->serving, status, call->receipt[0] != '\0' ? call->receipt : NULL);
+    const struct kw_serving_note note = {.receipt = call->receipt[0] != '\0' ? call->receipt : NULL,
+                                         .local_only = call->local_only};
+
+    kw_serving_finish(&call->serving, status, &note);
 }
 
 static void finish(struct kw_call *call, enum kw_reason reason)
@@ -73,6 +76,7 @@ static struct kw_result take_outcome(struct kw_call *call, struct kw_bytes conte
     outcome = keyward__internal__v1__outcome__unpack(NULL, context.len, context.data);
     KW_ENSURE(outcome != NULL, err, INTERNAL, "an outcome that cannot be read");
     call->replayed = call->replayed || outcome->replayed;
+    call->local_only = call->local_only || outcome->local_only;
     if (kw_ok(kw_id_from_bytes(kw_bytes_field(outcome->receipt_id), &id, NULL))) {
         (void)kw_resource_name1(KW_RESOURCE_RECEIPT, id, call->receipt);
     }

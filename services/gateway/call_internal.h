@@ -37,8 +37,9 @@ struct kw_call {
     struct kw_queue outward; /* messages that wait for the client */
     struct kw_buf answer;    /* the one message of a unary answer */
     bool has_answer;
-    bool replayed; /* authz: an earlier call had this effect */
-    bool done;     /* the status is known, and waits for `outward` */
+    bool replayed;   /* authz: an earlier call had this effect */
+    bool local_only; /* durable in this cell alone, so far */
+    bool done;       /* the status is known, and waits for `outward` */
     struct kw_hop_status done_status;
     char receipt[KW_RESOURCE_NAME_SIZE]; /* empty: none */
     struct kw_call_replay replay;

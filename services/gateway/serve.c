@@ -86,8 +86,24 @@ static void end(struct kw_serving *serving, enum kw_reason reason)
     serving->events->over(serving);
 }
 
+/* What the trailers say of an answer. */
+static size_t trailers_make(const struct kw_serving_note *note, struct kw_edge_trailer *trailers)
+{
+    size_t count = 0;
+
+    if (note != NULL && note->receipt != NULL) {
+        trailers[count++] = (struct kw_edge_trailer){.name = "keyward-receipt",
+                                                     .value = kw_bytes_str(note->receipt)};
+    }
+    if (note != NULL && note->local_only) {
+        trailers[count++] = (struct kw_edge_trailer){.name = "keyward-durability",
+                                                     .value = kw_bytes_str("LOCAL_ONLY")};
+    }
+    return count;
+}
+
 static void answer(struct kw_serving *serving, const struct kw_hop_status *status,
-                   const char *receipt)
+                   const struct kw_serving_note *note)
 {
     KW_SCOPED(kw_buf_done) struct kw_buf packed = {0};
     const struct kw_status_details details = {.reason = status->reason,
@@ -95,10 +111,9 @@ static void answer(struct kw_serving *serving, const struct kw_hop_status *statu
                                               .description = status->description,
                                               .retry_after_ms = status->retry_after_ms,
                                               .request_id = serving->request_id};
-    const struct kw_edge_trailer trailer = {.name = "keyward-receipt",
-                                            .value = kw_bytes_str(receipt != NULL ? receipt : "")};
+    struct kw_edge_trailer trailers[2];
     struct kw_edge_status edge = {
-        .code = KW_GRPC_OK, .trailers = &trailer, .trailer_count = receipt != NULL ? 1 : 0};
+        .code = KW_GRPC_OK, .trailers = trailers, .trailer_count = trailers_make(note, trailers)};
 
     if (status->reason == KW_E_RATE_LIMITED) {
         kw_edge_pause(serving->call);
@@ -113,11 +128,11 @@ static void answer(struct kw_serving *serving, const struct kw_hop_status *statu
 }
 
 void kw_serving_finish(struct kw_serving *serving, const struct kw_hop_status *status,
-                       const char *receipt)
+                       const struct kw_serving_note *note)
 {
     enum kw_reason reason = status->reason;
 
-    answer(serving, status, receipt);
+    answer(serving, status, note);
     end(serving, reason);
 }
 

@@ -62,10 +62,15 @@ struct kw_edge_handler kw_serve_handler(struct kw_gateway *gateway);
  * in time any more; it is refused, and gone. */
 bool kw_serving_queue(struct kw_serving *serving);
 
-/* Answers and ends the call: `over` has run when it returns. `receipt`: a resource name for the
- * trailers, or NULL. */
+/* What is said beside an answer, in its trailers. */
+struct kw_serving_note {
+    const char *receipt; /* resource name, or NULL */
+    bool local_only;     /* durable in this cell alone, so far */
+};
+
+/* Answers and ends the call: `over` has run when it returns. `note`: or NULL. */
 void kw_serving_finish(struct kw_serving *serving, const struct kw_hop_status *status,
-                       const char *receipt);
+                       const struct kw_serving_note *note);
 
 /* The same for an error of our own; logs its message at debug. */
 void kw_serving_fail(struct kw_serving *serving, const struct kw_error *error);

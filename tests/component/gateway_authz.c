@@ -74,13 +74,14 @@ static void finish(struct kw_hop_call *call, enum kw_reason reason)
 }
 
 /* The Outcome that goes with an answer, in the arena. */
-static struct kw_bytes outcome(struct kw_arena *arena, bool replayed)
+static struct kw_bytes outcome(struct kw_arena *arena, bool replayed, bool local_only)
 {
     Keyward__Internal__V1__Outcome message = KEYWARD__INTERNAL__V1__OUTCOME__INIT;
     struct kw_bytes packed = KW_BYTES_NONE;
 
     message.receipt_id = kw_field_bytes(KW_BYTES_OF(receipt_id));
     message.replayed = replayed;
+    message.local_only = local_only;
     KW_IGNORE(kw_arena_pack(arena, &message.base, &packed, NULL));
     return packed;
 }
@@ -91,7 +92,8 @@ static void reply_partner(struct kw_hop_call *call, struct kw_arena *arena,
                           Keyward__V1__Partner *partner)
 {
     Keyward__V1__GetPartnerResponse response = KEYWARD__V1__GET_PARTNER_RESPONSE__INIT;
-    struct kw_hop_item item = {.context = outcome(arena, false)};
+    struct kw_hop_item item = {.context =
+                                   outcome(arena, false, strcmp(partner->name, "alone") == 0)};
 
     response.partner = partner;
     KW_IGNORE(kw_arena_pack(arena, &response.base, &item.data, NULL));
@@ -235,11 +237,11 @@ static void create_partner(struct kw_hop_call *call, const Keyward__Internal__V1
     signatures += caller->signature.len > 0;
     if (replayed && kw_bytes_equal(KW_BYTES_OF(digest), kw_bytes_field(caller->cached_digest))) {
         released++;
-        kw_hop_finish(call, &success, outcome(arena, true));
+        kw_hop_finish(call, &success, outcome(arena, true, false));
         return;
     }
     kw_hop_reply(call, (struct kw_hop_item){.data = kw_buf_bytes(&row->outcome),
-                                            .context = outcome(arena, replayed)});
+                                            .context = outcome(arena, replayed, false)});
 }
 
 /* --- streams --- */

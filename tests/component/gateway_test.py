@@ -83,6 +83,10 @@ class Unary(GatewayCase):
         self.assertEqual(answer.partner.name, "partners/p")
         self.assertRegex(trailers["keyward-receipt"], r"^receipts/rcp_[a-z2-7]{26}$")
 
+    def test_what_is_durable_here_alone_is_said_to_be(self):
+        self.assertEqual(self.alice.call(GET_PARTNER, name="alone")[1].get("keyward-durability"), "LOCAL_ONLY")
+        self.assertNotIn("keyward-durability", self.alice.call(GET_PARTNER, name="partners/p")[1])
+
     def test_authz_learns_who_called_from_where(self):
         self.assertRegex(self.alice.partner("p").display_name, r"^127\.0\.0\.1:\d+$")
 
