@@ -207,7 +207,7 @@ void sim_cell_start(struct sim *sim, size_t index)
     struct own_job own = {sim, cell};
 
     cell->store = sim_store_open(cell->path, migrations, 1);
-    cell->store_id = kw_store_id(cell->store);
+    cell->store_id = sim_store_id(cell->store);
     cell->lane_count = 0;
     cell->up = true;
     SIM_MUST(sim_store_write(cell->store, open_feed, &own, err));

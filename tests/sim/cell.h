@@ -33,7 +33,7 @@ struct sim_cell {
     int64_t skew_ms;    /* of its clock */
     struct kw_id store_id;
     const struct kw_private_key *key;
-    struct kw_store *store;
+    struct sim_store *store;
     struct kw_feed feed;
     struct kw_replicator *replicator;
     struct sim_lane lanes[SIM_LANES_MAX];

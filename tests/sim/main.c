@@ -69,8 +69,6 @@ int main(int argc, char **argv)
     kw_log_setup("keyward-sim", "", KW_LOG_ERROR + 1);
     sim_chance_of(NULL);
     sim_cells_make_keys();
-    sim_stores_start();
     run_seeds(&options, seeds);
-    sim_stores_stop();
     return 0;
 }

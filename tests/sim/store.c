@@ -1,122 +1,60 @@
-/* Stores on one loop thread, with waiting from outside it. */
+/* Stores without threads, by what the store's own files share. */
 #include "tests/sim/store.h"
 
 #include "common/base/container.h"
-
+#include "common/store/store_internal.h"
 #include "tests/sim/sim.h"
 
-#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
 
-static struct {
-    struct kw_loop *loop;
-    pthread_t thread;
-    pthread_mutex_t mutex;
-    pthread_cond_t changed;
-} at = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
-
-struct call {
-    struct kw_mail mail;
-    struct kw_store_job job;
-    struct kw_store *store;
-    struct kw_store_options *options;
-    struct kw_result (*run)(struct kw_tx *tx, void *context, struct kw_error *err);
-    void *context;
-    struct kw_result result;
-    struct kw_error error;
-    bool done;
+struct sim_store {
+    struct kw_conn conn;
+    struct kw_id id;
+    int lock_fd;
 };
 
-static void *run_loop(void *unused)
-{
-    (void)unused;
-    kw_loop_run(at.loop);
-    return NULL;
-}
+/* A crash is the end of a process here, not of a machine: what was written is there. */
+static const char in_a_hurry[] =
+    "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF;"
+    " PRAGMA secure_delete=OFF";
 
-static void finish(struct call *call)
+struct sim_store *sim_store_open(const char *path, const struct kw_migration *migrations,
+                                 size_t count)
 {
-    pthread_mutex_lock(&at.mutex);
-    call->done = true;
-    pthread_cond_broadcast(&at.changed);
-    pthread_mutex_unlock(&at.mutex);
-}
+    const struct kw_store_options options = {.path = path};
+    struct sim_store *store = calloc(1, sizeof(*store));
 
-static void ask(struct call *call, void (*deliver)(struct kw_mail *mail))
-{
-    call->mail.deliver = deliver;
-    kw_loop_post(at.loop, &call->mail);
-    pthread_mutex_lock(&at.mutex);
-    while (!call->done) {
-        pthread_cond_wait(&at.changed, &at.mutex);
+    if (store == NULL) {
+        sim_fatal("memory", "a store");
     }
-    pthread_mutex_unlock(&at.mutex);
+    SIM_MUST(kw_sqlite_backend.claim(&options, &store->lock_fd, err));
+    SIM_MUST(kw_sqlite_backend.open(&store->conn, &options, KW_CONN_WRITER, err));
+    SIM_MUST(kw_sqlite_backend.script(&store->conn, "settings", in_a_hurry, err));
+    SIM_MUST(kw_store_migrate(&store->conn, migrations, count, err));
+    SIM_MUST(kw_store_identity(&store->conn, &store->id, err));
+    return store;
 }
 
-void sim_stores_start(void)
+struct kw_id sim_store_id(const struct sim_store *store)
 {
-    SIM_MUST(kw_loop_new(&at.loop, err));
-    if (pthread_create(&at.thread, NULL, run_loop, NULL) != 0) {
-        sim_fatal("pthread_create", "the loop");
+    return store->id;
+}
+
+void sim_store_close(struct sim_store *store)
+{
+    if (store != NULL) {
+        kw_conn_close(&store->conn);
+        (void)close(store->lock_fd);
+        free(store);
     }
 }
 
-static void deliver_stop(struct kw_mail *mail)
-{
-    kw_loop_stop(at.loop);
-    finish(KW_CONTAINER_OF(mail, struct call, mail));
-}
-
-void sim_stores_stop(void)
-{
-    struct call call = {0};
-
-    ask(&call, deliver_stop);
-    pthread_join(at.thread, NULL);
-    kw_loop_free(at.loop);
-}
-
-static void on_failed(const struct kw_error *error, void *context)
-{
-    (void)context;
-    sim_fatal("a store failed", error->message);
-}
-
-static void deliver_open(struct kw_mail *mail)
-{
-    struct call *call = KW_CONTAINER_OF(mail, struct call, mail);
-
-    call->result = kw_store_open(at.loop, call->options, &call->store, &call->error);
-    finish(call);
-}
-
-struct kw_store *sim_store_open(const char *path, const struct kw_migration *migrations,
-                                size_t count)
-{
-    struct kw_store_options options = {
-        .path = path, .migrations = migrations, .migration_count = count, .failed = on_failed};
-    struct call call = {.options = &options};
-
-    ask(&call, deliver_open);
-    if (!kw_ok(call.result)) {
-        sim_fatal("kw_store_open", call.error.message);
-    }
-    return call.store;
-}
-
-static void deliver_close(struct kw_mail *mail)
-{
-    struct call *call = KW_CONTAINER_OF(mail, struct call, mail);
-
-    kw_store_close(call->store);
-    finish(call);
-}
-
-void sim_store_close(struct kw_store *store)
-{
-    struct call call = {.store = store};
-
-    ask(&call, deliver_close);
-}
+struct call {
+    struct kw_store_job job;
+    struct kw_result (*run)(struct kw_tx *tx, void *context, struct kw_error *err);
+    void *context;
+};
 
 static struct kw_result run_job(struct kw_store_job *job, struct kw_tx *tx, struct kw_error *err)
 {
@@ -125,34 +63,29 @@ static struct kw_result run_job(struct kw_store_job *job, struct kw_tx *tx, stru
     return call->run(tx, call->context, err);
 }
 
-static void job_done(struct kw_store_job *job)
+static void end(struct kw_conn *conn, bool commits)
 {
-    struct call *call = KW_CONTAINER_OF(job, struct call, job);
-
-    call->result = job->result;
-    call->error = job->error;
-    finish(call);
-}
-
-static void deliver_write(struct kw_mail *mail)
-{
-    struct call *call = KW_CONTAINER_OF(mail, struct call, mail);
-
-    call->job = (struct kw_store_job){.run = run_job, .done = job_done};
-    call->result = kw_store_write(call->store, &call->job, &call->error);
-    if (!kw_ok(call->result)) {
-        finish(call);
+    if (commits) {
+        SIM_MUST(kw_conn_control(conn, KW_COMMIT, err));
+    } else {
+        kw_conn_rollback(conn);
     }
+    kw_conn_tell_hooks(conn, commits);
 }
 
-struct kw_result sim_store_write(struct kw_store *store, SIM_JOB((*job)), void *context,
+static void begin(struct kw_conn *conn)
+{
+    SIM_MUST(kw_conn_control(conn, KW_BEGIN_WRITE, err));
+}
+
+struct kw_result sim_store_write(struct sim_store *store, SIM_JOB((*job)), void *context,
                                  struct kw_error *err)
 {
-    struct call call = {.store = store, .run = job, .context = context};
+    struct call call = {.job = {.run = run_job}, .run = job, .context = context};
+    struct kw_result result;
 
-    ask(&call, deliver_write);
-    if (!kw_ok(call.result) && err != NULL) {
-        *err = call.error;
-    }
-    return call.result;
+    begin(&store->conn);
+    result = kw_store_run_job(&store->conn, &call.job, err);
+    end(&store->conn, kw_ok(result));
+    return result;
 }
