@@ -64,6 +64,9 @@ struct kw_hop_open {
     bool has_item;
     bool end;  /* no more will be sent: unary */
     bool kept; /* outer side: it may have a place of the last KW_HOP_CALLS_KEPT */
+    /* Outer side: it goes on the stream of this call, behind what was sent there, or nowhere: to the same
+     * process, in order. NULL: on any. */
+    const struct kw_hop_call *beside;
 };
 
 /* --- inner side --- */
@@ -97,6 +100,9 @@ bool kw_hop_send(struct kw_hop_call *call, struct kw_hop_item item);
 void kw_hop_consume(struct kw_hop_call *call, size_t len);
 
 uint64_t kw_hop_deadline_ns(const struct kw_hop_call *call);
+
+/* The process at the other end, from its hello. */
+struct kw_id kw_hop_boot_id(const struct kw_hop_call *call);
 
 /* --- inner side: the end --- */
 void kw_hop_finish(struct kw_hop_call *call, const struct kw_hop_status *status,

@@ -43,12 +43,22 @@ static struct kw_hop_stream *choose(struct kw_hop_client *client, bool kept, boo
     return best;
 }
 
+/* The stream of another call, or none. */
+static struct kw_hop_stream *choose_beside(const struct kw_hop_open *open, bool *ret_any)
+{
+    struct kw_hop_stream *stream = open->beside->stream;
+
+    *ret_any = kw_hop_stream_open_for_calls(stream);
+    return *ret_any && has_room(stream, open->kept) ? stream : NULL;
+}
+
 struct kw_result kw_hop_open(struct kw_hop_client *client, const struct kw_hop_open *open,
                              const struct kw_hop_events *events, void *user,
                              struct kw_hop_call **ret_call, struct kw_error *err)
 {
     bool any;
-    struct kw_hop_stream *stream = choose(client, open->kept, &any);
+    struct kw_hop_stream *stream =
+        open->beside != NULL ? choose_beside(open, &any) : choose(client, open->kept, &any);
 
     KW_ENSURE(any, err, PEER_UNAVAILABLE, "hop: no stream to %s", client->peer);
     KW_ENSURE(stream != NULL, err, RATE_LIMITED, "hop: every stream to %s is full", client->peer);

@@ -125,6 +125,11 @@ uint64_t kw_hop_deadline_ns(const struct kw_hop_call *call)
     return call->deadline_ns;
 }
 
+struct kw_id kw_hop_boot_id(const struct kw_hop_call *call)
+{
+    return call->stream->peer_boot_id;
+}
+
 /* --- reading --- */
 
 static struct kw_result read_hello(struct kw_hop_stream *stream,

@@ -1,7 +1,7 @@
 /* Calls over a hop: what each side sees, in order, within its limits, and when the other side is
  * lost. */
 #include "common/base/metrics.h"
-#include "common/rpc/hop_calls.h"
+#include "common/rpc/hop_stream.h"
 #include "tests/support/hop_fixture.h"
 
 #include <criterion/criterion.h>
@@ -86,6 +86,66 @@ Test(hop, messages_both_ways_then_end)
     cr_assert(eq(uint, fx.ended, 1));
     cr_assert(kw_bytes_equal(kw_buf_bytes(&outcome.context), kw_bytes_str("bye")));
     hop_outcome_done(&outcome);
+    hop_fixture_done(&fx);
+}
+
+/* --- the same stream --- */
+
+/* Two addresses of one inner end, so two streams. */
+static void two_streams(struct hop_fixture *fx)
+{
+    char targets[2][32];
+    const char *const list[] = {targets[0], targets[1], NULL};
+
+    hop_fixture_init(fx);
+    hop_start_inner(fx);
+    snprintf(targets[0], sizeof(targets[0]), "127.0.0.1:%d", fx->port);
+    snprintf(targets[1], sizeof(targets[1]), "127.0.0.1:%d", fx->port);
+    cr_assert(kw_ok(hop_start_outer_to(fx, list)));
+    HOP_EVENTUALLY(fx, fx->connects == 2);
+}
+
+static enum kw_reason open_beside(struct hop_fixture *fx, const struct kw_hop_call *beside,
+                                  struct hop_outcome *outcome)
+{
+    static const struct kw_hop_events events = {.status = NULL};
+    const struct kw_hop_open open = {
+        .method = HOP_PARK, .deadline_ns = UINT64_MAX, .beside = beside};
+
+    return kw_hop_open(fx->client, &open, &events, outcome, &outcome->call, NULL).reason;
+}
+
+Test(hop, a_call_beside_another_goes_on_its_stream)
+{
+    struct hop_fixture fx;
+    struct hop_outcome first = {0}, others[4] = {{0}};
+
+    two_streams(&fx);
+    cr_assert(kw_ok(hop_call(&fx, &first, HOP_PARK, KW_BYTES_NONE, false, LONG_MS)));
+    cr_assert(kw_id_equal(kw_hop_boot_id(first.call), fx.boot_id));
+    for (int i = 0; i < 4; i++) {
+        cr_assert(eq(int, open_beside(&fx, first.call, &others[i]), KW_E_NONE));
+        cr_assert(eq(ptr, others[i].call->stream, first.call->stream));
+    }
+    HOP_EVENTUALLY(&fx, fx.opened == 5);
+    for (int i = 0; i < 4; i++) {
+        kw_hop_cancel(others[i].call);
+    }
+    kw_hop_cancel(first.call);
+    hop_fixture_done(&fx);
+}
+
+Test(hop, a_call_beside_another_on_a_stream_that_drains_is_refused)
+{
+    struct hop_fixture fx;
+    struct hop_outcome first = {0}, other = {0};
+
+    two_streams(&fx);
+    cr_assert(kw_ok(hop_call(&fx, &first, HOP_PARK, KW_BYTES_NONE, false, LONG_MS)));
+    HOP_EVENTUALLY(&fx, fx.opened == 1);
+    first.call->stream->draining = true;
+    cr_assert(eq(int, open_beside(&fx, first.call, &other), KW_E_PEER_UNAVAILABLE));
+    kw_hop_cancel(first.call);
     hop_fixture_done(&fx);
 }
 
