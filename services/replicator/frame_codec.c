@@ -75,10 +75,12 @@ static const char *wrong_reaches(const struct kw_frame *frame)
 
 static const char *wrong_record(const struct kw_frame *frame)
 {
+    size_t len_max = frame->type == KW_FRAME_VOUCHER ? KW_VOUCHER_LEN_MAX : KW_BATCH_LEN_MAX;
+
     if (frame->owner >= KW_OWNER_COUNT_) {
         return "an owner that is none";
     }
-    if (frame->record.len == 0 || frame->record.len > KW_BATCH_LEN_MAX) {
+    if (frame->record.len == 0 || frame->record.len > len_max) {
         return "a record that is empty or too long";
     }
     return NULL;

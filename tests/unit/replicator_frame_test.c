@@ -429,6 +429,7 @@ Test(replicator_frame, what_would_be_refused_is_not_written)
         {.type = KW_FRAME_BATCH, .record = record, .owner = KW_OWNER_COUNT_},
         {.type = KW_FRAME_URGENT, .record = long_record(KW_BATCH_LEN_MAX + 1)},
         {.type = KW_FRAME_VOUCHER},
+        {.type = KW_FRAME_VOUCHER, .record = long_record(KW_VOUCHER_LEN_MAX + 1)},
         {.type = KW_FRAME_VOUCHER, .record = record, .owner = KW_OWNER_COUNT_},
         of_lanes(KW_LANES_MAX + 1),
         {.type = KW_FRAME_ACK},
