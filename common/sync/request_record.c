@@ -20,6 +20,26 @@ void kw_put_request_run(struct kw_writer *w, const struct kw_request_run *run)
     kw_put_set_element(w, KW_BYTES_OF(element));
 }
 
+bool kw_request_record_run(const struct kw_record *record, struct kw_request_run *ret_run)
+{
+    struct kw_bytes runs = kw_record_value(record, KW_REQUEST_FIELD_RUNS);
+    struct kw_request_run run;
+    struct kw_reader r;
+
+    if (!kw_set_next(&runs, &r.rest)) {
+        return false;
+    }
+    r.failed = false;
+    run.time_ms = kw_get_u64(&r);
+    kw_get_copy(&r, run.store.bytes, KW_ID_LEN);
+    kw_get_copy(&r, run.content, KW_SHA256_LEN);
+    if (r.failed || r.rest.len != 0) {
+        return false;
+    }
+    *ret_run = run;
+    return true;
+}
+
 bool kw_request_record_twice(const struct kw_record *record)
 {
     return kw_set_count(kw_record_value(record, KW_REQUEST_FIELD_RUNS)) > 1;

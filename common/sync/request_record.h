@@ -28,6 +28,9 @@ struct kw_request_run {
 /* Appends a run as an element of RUNS; the caller appends them in order. */
 void kw_put_request_run(struct kw_writer *w, const struct kw_request_run *run);
 
+/* The earliest run. False: there is none that can be read. */
+bool kw_request_record_run(const struct kw_record *record, struct kw_request_run *ret_run);
+
 /* Was it done more than once? */
 bool kw_request_record_twice(const struct kw_record *record);
 

@@ -44,6 +44,18 @@ bool kw_suspensions_in_force(struct kw_bytes set)
     return false;
 }
 
+void kw_put_lifted(struct kw_writer *w, struct kw_bytes set)
+{
+    for (size_t i = 0; i < kw_packed_count(&shape, set); i++) {
+        const uint8_t *entry = kw_packed_at(&shape, set, i);
+
+        if (entry[KW_ID_LEN] == KW_SUSPENSION_SET) {
+            kw_put_raw(w, KW_BYTES(entry, KW_ID_LEN));
+            kw_put_u8(w, KW_SUSPENSION_LIFTED);
+        }
+    }
+}
+
 void kw_put_suspension(struct kw_writer *w, struct kw_id suspension, unsigned marks)
 {
     kw_put_raw(w, kw_id_bytes(&suspension));

@@ -30,6 +30,10 @@ struct kw_result kw_suspensions_join(struct kw_bytes a, struct kw_bytes b, struc
 /* Is one set that is not lifted, or is the set full? */
 bool kw_suspensions_in_force(struct kw_bytes set);
 
+/* Appends, for each suspension of `set` that is in force, that it is lifted: what a reinstatement says that
+ * saw this set. */
+void kw_put_lifted(struct kw_writer *w, struct kw_bytes set);
+
 /* Appends an entry with `marks` of enum kw_suspension_mark; the caller appends them in the order of
  * their ids. */
 void kw_put_suspension(struct kw_writer *w, struct kw_id suspension, unsigned marks);
