@@ -4,6 +4,7 @@
 #include "common/base/limits.h"
 #include "common/base/random.h"
 #include "common/pki/extensions.h"
+#include "common/pki/region.h"
 #include "common/pki/x509.h"
 
 #define MS_PER_S     1000U
@@ -14,6 +15,7 @@ KW_OPENSSL_SCOPED(bignum_done, BIGNUM, BN_free)
 /* What leaf and CA share. */
 struct draft {
     const struct kw_public_key *subject;
+    const char *region; /* NULL: none */
     const char *common_name;
     struct kw_validity validity;
 };
@@ -32,17 +34,23 @@ static struct kw_result set_serial(X509 *x509, struct kw_error *err)
     return KW_OK;
 }
 
-static struct kw_result set_subject(X509 *x509, const char *common_name, struct kw_error *err)
+static bool name_add(X509_NAME *name, int nid, const char *text)
+{
+    return X509_NAME_add_entry_by_NID(name, nid, MBSTRING_UTF8, (const uint8_t *)text, -1, -1, 0) ==
+           1;
+}
+
+static struct kw_result set_subject(X509 *x509, const struct draft *draft, struct kw_error *err)
 {
     KW_SCOPED(kw_x509_name_done) X509_NAME *name = X509_NAME_new();
 
     KW_ENSURE(name != NULL, err, MEMORY, "subject");
-    KW_ENSURE(X509_NAME_add_entry_by_NID(name, NID_organizationName, MBSTRING_ASC,
-                                         (const uint8_t *)ORGANISATION, -1, -1, 0) == 1 &&
-                  X509_NAME_add_entry_by_NID(name, NID_commonName, MBSTRING_UTF8,
-                                             (const uint8_t *)common_name, -1, -1, 0) == 1 &&
-                  X509_set_subject_name(x509, name) == 1,
-              err, ARGUMENT_INVALID, "subject: %s", kw_openssl_reason());
+    KW_ENSURE(
+        name_add(name, NID_organizationName, ORGANISATION) &&
+            (draft->region == NULL || name_add(name, NID_organizationalUnitName, draft->region)) &&
+            name_add(name, NID_commonName, draft->common_name) &&
+            X509_set_subject_name(x509, name) == 1,
+        err, ARGUMENT_INVALID, "subject: %s", kw_openssl_reason());
     return KW_OK;
 }
 
@@ -68,7 +76,7 @@ static struct kw_result draft_new(const struct draft *draft, X509 **ret_x509, st
                   X509_set_pubkey(x509, draft->subject->evp) == 1,
               err, CRYPTO, "certificate: %s", kw_openssl_reason());
     KW_TRY(set_serial(x509, err));
-    KW_TRY(set_subject(x509, draft->common_name, err));
+    KW_TRY(set_subject(x509, draft, err));
     KW_TRY(set_validity(x509, &draft->validity, err));
     *ret_x509 = x509;
     x509 = NULL;
@@ -148,6 +156,7 @@ struct kw_result kw_certificate_issue(const struct kw_leaf_plan *plan,
     KW_TRY(kw_extensions_leaf(x509, plan->usage, err));
     KW_TRY(kw_extensions_names(x509, plan, err));
     KW_TRY(sign(x509, issuer->certificate->x509, issuer->key, err));
+    KW_TRY(kw_region_check(x509, err));
     ret_certificate->x509 = x509;
     x509 = NULL;
     return KW_OK;
@@ -157,6 +166,7 @@ static struct kw_result ca_new(const struct kw_ca_plan *plan, X509 **ret_x509, s
 {
     const struct draft draft = {
         .subject = plan->subject,
+        .region = plan->region,
         .common_name = plan->name,
         .validity = plan->validity,
     };

@@ -42,13 +42,14 @@ struct kw_ca_plan {
     const struct kw_public_key *subject;
     const char *name; /* common name */
     struct kw_validity validity;
-    int path_len; /* CAs allowed below this one: 0 for an issuing CA */
+    int path_len;       /* CAs allowed below this one: 0 for an issuing CA */
+    const char *region; /* whose services alone it certifies (region.h); NULL: none, a root */
 };
 
 /* Makes a leaf. `ret_certificate` is made here. Any thread; blocks as long as the issuer's key
  * does. Fails: ARGUMENT_INVALID (usage, hosts, validity reversed or outside the issuer's, issuer
- * not a CA or not the key's), CRYPTO (also when the HSM refused to sign), SYSTEM (randomness),
- * MEMORY. */
+ * not a CA or not the key's), IDENTITY_INVALID (a service of another region than the issuer's),
+ * CRYPTO (also when the HSM refused to sign), SYSTEM (randomness), MEMORY. */
 struct kw_result kw_certificate_issue(const struct kw_leaf_plan *plan,
                                       const struct kw_issuer *issuer,
                                       struct kw_certificate *ret_certificate, struct kw_error *err);

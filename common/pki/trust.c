@@ -2,6 +2,7 @@
 #include "common/pki/trust.h"
 
 #include "common/base/limits.h"
+#include "common/pki/region.h"
 #include "common/pki/x509.h"
 
 #include <limits.h>
@@ -150,5 +151,6 @@ struct kw_result kw_trust_verify(const struct kw_trust *trust, const struct kw_c
         KW_FAIL(err, IDENTITY_INVALID, "certificate: %s",
                 X509_verify_cert_error_string(X509_STORE_CTX_get_error(context)));
     }
-    return chain_check(context, err);
+    KW_TRY(chain_check(context, err));
+    return kw_region_check(leaf->x509, err);
 }

@@ -4,7 +4,8 @@
  * The profile: keys on P-256 or P-384 and ECDSA with SHA-256 or SHA-384 in the whole chain, an
  * extended key usage that names the purpose, and no CA certificate in a leaf's place. Any CA of the
  * set is an anchor, also one that is not a root, so that a listener can trust the partners' issuing
- * CA alone. No network is used.
+ * CA alone, and a CA that names a region certifies that region's services alone (region.h). No
+ * network is used.
  */
 #ifndef KW_COMMON_PKI_TRUST_H
 #define KW_COMMON_PKI_TRUST_H
@@ -35,7 +36,7 @@ void kw_trust_done(struct kw_trust *trust);
 
 /* Checks `leaf` for `purpose` at wall time `at_ms`. `between` are certificates the peer sent along,
  * used but not trusted; may be NULL. Fails: IDENTITY_INVALID (foreign CA, expired or not yet valid,
- * other purpose, CA as leaf, outside the profile), MEMORY, CRYPTO. */
+ * other purpose, CA as leaf, another region's service, outside the profile), MEMORY, CRYPTO. */
 struct kw_result kw_trust_verify(const struct kw_trust *trust, const struct kw_certificate *leaf,
                                  STACK_OF(X509) * between, enum kw_purpose purpose, uint64_t at_ms,
                                  struct kw_error *err);

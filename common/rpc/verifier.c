@@ -3,6 +3,7 @@
  * data only. */
 #include "common/rpc/verifier.h"
 
+#include "common/pki/region.h"
 #include "common/pki/x509.h"
 #include "common/rpc/handover.h"
 
@@ -36,7 +37,7 @@ bool kw_verifier_accepts(struct kw_bytes pem, const char *const *ids, size_t cou
     GENERAL_NAMES *names =
         cert != NULL ? X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL) : NULL;
     const ASN1_IA5STRING *uri = names != NULL ? kw_x509_only_uri(names) : NULL;
-    bool accepted = uri != NULL && is_one_of(uri, ids, count);
+    bool accepted = uri != NULL && is_one_of(uri, ids, count) && kw_ok(kw_region_check(cert, NULL));
 
     GENERAL_NAMES_free(names);
     X509_free(cert);

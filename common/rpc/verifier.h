@@ -11,8 +11,8 @@
  * credential. */
 grpc_tls_certificate_verifier *kw_verifier_new(const char *const *ids);
 
-/* Whether the PEM certificate has exactly one URI SAN and that is byte for byte one of `ids`. Any
- * thread. */
+/* Whether the PEM certificate has exactly one URI SAN, that is byte for byte one of `ids`, and its
+ * issuer may certify it (common/pki/region.h). Any thread. */
 bool kw_verifier_accepts(struct kw_bytes pem, const char *const *ids, size_t count);
 
 #endif

@@ -106,6 +106,42 @@ Test(hop_tls, outer_side_of_a_foreign_ca_is_refused)
     hop_fixture_done(&fx);
 }
 
+/* The inner side believes a CA that names a region, by which the outer side comes. */
+static void region_ca_trusted(struct hop_fixture *fx, struct test_ca *ca, const char *region)
+{
+    static const char *const inner[] = {INNER_ID, NULL};
+    static const char *const outer[] = {OUTER_ID, NULL};
+
+    hop_fixture_init(fx);
+    test_ca_init_region(ca, "services of a region", region);
+    test_credentials(fx->inner_dir, &fx->ca, ca, inner);
+    test_credentials(fx->outer_dir, ca, &fx->ca, outer);
+}
+
+Test(hop_tls, outer_side_by_the_ca_of_its_region_is_let_in)
+{
+    struct hop_fixture fx;
+    struct test_ca ca;
+
+    region_ca_trusted(&fx, &ca, "r");
+    hop_start_inner(&fx);
+    hop_start_outer(&fx);
+    HOP_EVENTUALLY(&fx, fx.connects == 1);
+    test_ca_done(&ca);
+    hop_fixture_done(&fx);
+}
+
+Test(hop_tls, outer_side_by_the_ca_of_another_region_is_refused)
+{
+    struct hop_fixture fx;
+    struct test_ca ca;
+
+    region_ca_trusted(&fx, &ca, "q");
+    assert_refused(&fx);
+    test_ca_done(&ca);
+    hop_fixture_done(&fx);
+}
+
 Test(hop_tls, inner_side_of_a_foreign_ca_is_refused)
 {
     static const char *const uris[] = {INNER_ID, NULL};

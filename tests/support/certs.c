@@ -66,14 +66,28 @@ static void add_uris(X509 *cert, const char *const *uris)
     GENERAL_NAMES_free(names);
 }
 
-void test_ca_init(struct test_ca *ca, const char *name)
+static void ca_init(struct test_ca *ca, const char *name, const char *region)
 {
     ca->key = EVP_EC_gen("P-256");
     ca->cert = cert_new(ca->key, name);
+    if (region != NULL) {
+        X509_NAME_add_entry_by_txt(X509_get_subject_name(ca->cert), "OU", MBSTRING_ASC,
+                                   (const unsigned char *)region, -1, -1, 0);
+    }
     X509_set_issuer_name(ca->cert, X509_get_subject_name(ca->cert));
     add_extension(ca->cert, NID_basic_constraints, "critical,CA:TRUE");
     add_extension(ca->cert, NID_key_usage, "critical,keyCertSign");
     must(X509_sign(ca->cert, ca->key, EVP_sha256()) > 0, "signing");
+}
+
+void test_ca_init(struct test_ca *ca, const char *name)
+{
+    ca_init(ca, name, NULL);
+}
+
+void test_ca_init_region(struct test_ca *ca, const char *name, const char *region)
+{
+    ca_init(ca, name, region);
 }
 
 void test_ca_done(struct test_ca *ca)

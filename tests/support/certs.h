@@ -13,6 +13,8 @@ struct test_ca {
 
 /* A self-signed P-256 CA. Aborts when OpenSSL fails, like everything here. */
 void test_ca_init(struct test_ca *ca, const char *name);
+/* One that names its region (common/pki/region.h). */
+void test_ca_init_region(struct test_ca *ca, const char *name, const char *region);
 void test_ca_done(struct test_ca *ca);
 
 /* Makes `dir` with key.pem, cert.pem (a leaf by `issuer` with the URI SANs, NULL-terminated) and

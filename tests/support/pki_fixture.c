@@ -30,7 +30,7 @@ void pki_fixture_init(struct pki_fixture *f)
 {
     KW_SCOPED(kw_public_key_done) struct kw_public_key root = {0};
     KW_SCOPED(kw_public_key_done) struct kw_public_key issuing = {0};
-    struct kw_ca_plan plan = {&root, "test root", pki_validity(), 1};
+    struct kw_ca_plan plan = {&root, "test root", pki_validity(), 1, NULL};
     const struct kw_issuer issuer = {&f->root.certificate, &f->root.key};
 
     *f = (struct pki_fixture){0};
@@ -40,7 +40,7 @@ void pki_fixture_init(struct pki_fixture *f)
     cr_assert(kw_ok(kw_private_key_public(&f->issuing.key, &issuing, &err)));
     cr_assert(kw_ok(kw_certificate_issue_root(&plan, &f->root.key, &f->root.certificate, &err)),
               "%s", err.message);
-    plan = (struct kw_ca_plan){&issuing, "test issuing CA", pki_validity(), 0};
+    plan = (struct kw_ca_plan){&issuing, "test issuing CA", pki_validity(), 0, NULL};
     cr_assert(kw_ok(kw_certificate_issue_ca(&plan, &issuer, &f->issuing.certificate, &err)), "%s",
               err.message);
 }

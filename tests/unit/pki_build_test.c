@@ -157,7 +157,7 @@ Test(pki_build, issuer_must_be_a_ca_with_its_own_key)
 
 Test(pki_build, root_must_certify_its_own_key_and_a_name_that_fits)
 {
-    struct kw_ca_plan plan = {&subject, "root", pki_validity(), 1};
+    struct kw_ca_plan plan = {&subject, "root", pki_validity(), 1, NULL};
     char name[KW_CA_NAME_LEN_MAX + 2];
     struct kw_certificate made = {0};
 
@@ -167,7 +167,7 @@ Test(pki_build, root_must_certify_its_own_key_and_a_name_that_fits)
     name[KW_CA_NAME_LEN_MAX + 1] = '\0';
     plan.name = name;
     cr_expect(kw_certificate_issue_root(&plan, &key, &made, &err).reason == KW_E_ARGUMENT_INVALID);
-    plan = (struct kw_ca_plan){&subject, "root", pki_validity(), -1};
+    plan = (struct kw_ca_plan){&subject, "root", pki_validity(), -1, NULL};
     cr_expect(kw_certificate_issue_root(&plan, &key, &made, &err).reason == KW_E_ARGUMENT_INVALID);
     cr_expect(made.x509 == NULL);
 }
