@@ -40,6 +40,8 @@ struct kw_feed_table {
                                 struct kw_arena *arena, struct kw_error *err);
 };
 
+struct kw_feed_heard;
+
 /* Constants for the life of the feed. */
 struct kw_feed_options {
     struct kw_id mesh;
@@ -47,6 +49,11 @@ struct kw_feed_options {
     uint32_t writer;    /* which of the instances on this database */
     const struct kw_feed_table *tables;
     size_t table_count;
+    /* Another store's change altered a row: what follows from it here, in the transaction that merged it,
+     * however it came. A failure undoes that. NULL: nothing follows. */
+    struct kw_result (*heard)(void *context, const struct kw_feed_heard *heard,
+                              struct kw_error *err);
+    void *context;
 };
 
 /* `options` may be read by any thread, the rest belongs to the thread of write jobs. */
@@ -99,6 +106,18 @@ struct kw_feed_tx {
     struct kw_arena *arena;
     uint64_t wall_ms;
 };
+
+/* What was heard. Borrowed for the call. */
+struct kw_feed_heard {
+    const struct kw_feed_tx *feed_tx; /* to answer with a change of our own */
+    const struct kw_record *change;
+    const struct kw_record *merged; /* the row, with it */
+    bool disables;
+};
+
+/* May a change of our own be said at all, or has our lane forked? Write job. Fails: as the store. */
+struct kw_result kw_feed_has_voice(const struct kw_feed_tx *feed_tx, bool *ret_has,
+                                   struct kw_error *err);
 
 /* kw_feed_write, which goes ahead of its lane if it disables something: what owners call. */
 struct kw_result kw_feed_change(const struct kw_feed_tx *feed_tx, const struct kw_record *intent,

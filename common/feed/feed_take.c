@@ -156,6 +156,26 @@ static void adopt_stamps(const struct taking *t, const struct kw_record *record)
     }
 }
 
+/* ENCODING_INVALID would say that the change can't be read. */
+static struct kw_result tell_owner(const struct taking *t, const struct kw_feed_table *table,
+                                   const struct kw_record *change, const struct kw_record *merged,
+                                   struct kw_error *err)
+{
+    const struct kw_feed_options *options = &t->feed->options;
+    const struct kw_feed_tx feed_tx = {t->feed, t->tx, t->arena, t->wall_ms};
+    const struct kw_feed_heard heard = {
+        &feed_tx, change, merged, kw_feed_disables(table, change)};
+    struct kw_result followed;
+
+    if (options->heard == NULL) {
+        return KW_OK;
+    }
+    followed = options->heard(options->context, &heard, err);
+    KW_ENSURE(followed.reason != KW_E_ENCODING_INVALID, err, INTERNAL,
+              "what follows from a change of %s can't be written", table->kind->name);
+    return followed;
+}
+
 static struct kw_result apply(const struct taking *t, const struct kw_feed_table *table,
                               const struct kw_record *record, struct kw_feed_taken *ret_taken,
                               struct kw_error *err)
@@ -167,6 +187,9 @@ static struct kw_result apply(const struct taking *t, const struct kw_feed_table
 
     if (now.count > 0 || !waits) {
         KW_TRY(kw_feed_merge_row(t->feed, table, t->tx, &now, t->arena, &merged, err));
+    }
+    if (merged.changed) {
+        KW_TRY(tell_owner(t, table, &now, &merged.record, err));
     }
     if (waits) {
         KW_TRY(hold(t, &held, err));

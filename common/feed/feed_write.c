@@ -5,6 +5,7 @@
 #include "common/feed/feed_own.h"
 #include "common/feed/feed_rows.h"
 #include "common/feed/join_table.h"
+#include "common/feed/lane_table.h"
 
 /* What others would refuse is not said: they would keep it in quarantine for good. */
 static struct kw_result encode(const struct kw_feed_table *table, const struct kw_record *intent,
@@ -67,6 +68,19 @@ struct kw_result kw_feed_write(struct kw_feed *feed, struct kw_tx *tx,
     if (ret_merged != NULL) {
         *ret_merged = merged.record;
     }
+    return KW_OK;
+}
+
+struct kw_result kw_feed_has_voice(const struct kw_feed_tx *feed_tx, bool *ret_has,
+                                   struct kw_error *err)
+{
+    const struct kw_feed_options *options = &feed_tx->feed->options;
+    struct kw_lane_row lane;
+    bool found;
+
+    KW_TRY(kw_lane_row_lock_present(feed_tx->tx, options->store, options->writer, &lane, &found,
+                                    err));
+    *ret_has = !found || !lane.forked;
     return KW_OK;
 }
 
