@@ -3,6 +3,8 @@
 
 #include "common/sync/first.h"
 #include "common/sync/grow_set.h"
+#include "common/sync/suspension_set.h"
+#include "common/sync/version_vector.h"
 
 struct kw_intent kw_intent(const struct kw_record_kind *kind, struct kw_bytes key,
                            struct kw_arena *arena)
@@ -36,7 +38,7 @@ static void keep(struct kw_intent *intent, uint8_t field, struct kw_bytes value)
     }
 }
 
-static void keep_written(struct kw_intent *intent, uint8_t field, const struct kw_writer *w)
+void kw_intent_written(struct kw_intent *intent, uint8_t field, const struct kw_writer *w)
 {
     if (kw_ok(intent->result)) {
         intent->result = kw_writer_end(w, &intent->error);
@@ -69,7 +71,34 @@ void kw_intent_first(struct kw_intent *intent, uint8_t field, const struct kw_fe
     struct kw_writer w = KW_WRITER(&buf);
 
     kw_put_first(&w, &first);
-    keep_written(intent, field, &w);
+    kw_intent_written(intent, field, &w);
+}
+
+void kw_intent_text(struct kw_intent *intent, uint8_t field, const char *text)
+{
+    if (text[0] != '\0') {
+        kw_intent_bytes(intent, field, kw_bytes_str(text));
+    }
+}
+
+void kw_intent_count(struct kw_intent *intent, uint8_t field, struct kw_id store, uint64_t count)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf buf = {0};
+    struct kw_writer w = KW_WRITER(&buf);
+
+    if (count > 0) {
+        kw_put_vector_entry(&w, store, count);
+        kw_intent_written(intent, field, &w);
+    }
+}
+
+void kw_intent_suspension(struct kw_intent *intent, uint8_t field, struct kw_id suspension)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf buf = {0};
+    struct kw_writer w = KW_WRITER(&buf);
+
+    kw_put_suspension(&w, suspension, KW_SUSPENSION_SET);
+    kw_intent_written(intent, field, &w);
 }
 
 void kw_intent_element(struct kw_intent *intent, uint8_t field, struct kw_bytes element)
@@ -78,7 +107,7 @@ void kw_intent_element(struct kw_intent *intent, uint8_t field, struct kw_bytes 
     struct kw_writer w = KW_WRITER(&buf);
 
     kw_put_set_element(&w, element);
-    keep_written(intent, field, &w);
+    kw_intent_written(intent, field, &w);
 }
 
 struct kw_result kw_intent_say(const struct kw_intent *intent, const struct kw_feed_tx *feed_tx,

@@ -12,6 +12,7 @@
 #ifndef KW_COMMON_FEED_INTENT_H
 #define KW_COMMON_FEED_INTENT_H
 
+#include "common/base/codec.h"
 #include "common/feed/feed.h"
 
 /* Borrows the key and what bytes it is given; what it makes is in the arena. */
@@ -37,6 +38,18 @@ void kw_intent_u64(struct kw_intent *intent, uint8_t field, uint64_t value);
 /* That it happens now, in our store: for a field that keeps the first. */
 void kw_intent_first(struct kw_intent *intent, uint8_t field, const struct kw_feed *feed,
                      uint64_t time_ms, struct kw_bytes detail);
+
+/* "" says nothing. */
+void kw_intent_text(struct kw_intent *intent, uint8_t field, const char *text);
+
+/* What was written to `w`. */
+void kw_intent_written(struct kw_intent *intent, uint8_t field, const struct kw_writer *w);
+
+/* What our store counts, of a vector; `store`: what it counts as. 0 says nothing. */
+void kw_intent_count(struct kw_intent *intent, uint8_t field, struct kw_id store, uint64_t count);
+
+/* One suspension, which is set. */
+void kw_intent_suspension(struct kw_intent *intent, uint8_t field, struct kw_id suspension);
 
 /* A set of one. */
 void kw_intent_element(struct kw_intent *intent, uint8_t field, struct kw_bytes element);

@@ -1,9 +1,8 @@
-/* Fields as owners have them: what was made is read again, and what is none is found out. */
+/* Fields as owners read them: what is no value of its kind is found out. */
 #include "common/sync/grow_set.h"
 #include "common/sync/record_value.h"
 #include "common/sync/request_record.h"
 #include "common/sync/suspension_set.h"
-#include "common/sync/version_vector.h"
 #include "tests/support/merge_values.h"
 
 #include <criterion/criterion.h>
@@ -14,60 +13,47 @@ enum {
     OWNER,
     TEXT,
     ENDED,
-    COUNTS,
-    HOLDS,
 };
 
 static const struct kw_field_kind fields[] = {
-    [NUMBER] = {"number", KW_RULE_ONCE},   [OWNER] = {"owner", KW_RULE_ONCE},
-    [TEXT] = {"text", KW_RULE_ONCE},       [ENDED] = {"ended", KW_RULE_FIRST},
-    [COUNTS] = {"counts", KW_RULE_VECTOR}, [HOLDS] = {"holds", KW_RULE_SUSPENSIONS},
+    [NUMBER] = {"number", KW_RULE_ONCE},
+    [OWNER] = {"owner", KW_RULE_ONCE},
+    [TEXT] = {"text", KW_RULE_ONCE},
+    [ENDED] = {"ended", KW_RULE_FIRST},
 };
 
 static const struct kw_record_kind kind = {
     .table = 999, .name = "things", KW_RECORD_FIELDS(fields)};
 
-static struct kw_record_maker making(void)
+static void put(struct kw_record *record, uint8_t number, struct kw_bytes value)
 {
-    return kw_record_maker(&kind, kw_bytes_str("key"), values_arena());
+    cr_assert(kw_ok(kw_record_set(record, &kind, number, value, NULL)));
 }
 
-Test(sync_value, what_was_made_is_read_again)
+Test(sync_value, fields_are_read_as_what_they_are)
 {
-    struct kw_record_maker make = making();
-    const struct kw_first ended = {.time_ms = 7, .store = store_a, .detail = kw_bytes_str("why")};
-    struct kw_record_values values = {.record = &make.record};
+    struct kw_record record = {.table = 999, .key = kw_bytes_str("key")};
+    struct kw_record_values values = {.record = &record};
     struct kw_first first;
 
-    kw_make_u64(&make, NUMBER, 300);
-    kw_make_id(&make, OWNER, store_b);
-    kw_make_text(&make, TEXT, "words");
-    kw_make_first(&make, ENDED, &ended);
-    kw_make_count(&make, COUNTS, store_a, 4);
-    kw_make_suspension(&make, HOLDS, store_b, KW_SUSPENSION_SET);
-    cr_assert(kw_ok(kw_record_made(&make, NULL)));
+    put(&record, NUMBER, value_u64(300));
+    put(&record, OWNER, kw_id_bytes(&store_b));
+    put(&record, TEXT, kw_bytes_str("words"));
+    put(&record, ENDED, value_first(7, store_a, "why"));
     cr_assert(eq(u64, kw_value_u64(&values, NUMBER, 300), 300));
     cr_assert(kw_id_equal(kw_value_id(&values, OWNER), store_b));
     cr_assert(kw_bytes_equal(kw_value_text(&values, TEXT), kw_bytes_str("words")));
     cr_assert(kw_value_first(&values, ENDED, &first));
-    cr_assert(kw_bytes_equal(first.detail, ended.detail));
-    cr_assert(eq(u64, kw_vector_get(kw_record_value(&make.record, COUNTS), store_a), 4));
-    cr_assert(kw_suspensions_in_force(kw_record_value(&make.record, HOLDS)));
+    cr_assert(first.time_ms == 7 && kw_bytes_equal(first.detail, kw_bytes_str("why")));
     cr_assert(kw_ok(kw_values_end(&values, NULL)));
 }
 
-Test(sync_value, what_says_nothing_is_left_out_and_is_no_failure_to_read)
+Test(sync_value, what_is_absent_says_nothing_and_is_no_failure)
 {
-    struct kw_record_maker make = making();
-    struct kw_record_values values = {.record = &make.record};
+    struct kw_record record = {.table = 999, .key = kw_bytes_str("key")};
+    struct kw_record_values values = {.record = &record};
     struct kw_first first;
 
-    kw_make_u64(&make, NUMBER, 0);
-    kw_make_id(&make, OWNER, KW_ID_NONE);
-    kw_make_text(&make, TEXT, "");
-    kw_make_count(&make, COUNTS, store_a, 0);
-    cr_assert(kw_ok(kw_record_made(&make, NULL)));
-    cr_assert(eq(sz, make.record.count, 0));
     cr_assert(eq(u64, kw_value_u64(&values, NUMBER, 1), 0));
     cr_assert(kw_id_is_none(kw_value_id(&values, OWNER)));
     cr_assert(eq(sz, kw_value_text(&values, TEXT).len, 0));
@@ -75,29 +61,13 @@ Test(sync_value, what_says_nothing_is_left_out_and_is_no_failure_to_read)
     cr_assert(kw_ok(kw_values_end(&values, NULL)));
 }
 
-Test(sync_value, a_field_that_is_none_is_found_out_at_the_end)
-{
-    struct kw_record_maker unknown = making();
-    struct kw_record_maker wrong = making();
-    struct kw_record_maker poor = kw_record_maker(&kind, kw_bytes_str("key"), kw_arena_new(1));
-
-    kw_make_u64(&unknown, HOLDS + 1, 1);
-    cr_assert(eq(int, kw_record_made(&unknown, NULL).reason, KW_E_ARGUMENT_INVALID));
-    kw_make_text(&wrong, HOLDS, "no set");
-    kw_make_u64(&wrong, NUMBER, 1); /* what comes after it is not looked at */
-    cr_assert(eq(int, kw_record_made(&wrong, NULL).reason, KW_E_ARGUMENT_INVALID));
-    kw_make_u64(&poor, NUMBER, 1);
-    cr_assert(eq(int, kw_record_made(&poor, NULL).reason, KW_E_MEMORY));
-    kw_arena_free(poor.arena);
-}
-
 static bool reads(uint8_t number, struct kw_bytes value)
 {
-    struct kw_record_maker make = making();
-    struct kw_record_values values = {.record = &make.record};
+    struct kw_record record = {.table = 999, .key = kw_bytes_str("key")};
+    struct kw_record_values values = {.record = &record};
     struct kw_first first;
 
-    kw_make_bytes(&make, number, value);
+    put(&record, number, value);
     (void)kw_value_u64(&values, NUMBER, 10);
     (void)kw_value_id(&values, OWNER);
     (void)kw_value_text(&values, TEXT);
