@@ -30,7 +30,7 @@ from mesh import Mesh
 from metrics import Metrics
 from overload import Overload
 
-GATEWAY = "spiffe://keyward.test/region/local/cell/a/svc/gateway"
+GATEWAY = "spiffe://keyward.test/region/r1/cell/a/svc/gateway"
 PATH = "/keyward.v1.DeviceAccessService/"
 IN_FLIGHT = (1, 4, 16, 64, 256)
 LOADED = 64  # in flight, where CPU is compared

@@ -7,8 +7,8 @@
 
 #include <limits.h>
 
-#define KW_CHILD_ARGS_MAX 8
-#define KW_CHILD_ENV_MAX  8
+#define KW_CHILD_ARGS_MAX 4
+#define KW_CHILD_ENV_MAX  4
 #define KW_CHILD_LINE_MAX 256
 
 enum kw_child_state {

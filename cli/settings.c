@@ -12,7 +12,7 @@ static const struct kw_setting settings[] = {
     {FIELD(target), .type = KW_SETTING_ADDRESS, .doc = "Where a gateway listens."},
     {FIELD(ca_file), .type = KW_SETTING_PATH, .doc = "Root CA of the gateway's certificate, PEM."},
     {FIELD(peer), .type = KW_SETTING_STRING,
-     .fallback = "spiffe://keyward.test/region/local/cell/a/svc/gateway",
+     .fallback = "spiffe://keyward.test/region/r1/cell/a/svc/gateway",
      .doc = "SPIFFE id the gateway must have."},
     {FIELD(cert_file), .type = KW_SETTING_PATH,
      .doc = "Our certificate, PEM, the leaf first. Transport keys are looked for beside it."},

@@ -1,28 +1,27 @@
-/* Makes the mesh's directory, runs the ceremony, starts the mesh, prints the banner, and waits for
+/* Makes the mesh's directory, runs the ceremonies, starts the mesh, prints the banner, and waits for
  * a signal. */
 #include "cli/up.h"
 
+#include "cli/ceremony.h"
 #include "cli/mesh.h"
+#include "cli/mesh_ports.h"
+#include "cli/mesh_settings.h"
+#include "cli/up_banner.h"
 #include "common/base/log.h"
 #include "common/loop/process.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define STOP_MS  60000U
 #define START_MS 30000U
 
-extern char **environ;
-
 struct up {
-    struct kw_mesh_dir dir;
+    struct kw_mesh_layout layout;
     char bin_dir[PATH_MAX]; /* of this program and its services */
     struct kw_loop *loop;
     struct kw_process *process;
@@ -41,79 +40,11 @@ static struct kw_result bin_dir_find(char path[PATH_MAX], struct kw_error *err)
     return KW_OK;
 }
 
-/* The ceremony is another program, run once and waited for, exactly as an officer would run it. */
-static struct kw_result ceremony_run(const struct kw_mesh_dir *dir, const char *bin_dir,
-                                     struct kw_error *err)
+static void on_ready(void *context)
 {
-    char program[PATH_MAX + 32];
-    char config[PATH_MAX + 16];
-    char log[PATH_MAX];
-    char path[PATH_MAX];
-    char *const args[] = {program, (char *)(uintptr_t) "init", config, NULL};
-    posix_spawn_file_actions_t actions;
-    pid_t pid = 0;
-    int status = 0;
-    int rc;
+    const struct up *up = context;
 
-    (void)snprintf(program, sizeof(program), "%s/keyward-cryptocore", bin_dir);
-    (void)snprintf(config, sizeof(config), "--config=%s", kw_mesh_path(dir, "init.yaml", path));
-    (void)setenv("SOFTHSM2_CONF", kw_mesh_path(dir, "softhsm2.conf", path), 1);
-    (void)kw_mesh_path(dir, "logs/init.log", log);
-    (void)posix_spawn_file_actions_init(&actions);
-    (void)posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, log,
-                                           O_WRONLY | O_CREAT | O_APPEND, 0600);
-    rc = posix_spawn(&pid, program, &actions, NULL, args, environ);
-    (void)posix_spawn_file_actions_destroy(&actions);
-    KW_ENSURE(rc == 0, err, SYSTEM, "%s: %s", program, strerror(rc));
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-    }
-    KW_ENSURE(WIFEXITED(status) && WEXITSTATUS(status) == 0, err, SYSTEM,
-              "the ceremony failed: see %s", log);
-    return KW_OK;
-}
-
-/* At most 20 lines, each path and address paste-ready; the last one says ready. */
-static void banner(const struct up *up)
-{
-    const char *d = up->dir.path;
-    int port = kw_mesh_port(&up->mesh, KW_MESH_GATEWAY);
-
-    (void)printf("\n"
-                 "  Keyward: one region, four layers, SoftHSM\n"
-                 "  gateway       127.0.0.1:%d (gRPC, TLS 1.3, client certificate)\n"
-                 "  root CA       %s/region/pki/root.pem\n"
-                 "  officer       %s/officer/{cert,key}.pem\n"
-                 "  directory     %s (logs, data, settings)\n"
-                 "\n"
-                 "  Next:         export PATH=%s:$PATH\n"
-                 "                export KEYWARD_CONFIG=%s/cli.yaml\n"
-                 "                keyward status\n"
-                 "                keyward tour\n"
-                 "  Or by hand:   buf curl --protocol grpc --cacert %s/region/pki/root.pem \\\n"
-                 "                  --cert %s/officer/cert.pem --key %s/officer/key.pem \\\n"
-                 "                  https://127.0.0.1:%d/keyward.v1.StatusService/GetStatus\n"
-                 "                (`./run lint` fetches buf into build/tools/node_modules/.bin)\n"
-                 "\n"
-                 "  WARNING: SoftHSM keeps keys in files and in memory. Nothing here is for "
-                 "production or patients.\n"
-                 "\n"
-                 "READY port=%d dir=%s\n",
-                 port, d, d, d, up->bin_dir, d, d, d, d, port, port, d);
-    (void)fflush(stdout);
-}
-
-static void on_ready(struct kw_mesh *mesh, void *context)
-{
-    struct up *up = context;
-    struct kw_error error;
-
-    (void)mesh;
-    if (!kw_ok(kw_mesh_cli_file(&up->dir, kw_mesh_port(&up->mesh, KW_MESH_GATEWAY), &error))) {
-        (void)fprintf(stderr, "keyward: %s\n", error.message);
-        kw_mesh_stop(&up->mesh, KW_EXIT_USAGE);
-        return;
-    }
-    banner(up);
+    kw_up_banner(&up->layout, up->bin_dir);
 }
 
 static void on_stopped(int exit_code, void *context)
@@ -141,26 +72,49 @@ static void on_stop(void *context)
     kw_loop_stop(up->loop);
 }
 
-static struct kw_result prepare(struct up *up, const char *dir, struct kw_error *err)
+/* Settings of each cell's services, and of who calls them. */
+static struct kw_result cells_prepare(const struct up *up, struct kw_error *err)
 {
-    KW_TRY(bin_dir_find(up->bin_dir, err));
-    KW_TRY(kw_mesh_dir_make(dir, &up->dir, err));
-    KW_TRY(kw_mesh_ceremony_files(&up->dir, err));
-    KW_TRY(ceremony_run(&up->dir, up->bin_dir, err));
-    return kw_mesh_service_files(&up->dir, up->bin_dir, err);
+    const struct kw_mesh_layout *layout = &up->layout;
+
+    for (size_t i = 0; i < layout->region_count; i++) {
+        const struct kw_mesh_region *region = &layout->regions[i];
+
+        for (size_t j = 0; j < layout->cell_count; j++) {
+            KW_TRY(kw_mesh_cell_files(layout, region, &region->cells[j], up->bin_dir, err));
+            KW_TRY(kw_mesh_cli_file(layout, region, &region->cells[j], err));
+        }
+    }
+    return KW_OK;
 }
 
-static struct kw_result start_ms_read(const char *text, uint64_t *ret_ms, struct kw_error *err)
+/* A number of a flag, or `fallback` without it. */
+static struct kw_result number_read(const char *flag, const char *text, uint64_t fallback,
+                                    uint64_t *ret_number, struct kw_error *err)
 {
     char *end = NULL;
 
-    *ret_ms = START_MS;
+    *ret_number = fallback;
     if (text != NULL) {
-        *ret_ms = strtoul(text, &end, 10);
-        KW_ENSURE(*end == '\0' && *ret_ms > 0 && *ret_ms <= UINT32_MAX, err, CONFIG_INVALID,
-                  "--start-ms: %s is no number of milliseconds", text);
+        *ret_number = strtoul(text, &end, 10);
+        KW_ENSURE(*end == '\0' && *ret_number > 0 && *ret_number <= UINT32_MAX, err, CONFIG_INVALID,
+                  "%s: %s is no number that it can be", flag, text);
     }
     return KW_OK;
+}
+
+static struct kw_result layout_make(struct up *up, const struct kw_up_options *options,
+                                    struct kw_error *err)
+{
+    struct kw_mesh_dir dir;
+    uint64_t cells;
+
+    KW_TRY(number_read("--cells", options->cells, 1, &cells, err));
+    KW_TRY(kw_mesh_layout_check(1, cells, err)); /* before anything is made */
+    KW_TRY(kw_mesh_dir_make(options->dir, &dir, err));
+    KW_TRY(kw_mesh_layout_init(&dir, 1, cells, &up->layout, err));
+    KW_TRY(kw_mesh_layout_make(&up->layout, err));
+    return kw_mesh_ports_reserve(&up->layout, err);
 }
 
 static struct kw_result run(struct up *up, const struct kw_up_options *options,
@@ -169,17 +123,20 @@ static struct kw_result run(struct up *up, const struct kw_up_options *options,
     const struct kw_process_hooks hooks = {
         .drain = on_drain, .stop = on_stop, .context = up, .grace_ms = STOP_MS};
     struct kw_mesh_options mesh = {
-        .dir = &up->dir,
+        .layout = &up->layout,
         .bin_dir = up->bin_dir,
         .events = {.ready = on_ready, .stopped = on_stopped, .context = up},
     };
 
-    KW_TRY(start_ms_read(options->start_ms, &mesh.start_ms, err));
-    KW_TRY(prepare(up, options->dir, err));
+    KW_TRY(number_read("--start-ms", options->start_ms, START_MS, &mesh.start_ms, err));
+    KW_TRY(bin_dir_find(up->bin_dir, err));
+    KW_TRY(layout_make(up, options, err));
+    KW_TRY(kw_mesh_ceremonies(&up->layout, up->bin_dir, err));
+    KW_TRY(cells_prepare(up, err));
     KW_TRY(kw_process_prepare(err));
     KW_TRY(kw_loop_new(&up->loop, err));
     KW_TRY(kw_process_new(up->loop, &hooks, &up->process, err));
-    KW_TRY(kw_mesh_start(&up->mesh, up->loop, &mesh, err));
+    kw_mesh_start(&up->mesh, up->loop, &mesh);
     kw_loop_run(up->loop);
     up->exit_code = kw_process_end(up->process);
     kw_loop_free(up->loop);
@@ -201,7 +158,7 @@ enum kw_exit kw_up(const struct kw_up_options *options)
         return KW_EXIT_USAGE;
     }
     if (!up.keep && up.exit_code == 0) {
-        kw_mesh_dir_remove(up.dir.path);
+        kw_mesh_dir_remove(up.layout.dir.path);
     }
     return up.exit_code == 0 ? KW_EXIT_OK : KW_EXIT_UNHEALTHY;
 }

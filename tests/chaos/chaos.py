@@ -88,7 +88,7 @@ class Run:
             world.close()
             self.state.write_text(json.dumps(state))
             if options.keep:
-                shutil.copytree(mesh.directory / "logs", self.directory / "logs", dirs_exist_ok=True)
+                shutil.copytree(mesh.cell / "logs", self.directory / "logs", dirs_exist_ok=True)
         return self.verdict()
 
     def environment(self):

@@ -232,7 +232,7 @@ static pid_t last_worker(void)
 
 static void pin_file(struct kw_buf *pin, char path[PATH_MAX])
 {
-    MUST(kw_file_read(kw_mesh_path(&drill.fx.dir, "secret/pin", path), 256, pin, err));
+    MUST(kw_file_read(kw_mesh_path(&drill.fx.dir, "region/secret/pin", path), 256, pin, err));
 }
 
 static void pin_write(const char *path, const void *pin, size_t len)

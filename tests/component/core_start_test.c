@@ -31,7 +31,7 @@ static void config_write(void)
             "\ntrust_domain: " KW_MESH_TRUST_DOMAIN "\n"
             "credentials_dir: %s/credentials/" KW_MESH_CELL "/cryptocore\npki_dir: %s/pki\n"
             "hsm_token: " KW_MESH_TOKEN
-            "\nhsm_pin_file: %s/secret/pin\nhsm_lock_file: %s/run/login.lock\n"
+            "\nhsm_pin_file: %s/region/secret/pin\nhsm_lock_file: %s/run/login.lock\n"
             "hsm_worker: " WORKER "\nhsm_workers: 1\n",
             init_fx.out_dir, init_fx.out_dir, d, d);
     fclose(file);
@@ -259,7 +259,8 @@ Test(core_start, every_step_before_an_init_may_fail)
     char path[PATH_MAX];
     const char *argv[] = {CORE, "init", config, NULL};
 
-    snprintf(config, sizeof(config), "--config=%s", kw_mesh_path(&init_fx.dir, "init.yaml", path));
+    snprintf(config, sizeof(config), "--config=%s",
+             kw_mesh_path(&init_fx.dir, "region/init.yaml", path));
     for (int i = 0; i < 2 && faults_walked(); i++) {
         struct service_process init = {0};
 

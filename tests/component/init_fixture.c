@@ -1,10 +1,10 @@
 /* The files, the settings, and the call. */
 #include "tests/component/init_fixture.h"
 
+#include "tests/support/flat_layout.h"
 #include "tests/support/leaks.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 struct init_fixture init_fx;
 
@@ -12,14 +12,15 @@ void init_up(void)
 {
     char file[PATH_MAX + 16];
     char path[PATH_MAX];
+    struct kw_mesh_layout layout;
     char *argv[] = {"init", file, NULL};
     enum kw_settings_outcome outcome = KW_SETTINGS_PRINTED;
 
     init_fx = (struct init_fixture){.attempts = 0};
-    MUST(kw_mesh_dir_make(NULL, &init_fx.dir, err));
-    MUST(kw_mesh_ceremony_files(&init_fx.dir, err));
-    setenv("SOFTHSM2_CONF", kw_mesh_path(&init_fx.dir, "softhsm2.conf", path), 1);
-    snprintf(file, sizeof(file), "--config=%s", kw_mesh_path(&init_fx.dir, "init.yaml", path));
+    flat_layout_make(&layout);
+    init_fx.dir = layout.dir;
+    snprintf(file, sizeof(file), "--config=%s",
+             kw_mesh_path(&init_fx.dir, "region/init.yaml", path));
     MUST(kw_settings_load(&kw_init_settings, 2, argv, &init_fx.config, &outcome, err));
     REQUIRE(outcome == KW_SETTINGS_RUN, "init.yaml was only printed");
 }

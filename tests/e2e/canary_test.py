@@ -223,16 +223,16 @@ class Story:
     def know_files(self):
         """PINs, keys of the services' own, keys of TLS."""
         root = self.mesh.directory
-        for name, owners in (("pin", ()), ("so-pin", ()), ("cache.key", ("keyward-gateway",)),
-                             ("page-token.key", ("keyward-orchestrator",))):
-            text = (root / "secret" / name).read_bytes().strip()
-            kept = ("secret/" + name,)
-            self.know(name, text, owners, kept)
-            self.know(name, bytes.fromhex(text.decode()), owners, kept)
+        for name, owners in (("r1/secret/pin", ()), ("r1/secret/so-pin", ()),
+                             ("r1/a/secret/cache.key", ("keyward-gateway",)),
+                             ("secret/page-token.key", ("keyward-orchestrator",))):
+            text = (root / name).read_bytes().strip()
+            self.know(name, text, owners, (name,))
+            self.know(name, bytes.fromhex(text.decode()), owners, (name,))
         for service in SERVICES:
             self.know("TLS key of " + service, private_number(
-                root / "region" / "credentials" / "a" / service / "key.pem"), ("keyward-" + service,),
-                ("region/credentials/a/%s.a/key.pem" % service,))
+                self.mesh.region / "credentials" / "a" / service / "key.pem"), ("keyward-" + service,),
+                ("r1/credentials/a/%s.a/key.pem" % service,))
         self.know("officer's key", private_number(root / "officer" / "key.pem"),
                   ("keyward",), ("officer/key.pem",))  # `up` plays the officer of a ceremony
         for member in (self.member, self.station.member):
@@ -253,12 +253,12 @@ class Story:
                                        **os.environ,
                                        "KEYWARD_CONFIG": str(self.mesh.directory / "cli.yaml")})
             (self.exports / ("command-%d" % i)).write_bytes(ended.stdout + ended.stderr)
-        for database in (self.mesh.directory / "data").glob("*.db"):
+        for database in (self.mesh.cell / "data").glob("*.db"):
             with contextlib.closing(sqlite3.connect(database)) as source, contextlib.closing(
                     sqlite3.connect(self.exports / (database.name + ".backup"))) as target:
                 source.backup(target)
         (self.exports / "refusals").write_text("\n".join(self.refusals))
-        self.redis_keys, dump = redis_dump(self.mesh.directory / "run" / "redis.sock")
+        self.redis_keys, dump = redis_dump(self.mesh.cell / "run" / "redis.sock")
         (self.exports / "redis").write_bytes(dump)
         self.processes = {self.mesh.pid: "keyward", **dict(descendants(self.mesh.pid))}
         self.pages()
@@ -304,7 +304,7 @@ class Canary(unittest.TestCase):
         self.assertLessEqual({"keyward-" + s for s in SERVICES} | {WORKER, "redis-server"}, names)
         for name in ("logs/cryptocore.log", "data/authz.db", "data/orchestrator.db",
                      "data/orchestrator.db-wal"):
-            self.assertIn(self.story.mesh.directory / name, self.story.files())
+            self.assertIn(self.story.mesh.cell / name, self.story.files())
 
     def test_none_in_files_exports_pages_and_answers(self):
         finds = self.scanner.scan(files=self.story.files())
@@ -427,7 +427,7 @@ class Canary(unittest.TestCase):
             self.assertIsNone(re.search(inside, told, re.I), re.search(inside, told, re.I))
 
     def test_logs_are_one_json_object_a_line(self):
-        for log in (self.story.mesh.directory / "logs").glob("*.log"):
+        for log in (self.story.mesh.cell / "logs").glob("*.log"):
             if log.name == "redis.log":
                 continue
             for line in log.read_bytes().split(b"\n")[:-1]:

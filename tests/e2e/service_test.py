@@ -88,7 +88,7 @@ class Renewal(unittest.TestCase):
     """All four certificates are due at once: each is replaced, and the mesh serves on."""
 
     def generation(self, story, service):
-        return os.readlink(story.mesh.directory / "region" / "credentials" / "a" / service)
+        return os.readlink(story.mesh.region / "credentials" / "a" / service)
 
     def test_certificates_renew_themselves(self):
         story = Story(self, KEYWARD_FAILPOINTS="renewal.due=error")
@@ -133,8 +133,8 @@ class HsmLost(unittest.TestCase):
 
     def test_token_goes_and_comes_back(self):
         story = Story(self)
-        tokens = story.mesh.directory / "tokens"
-        away = story.mesh.directory / "tokens.away"
+        tokens = story.mesh.region / "tokens"
+        away = story.mesh.region / "tokens.away"
 
         self.assertIsNone(story.refusal())
         tokens.rename(away)

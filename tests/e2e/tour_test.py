@@ -319,7 +319,7 @@ class World(unittest.TestCase):
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
                         "ec_paramgen_curve:P-384", "-nodes", "-keyout", "/dev/null", "-subj", "/CN=x",
                         "-sha384", "-out", str(self.dir / "x.pem")], check=True, stderr=subprocess.DEVNULL)
-        key = self.mesh.directory / "region" / "pki" / "checkpoint.pub"
+        key = self.mesh.region / "pki" / "checkpoint.pub"
         ended = self.assertExit(5, "verify", "whole.jsonl", "--ca-file=x.pem",
                                 "--checkpoint-key=%s" % key)
         self.assertIn("FOUND: capsule forged", ended.stdout)
@@ -340,7 +340,7 @@ class World(unittest.TestCase):
         self.assertIn(" 0 findings", self.assertExit(0, "verify", "after.jsonl").stdout)
 
     def test_z_clean_stop_closes_the_chain(self):
-        database = self.mesh.directory / "data" / "orchestrator.db"
+        database = self.mesh.cell / "data" / "orchestrator.db"
         self.keyward("partner", "invite", self.partner(), "--dir=last-invitation", check=True)
         self.assertEqual(self.mesh.stop(), 0)
         with sqlite3.connect(database) as db:

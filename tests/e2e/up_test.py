@@ -40,7 +40,7 @@ class Supervision(unittest.TestCase):
     def test_a_failpoint_is_for_the_first_life(self):
         eventually("all are ready", lambda: self.processes.all_ready(1))
         for store in ("authz", "orchestrator"):
-            self.assertEqual((self.mesh.directory / "logs" / (store + ".log")).read_text().count(": abort"), 1)
+            self.assertEqual((self.mesh.cell / "logs" / (store + ".log")).read_text().count(": abort"), 1)
 
     def test_all_killed_at_once_come_back_and_it_is_told(self):
         eventually("all are ready", lambda: self.processes.all_ready(1))

@@ -42,7 +42,7 @@ await_ready() {
 
 # curl ARGUMENT…: buf curl as the officer.
 curl() {
-    "$buf" curl --protocol grpc --cacert "$dir/mesh/region/pki/root.pem" \
+    "$buf" curl --protocol grpc --cacert "$dir/mesh/r1/pki/root.pem" \
         --cert "$dir/mesh/officer/cert.pem" --key "$dir/mesh/officer/key.pem" "$@"
 }
 

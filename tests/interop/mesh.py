@@ -26,14 +26,19 @@ def eventually(what, condition):
     return value
 
 
-class Mesh:
-    """Use as a context; `environment` is for the services too. Leaving it stops the mesh and fails unless it ends with 0."""
+FIRST = "r1/a"
 
-    def __init__(self, binary, **environment):
+
+class Mesh:
+    """Use as a context; `environment` is for the services too. Leaving it stops the mesh and fails unless it ends with 0.
+
+    A cell is named as its directory is below the mesh's: REGION/CELL. `target` is the gateway of the first."""
+
+    def __init__(self, binary, words=(), **environment):
         self._temporary = tempfile.TemporaryDirectory(prefix="keyward-interop-")
         self.temporary = pathlib.Path(self._temporary.name)
         self.directory = self.temporary / "mesh"
-        self._process = subprocess.Popen([binary, "up", "--dir=%s" % self.directory],
+        self._process = subprocess.Popen([binary, "up", "--dir=%s" % self.directory, *words],
                                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                          env={**os.environ, **environment})
         self.pid = self._process.pid
@@ -46,7 +51,9 @@ class Mesh:
         self._follower = threading.Thread(target=self._follow, daemon=True)
         self._follower.start()
         self.target = "127.0.0.1:%d" % self.port
-        self.root_file = self.directory / "region" / "pki" / "root.pem"
+        self.region = self.directory / "r1"
+        self.cell = self.directory / FIRST
+        self.root_file = self.region / "pki" / "root.pem"
 
     def __enter__(self):
         return self
@@ -75,9 +82,9 @@ class Mesh:
         """The lines it has printed since READY: which part ended, and after what time it was back."""
         return list(self._said)
 
-    def metrics_url(self, service):
+    def metrics_url(self, service, cell=FIRST):
         """Where a service has /metrics and /readyz, also after a restart."""
-        ready = (self.directory / "run" / (service + ".ready")).read_text()
+        ready = (self.directory / cell / "run" / (service + ".ready")).read_text()
         return "http://127.0.0.1:%s" % re.search(r"metrics=(\d+)", ready)[1]
 
     def _follow(self):
@@ -106,6 +113,6 @@ class Mesh:
 
     def _print_logs(self):
         """The ends of the services' logs, for whoever reads the failure."""
-        for log in sorted((self.directory / "logs").glob("*.log")):
+        for log in sorted(self.directory.rglob("*.log")):
             tail = log.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace")
-            sys.stderr.write("---- %s\n%s\n" % (log.name, tail))
+            sys.stderr.write("---- %s\n%s\n" % (log.relative_to(self.directory), tail))

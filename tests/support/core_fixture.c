@@ -3,6 +3,7 @@
 #include "tests/support/core_fixture.h"
 
 #include "common/crypto/keyfile.h"
+#include "tests/support/flat_layout.h"
 #include "tests/support/leaks.h"
 #include "tests/support/must.h"
 
@@ -25,7 +26,8 @@ static void ceremony(struct core_fixture *fx)
     char log[PATH_MAX];
     const char *argv[] = {CORE, "init", config, NULL};
 
-    snprintf(config, sizeof(config), "--config=%s", kw_mesh_path(&fx->dir, "init.yaml", path));
+    snprintf(config, sizeof(config), "--config=%s",
+             kw_mesh_path(&fx->dir, "region/init.yaml", path));
     service_run(argv, kw_mesh_path(&fx->dir, "logs/init.log", log));
 }
 
@@ -42,7 +44,7 @@ static void core_config_write(struct core_fixture *fx)
             "credentials_dir: %s/region/credentials/" KW_MESH_CELL
             "/cryptocore\npki_dir: %s/region/pki\n"
             "hsm_token: " KW_MESH_TOKEN
-            "\nhsm_pin_file: %s/secret/pin\nhsm_lock_file: %s/run/login.lock\n"
+            "\nhsm_pin_file: %s/region/secret/pin\nhsm_lock_file: %s/run/login.lock\n"
             "hsm_worker: %s\nhsm_workers: 1\n",
             d, d, d, d, WORKER);
     fclose(file);
@@ -183,13 +185,10 @@ static void authz_load(struct core_fixture *fx)
 
 void core_fixture_init(struct core_fixture *fx)
 {
-    char path[PATH_MAX];
-
     *fx = (struct core_fixture){0};
     fx->arena = kw_arena_new(ARENA_SIZE);
-    MUST(kw_mesh_dir_make(NULL, &fx->dir, err));
-    MUST(kw_mesh_ceremony_files(&fx->dir, err));
-    setenv("SOFTHSM2_CONF", kw_mesh_path(&fx->dir, "softhsm2.conf", path), 1);
+    flat_layout_make(&fx->layout);
+    fx->dir = fx->layout.dir;
     ceremony(fx);
     core_config_write(fx);
     officer_load(fx);

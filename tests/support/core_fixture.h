@@ -29,7 +29,8 @@ struct core_caller {
 };
 
 struct core_fixture {
-    struct kw_mesh_dir dir;
+    struct kw_mesh_layout layout;
+    struct kw_mesh_dir dir; /* all of it */
     struct service_process core;
     struct kw_loop *loop;
     struct kw_timer tick;

@@ -52,7 +52,7 @@ static struct kw_bytes issue(struct core_fixture *fx, const struct kw_hsm_reques
     const struct kw_hsm_token token = {.provider = "softhsm",
                                        .module_path = MODULE,
                                        .token_label = KW_MESH_TOKEN,
-                                       .pin_path = kw_mesh_path(&fx->dir, "secret/pin", pin),
+                                       .pin_path = kw_mesh_path(&fx->dir, "region/secret/pin", pin),
                                        .lock_path = kw_mesh_path(&fx->dir, "run/login.lock", lock)};
     struct kw_hsm_ceremony *ceremony;
     struct kw_hsm_answer answer;

@@ -1,6 +1,7 @@
 /* A mesh without its outside. */
 #include "tests/support/mesh_fixture.h"
 
+#include "cli/mesh_settings.h"
 #include "common/rpc/arena_proto.h"
 
 #include <stdio.h>
@@ -73,9 +74,11 @@ void mesh_orchestrator_kill(struct mesh_fixture *mesh)
 
 void mesh_fixture_init(struct mesh_fixture *mesh)
 {
+    const struct kw_mesh_region *region = &mesh->core.layout.regions[0];
+
     *mesh = (struct mesh_fixture){0};
     core_fixture_init(&mesh->core);
-    MUST(kw_mesh_service_files(&mesh->core.dir, BIN, err));
+    MUST(kw_mesh_cell_files(&mesh->core.layout, region, &region->cells[0], BIN, err));
     mesh_orchestrator_start(mesh);
 }
 

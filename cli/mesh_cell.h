@@ -1,0 +1,61 @@
+/* The processes of one cell of a development mesh: started inner layer first, kept running, stopped
+ * outer layer first. */
+#ifndef KW_CLI_MESH_CELL_H
+#define KW_CLI_MESH_CELL_H
+
+#include "cli/mesh_child.h"
+#include "cli/mesh_layout.h"
+
+#define KW_MESH_LABEL_SIZE 64
+
+struct kw_mesh_cell;
+
+struct kw_mesh_cell_events {
+    void (*ready)(void *context);   /* all of it runs; once */
+    void (*failed)(void *context);  /* it can't go on, and wants to be stopped */
+    void (*stopped)(void *context); /* nothing of it runs any more */
+    void *context;
+};
+
+/* What a cell is made with. */
+struct kw_mesh_cell_options {
+    const struct kw_mesh_region *region;
+    const struct kw_mesh_place *place;
+    const char *bin_dir; /* of the services' executables */
+    uint64_t start_ms;   /* for each part to become ready, at start and after a restart */
+    bool alone;          /* the mesh's only one: its parts go by their names alone */
+    struct kw_mesh_cell_events events;
+};
+
+struct kw_mesh_slot {
+    struct kw_mesh_cell *cell;
+    enum kw_mesh_part part;
+    char label[KW_MESH_LABEL_SIZE]; /* what messages call it */
+    struct kw_child child;
+    struct kw_timer restart;
+    bool restarted;        /* at least once */
+    uint64_t lost_ns;      /* when it ended, until it is back; 0: it has not */
+    unsigned quick_deaths; /* in a row: too many end the mesh */
+};
+
+struct kw_mesh_cell {
+    struct kw_loop *loop;
+    struct kw_mesh_cell_options options;
+    struct kw_mesh_slot slots[KW_MESH_PART_COUNT];
+    int next; /* part to be started next */
+    bool ready;
+    bool stopping;
+    unsigned timers_open;
+};
+
+/* The caller's storage, zeroed. From now on it wants to be stopped. */
+void kw_mesh_cell_init(struct kw_mesh_cell *cell, struct kw_loop *loop,
+                       const struct kw_mesh_cell_options *options);
+
+/* Starts the first part; the rest follows. */
+void kw_mesh_cell_start(struct kw_mesh_cell *cell);
+
+/* Stops everything, from outside in; `stopped` follows. Harmless when already stopping. */
+void kw_mesh_cell_stop(struct kw_mesh_cell *cell);
+
+#endif
