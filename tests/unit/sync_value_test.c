@@ -13,13 +13,13 @@ enum {
     OWNER,
     TEXT,
     ENDED,
+    EDITED,
 };
 
 static const struct kw_field_kind fields[] = {
-    [NUMBER] = {"number", KW_RULE_ONCE},
-    [OWNER] = {"owner", KW_RULE_ONCE},
-    [TEXT] = {"text", KW_RULE_ONCE},
-    [ENDED] = {"ended", KW_RULE_FIRST},
+    [NUMBER] = {"number", KW_RULE_ONCE}, [OWNER] = {"owner", KW_RULE_ONCE},
+    [TEXT] = {"text", KW_RULE_ONCE},     [ENDED] = {"ended", KW_RULE_FIRST},
+    [EDITED] = {"edited", KW_RULE_LWW},
 };
 
 static const struct kw_record_kind kind = {
@@ -33,16 +33,20 @@ static void put(struct kw_record *record, uint8_t number, struct kw_bytes value)
 Test(sync_value, fields_are_read_as_what_they_are)
 {
     struct kw_record record = {.table = 999, .key = kw_bytes_str("key")};
-    struct kw_record_values values = {.record = &record};
+    struct kw_record_values values = {.record = &record, .arena = values_arena()};
     struct kw_first first;
+    struct kw_reader r;
 
     put(&record, NUMBER, value_u64(300));
     put(&record, OWNER, kw_id_bytes(&store_b));
     put(&record, TEXT, kw_bytes_str("words"));
     put(&record, ENDED, value_first(7, store_a, "why"));
+    put(&record, EDITED, value_lww(1, store_a, "edit"));
     cr_assert(eq(u64, kw_value_u64(&values, NUMBER, 300), 300));
     cr_assert(kw_id_equal(kw_value_id(&values, OWNER), store_b));
-    cr_assert(kw_bytes_equal(kw_value_text(&values, TEXT), kw_bytes_str("words")));
+    cr_assert(eq(str, (char *)(uintptr_t)kw_value_text(&values, TEXT), "words"));
+    cr_assert(kw_value_lww(&values, EDITED, &r));
+    cr_assert(kw_bytes_equal(r.rest, kw_bytes_str("edit")));
     cr_assert(kw_value_first(&values, ENDED, &first));
     cr_assert(first.time_ms == 7 && kw_bytes_equal(first.detail, kw_bytes_str("why")));
     cr_assert(kw_ok(kw_values_end(&values, NULL)));
@@ -53,11 +57,13 @@ Test(sync_value, what_is_absent_says_nothing_and_is_no_failure)
     struct kw_record record = {.table = 999, .key = kw_bytes_str("key")};
     struct kw_record_values values = {.record = &record};
     struct kw_first first;
+    struct kw_reader r;
 
     cr_assert(eq(u64, kw_value_u64(&values, NUMBER, 1), 0));
     cr_assert(kw_id_is_none(kw_value_id(&values, OWNER)));
-    cr_assert(eq(sz, kw_value_text(&values, TEXT).len, 0));
+    cr_assert(eq(str, (char *)(uintptr_t)kw_value_text(&values, TEXT), ""));
     cr_assert(not(kw_value_first(&values, ENDED, &first)));
+    cr_assert(not(kw_value_lww(&values, EDITED, &r)));
     cr_assert(kw_ok(kw_values_end(&values, NULL)));
 }
 
@@ -84,6 +90,18 @@ Test(sync_value, what_is_stored_and_no_value_is_found_out)
     cr_assert(not(reads(OWNER, kw_bytes_str("no id"))));
     cr_assert(not(reads(TEXT, kw_bytes_str("\xff"))));
     cr_assert(not(reads(ENDED, value_first(UINT64_MAX, store_a, ""))));
+}
+
+Test(sync_value, a_text_that_finds_no_memory_is_told_as_such)
+{
+    struct kw_record record = {.table = 999, .key = kw_bytes_str("key")};
+    struct kw_record_values values = {.record = &record, .arena = kw_arena_new(1)};
+
+    put(&record, TEXT, kw_bytes_str("words"));
+    cr_assert(eq(str, (char *)(uintptr_t)kw_value_text(&values, TEXT), ""));
+    kw_values_require(&values, false); /* what comes later is not told */
+    cr_assert(eq(int, kw_values_end(&values, NULL).reason, KW_E_MEMORY));
+    kw_arena_free(values.arena);
 }
 
 Test(sync_value, lifting_names_what_is_in_force_and_no_more)
