@@ -5,8 +5,18 @@ import pathlib
 import re
 import urllib.request
 
+from mesh import FIRST
+
 SERVICES = ("gateway", "authz", "orchestrator", "cryptocore")
 PROGRAMS = {**{name: "keyward-" + name for name in SERVICES}, "worker": "keyward-hsm-worker", "redis": "redis-server"}
+
+
+def command_line(pid):
+    """As it shows itself, words between NULs; empty when it is gone."""
+    try:
+        return pathlib.Path("/proc", str(pid), "cmdline").read_text()
+    except OSError:
+        return ""
 
 
 def children(pid):
@@ -16,11 +26,8 @@ def children(pid):
     except OSError:
         return  # gone meanwhile
     for child in " ".join(lists).split():
-        if is_alive(int(child)):
-            try:
-                words = pathlib.Path("/proc", child, "cmdline").read_text()
-            except OSError:
-                continue  # gone meanwhile
+        words = command_line(child) if is_alive(int(child)) else ""
+        if words:  # else gone meanwhile
             yield int(child), pathlib.Path(re.split(r"[\0 ]", words)[0]).name  # Redis makes one word of it
 
 
@@ -49,18 +56,19 @@ def send(pid, number):
 
 
 class Processes:
-    """Those of one mesh, by its parts: the services, "worker" and "redis"."""
+    """Those of one cell, by its parts: the services, "worker" and "redis"."""
 
-    def __init__(self, mesh):
-        self._mesh = mesh
+    def __init__(self, mesh, cell=FIRST):
+        self._mesh, self._cell = mesh, cell
 
     def find(self, part):
         """Ids of a part; several of "worker", none while it is gone."""
-        parent = self._mesh.pid
         if part == "worker":
             core = self.find("cryptocore")
-            parent = core[0] if core else -1
-        return [pid for pid, program in children(parent) if program == PROGRAMS[part]]
+            return [pid for pid, program in children(core[0] if core else -1) if program == PROGRAMS[part]]
+        place = "%s/%s/" % (self._mesh.directory, self._cell)  # of the settings, or the socket, that it was given
+        return [pid for pid, program in children(self._mesh.pid)
+                if program == PROGRAMS[part] and place in command_line(pid)]
 
     def first(self, part):
         """The id of a part, or None."""
@@ -68,7 +76,7 @@ class Processes:
 
     def is_ready(self, service):
         try:
-            with urllib.request.urlopen(self._mesh.metrics_url(service) + "/readyz", timeout=1) as page:
+            with urllib.request.urlopen(self._mesh.metrics_url(service, self._cell) + "/readyz", timeout=1) as page:
                 return page.status == 200
         except OSError:  # not there, or not ready
             return False

@@ -1,0 +1,72 @@
+#!/usr/bin/python3
+"""A mesh of several cells: `cells_test.py BUILD/bin/keyward`.
+
+Each is whole, goes by its own name, and comes back by itself.
+"""
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import unittest
+
+sys.path[:0] = [str(pathlib.Path(__file__).parent.parent / "interop")]
+
+from mesh import FIRST, Mesh, eventually
+from processes import PROGRAMS, SERVICES, Processes, send
+
+CELLS = (FIRST, "r1/b")
+CALL_S = 90
+
+
+class Cells(unittest.TestCase):
+    """One mesh for all that can be seen of it."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.mesh = cls.enterClassContext(Mesh(BINARY, words=["--cells=2"]))
+
+    def keyward(self, cell, *words):
+        """A command as the officer, through that cell's gateway."""
+        config = self.mesh.directory / ("cli-%s.yaml" % cell.replace("/", "-"))
+        return subprocess.run([BINARY, *words], timeout=CALL_S, text=True, capture_output=True,
+                              env={**os.environ, "KEYWARD_CONFIG": str(config)})
+
+    def answer(self, cell, *words):
+        ended = self.keyward(cell, *words, "-o", "json")
+        self.assertEqual(ended.returncode, 0, ended.stderr)
+        return json.loads(ended.stdout)
+
+    def test_each_cell_says_who_it_is(self):
+        for cell in CELLS:
+            layers = self.answer(cell, "status")["layers"]
+            self.assertEqual([layer["layer"] for layer in layers], list(SERVICES))
+            self.assertEqual({(layer["region"], layer["cell"]) for layer in layers}, {tuple(cell.split("/"))})
+
+    def test_a_cell_is_known_by_its_name(self):
+        config = self.mesh.directory / "cli-r1-b.yaml"
+        wrong = self.mesh.temporary / "wrong.yaml"
+        wrong.write_text(config.read_text().replace("/cell/b/", "/cell/a/"))
+        ended = subprocess.run([BINARY, "status", "--config=%s" % wrong, "--timeout-ms=3000"], timeout=CALL_S, text=True,
+                               capture_output=True)
+        self.assertEqual(ended.returncode, 3, ended.stderr)
+
+    def test_what_is_killed_in_one_comes_back_and_the_other_goes_on(self):
+        there = {cell: Processes(self.mesh, cell) for cell in CELLS}
+        before = {part: there[FIRST].find(part) for part in PROGRAMS}
+        for part in ("redis", "authz"):
+            died = there["r1/b"].first(part)
+            send(died, signal.SIGKILL)
+            eventually("%s is back" % part, lambda: there["r1/b"].first(part) not in (None, died))
+        eventually("b is ready", lambda: there["r1/b"].all_ready(1))
+        eventually("b serves", lambda: self.keyward("r1/b", "status").returncode == 0)
+        self.assertEqual({part: there[FIRST].find(part) for part in PROGRAMS}, before)
+        told = re.findall(r"^keyward: (\S+) is back after \d+ ms$", "\n".join(self.mesh.said()), re.M)
+        self.assertLessEqual({"r1/b/redis", "r1/b/authz"}, set(told))
+
+
+if __name__ == "__main__":
+    BINARY = str(pathlib.Path(sys.argv.pop(1)).resolve())
+    unittest.main()
