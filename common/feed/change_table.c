@@ -17,7 +17,7 @@ static const char select_urgent[] =
     " WHERE lane = $1 AND seq > $2 AND urgent = 1 ORDER BY seq LIMIT 1";
 static const char count_of[] =
     "SELECT count(*) FROM feed_changes WHERE record >= $1 AND record < $2";
-static const char select_of[] = "SELECT lane, seq, chain, record FROM feed_changes"
+static const char select_of[] = "SELECT lane, seq, chain, record, hlc FROM feed_changes"
                                 " WHERE record >= $1 AND record < $2 ORDER BY lane, seq LIMIT $3";
 static const char delete_changes[] = "DELETE FROM feed_changes WHERE lane = $1 AND seq <= $2";
 
@@ -138,6 +138,7 @@ static struct kw_result read_waiting(struct kw_stmt *stmt, struct kw_arena *aren
     KW_TRY(kw_col_id(stmt, 0, &ret_waiting->lane, err));
     ret_waiting->point.seq = (uint64_t)kw_col_i64(stmt, 1);
     KW_TRY(kw_row_fixed(stmt, 2, ret_waiting->point.chain, KW_SHA256_LEN, err));
+    ret_waiting->hlc = (uint64_t)kw_col_i64(stmt, 4);
     return kw_row_bytes(stmt, 3, arena, &ret_waiting->record, err);
 }
 

@@ -18,7 +18,7 @@
 #ifndef KW_COMMON_FEED_FEED_H
 #define KW_COMMON_FEED_FEED_H
 
-#include "common/feed/lane.h"
+#include "common/feed/voucher.h"
 #include "common/store/store.h"
 #include "common/sync/record.h"
 #include "common/sync/stamp.h"
@@ -45,8 +45,12 @@ struct kw_feed_heard;
 /* Constants for the life of the feed. */
 struct kw_feed_options {
     struct kw_id mesh;
-    struct kw_id store; /* kw_store_id */
-    uint32_t writer;    /* which of the instances on this database */
+    struct kw_id
+        store; /* kw_store_id. Where vouchers are believed, kw_feed_open makes of it the id that
+                           they give the store: then it is what is known of us everywhere */
+    uint32_t writer; /* which of the instances on this database */
+    const struct kw_voucher_trust
+        *vouchers; /* NULL: none is believed. Changed in write jobs only */
     const struct kw_feed_table *tables;
     size_t table_count;
     /* Another store's change altered a row: what follows from it here, in the transaction that merged it,
@@ -59,6 +63,7 @@ struct kw_feed_options {
 /* `options` may be read by any thread, the rest belongs to the thread of write jobs. */
 struct kw_feed {
     struct kw_feed_options options;
+    struct kw_id seed;            /* kw_store_id */
     struct kw_commit_hook *grown; /* marked by who changes how far a lane is; NULL: nobody asks */
     struct kw_stamp_clock clock;  /* ahead of every stamp that was given out or taken in */
     int64_t life;                 /* of this process: what is in quarantine is tried once in each */

@@ -110,7 +110,8 @@ static struct kw_result take(struct hearing *h, const struct kw_change *change,
                              const struct kw_lane_point *point, bool *ret_news,
                              struct kw_error *err)
 {
-    const struct kw_waiting taken = {.lane = h->row.id, .point = *point, .record = change->record};
+    const struct kw_waiting taken = {
+        .lane = h->row.id, .point = *point, .record = change->record, .hlc = change->hlc};
     const struct kw_stamp stamp = {.hlc = change->hlc, .store = h->row.store};
     struct kw_feed_taken how;
 

@@ -121,7 +121,12 @@ struct kw_result kw_feed_open(struct kw_feed *feed, const struct kw_feed_options
 
     KW_ENSURE(options->writer < KW_FEED_WRITERS_MAX, err, ARGUMENT_INVALID, "writer %u",
               options->writer);
-    *feed = (struct kw_feed){.options = *options, .clock = {.store = options->store}};
+    *feed = (struct kw_feed){.options = *options, .seed = options->store};
+    if (options->vouchers != NULL) {
+        KW_TRY(kw_voucher_store(options->mesh, &options->vouchers->self, options->store,
+                                &feed->options.store, err));
+    }
+    feed->clock.store = feed->options.store;
     KW_TRY(kw_quarantine_life(tx, &feed->life, err));
     KW_TRY(set_clock(feed, tx, wall_ms, err));
     return own_lane(feed, tx, &row, err);

@@ -7,6 +7,7 @@
 #include "common/base/log.h"
 #include "common/base/metrics.h"
 #include "common/feed/feed_rows.h"
+#include "common/feed/feed_vouched.h"
 #include "common/feed/held_table.h"
 #include "common/feed/lane_table.h"
 #include "common/feed/quarantine_table.h"
@@ -55,9 +56,33 @@ static struct kw_result is_said(const struct taking *t, const struct kw_record *
     return KW_OK;
 }
 
+/* It is taken, since all cells are to have the same rows, but not in silence if it is of another store under
+ * our id. */
+static struct kw_result is_vouched(const struct taking *t, const struct kw_record *record,
+                                   bool *ret_vouched, struct kw_error *err)
+{
+    struct kw_voucher voucher;
+    struct kw_record row;
+    bool is_other_self;
+    bool found;
+
+    KW_TRY(kw_feed_is_vouched(t->feed, record, t->change->hlc, t->wall_ms, t->arena, &voucher,
+                              ret_vouched, err));
+    if (!*ret_vouched) {
+        return KW_OK;
+    }
+    KW_TRY(kw_feed_find(t->tx, &kw_store_record, record->key, t->arena, &row, &found, err));
+    KW_TRY(
+        kw_feed_is_other_self(t->feed, t->tx, &voucher, found ? &row : NULL, &is_other_self, err));
+    if (is_other_self) {
+        kw_feed_tell_voucher(&voucher, KW_LANE_FORK);
+    }
+    return KW_OK;
+}
+
 /* Who belongs to the mesh, and by which keys, is not for one of its members to say. Of a store's own
- * lane we take its lives; of our own whatever we said; of any what we know. Fails: as the store; MEMORY,
- * INTERNAL, ENCODING_INVALID. */
+ * lane we take its lives; of our own whatever we said; of any what we know, and what a voucher says. Fails: as the
+ * store; MEMORY, CRYPTO, INTERNAL, ENCODING_INVALID. */
 static struct kw_result may_say(const struct taking *t, const struct kw_record *record,
                                 struct kw_error *err)
 {
@@ -74,7 +99,11 @@ static struct kw_result may_say(const struct taking *t, const struct kw_record *
     if (!may) {
         KW_TRY(is_said(t, record, &may, err));
     }
-    KW_ENSURE(may, err, ENCODING_INVALID, "a lane may say of its own store which lives it had");
+    if (!may) {
+        KW_TRY(is_vouched(t, record, &may, err));
+    }
+    KW_ENSURE(may, err, ENCODING_INVALID,
+              "a lane may say of its own store which lives it had, and what a voucher says");
     return KW_OK;
 }
 
@@ -163,8 +192,7 @@ static struct kw_result tell_owner(const struct taking *t, const struct kw_feed_
 {
     const struct kw_feed_options *options = &t->feed->options;
     const struct kw_feed_tx feed_tx = {t->feed, t->tx, t->arena, t->wall_ms};
-    const struct kw_feed_heard heard = {
-        &feed_tx, change, merged, kw_feed_disables(table, change)};
+    const struct kw_feed_heard heard = {&feed_tx, change, merged, kw_feed_disables(table, change)};
     struct kw_result followed;
 
     if (options->heard == NULL) {

@@ -47,24 +47,30 @@ static struct kw_result may_write(struct kw_tx *tx, bool urgent, struct kw_error
     return KW_OK;
 }
 
+struct kw_result kw_feed_put(struct kw_feed *feed, struct kw_tx *tx, const struct kw_record *intent,
+                             bool urgent, uint64_t wall_ms, struct kw_arena *arena,
+                             struct kw_feed_merged *ret_merged, struct kw_error *err)
+{
+    const struct kw_feed_table *table = kw_feed_table_of(feed, intent->table);
+    KW_SCOPED(kw_buf_done) struct kw_buf record = {0};
+
+    KW_ENSURE(table != NULL, err, ARGUMENT_INVALID, "no table %u is known here", intent->table);
+    KW_ENSURE(!urgent || kw_feed_disables(table, intent), err, ARGUMENT_INVALID,
+              "an urgent change of %s that disables nothing", table->kind->name);
+    KW_TRY(encode(table, intent, &record, err));
+    KW_TRY(kw_feed_merge_row(feed, table, tx, intent, arena, ret_merged, err));
+    return ret_merged->changed ? say(feed, tx, kw_buf_bytes(&record), urgent, wall_ms, err) : KW_OK;
+}
+
 struct kw_result kw_feed_write(struct kw_feed *feed, struct kw_tx *tx,
                                const struct kw_record *intent, bool urgent, uint64_t wall_ms,
                                struct kw_arena *arena, struct kw_record *ret_merged,
                                struct kw_error *err)
 {
-    const struct kw_feed_table *table = kw_feed_table_of(feed, intent->table);
-    KW_SCOPED(kw_buf_done) struct kw_buf record = {0};
     struct kw_feed_merged merged;
 
-    KW_ENSURE(table != NULL, err, ARGUMENT_INVALID, "no table %u is known here", intent->table);
-    KW_ENSURE(!urgent || kw_feed_disables(table, intent), err, ARGUMENT_INVALID,
-              "an urgent change of %s that disables nothing", table->kind->name);
     KW_TRY(may_write(tx, urgent, err));
-    KW_TRY(encode(table, intent, &record, err));
-    KW_TRY(kw_feed_merge_row(feed, table, tx, intent, arena, &merged, err));
-    if (merged.changed) {
-        KW_TRY(say(feed, tx, kw_buf_bytes(&record), urgent, wall_ms, err));
-    }
+    KW_TRY(kw_feed_put(feed, tx, intent, urgent, wall_ms, arena, &merged, err));
     if (ret_merged != NULL) {
         *ret_merged = merged.record;
     }
@@ -78,8 +84,8 @@ struct kw_result kw_feed_has_voice(const struct kw_feed_tx *feed_tx, bool *ret_h
     struct kw_lane_row lane;
     bool found;
 
-    KW_TRY(kw_lane_row_lock_present(feed_tx->tx, options->store, options->writer, &lane, &found,
-                                    err));
+    KW_TRY(
+        kw_lane_row_lock_present(feed_tx->tx, options->store, options->writer, &lane, &found, err));
     *ret_has = !found || !lane.forked;
     return KW_OK;
 }

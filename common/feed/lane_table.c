@@ -16,6 +16,8 @@ static const char lock_present[] = "UPDATE feed_lanes SET seq = seq"
                                    " RETURNING " COLUMNS;
 static const char select_incarnation[] =
     "SELECT incarnation FROM feed_lanes WHERE store = $1 AND role = 2 ORDER BY writer LIMIT 1";
+static const char select_life[] =
+    "SELECT 1 FROM feed_lanes WHERE store = $1 AND incarnation = $2 LIMIT 1";
 static const char insert_lane[] =
     "INSERT INTO feed_lanes (id, store, incarnation, writer, role, seq, chain, floor_seq,"
     " floor_chain, closed) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
@@ -115,6 +117,17 @@ struct kw_result kw_lane_row_incarnation(struct kw_tx *tx, struct kw_id store,
     kw_bind_id(stmt, 1, &store);
     KW_TRY(kw_step(stmt, ret_found, err));
     return *ret_found ? kw_col_id(stmt, 0, ret_incarnation, err) : KW_OK;
+}
+
+struct kw_result kw_lane_row_has_life(struct kw_tx *tx, struct kw_id store,
+                                      struct kw_id incarnation, bool *ret_has, struct kw_error *err)
+{
+    struct kw_stmt *stmt;
+
+    KW_TRY(kw_sql(tx, select_life, &stmt, err));
+    kw_bind_id(stmt, 1, &store);
+    kw_bind_id(stmt, 2, &incarnation);
+    return kw_step(stmt, ret_has, err);
 }
 
 struct kw_result kw_lane_row_insert(struct kw_tx *tx, const struct kw_lane_row *row,

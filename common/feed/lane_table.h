@@ -42,6 +42,11 @@ struct kw_result kw_lane_row_incarnation(struct kw_tx *tx, struct kw_id store,
                                          struct kw_id *ret_incarnation, bool *ret_found,
                                          struct kw_error *err);
 
+/* Is there a lane of this life of the store? */
+struct kw_result kw_lane_row_has_life(struct kw_tx *tx, struct kw_id store,
+                                      struct kw_id incarnation, bool *ret_has,
+                                      struct kw_error *err);
+
 /* Fails also: STORE_UNAVAILABLE (somebody else just began it: to be tried again). */
 struct kw_result kw_lane_row_insert(struct kw_tx *tx, const struct kw_lane_row *row,
                                     struct kw_error *err);

@@ -11,6 +11,7 @@ struct kw_waiting {
     struct kw_id lane;
     struct kw_lane_point point; /* after it: where a lane forks, one number has two changes */
     struct kw_bytes record;     /* KWM1, or what calls itself so */
+    uint64_t hlc;               /* when its store said it; 0: that is not known any more */
     bool is_row;                /* of no lane: another store handed it over, and `lane` is its id */
 };
 

@@ -11,6 +11,7 @@ static const struct kw_field_kind fields[KW_STORE_FIELD_END_] = {
     [KW_STORE_FIELD_SIGNERS] = {"signers", KW_RULE_SET},
     [KW_STORE_FIELD_INCARNATIONS] = {"incarnations", KW_RULE_SET},
     [KW_STORE_FIELD_FENCE] = {"fence", KW_RULE_VECTOR},
+    [KW_STORE_FIELD_VOUCHER] = {"voucher", KW_RULE_LWW},
 };
 
 const struct kw_record_kind kw_store_record = {
@@ -42,6 +43,22 @@ struct kw_result kw_store_record_check(const struct kw_record *record, struct kw
 bool kw_store_record_is_life(const struct kw_record *record)
 {
     return record->count == 1 && kw_record_has(record, KW_STORE_FIELD_INCARNATIONS);
+}
+
+struct kw_result kw_store_record_place(struct kw_bytes region, struct kw_bytes cell,
+                                       struct kw_buf *out, struct kw_error *err)
+{
+    KW_TRY(kw_buf_append(out, region, err));
+    KW_TRY(kw_buf_append(out, kw_bytes_str("/"), err));
+    return kw_buf_append(out, cell, err);
+}
+
+struct kw_bytes kw_store_record_region(const struct kw_record *record)
+{
+    struct kw_bytes place = kw_record_value(record, KW_STORE_FIELD_PLACE);
+    const uint8_t *slash = place.len > 0 ? memchr(place.data, '/', place.len) : NULL;
+
+    return slash != NULL ? KW_BYTES(place.data, (size_t)(slash - place.data)) : KW_BYTES_NONE;
 }
 
 enum kw_store_state kw_store_record_state(const struct kw_record *record)

@@ -1,6 +1,6 @@
 /* Stores: which cells' databases belong to the mesh. Both owners keep it, since both check who may
- * tell them something. Key: the store's id. A member's lane says of it only which lives its own store
- * had (common/feed/feed_take.c).
+ * tell them something. Key: the store's id. A member's lane says of it which lives its own store
+ * had, and what a voucher says (common/feed/feed_take.c).
  *
  * Being fenced is final: a store that returns does so under a new id. What it wrote before it was
  * fenced, and others have, is honoured; the fence says how far, lane by lane. Two fences that
@@ -12,11 +12,12 @@
 #include "common/sync/record.h"
 
 enum kw_store_field {
-    KW_STORE_FIELD_PLACE = 1,    /* region and cell */
+    KW_STORE_FIELD_PLACE = 1,    /* region/cell */
     KW_STORE_FIELD_STATE,        /* enum kw_store_state */
     KW_STORE_FIELD_SIGNERS,      /* digests of the public keys it signs with, one after another */
     KW_STORE_FIELD_INCARNATIONS, /* every life of it that could not prove to continue the last */
     KW_STORE_FIELD_FENCE,        /* lane → last number that is honoured */
+    KW_STORE_FIELD_VOUCHER,      /* KWV1: the latest by which it became a member */
     KW_STORE_FIELD_END_,
 };
 
@@ -35,6 +36,12 @@ struct kw_result kw_store_record_check(const struct kw_record *record, struct kw
 
 /* Does it say nothing but incarnations? */
 bool kw_store_record_is_life(const struct kw_record *record);
+
+/* The value of `place`, appended; names have no slash. And its region; empty where no place is known.
+ * Fails: MEMORY. */
+struct kw_result kw_store_record_place(struct kw_bytes region, struct kw_bytes cell,
+                                       struct kw_buf *out, struct kw_error *err);
+struct kw_bytes kw_store_record_region(const struct kw_record *record);
 
 /* JOINING where nothing is said. */
 enum kw_store_state kw_store_record_state(const struct kw_record *record);

@@ -148,8 +148,9 @@ static struct kw_result run_open(struct feed_job *job, struct kw_tx *tx, struct 
 {
     struct feed_node *node = job->node;
     const struct kw_feed_options options = {.mesh = mesh,
-                                            .store = node->id,
+                                            .store = kw_store_id(node->store.store),
                                             .writer = node->writer,
+                                            .vouchers = node->vouchers,
                                             .tables = node->tables,
                                             .table_count = node->table_count};
 
@@ -180,8 +181,8 @@ static void learn_lane(struct feed_node *node)
 void feed_node_open(struct feed_node *node)
 {
     MUST(store_fixture_open(&node->store, feed_migrations, feed_migration_count, err));
-    node->id = kw_store_id(node->store.store);
     MUST(feed_do(node, run_open, NULL, NULL, err));
+    node->id = node->feed.options.store;
     learn_lane(node);
 }
 
@@ -192,10 +193,17 @@ void feed_node_close(struct feed_node *node)
 
 void feed_node_init(struct feed_node *node, unsigned number)
 {
+    feed_node_init_vouched(node, number, NULL, FEED_WALL);
+}
+
+void feed_node_init_vouched(struct feed_node *node, unsigned number,
+                            const struct kw_voucher_trust *vouchers, uint64_t wall_ms)
+{
     *node = (struct feed_node){.number = number,
-                               .wall_ms = FEED_WALL,
+                               .wall_ms = wall_ms,
                                .tables = feed_tables,
-                               .table_count = feed_tables_old};
+                               .table_count = feed_tables_old,
+                               .vouchers = vouchers};
     store_fixture_init_in(&node->store, access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
     feed_node_open(node);
 }

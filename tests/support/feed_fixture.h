@@ -45,12 +45,17 @@ struct feed_node {
     uint64_t wall_ms;
     const struct kw_feed_table *tables;
     size_t table_count;
+    const struct kw_voucher_trust *vouchers;
 };
 
 const struct kw_private_key *feed_key(unsigned number);
 
 /* Begins node `number` with an empty database, ends it with its folder. Zeroed: does nothing. */
 void feed_node_init(struct feed_node *node, unsigned number);
+
+/* The same of one that believes vouchers, at that time. */
+void feed_node_init_vouched(struct feed_node *node, unsigned number,
+                            const struct kw_voucher_trust *vouchers, uint64_t wall_ms);
 void feed_node_done(struct feed_node *node);
 
 /* One more writer of the first one's database, which is on PostgreSQL. */

@@ -1,19 +1,25 @@
 /* Lanes of tests/vectors/formats.json: what Python made by itself from the document comes out byte for
  * byte, and its signatures verify. Then: every part of a name, and of a change, is in its chain. */
+#include "common/feed/voucher.h"
 #include "tests/support/lane_fixture.h"
 #include "tests/support/must.h"
 
 #include <jansson.h>
 
-static const json_t *vector(void)
+static const json_t *formats(void)
 {
     static json_t *all; /* lives as long as the process */
 
     if (all == NULL) {
         all = json_load_file(KW_SOURCE_DIR "/tests/vectors/formats.json", 0, NULL);
     }
-    REQUIRE(json_object_get(all, "lane") != NULL, "no lane in formats.json");
-    return json_object_get(all, "lane");
+    return all;
+}
+
+static const json_t *vector(void)
+{
+    REQUIRE(json_object_get(formats(), "lane") != NULL, "no lane in formats.json");
+    return json_object_get(formats(), "lane");
 }
 
 static struct kw_bytes bytes_of(const json_t *object, const char *name)
@@ -131,6 +137,32 @@ Test(lane, the_urgent_change_is_the_vectors_and_verifies)
     cr_assert(urgent.change.urgent);
     cr_assert(kw_bytes_equal(urgent.change.record, change.record));
     MUST(kw_urgent_verify(&urgent, err));
+}
+
+static void trust_of_vector(struct kw_voucher_trust *trust, struct kw_trust *services)
+{
+    MUST(kw_trust_from_pem(services, bytes_of(formats(), "services_ca_pem"), err));
+    MUST(kw_spiffe_service("keyward.test", "eu-1", "b", "authz", &trust->self, err));
+    trust->services = services;
+}
+
+Test(lane, the_voucher_is_the_vectors_and_is_believed)
+{
+    KW_SCOPED(kw_trust_done) struct kw_trust services = {0};
+    const json_t *about = json_object_get(vector(), "voucher");
+    struct kw_voucher_trust trust = {0};
+    enum kw_lane_verdict verdict;
+    struct kw_voucher voucher;
+
+    trust_of_vector(&trust, &services);
+    MUST(kw_voucher_read(bytes_of(about, "record"), id_of("mesh"), &trust,
+                         number_of(about, "issued"), &voucher, &verdict, err));
+    cr_assert_eq(verdict, KW_LANE_NEWS);
+    cr_assert(kw_bytes_equal(kw_id_bytes(&voucher.seed), bytes_of(about, "seed")));
+    cr_assert(kw_bytes_equal(kw_id_bytes(&voucher.store), bytes_of(about, "store")));
+    cr_assert(kw_id_equal(voucher.incarnation, id_of("incarnation")));
+    cr_assert_eq(voucher.issued_ms, number_of(about, "issued"));
+    cr_assert_eq(voucher.chain_count, 2);
 }
 
 /* What we write is what the vectors have, but for the signature. */

@@ -77,6 +77,7 @@ def private_key(name, curve):
 
 
 AUTHZ_KEY = private_key("authz key", ec.SECP256R1())
+LANE_KEY = private_key("lane key", ec.SECP256R1())
 OPERATOR_KEY = private_key("operator key", ec.SECP256R1())
 CA_KEY = private_key("services CA key", ec.SECP384R1())
 CHECKPOINT_KEY = private_key("checkpoint key", ec.SECP384R1())
@@ -164,6 +165,7 @@ def leaf_certificate(name, key, identity):
 
 
 CA_PEM = ca_certificate().public_bytes(serialization.Encoding.PEM)
+CA_DER = ca_certificate().public_bytes(serialization.Encoding.DER)
 AUTHZ_DER = leaf_certificate("authz", AUTHZ_KEY, AUTHZ_ID)
 OPERATOR_DER = leaf_certificate("operator", OPERATOR_KEY, OPERATOR_ID)
 
@@ -453,7 +455,17 @@ def lane_vector():
               + second["record"] + key)
     urgent += var(KEPT.signature("urgent change", AUTHZ_KEY, b"KEYWARD-URGENT-v1" + urgent))
     return {**lane, "start": start, "id": start[:16], "changes": changes, "closed": closed, "head": head, "batch": batch,
-            "urgent": urgent, "answers": answer_vectors(lane, start[:16], head, changes[1])}
+            "urgent": urgent, "answers": answer_vectors(lane, start[:16], head, changes[1]), "voucher": voucher_vector(lane)}
+
+
+def voucher_vector(lane):
+    """Authz vouches for its store, whose lanes are signed with another key; the CA's certificate is sent along."""
+    place = var(REGION) + var(CELL) + var(b"authz")
+    seed, key = fill("seed", 16), var(spki(LANE_KEY))
+    content = (b"KWV1" + lane["mesh"] + seed + place + lane["incarnation"] + key + u64(TIME) + b"\2" + var(AUTHZ_DER) + var(CA_DER))
+    record = content + var(KEPT.signature("voucher", AUTHZ_KEY, b"KEYWARD-VOUCHER-v1" + content))
+    return {"seed": seed, "store": sha256(b"KEYWARD-STORE-v1" + lane["mesh"] + place + seed)[:16], "issued": TIME,
+            "record": record}
 
 
 def answer_vectors(lane, lane_id, head, change):

@@ -1,0 +1,165 @@
+/* Admitting: from the cheap to the dear, so that a voucher we have costs no signature. */
+#include "common/feed/feed_admit.h"
+
+#include "common/feed/feed_own.h"
+#include "common/feed/feed_rows.h"
+#include "common/feed/feed_vouched.h"
+#include "common/sync/grow_set.h"
+
+struct admitting {
+    struct kw_feed *feed;
+    struct kw_tx *tx;
+    uint64_t wall_ms;
+    struct kw_arena *arena;
+    struct kw_voucher voucher;
+    struct kw_record row;
+    const struct kw_record *held; /* the row, if there is one */
+};
+
+static struct kw_result load(struct admitting *a, struct kw_error *err)
+{
+    bool found;
+
+    KW_TRY(kw_feed_find(a->tx, &kw_store_record, kw_id_bytes(&a->voucher.store), a->arena, &a->row,
+                        &found, err));
+    a->held = found ? &a->row : NULL;
+    return KW_OK;
+}
+
+/* What the row alone says of it, or 0. */
+static enum kw_lane_verdict judge_by_row(const struct admitting *a)
+{
+    if (a->held == NULL) {
+        return 0;
+    }
+    if (kw_store_record_state(a->held) == KW_STORE_FENCED) {
+        return KW_LANE_FENCED;
+    }
+    return kw_bytes_equal(kw_voucher_of(a->held), a->voucher.record) ? KW_LANE_KNOWN : 0;
+}
+
+static bool has_room(const struct admitting *a, const struct kw_record *change,
+                     enum kw_store_field field)
+{
+    struct kw_bytes had = kw_record_value(a->held, (uint8_t)field);
+    struct kw_bytes said = kw_record_value(change, (uint8_t)field);
+    struct kw_bytes element;
+
+    return !kw_set_next(&said, &element) || kw_set_has(had, element) ||
+           kw_set_count(had) < KW_SET_ELEMENTS_MAX;
+}
+
+static struct kw_result write_row(const struct admitting *a, enum kw_lane_verdict *ret_verdict,
+                                  struct kw_error *err)
+{
+    struct kw_feed_merged merged;
+    struct kw_record change;
+
+    KW_TRY(kw_voucher_row(&a->voucher, a->arena, &change, err));
+    if (a->held != NULL && (!has_room(a, &change, KW_STORE_FIELD_SIGNERS) ||
+                            !has_room(a, &change, KW_STORE_FIELD_INCARNATIONS))) {
+        *ret_verdict = KW_LANE_WAITS;
+        return KW_OK;
+    }
+    KW_TRY(kw_feed_put(a->feed, a->tx, &change, false, a->wall_ms, a->arena, &merged, err));
+    *ret_verdict = merged.changed ? KW_LANE_NEWS : KW_LANE_KNOWN;
+    return KW_OK;
+}
+
+static struct kw_result judge(struct admitting *a, enum kw_lane_verdict *ret_verdict,
+                              struct kw_error *err)
+{
+    bool is_other_self;
+
+    KW_TRY(load(a, err));
+    *ret_verdict = judge_by_row(a);
+    if (*ret_verdict != 0) {
+        return KW_OK;
+    }
+    KW_TRY(kw_voucher_check(&a->voucher, a->feed->options.mesh, a->feed->options.vouchers,
+                            a->wall_ms, ret_verdict, err));
+    if (*ret_verdict != KW_LANE_NEWS) {
+        return KW_OK;
+    }
+    KW_TRY(kw_feed_is_other_self(a->feed, a->tx, &a->voucher, a->held, &is_other_self, err));
+    if (is_other_self) {
+        *ret_verdict = KW_LANE_FORK;
+        return KW_OK;
+    }
+    return write_row(a, ret_verdict, err);
+}
+
+struct kw_result kw_feed_admit(struct kw_feed *feed, struct kw_tx *tx, struct kw_bytes voucher,
+                               uint64_t wall_ms, struct kw_arena *arena,
+                               enum kw_lane_verdict *ret_verdict, struct kw_error *err)
+{
+    struct admitting a = {.feed = feed, .tx = tx, .wall_ms = wall_ms, .arena = arena};
+    struct kw_result read = kw_voucher_decode(voucher, &a.voucher, err);
+
+    if (read.reason == KW_E_ENCODING_INVALID) {
+        *ret_verdict = KW_LANE_BROKEN;
+    } else if (!kw_ok(read)) {
+        return read;
+    } else if (feed->options.vouchers == NULL) {
+        *ret_verdict = KW_LANE_STRANGER;
+    } else {
+        KW_TRY(judge(&a, ret_verdict, err));
+    }
+    kw_feed_tell_voucher(&a.voucher, *ret_verdict);
+    return KW_OK;
+}
+
+/* --- our own --- */
+
+/* Is the one in our row by this certificate, and of what we are now? */
+static struct kw_result is_still_true(const struct kw_voucher_plan *plan,
+                                      const struct kw_credentials *credentials,
+                                      struct kw_bytes held, bool *ret_is, struct kw_error *err)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf leaf = {0};
+    struct kw_voucher voucher;
+
+    *ret_is = kw_ok(kw_voucher_decode(held, &voucher, NULL));
+    if (*ret_is) {
+        KW_TRY(kw_certificate_to_der(&credentials->leaf, &leaf, err));
+        *ret_is = kw_bytes_equal(voucher.chain[0], kw_buf_bytes(&leaf)) &&
+                  kw_bytes_equal(voucher.key, kw_spki_bytes(&plan->trust->key)) &&
+                  kw_id_equal(voucher.incarnation, plan->incarnation);
+    }
+    return KW_OK;
+}
+
+static struct kw_result own_voucher(const struct admitting *a, const struct kw_voucher_plan *plan,
+                                    const struct kw_credentials *credentials,
+                                    struct kw_buf *ret_record, struct kw_error *err)
+{
+    struct kw_bytes held = a->held != NULL ? kw_voucher_of(a->held) : KW_BYTES_NONE;
+    bool is_true;
+
+    KW_TRY(is_still_true(plan, credentials, held, &is_true, err));
+    return is_true ? kw_buf_append(ret_record, held, err)
+                   : kw_voucher_make(plan, credentials, ret_record, err);
+}
+
+struct kw_result kw_feed_vouch(struct kw_feed *feed, struct kw_tx *tx,
+                               const struct kw_credentials *credentials, uint64_t wall_ms,
+                               struct kw_arena *arena, struct kw_buf *out,
+                               enum kw_lane_verdict *ret_verdict, struct kw_error *err)
+{
+    struct admitting a = {.feed = feed, .tx = tx, .wall_ms = wall_ms, .arena = arena};
+    struct kw_voucher_plan plan = {.mesh = feed->options.mesh,
+                                   .seed = feed->seed,
+                                   .trust = feed->options.vouchers,
+                                   .issued_ms = wall_ms};
+    KW_SCOPED(kw_buf_done) struct kw_buf record = {0};
+    struct kw_lane_row lane;
+
+    KW_ENSURE(plan.trust != NULL, err, ARGUMENT_INVALID, "no vouchers are believed here");
+    KW_TRY(kw_feed_own_voice(feed, tx, &lane, err));
+    plan.incarnation = lane.incarnation;
+    a.voucher.store = feed->options.store;
+    KW_TRY(load(&a, err));
+    KW_TRY(own_voucher(&a, &plan, credentials, &record, err));
+    KW_TRY(kw_feed_admit(feed, tx, kw_buf_bytes(&record), wall_ms, arena, ret_verdict, err));
+    return kw_buf_append(out, kw_buf_bytes(&record), err);
+}

@@ -1,0 +1,90 @@
+/* Of a change that a lane brings, and of what is said of us. */
+#include "common/feed/feed_vouched.h"
+
+#include "common/base/log.h"
+#include "common/base/metrics.h"
+#include "common/feed/lane_table.h"
+#include "common/sync/grow_set.h"
+
+static uint64_t moment(uint64_t hlc, uint64_t wall_ms)
+{
+    uint64_t ms = kw_hlc_ms(hlc);
+
+    return ms > 0 && ms < wall_ms ? ms : wall_ms;
+}
+
+static struct kw_result says_the_same(const struct kw_voucher *voucher,
+                                      const struct kw_record *change, struct kw_arena *arena,
+                                      bool *ret_same, struct kw_error *err)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf said = {0};
+    KW_SCOPED(kw_buf_done) struct kw_buf vouched = {0};
+    struct kw_record row;
+
+    KW_TRY(kw_voucher_row(voucher, arena, &row, err));
+    KW_TRY(kw_record_encode(change, &said, err));
+    KW_TRY(kw_record_encode(&row, &vouched, err));
+    *ret_same = kw_bytes_equal(kw_buf_bytes(&said), kw_buf_bytes(&vouched));
+    return KW_OK;
+}
+
+struct kw_result kw_feed_is_vouched(const struct kw_feed *feed, const struct kw_record *change,
+                                    uint64_t hlc, uint64_t wall_ms, struct kw_arena *arena,
+                                    struct kw_voucher *ret_voucher, bool *ret_vouched,
+                                    struct kw_error *err)
+{
+    const struct kw_voucher_trust *trust = feed->options.vouchers;
+    enum kw_lane_verdict verdict;
+
+    *ret_vouched = false;
+    if (trust == NULL || !kw_record_has(change, KW_STORE_FIELD_VOUCHER)) {
+        return KW_OK;
+    }
+    KW_TRY(kw_voucher_read(kw_voucher_of(change), feed->options.mesh, trust, moment(hlc, wall_ms),
+                           ret_voucher, &verdict, err));
+    return verdict == KW_LANE_NEWS ? says_the_same(ret_voucher, change, arena, ret_vouched, err)
+                                   : KW_OK;
+}
+
+static struct kw_result is_our_key(const struct kw_feed *feed, const struct kw_voucher *voucher,
+                                   const struct kw_record *row, bool *ret_is, struct kw_error *err)
+{
+    uint8_t digest[KW_SHA256_LEN];
+
+    *ret_is = kw_bytes_equal(voucher->key, kw_spki_bytes(&feed->options.vouchers->key));
+    if (!*ret_is && row != NULL) {
+        KW_TRY(kw_sha256(voucher->key, digest, err));
+        *ret_is = kw_set_has(kw_record_value(row, KW_STORE_FIELD_SIGNERS), KW_BYTES_OF(digest));
+    }
+    return KW_OK;
+}
+
+struct kw_result kw_feed_is_other_self(const struct kw_feed *feed, struct kw_tx *tx,
+                                       const struct kw_voucher *voucher,
+                                       const struct kw_record *row, bool *ret_is,
+                                       struct kw_error *err)
+{
+    bool is_ours;
+
+    *ret_is = false;
+    if (!kw_id_equal(voucher->store, feed->options.store)) {
+        return KW_OK;
+    }
+    KW_TRY(kw_lane_row_has_life(tx, voucher->store, voucher->incarnation, &is_ours, err));
+    if (is_ours) {
+        KW_TRY(is_our_key(feed, voucher, row, &is_ours, err));
+    }
+    *ret_is = !is_ours;
+    return KW_OK;
+}
+
+void kw_feed_tell_voucher(const struct kw_voucher *voucher, enum kw_lane_verdict verdict)
+{
+    kw_metric_add(KW_M_FEED_VERDICTS, kw_lane_verdict_name(verdict), 1);
+    if (kw_lane_verdict_alarms(verdict)) {
+        KW_LOG(ERROR, "a voucher is not believed",
+               KW_F_STR("verdict", kw_lane_verdict_name(verdict)),
+               KW_F_HEX("store", kw_id_bytes(&voucher->store)),
+               KW_F_HEX("incarnation", kw_id_bytes(&voucher->incarnation)));
+    }
+}

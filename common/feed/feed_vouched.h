@@ -1,0 +1,25 @@
+/* What a voucher has to do with a change of `stores`, and with us. Internal. */
+#ifndef KW_COMMON_FEED_FEED_VOUCHED_H
+#define KW_COMMON_FEED_FEED_VOUCHED_H
+
+#include "common/feed/feed.h"
+
+/* Has this change of `stores` a voucher that says exactly what it says, and is to be believed? It was
+ * good when a lane's store said it, `hlc`, which is the same in every cell; 0: now. Fails: as the store,
+ * MEMORY, CRYPTO. */
+struct kw_result kw_feed_is_vouched(const struct kw_feed *feed, const struct kw_record *change,
+                                    uint64_t hlc, uint64_t wall_ms, struct kw_arena *arena,
+                                    struct kw_voucher *ret_voucher, bool *ret_vouched,
+                                    struct kw_error *err);
+
+/* Is it of our store's id, and of a life or a key that is not ours? `row`: of our store, or NULL. Fails:
+ * as the store, CRYPTO. */
+struct kw_result kw_feed_is_other_self(const struct kw_feed *feed, struct kw_tx *tx,
+                                       const struct kw_voucher *voucher,
+                                       const struct kw_record *row, bool *ret_is,
+                                       struct kw_error *err);
+
+/* Counts the verdict, and logs one that alarms. */
+void kw_feed_tell_voucher(const struct kw_voucher *voucher, enum kw_lane_verdict verdict);
+
+#endif

@@ -1,0 +1,436 @@
+/* Stores that become members by vouchers, and what somebody could try with them. Nodes 0 to 2 are the
+ * owners authz of cells a, b and c. */
+#include "common/base/metrics.h"
+#include "common/feed/feed_admit.h"
+#include "common/feed/feed_join.h"
+#include "tests/support/feed_fixture.h"
+#include "tests/support/lane_fixture.h"
+#include "tests/support/lane_voucher.h"
+#include "tests/support/must.h"
+
+#define NODES 3
+#define ARENA (8U << 20)
+
+static struct feed_node nodes[NODES];
+static struct feed_node *const a = &nodes[0];
+static struct feed_node *const b = &nodes[1];
+static struct feed_node *const c = &nodes[2];
+static struct voucher_owner *owners[NODES];
+
+static void setup(void)
+{
+    static const char *const cells[NODES] = {"a", "b", "c"};
+
+    for (unsigned i = 0; i < NODES; i++) {
+        owners[i] = voucher_owner_new(voucher_ca(), cells[i], "authz", feed_key(i));
+        feed_node_init_vouched(&nodes[i], i, &owners[i]->trust, PKI_NOW_MS);
+    }
+}
+
+static void teardown(void)
+{
+    for (unsigned i = 0; i < NODES; i++) {
+        feed_verify_lanes(&nodes[i]);
+        feed_node_done(&nodes[i]);
+    }
+}
+
+TestSuite(feed_admit, .init = setup, .fini = teardown, .timeout = 60);
+
+/* --- jobs --- */
+
+struct admitted {
+    enum kw_lane_verdict verdict;
+    struct kw_buf record;
+};
+
+static void free_arena(struct kw_arena **arena)
+{
+    kw_arena_free(*arena);
+}
+
+static struct kw_result run_admit(struct feed_job *job, struct kw_tx *tx, struct kw_error *err)
+{
+    KW_SCOPED(free_arena) struct kw_arena *arena = kw_arena_new(ARENA);
+    struct admitted *admitted = job->out;
+
+    KW_ENSURE(arena != NULL, err, MEMORY, "an arena");
+    return kw_feed_admit(&job->node->feed, tx, *(const struct kw_bytes *)job->in,
+                         job->node->wall_ms, arena, &admitted->verdict, err);
+}
+
+static struct kw_result run_vouch(struct feed_job *job, struct kw_tx *tx, struct kw_error *err)
+{
+    KW_SCOPED(free_arena) struct kw_arena *arena = kw_arena_new(ARENA);
+    struct admitted *admitted = job->out;
+
+    KW_ENSURE(arena != NULL, err, MEMORY, "an arena");
+    return kw_feed_vouch(&job->node->feed, tx, &owners[job->node->number]->credentials,
+                         job->node->wall_ms, arena, &admitted->record, &admitted->verdict, err);
+}
+
+static enum kw_lane_verdict admit(struct feed_node *node, struct kw_bytes voucher)
+{
+    struct admitted admitted = {0};
+
+    MUST(feed_do(node, run_admit, &voucher, &admitted, err));
+    return admitted.verdict;
+}
+
+static struct kw_bytes vouch(struct feed_node *node, enum kw_lane_verdict verdict)
+{
+    struct admitted admitted = {0};
+
+    MUST(feed_do(node, run_vouch, NULL, &admitted, err));
+    cr_assert_eq(admitted.verdict, verdict);
+    return value_keep(&admitted.record);
+}
+
+/* As the owner of `node` could make it of anything. */
+static struct kw_bytes made(const struct feed_node *node, struct kw_id life, uint64_t issued_ms)
+{
+    return voucher_made(owners[node->number], node->feed.options.mesh, node->feed.seed, life,
+                        issued_ms);
+}
+
+static struct kw_result run_row(struct feed_job *job, struct kw_tx *tx, struct kw_error *err)
+{
+    bool found;
+
+    KW_TRY(kw_feed_find(tx, &kw_store_record, kw_id_bytes(job->in), values_arena(), job->out,
+                        &found, err));
+    KW_ENSURE(found, err, NOT_FOUND, "no such store");
+    return KW_OK;
+}
+
+static struct kw_record row_of(struct feed_node *node, const struct feed_node *of)
+{
+    struct kw_record row;
+
+    MUST(feed_look(node, run_row, &of->id, &row, err));
+    return row;
+}
+
+static struct kw_bytes row_bytes(struct feed_node *node, const struct feed_node *of)
+{
+    struct kw_record row = row_of(node, of);
+    struct kw_buf encoded = {0};
+
+    MUST(kw_record_encode(&row, &encoded, err));
+    return value_keep(&encoded);
+}
+
+static struct kw_record change_of(struct kw_bytes voucher)
+{
+    struct kw_voucher read = voucher_read(voucher);
+    struct kw_record row;
+
+    MUST(kw_voucher_row(&read, values_arena(), &row, err));
+    return row;
+}
+
+static int64_t quarantined(struct feed_node *node)
+{
+    return feed_number(node, "SELECT count(*) FROM feed_quarantine");
+}
+
+static int64_t stores(struct feed_node *node)
+{
+    return feed_number(node, "SELECT count(*) FROM feed_records WHERE kind = 1");
+}
+
+static void write_tag(struct feed_node *node, const char *key)
+{
+    struct kw_record record = note(key);
+
+    note_set(&record, NOTE_TAGS, value_set("x"));
+    feed_write(node, &record, false);
+}
+
+static void fence(struct feed_node *at, const struct feed_node *of)
+{
+    struct kw_record row = row_of(at, of);
+
+    MUST(kw_record_set(&row, &kw_store_record, KW_STORE_FIELD_STATE, value_u64(KW_STORE_FENCED),
+                       err));
+    feed_put_row(at, &kw_store_record, &row);
+}
+
+/* --- becoming a member --- */
+
+Test(feed_admit, a_store_vouches_for_itself_once)
+{
+    struct kw_bytes voucher = vouch(a, KW_LANE_NEWS);
+    struct kw_record row = row_of(a, a);
+
+    cr_assert_eq(kw_store_record_state(&row), KW_STORE_ACTIVE);
+    cr_assert(kw_bytes_equal(kw_voucher_of(&row), voucher));
+    cr_assert(kw_id_equal(voucher_read(voucher).incarnation, a->incarnation));
+    a->wall_ms += 1000;
+    cr_assert(kw_bytes_equal(vouch(a, KW_LANE_KNOWN), voucher),
+              "the same certificate, key and life");
+    feed_node_close(a);
+    feed_node_open(a);
+    cr_assert(kw_bytes_equal(vouch(a, KW_LANE_KNOWN), voucher));
+    cr_assert_eq(feed_seq(a, a->lane), 1);
+}
+
+Test(feed_admit, a_renewed_certificate_a_new_key_and_a_new_life_are_vouched_for_anew)
+{
+    struct kw_bytes voucher = vouch(a, KW_LANE_NEWS);
+    struct voucher_owner *renewed = voucher_owner_new(voucher_ca(), "a", "authz", feed_key(0));
+
+    a->wall_ms++;
+    owners[0]->credentials.leaf = renewed->credentials.leaf;
+    owners[0]->credentials.key = renewed->credentials.key;
+    owners[0]->credentials.cert_pem = renewed->credentials.cert_pem;
+    cr_assert_not(kw_bytes_equal(vouch(a, KW_LANE_NEWS), voucher), "renewed");
+    a->wall_ms++;
+    owners[0]->trust.key = voucher_spki(feed_key(3));
+    voucher = vouch(a, KW_LANE_NEWS);
+    cr_assert(kw_bytes_equal(voucher_read(voucher).key, kw_spki_bytes(&owners[0]->trust.key)));
+    a->wall_ms++;
+    feed_new_life(a);
+    voucher = vouch(a, KW_LANE_NEWS);
+    cr_assert(kw_id_equal(voucher_read(voucher).incarnation, a->incarnation));
+}
+
+Test(feed_admit, a_store_is_heard_once_its_voucher_was_admitted)
+{
+    struct kw_bytes voucher = vouch(a, KW_LANE_NEWS);
+
+    write_tag(a, "n");
+    cr_assert_eq(feed_apply(b, feed_batch(a, a->lane, 0)), KW_LANE_STRANGER);
+    cr_assert_eq(admit(b, voucher), KW_LANE_NEWS);
+    cr_assert_eq(admit(b, voucher), KW_LANE_KNOWN);
+    cr_assert_eq(feed_apply(b, feed_batch(a, a->lane, 0)), KW_LANE_NEWS);
+    cr_assert_eq(quarantined(b), 0, "what a says of itself b knows");
+    cr_assert_eq(feed_number(b, "SELECT count(*) FROM notes"), 1);
+}
+
+/* a is linked with both others, which are not linked with each other. */
+Test(feed_admit, a_voucher_travels_in_the_lanes_of_whoever_admitted_it)
+{
+    struct kw_bytes vouchers[NODES];
+
+    for (size_t i = 0; i < NODES; i++) {
+        vouchers[i] = vouch(&nodes[i], KW_LANE_NEWS);
+    }
+    cr_assert_eq(admit(a, vouchers[1]), KW_LANE_NEWS);
+    cr_assert_eq(admit(a, vouchers[2]), KW_LANE_NEWS);
+    cr_assert_eq(admit(b, vouchers[0]), KW_LANE_NEWS);
+    feed_catch_up(b, a, a->lane);
+    cr_assert_eq(quarantined(b), 0);
+    write_tag(c, "n");
+    cr_assert_eq(feed_apply(b, feed_batch(c, c->lane, 0)), KW_LANE_NEWS);
+    for (size_t i = 0; i < NODES; i++) {
+        cr_assert(kw_bytes_equal(row_bytes(a, &nodes[i]), row_bytes(b, &nodes[i])), "%zu", i);
+    }
+}
+
+static struct kw_result run_join(struct feed_job *job, struct kw_tx *tx, struct kw_error *err)
+{
+    return kw_feed_join(&job->node->feed, tx, *(const struct kw_id *)job->in, err);
+}
+
+Test(feed_admit, a_store_that_joins_admits_whom_it_joins_by)
+{
+    struct kw_bytes voucher = vouch(a, KW_LANE_NEWS);
+    struct kw_record record = note("n");
+
+    MUST(feed_do(b, run_join, &a->id, NULL, err));
+    note_set(&record, NOTE_TAGS, value_set("x"));
+    cr_assert_eq(feed_try_write(b, &record, false, NULL).reason, KW_E_STORE_UNAVAILABLE);
+    cr_assert_eq(admit(b, voucher), KW_LANE_NEWS);
+    (void)vouch(b, KW_LANE_NEWS);
+}
+
+/* --- what is not believed --- */
+
+Test(feed_admit, each_reason_has_its_verdict_and_nothing_is_written)
+{
+    struct voucher_owner *alien =
+        voucher_owner_new(voucher_callers_ca(), "a", "authz", feed_key(0));
+    struct kw_bytes good = made(a, a->incarnation, PKI_NOW_MS);
+    struct kw_voucher said = voucher_read(good);
+    const struct {
+        struct kw_bytes record;
+        enum kw_lane_verdict verdict;
+    } cases[] = {
+        {kw_bytes_str("no voucher"), KW_LANE_BROKEN},
+        {KW_BYTES(good.data, good.len - 1), KW_LANE_BROKEN},
+        {voucher_made(owners[0], a->id, a->feed.seed, a->incarnation, PKI_NOW_MS),
+         KW_LANE_OTHER_MESH},
+        {voucher_made(alien, said.mesh, said.seed, said.incarnation, PKI_NOW_MS), KW_LANE_STRANGER},
+        {made(a, a->incarnation, PKI_NOW_MS + 10000), KW_LANE_STRANGER},
+        {voucher_signed(&said, feed_key(0)), KW_LANE_UNSIGNED},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        cr_assert_eq(admit(b, cases[i].record), cases[i].verdict, "%zu", i);
+    }
+    cr_assert_eq(stores(b), 0);
+    cr_assert_eq(admit(b, good), KW_LANE_NEWS);
+}
+
+Test(feed_admit, who_trusts_nobody_believes_no_voucher)
+{
+    struct kw_bytes voucher = vouch(a, KW_LANE_NEWS);
+    struct kw_record change;
+
+    cr_assert_eq(admit(b, voucher), KW_LANE_NEWS);
+    cr_assert_eq(admit(b, vouch(c, KW_LANE_NEWS)), KW_LANE_NEWS);
+    b->feed.options.vouchers = NULL;
+    cr_assert_eq(admit(b, made(c, c->incarnation, PKI_NOW_MS + 1)), KW_LANE_STRANGER);
+    change = change_of(made(c, c->incarnation, PKI_NOW_MS + 1));
+    feed_write(a, &change, false);
+    feed_catch_up(b, a, a->lane);
+    cr_assert_eq(quarantined(b), 1);
+}
+
+/* c's owner has c's certificate, which says nothing of a store of a's, whatever seed it takes. */
+Test(feed_admit, nobody_takes_another_places_id)
+{
+    struct kw_voucher theirs = voucher_read(vouch(a, KW_LANE_NEWS));
+    struct kw_bytes claim;
+
+    cr_assert_eq(admit(b, theirs.record), KW_LANE_NEWS);
+    claim = voucher_made(owners[2], theirs.mesh, theirs.seed, theirs.incarnation, PKI_NOW_MS);
+    cr_assert_eq(admit(b, claim), KW_LANE_NEWS);
+    cr_assert_eq(stores(b), 2, "it is a store of c's");
+    theirs.chain[0] = voucher_read(claim).chain[0];
+    theirs.key = voucher_read(claim).key;
+    cr_assert_eq(admit(b, voucher_signed(&theirs, &owners[2]->credentials.key)), KW_LANE_STRANGER);
+}
+
+/* --- fences, replays --- */
+
+Test(feed_admit, a_fenced_store_stays_fenced_whoever_brings_its_voucher)
+{
+    struct kw_bytes voucher = vouch(c, KW_LANE_NEWS);
+    struct kw_bytes before;
+    struct kw_record change;
+
+    cr_assert_eq(admit(b, vouch(a, KW_LANE_NEWS)), KW_LANE_NEWS);
+    cr_assert_eq(admit(b, voucher), KW_LANE_NEWS);
+    fence(b, c);
+    before = row_bytes(b, c);
+    cr_assert_eq(admit(b, voucher), KW_LANE_FENCED);
+    cr_assert_eq(admit(b, made(c, c->incarnation, PKI_NOW_MS + 1)), KW_LANE_FENCED);
+    cr_assert(kw_bytes_equal(row_bytes(b, c), before));
+    change = change_of(made(c, a->id, PKI_NOW_MS + 2));
+    feed_write(a, &change, false);
+    feed_catch_up(b, a, a->lane);
+    cr_assert_eq(quarantined(b), 0, "all cells are to have the same rows");
+    change = row_of(b, c);
+    cr_assert_eq(kw_store_record_state(&change), KW_STORE_FENCED);
+    cr_assert_eq(feed_apply(b, feed_batch(c, c->lane, 0)), KW_LANE_FENCED);
+}
+
+Test(feed_admit, an_earlier_voucher_replaces_no_later_one_in_whichever_order)
+{
+    struct kw_bytes early = made(c, c->incarnation, PKI_NOW_MS);
+    struct kw_bytes late = made(c, a->id, PKI_NOW_MS + 1);
+
+    cr_assert_eq(admit(a, early), KW_LANE_NEWS);
+    cr_assert_eq(admit(a, late), KW_LANE_NEWS);
+    cr_assert_eq(admit(a, early), KW_LANE_KNOWN);
+    cr_assert_eq(admit(b, late), KW_LANE_NEWS);
+    cr_assert_eq(admit(b, early), KW_LANE_NEWS, "of another life");
+    cr_assert(kw_bytes_equal(row_bytes(a, c), row_bytes(b, c)));
+}
+
+/* --- by lanes --- */
+
+Test(feed_admit, a_lane_says_what_a_voucher_says_and_nothing_beside_it)
+{
+    struct kw_bytes voucher = made(c, c->incarnation, PKI_NOW_MS);
+    struct kw_record changes[4];
+    const size_t count = sizeof(changes) / sizeof(changes[0]);
+
+    cr_assert_eq(admit(b, vouch(a, KW_LANE_NEWS)), KW_LANE_NEWS);
+    for (size_t i = 0; i < count; i++) {
+        changes[i] = change_of(voucher);
+    }
+    MUST(kw_record_set(&changes[0], &kw_store_record, KW_STORE_FIELD_STATE,
+                       value_u64(KW_STORE_FENCED), err));
+    MUST(kw_record_set(&changes[1], &kw_store_record, KW_STORE_FIELD_SIGNERS,
+                       lane_set_of(lane_signer(feed_key(0))), err));
+    MUST(kw_record_set(&changes[2], &kw_store_record, KW_STORE_FIELD_FENCE, value_vector(1, 1),
+                       err));
+    changes[3].key = kw_id_bytes(&b->id);
+    for (size_t i = 0; i < count; i++) {
+        feed_write(a, &changes[i], false);
+        feed_catch_up(b, a, a->lane);
+        cr_assert_eq(quarantined(b), (int64_t)i + 1, "%zu", i);
+    }
+    cr_assert_eq(stores(b), 1);
+}
+
+/* What is judged is what was true when the lane said it, which is the same in every cell. */
+Test(feed_admit, a_lane_is_believed_though_the_certificate_has_expired_since)
+{
+    struct kw_bytes voucher = made(c, c->incarnation, PKI_NOW_MS);
+    struct kw_record change = change_of(voucher);
+
+    cr_assert_eq(admit(b, vouch(a, KW_LANE_NEWS)), KW_LANE_NEWS);
+    feed_write(a, &change, false);
+    b->wall_ms += 3 * PKI_DAY_MS;
+    cr_assert_eq(admit(b, voucher), KW_LANE_STRANGER, "by itself it is worth nothing now");
+    feed_catch_up(b, a, a->lane);
+    cr_assert_eq(quarantined(b), 0);
+    cr_assert_eq(stores(b), 2);
+    a->wall_ms += 3 * PKI_DAY_MS;
+    change = change_of(made(c, b->id, PKI_NOW_MS));
+    feed_write(a, &change, false);
+    feed_catch_up(b, a, a->lane);
+    cr_assert_eq(quarantined(b), 1, "who says it only now");
+}
+
+/* --- under our id --- */
+
+Test(feed_admit, another_store_under_our_id_is_told_and_not_admitted)
+{
+    struct kw_bytes before;
+
+    (void)vouch(a, KW_LANE_NEWS);
+    before = row_bytes(a, a);
+    cr_assert_eq(admit(a, made(a, b->id, PKI_NOW_MS + 1)), KW_LANE_FORK, "a life that is not ours");
+    owners[0]->trust.key = voucher_spki(feed_key(3));
+    a->feed.options.vouchers = &owners[1]->trust; /* authz's, too: it signs with another key */
+    cr_assert_eq(admit(a, made(a, a->incarnation, PKI_NOW_MS + 1)), KW_LANE_FORK,
+                 "a key that is not ours");
+    cr_assert_eq(kw_metric_value(KW_M_FEED_VERDICTS, "fork"), 2);
+    cr_assert(kw_bytes_equal(row_bytes(a, a), before));
+}
+
+Test(feed_admit, another_store_under_our_id_is_told_when_a_lane_says_it)
+{
+    struct kw_record change = change_of(made(a, c->id, PKI_NOW_MS + 1));
+
+    (void)vouch(a, KW_LANE_NEWS);
+    cr_assert_eq(admit(a, vouch(b, KW_LANE_NEWS)), KW_LANE_NEWS);
+    feed_write(b, &change, false);
+    feed_catch_up(a, b, b->lane);
+    cr_assert_eq(kw_metric_value(KW_M_FEED_VERDICTS, "fork"), 1);
+    cr_assert_eq(quarantined(a), 0, "all cells are to have the same rows");
+}
+
+Test(feed_admit, a_row_holds_so_many_keys_and_no_65th)
+{
+    struct kw_record row;
+    struct kw_bytes before;
+    struct kw_bytes lowest;
+
+    cr_assert_eq(admit(b, vouch(a, KW_LANE_NEWS)), KW_LANE_NEWS);
+    for (uint64_t n = 1; n < KW_SET_ELEMENTS_MAX; n++) {
+        cr_assert_eq(admit(b, made(a, (struct kw_id){{0xff, (uint8_t)n}}, PKI_NOW_MS)),
+                     KW_LANE_NEWS);
+    }
+    before = row_bytes(b, a);
+    lowest = made(a, (struct kw_id){{0, 1}}, PKI_NOW_MS + 1);
+    cr_assert_eq(admit(b, lowest), KW_LANE_WAITS, "it would crowd another out");
+    cr_assert(kw_bytes_equal(row_bytes(b, a), before));
+    row = row_of(b, a);
+    cr_assert_eq(kw_store_record_state(&row), KW_STORE_ACTIVE);
+}
