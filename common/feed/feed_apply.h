@@ -36,4 +36,9 @@ struct kw_result kw_feed_apply_urgent(struct kw_feed *feed, struct kw_tx *tx,
 struct kw_result kw_feed_release(struct kw_feed *feed, struct kw_tx *tx, uint64_t wall_ms,
                                  size_t *ret_released, bool *ret_more, struct kw_error *err);
 
+/* How many changes are held, and in quarantine: KW_FEED_WAITS_MAX if there are more. Read or write job. Fails:
+ * as the store. */
+struct kw_result kw_feed_waits(struct kw_tx *tx, uint64_t *ret_held, uint64_t *ret_quarantined,
+                               struct kw_error *err);
+
 #endif

@@ -6,6 +6,7 @@
 #include "common/feed/feed_take.h"
 #include "common/feed/held_table.h"
 #include "common/feed/quarantine_table.h"
+#include "common/feed/waiting_table.h"
 
 struct releasing {
     struct kw_feed *feed;
@@ -76,4 +77,11 @@ struct kw_result kw_feed_release(struct kw_feed *feed, struct kw_tx *tx, uint64_
     }
     *ret_more = any;
     return result;
+}
+
+struct kw_result kw_feed_waits(struct kw_tx *tx, uint64_t *ret_held, uint64_t *ret_quarantined,
+                               struct kw_error *err)
+{
+    KW_TRY(kw_waiting_count(tx, true, KW_FEED_WAITS_MAX, ret_held, err));
+    return kw_waiting_count(tx, false, KW_FEED_WAITS_MAX, ret_quarantined, err);
 }

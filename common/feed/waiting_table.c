@@ -10,6 +10,24 @@
 static const char select_held[] = WALK("feed_held");
 static const char select_quarantined[] = WALK("feed_quarantine");
 
+#define COUNT(table) "SELECT count(*) FROM (SELECT 1 FROM " table " LIMIT $1) AS those"
+
+static const char count_held[] = COUNT("feed_held");
+static const char count_quarantined[] = COUNT("feed_quarantine");
+
+struct kw_result kw_waiting_count(struct kw_tx *tx, bool held, size_t max, uint64_t *ret_count,
+                                  struct kw_error *err)
+{
+    struct kw_stmt *stmt;
+    bool found;
+
+    KW_TRY(kw_sql(tx, held ? count_held : count_quarantined, &stmt, err));
+    kw_bind_i64(stmt, 1, (int64_t)max);
+    KW_TRY(kw_step(stmt, &found, err));
+    *ret_count = (uint64_t)kw_col_i64(stmt, 0);
+    return KW_OK;
+}
+
 struct kw_result kw_waiting_walk(struct kw_tx *tx, bool held, const struct kw_waiting *after,
                                  size_t max, struct kw_stmt **ret_walk, struct kw_error *err)
 {

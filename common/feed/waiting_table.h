@@ -5,6 +5,10 @@
 #include "common/feed/waiting.h"
 #include "common/store/store.h"
 
+/* How many there are, `max` if there are more. Fails: as the store. */
+struct kw_result kw_waiting_count(struct kw_tx *tx, bool held, size_t max, uint64_t *ret_count,
+                                  struct kw_error *err);
+
 /* By lane, number and chain, at most `max` after `after` (zeroed: from the first), which stays until
  * the walk ends. One at a time. Fails: as the store. */
 struct kw_result kw_waiting_walk(struct kw_tx *tx, bool held, const struct kw_waiting *after,

@@ -23,23 +23,19 @@
 #define KW_COMMON_FEED_SERVICE_FEED_SERVICE_H
 
 #include "common/feed/feed.h"
+#include "common/feed_service/identity.h"
 #include "common/rpc/hop.h"
 
 struct kw_feed_service;
 
-/* What pointers point to outlives the service; texts are copied. */
+/* What pointers point to outlives the service. */
 struct kw_feed_service_options {
     struct kw_loop *loop;
     struct kw_rpc *rpc;
     struct kw_store *store;
-    struct kw_feed *feed;        /* opened */
-    const char *region;          /* where the store is */
-    const char *cell;            /* likewise */
-    const char *service;         /* whose feed it is: "authz" or "orchestrator" */
-    const char *listen;          /* "127.0.0.1:0" */
-    const char *credentials_dir; /* for the hop; its key also signs the voucher */
-    const char *trust_domain;
-    const char *lane_key_file; /* P-256, PEM, mode 0600; made if it is not there */
+    struct kw_feed *feed;              /* opened, with the identity's trust as its `vouchers` */
+    struct kw_feed_identity *identity; /* renewed here */
+    const char *listen;                /* "127.0.0.1:0" */
     /* Another store's change was merged and is durable; may be NULL. */
     void (*applied)(void *context);
     /* A peer's store holds a lane durably so far; may be NULL. */
@@ -47,9 +43,8 @@ struct kw_feed_service_options {
     void *context;
 };
 
-/* Listens, for the replicator of the own cell and for nobody else, and begins to say who the store is.
- * Blocks on the key file: at start-up only. Fails: CONFIG_INVALID (names, credentials; a key file that
- * is open to others or holds no P-256 key), ARGUMENT_INVALID, SYSTEM, CRYPTO, MEMORY, LIMIT_REACHED. */
+/* Listens, for the replicator of the own cell and for nobody else, and begins to vouch for the store.
+ * Fails: CONFIG_INVALID (address, credentials), SYSTEM, MEMORY. */
 struct kw_result kw_feed_service_start(const struct kw_feed_service_options *options,
                                        struct kw_feed_service **ret_service, int *ret_port,
                                        struct kw_error *err);
@@ -63,7 +58,7 @@ void kw_feed_service_drain(struct kw_feed_service *service, void (*drained)(void
 void kw_feed_service_close(struct kw_feed_service *service, void (*closed)(void *context),
                            void *context);
 
-/* After `closed`, and after the store was closed. Accepts NULL. */
+/* After `closed`, and after store and loop have ended. Accepts NULL. */
 void kw_feed_service_free(struct kw_feed_service *service);
 
 #endif

@@ -1,0 +1,304 @@
+/* FEED_READ: a batch of a lane, or what stands for it, in pieces as credit allows.
+ *
+ * What was read is in memory until it is sent. So there are KW_FEED_READS_MAX at a time, and others wait,
+ * of which there are no more than the hop has calls. */
+#include "common/base/container.h"
+#include "common/feed/feed_own.h"
+#include "common/feed/feed_peers.h"
+#include "common/feed/lane_batch.h"
+#include "common/feed_service/feed_service_internal.h"
+#include "common/rpc/messages.h"
+
+#include <keyward/internal/v1/feed.pb-c.h>
+#include <stdlib.h>
+
+struct kw_feed_reading {
+    struct kw_feed_task task;
+    struct kw_feed_reading *next;
+    struct kw_hop_call *hop; /* NULL: given up */
+    bool running;            /* it has one of the places; else it waits for one */
+    bool at_store;
+    struct kw_id lane;
+    uint64_t after;
+    Keyward__Internal__V1__FeedRead found;
+    uint64_t seq;
+    uint64_t closed;
+    struct kw_buf record;
+    size_t sent;
+    bool begun;
+};
+
+static void pump(struct kw_feed_service *service);
+
+static void reading_free(struct kw_feed_reading *reading)
+{
+    struct kw_feed_service *service = reading->task.service;
+    bool frees_a_place = reading->running;
+
+    service->readings_running -= frees_a_place;
+    kw_buf_done(&reading->record);
+    free(reading);
+    if (frees_a_place) {
+        pump(service);
+    }
+}
+
+/* --- sending --- */
+
+static struct kw_bytes next_piece(const struct kw_feed_reading *reading)
+{
+    size_t left = reading->record.len - reading->sent;
+
+    return KW_BYTES(reading->record.data + reading->sent,
+                    left < KW_FEED_PIECE_LEN_MAX ? left : KW_FEED_PIECE_LEN_MAX);
+}
+
+static struct kw_result pack(const struct kw_feed_reading *reading, struct kw_bytes piece,
+                             struct kw_buf *out, struct kw_error *err)
+{
+    Keyward__Internal__V1__FeedReadResponse message =
+        KEYWARD__INTERNAL__V1__FEED_READ_RESPONSE__INIT;
+    Keyward__Internal__V1__FeedExtent extent = KEYWARD__INTERNAL__V1__FEED_EXTENT__INIT;
+
+    extent.lane = kw_field_bytes(kw_id_bytes(&reading->lane));
+    extent.seq = reading->seq;
+    extent.closed = reading->closed;
+    message.record = kw_field_bytes(piece);
+    if (!reading->begun) {
+        message.read = reading->found;
+        message.extent =
+            reading->found == KEYWARD__INTERNAL__V1__FEED_READ__FEED_READ_NOTHING ? NULL : &extent;
+    }
+    KW_TRY(kw_buf_reserve(out, protobuf_c_message_get_packed_size(&message.base), err));
+    out->len = protobuf_c_message_pack(&message.base, out->data);
+    return KW_OK;
+}
+
+/* `*ret_sent` false: not now. */
+static struct kw_result send_piece(struct kw_feed_reading *reading, bool *ret_sent,
+                                   struct kw_error *err)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf message = {0};
+    struct kw_bytes piece = next_piece(reading);
+
+    KW_TRY(pack(reading, piece, &message, err));
+    *ret_sent = kw_hop_send(reading->hop, (struct kw_hop_item){.data = kw_buf_bytes(&message)});
+    if (*ret_sent) {
+        reading->begun = true;
+        reading->sent += piece.len;
+    }
+    return KW_OK;
+}
+
+static void send_on(struct kw_feed_reading *reading)
+{
+    struct kw_error error = {0};
+    struct kw_result result = KW_OK;
+    bool sent = true;
+
+    while (kw_ok(result) && sent && (!reading->begun || reading->sent < reading->record.len)) {
+        result = send_piece(reading, &sent, &error);
+    }
+    if (kw_ok(result) && !sent) {
+        return; /* on_writable goes on */
+    }
+    if (kw_ok(result)) {
+        kw_feed_call_succeed(reading->hop);
+    } else {
+        kw_feed_call_fail(reading->task.service, reading->hop, &error);
+    }
+    reading_free(reading);
+}
+
+/* --- at the store --- */
+
+static struct kw_result find_extent(struct kw_feed_reading *reading, struct kw_error *err)
+{
+    struct kw_arena *arena = kw_arena_new(KW_FEED_CHANGE_MEMORY_MAX);
+    struct kw_lane_batch batch;
+    struct kw_result decoded;
+
+    KW_ENSURE(arena != NULL, err, MEMORY, "an arena for a batch");
+    decoded = kw_lane_batch_decode(kw_buf_bytes(&reading->record), arena, &batch, err);
+    if (kw_ok(decoded)) {
+        reading->seq = batch.head.point.seq;
+        reading->closed = batch.head.closed;
+    }
+    kw_arena_free(arena);
+    return decoded;
+}
+
+/* Nothing new, but a promise: our own, as it was sealed last, or another store's last head. */
+static struct kw_result read_head(struct kw_feed_reading *reading, struct kw_tx *tx,
+                                  const struct kw_lane_row *row, struct kw_buf *head,
+                                  struct kw_error *err)
+{
+    const struct kw_feed *feed = reading->task.service->options.feed;
+    const struct kw_lane_head ours = {
+        .lane = kw_feed_lane_name(feed, row), .point = row->point, .closed = row->closed};
+    bool any;
+
+    if (kw_id_equal(row->store, feed->options.store)) {
+        return kw_lane_head_sign(&ours, &reading->task.service->options.identity->key, head, err);
+    }
+    return kw_feed_head(tx, reading->lane, head, &any, err);
+}
+
+static struct kw_result read_heartbeat(struct kw_feed_reading *reading, struct kw_tx *tx,
+                                       struct kw_error *err)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf head = {0};
+    struct kw_lane_batch batch = {0};
+    struct kw_lane_row row;
+    bool found;
+
+    KW_TRY(kw_lane_row_find(tx, reading->lane, &row, &found, err));
+    if (!found || row.point.seq > reading->after) {
+        return KW_OK; /* there is more, which no peer would take */
+    }
+    KW_TRY(read_head(reading, tx, &row, &head, err));
+    if (head.len == 0) {
+        return KW_OK;
+    }
+    batch.head_record = kw_buf_bytes(&head);
+    KW_TRY(kw_lane_head_decode(batch.head_record, &batch.head, err));
+    batch.from = batch.head.point;
+    KW_TRY(kw_lane_batch_encode(&batch, &reading->record, err));
+    reading->found = KEYWARD__INTERNAL__V1__FEED_READ__FEED_READ_HEARTBEAT;
+    return find_extent(reading, err);
+}
+
+static struct kw_result find_floor(struct kw_feed_reading *reading, struct kw_tx *tx,
+                                   struct kw_error *err)
+{
+    struct kw_lane_row row;
+    bool found;
+
+    KW_TRY(kw_lane_row_find(tx, reading->lane, &row, &found, err));
+    reading->found = KEYWARD__INTERNAL__V1__FEED_READ__FEED_READ_TRIMMED;
+    reading->seq = found ? row.floor.seq : 0;
+    return KW_OK;
+}
+
+static struct kw_result run_read(struct kw_store_job *job, struct kw_tx *tx, struct kw_error *err)
+{
+    struct kw_feed_reading *reading = KW_CONTAINER_OF(job, struct kw_feed_reading, task.job);
+    const struct kw_feed_service_options *options = &reading->task.service->options;
+    enum kw_feed_read found;
+
+    KW_TRY(kw_feed_read(options->feed, tx, reading->lane, reading->after, &options->identity->key,
+                        &reading->record, &found, err));
+    switch (found) {
+    case KW_FEED_READ_BATCH:
+        reading->found = KEYWARD__INTERNAL__V1__FEED_READ__FEED_READ_BATCH;
+        return find_extent(reading, err);
+    case KW_FEED_READ_TRIMMED:
+        return find_floor(reading, tx, err);
+    case KW_FEED_READ_NOTHING:
+        break;
+    }
+    return read_heartbeat(reading, tx, err);
+}
+
+static void read_done(struct kw_feed_task *task)
+{
+    struct kw_feed_reading *reading = KW_CONTAINER_OF(task, struct kw_feed_reading, task);
+
+    reading->at_store = false;
+    if (reading->hop == NULL) {
+        reading_free(reading);
+    } else if (kw_ok(task->job.result)) {
+        send_on(reading);
+    } else {
+        kw_feed_call_fail(task->service, reading->hop, &task->job.error);
+        reading_free(reading);
+    }
+}
+
+static void begin(struct kw_feed_reading *reading)
+{
+    struct kw_error error = {0};
+
+    reading->task.job.run = run_read;
+    reading->task.done = read_done;
+    reading->at_store = kw_ok(kw_feed_task_read(reading->task.service, &reading->task, &error));
+    if (!reading->at_store) {
+        kw_feed_call_fail(reading->task.service, reading->hop, &error);
+        reading->running = false; /* whoever began it goes on with the next */
+        reading->task.service->readings_running--;
+        reading_free(reading);
+    }
+}
+
+static void pump(struct kw_feed_service *service)
+{
+    while (service->readings.first != NULL && service->readings_running < KW_FEED_READS_MAX) {
+        struct kw_feed_reading *reading = service->readings.first;
+
+        KW_FEED_QUEUE_POP(&service->readings);
+        if (reading->hop == NULL) {
+            reading_free(reading);
+            continue;
+        }
+        reading->running = true;
+        service->readings_running++;
+        begin(reading);
+    }
+}
+
+/* --- the call --- */
+
+static void on_writable(struct kw_hop_call *hop, void *user)
+{
+    (void)hop;
+    send_on(user);
+}
+
+/* One that waits stays in its queue, and one at the store until it is back. */
+static void on_cancel(struct kw_hop_call *hop, void *user)
+{
+    struct kw_feed_reading *reading = user;
+
+    (void)hop;
+    reading->hop = NULL;
+    if (reading->running && !reading->at_store) {
+        reading_free(reading);
+    }
+}
+
+static struct kw_result take_question(struct kw_feed_reading *reading,
+                                      const struct kw_hop_open *open, struct kw_arena *arena,
+                                      struct kw_error *err)
+{
+    Keyward__Internal__V1__FeedReadRequest *message;
+
+    KW_ENSURE(arena != NULL, err, MEMORY, "an arena for a question");
+    KW_ENSURE(open->has_item && open->end, err, ENCODING_INVALID, "a call without question");
+    KW_TRY(kw_message_unpack(&keyward__internal__v1__feed_read_request__descriptor, open->item.data,
+                             arena, (ProtobufCMessage **)&message, err));
+    reading->after = message->after;
+    return kw_id_from_bytes(kw_bytes_field(message->lane), &reading->lane, err);
+}
+
+void kw_feed_reading_open(struct kw_feed_service *service, struct kw_hop_call *hop,
+                          const struct kw_hop_open *open)
+{
+    static const struct kw_hop_events events = {.writable = on_writable, .cancel = on_cancel};
+    struct kw_feed_reading *reading = calloc(1, sizeof(*reading));
+    struct kw_arena *arena = kw_arena_new(KW_REQUEST_ARENA_MAX);
+    struct kw_error error = {0};
+    struct kw_result taken = reading != NULL ? take_question(reading, open, arena, &error)
+                                             : KW_MAKE(&error, MEMORY, "a reading");
+
+    kw_arena_free(arena);
+    if (!kw_ok(taken)) {
+        kw_feed_call_fail(service, hop, &error);
+        free(reading);
+        return;
+    }
+    reading->task.service = service;
+    reading->hop = hop;
+    kw_hop_serve(hop, &events, reading);
+    KW_FEED_QUEUE_PUSH(&service->readings, reading);
+    pump(service);
+}
