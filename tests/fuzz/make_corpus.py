@@ -550,6 +550,16 @@ def lane():
     return {**trusting, **others, **answers}
 
 
+def voucher():
+    """Behind how it is judged, and when: a day from the vectors' time, and years."""
+    record, now = VECTORS["lane"]["voucher"]["record"], 1 << 31
+    cases = {"good": (0, now), "other-mesh": (1, now), "orchestrator": (2, now), "early": (0, now - 86400), "late": (0, (1 << 32) - 1)}
+    made = {name: bytes([how]) + struct.pack(">I", at) + record for name, (how, at) in cases.items()}
+    made["unsigned"] = made["good"][:-1] + b"\xee"
+    made["cut"] = made["good"][:-40]
+    return made
+
+
 def link_frame():
     """A peer's frames, behind what our owners hold and answer: both lanes and news, unless said otherwise."""
     import keyward.internal.v1.replication_pb2 as wire
@@ -584,7 +594,7 @@ TARGETS = {name: globals()[name] for name in (
     "caller capsule checkpoint cli codec edge_h2 edge_metadata envelope evidence "
     "evidence_record fact hop hsm_core hsm_worker invitation lane link_frame log officers page_token partner pen "
     "pki_messages proto receipt record redis reflection request_signature resource seal settings store_authz "
-    "store_orchestrator trace").split()}
+    "store_orchestrator trace voucher").split()}
 TARGETS["certificate"] = certificate_seeds
 
 

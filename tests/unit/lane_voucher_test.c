@@ -134,6 +134,69 @@ Test(lane_voucher, a_callers_certificate_vouches_for_nothing)
                  "a partner's, by the right CA");
 }
 
+/* A services CA that names region "us": as it is trusted, and with a certificate that would issue anything. */
+static struct pki_pair foreign;
+static struct pki_pair captured;
+
+static void captured_ca(void)
+{
+    KW_SCOPED(kw_public_key_done) struct kw_public_key half = {0};
+    struct kw_ca_plan plan = {.subject = &half, .name = "CA", .validity = pki_validity()};
+
+    MUST(kw_private_key_generate(&foreign.key, KW_CURVE_P384, err));
+    MUST(kw_private_key_public(&foreign.key, &half, err));
+    MUST(kw_certificate_issue_root(&plan, &foreign.key, &captured.certificate, err));
+    plan.region = "us";
+    MUST(kw_certificate_issue_root(&plan, &foreign.key, &foreign.certificate, err));
+    captured.key = foreign.key;
+}
+
+static void issued_by_foreign(X509 *x509)
+{
+    cr_assert(X509_set_issuer_name(x509, X509_get_subject_name(foreign.certificate.x509)) == 1);
+}
+
+static struct kw_bytes der_of(const struct kw_certificate *certificate)
+{
+    struct kw_buf der = {0};
+
+    MUST(kw_certificate_to_der(certificate, &der, err));
+    return value_keep(&der);
+}
+
+/* As a captured region could make it of another: everything is right but whose CA it is. */
+static enum kw_lane_verdict judged_under_foreign(const char *region)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf pem = {0};
+    KW_SCOPED(kw_trust_done) struct kw_trust trust = {0};
+    struct kw_voucher voucher = voucher_read(made());
+    static struct kw_certificate leaf;
+    static struct pki_pair named;
+    struct kw_spiffe id;
+
+    captured_ca();
+    MUST(kw_spiffe_service(PKI_DOMAIN, region, "a", "authz", &id, err));
+    named = pki_leaf(&captured, &id, KW_USAGE_CLIENT | KW_USAGE_SERVER);
+    leaf = pki_spoil(&foreign, &named.certificate, issued_by_foreign, EVP_sha384());
+    pki_pem(&foreign.certificate, &pem);
+    MUST(kw_trust_from_pem(&trust, kw_buf_bytes(&pem), err));
+    owner->trust.services = &trust;
+    voucher.region = kw_bytes_str(region);
+    voucher.chain[0] = der_of(&leaf);
+    voucher.chain_count = 1;
+    return judged(voucher_signed(&voucher, &named.key));
+}
+
+Test(lane_voucher, a_regions_ca_vouches_for_its_own_stores)
+{
+    cr_assert_eq(judged_under_foreign("us"), KW_LANE_NEWS);
+}
+
+Test(lane_voucher, a_regions_ca_vouches_for_no_other_region)
+{
+    cr_assert_eq(judged_under_foreign("eu"), KW_LANE_STRANGER);
+}
+
 static void forget_issuer(X509 *x509)
 {
     cr_assert(X509_set_issuer_name(x509, X509_get_subject_name(x509)) == 1);
