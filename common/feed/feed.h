@@ -124,6 +124,11 @@ struct kw_feed_heard {
 struct kw_result kw_feed_has_voice(const struct kw_feed_tx *feed_tx, bool *ret_has,
                                    struct kw_error *err);
 
+/* How far our lane is, with what this job has said: who must not be lost waits for copies up to there
+ * (copies.h). `*ret_lane` none and 0: nothing was ever said. Write job. Fails: as the store. */
+struct kw_result kw_feed_said(const struct kw_feed_tx *feed_tx, struct kw_id *ret_lane,
+                              uint64_t *ret_seq, struct kw_error *err);
+
 /* kw_feed_write, which goes ahead of its lane if it disables something: what owners call. */
 struct kw_result kw_feed_change(const struct kw_feed_tx *feed_tx, const struct kw_record *intent,
                                 struct kw_record *ret_merged, struct kw_error *err);

@@ -77,15 +77,34 @@ struct kw_result kw_feed_write(struct kw_feed *feed, struct kw_tx *tx,
     return KW_OK;
 }
 
-struct kw_result kw_feed_has_voice(const struct kw_feed_tx *feed_tx, bool *ret_has,
-                                   struct kw_error *err)
+static struct kw_result present(const struct kw_feed_tx *feed_tx, struct kw_lane_row *ret_lane,
+                                bool *ret_found, struct kw_error *err)
 {
     const struct kw_feed_options *options = &feed_tx->feed->options;
+
+    return kw_lane_row_lock_present(feed_tx->tx, options->store, options->writer, ret_lane,
+                                    ret_found, err);
+}
+
+struct kw_result kw_feed_said(const struct kw_feed_tx *feed_tx, struct kw_id *ret_lane,
+                              uint64_t *ret_seq, struct kw_error *err)
+{
     struct kw_lane_row lane;
     bool found;
 
-    KW_TRY(
-        kw_lane_row_lock_present(feed_tx->tx, options->store, options->writer, &lane, &found, err));
+    KW_TRY(present(feed_tx, &lane, &found, err));
+    *ret_lane = found ? lane.id : KW_ID_NONE;
+    *ret_seq = found ? lane.point.seq : 0;
+    return KW_OK;
+}
+
+struct kw_result kw_feed_has_voice(const struct kw_feed_tx *feed_tx, bool *ret_has,
+                                   struct kw_error *err)
+{
+    struct kw_lane_row lane;
+    bool found;
+
+    KW_TRY(present(feed_tx, &lane, &found, err));
     *ret_has = !found || !lane.forked;
     return KW_OK;
 }

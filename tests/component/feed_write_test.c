@@ -87,6 +87,35 @@ static struct kw_result run_two_and_fail(struct feed_job *job, struct kw_tx *tx,
     KW_FAIL(err, STATE_CONFLICT, "as the test wants it");
 }
 
+struct said {
+    struct kw_id lane;
+    uint64_t before;
+    uint64_t after;
+};
+
+static struct kw_result run_said(struct feed_job *job, struct kw_tx *tx, struct kw_error *err)
+{
+    const struct kw_feed_tx feed_tx = {&node.feed, tx, values_arena(), FEED_WALL};
+    struct said *said = job->out;
+
+    KW_TRY(kw_feed_said(&feed_tx, &said->lane, &said->before, err));
+    KW_TRY(kw_feed_change(&feed_tx, job->in, NULL, err));
+    return kw_feed_said(&feed_tx, &said->lane, &said->after, err);
+}
+
+Test(feed_write, a_job_knows_how_far_its_own_changes_go)
+{
+    const struct kw_record record = tagged("n", "x");
+    struct said said = {0};
+
+    write_tags("m", "x");
+    MUST(feed_do(&node, run_said, &record, &said, err));
+    cr_assert_eq(said.after, said.before + 1);
+    cr_assert_eq(feed_number(&node, "SELECT max(seq) FROM feed_changes"), said.after);
+    MUST(feed_do(&node, run_said, &record, &said, err));
+    cr_assert_eq(said.after, said.before, "nothing new was said");
+}
+
 Test(feed_write, a_transaction_that_is_undone_leaves_no_hole)
 {
     const struct kw_record records[2] = {tagged("a", "x"), tagged("b", "x")};
