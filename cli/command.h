@@ -50,6 +50,7 @@ struct kw_command {
 
 /* One list for each topic file; ends with a row without noun. */
 extern const struct kw_command kw_mesh_commands[];
+extern const struct kw_command kw_cell_commands[];
 extern const struct kw_command kw_batch_commands[];
 extern const struct kw_command kw_member_commands[];
 extern const struct kw_command kw_grant_commands[];

@@ -1,7 +1,9 @@
 /* Cells of a mesh, together. One that can't go on ends the mesh. */
 #include "cli/mesh.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static void begin_next(struct kw_mesh *mesh)
 {
@@ -10,10 +12,21 @@ static void begin_next(struct kw_mesh *mesh)
     }
 }
 
-static void on_ready(void *context)
+static void on_turned(struct kw_mesh_cell *cell, void *context)
+{
+    const struct kw_mesh *mesh = context;
+
+    mesh->options.events.turned(cell, mesh->options.events.context);
+}
+
+static void on_ready(struct kw_mesh_cell *cell, void *context)
 {
     struct kw_mesh *mesh = context;
 
+    if (mesh->ready == mesh->cell_count) {
+        on_turned(cell, mesh);
+        return;
+    }
     mesh->ready++;
     begin_next(mesh);
     if (mesh->ready == mesh->cell_count && !mesh->stopping) {
@@ -43,14 +56,17 @@ static void cells_init(struct kw_mesh *mesh, struct kw_loop *loop)
     mesh->cell_count = layout->region_count * layout->cell_count;
     for (size_t i = 0; i < mesh->cell_count; i++) {
         const struct kw_mesh_region *region = &layout->regions[i / layout->cell_count];
-        const struct kw_mesh_cell_options options = {
-            .region = region,
-            .place = &region->cells[i % layout->cell_count],
-            .bin_dir = mesh->options.bin_dir,
-            .start_ms = mesh->options.start_ms,
-            .alone = mesh->cell_count == 1,
-            .events = {
-                .ready = on_ready, .failed = on_failed, .stopped = on_stopped, .context = mesh}};
+        const struct kw_mesh_cell_options options = {.region = region,
+                                                     .place =
+                                                         &region->cells[i % layout->cell_count],
+                                                     .bin_dir = mesh->options.bin_dir,
+                                                     .start_ms = mesh->options.start_ms,
+                                                     .alone = mesh->cell_count == 1,
+                                                     .events = {.ready = on_ready,
+                                                                .paused = on_turned,
+                                                                .failed = on_failed,
+                                                                .stopped = on_stopped,
+                                                                .context = mesh}};
 
         kw_mesh_cell_init(&mesh->cells[i], loop, &options);
     }
@@ -64,6 +80,20 @@ void kw_mesh_start(struct kw_mesh *mesh, struct kw_loop *loop,
     for (int i = 0; i < KW_MESH_STARTING_MAX; i++) {
         begin_next(mesh);
     }
+}
+
+struct kw_mesh_cell *kw_mesh_find(struct kw_mesh *mesh, const char *name)
+{
+    for (size_t i = 0; i < mesh->cell_count; i++) {
+        const struct kw_mesh_cell_options *options = &mesh->cells[i].options;
+        char text[KW_MESH_LABEL_SIZE];
+
+        (void)snprintf(text, sizeof(text), "%s/%s", options->region->name, options->place->name);
+        if (strcmp(text, name) == 0) {
+            return &mesh->cells[i];
+        }
+    }
+    return NULL;
 }
 
 void kw_mesh_stop(struct kw_mesh *mesh, int exit_code)

@@ -7,7 +7,9 @@
 #define KW_MESH_STARTING_MAX 2 /* cells: each start is several processes that want a processor */
 
 struct kw_mesh_events {
-    void (*ready)(void *context);                  /* everything runs; once */
+    void (*ready)(void *context); /* everything runs; once */
+    /* From then on: a cell that was paused or started is so. */
+    void (*turned)(struct kw_mesh_cell *cell, void *context);
     void (*stopped)(int exit_code, void *context); /* nothing runs any more */
     void *context;
 };
@@ -25,7 +27,7 @@ struct kw_mesh {
     struct kw_mesh_cell cells[KW_MESH_REGIONS_MAX * KW_MESH_CELLS_MAX];
     size_t cell_count;
     size_t begun; /* of the cells, in their order */
-    size_t ready;
+    size_t ready; /* of the cells, at first */
     size_t stopped;
     bool stopping;
     int exit_code;
@@ -35,6 +37,9 @@ struct kw_mesh {
  * `stopped`. */
 void kw_mesh_start(struct kw_mesh *mesh, struct kw_loop *loop,
                    const struct kw_mesh_options *options);
+
+/* The cell called "r1/b", or NULL. */
+struct kw_mesh_cell *kw_mesh_find(struct kw_mesh *mesh, const char *name);
 
 /* Stops everything; `stopped` follows. Harmless when already stopping. */
 void kw_mesh_stop(struct kw_mesh *mesh, int exit_code);

@@ -45,7 +45,7 @@ static void on_ready(void *context)
         part_start(cell, cell->next++);
     } else if ((int)slot->part + 1 == KW_MESH_PART_COUNT && !cell->ready) {
         cell->ready = true;
-        cell->options.events.ready(cell->options.events.context);
+        cell->options.events.ready(cell, cell->options.events.context);
     }
 }
 
@@ -65,8 +65,21 @@ static bool is_there(const struct kw_child *child)
     return child->state != KW_CHILD_IDLE && child->state != KW_CHILD_GONE;
 }
 
-/* The next part to go; when none is left the cell has stopped. From outside in, but for the core,
- * which has the last word to its orchestrator: the signed close of their chain. */
+static void all_gone(struct kw_mesh_cell *cell)
+{
+    if (!cell->stopping) {
+        cell->pausing = false;
+        cell->next = 0;
+        cell->options.events.paused(cell, cell->options.events.context);
+        return;
+    }
+    for (int part = 0; part < KW_MESH_PART_COUNT; part++) {
+        kw_timer_close(&cell->slots[part].restart, timer_closed);
+    }
+}
+
+/* The next part to go. From outside in, but for the core, which has the last word to its
+ * orchestrator: the signed close of their chain. */
 static void stop_next(struct kw_mesh_cell *cell)
 {
     static const enum kw_mesh_part order[KW_MESH_PART_COUNT] = {
@@ -80,9 +93,7 @@ static void stop_next(struct kw_mesh_cell *cell)
             return;
         }
     }
-    for (int part = 0; part < KW_MESH_PART_COUNT; part++) {
-        kw_timer_close(&cell->slots[part].restart, timer_closed);
-    }
+    all_gone(cell);
 }
 
 static void on_restart(struct kw_timer *timer)
@@ -100,13 +111,12 @@ static bool died_at_once(const struct kw_child *child, int64_t status)
 }
 
 /* A failpoint is for the first life of a part: what comes after it is the recovery. */
-static void prepare_restart(struct kw_mesh_slot *slot)
+static void prepare_another_life(struct kw_mesh_slot *slot)
 {
     if (!slot->restarted) {
         slot->restarted = true;
         kw_child_env(&slot->child, "KEYWARD_FAILPOINTS=");
     }
-    kw_timer_start(&slot->restart, RESTART_MS, 0);
 }
 
 static void on_gone(int64_t status, void *context)
@@ -114,7 +124,7 @@ static void on_gone(int64_t status, void *context)
     struct kw_mesh_slot *slot = context;
     struct kw_mesh_cell *cell = slot->cell;
 
-    if (cell->stopping) {
+    if (cell->stopping || cell->pausing) {
         stop_next(cell);
         return;
     }
@@ -127,7 +137,8 @@ static void on_gone(int64_t status, void *context)
         cell->options.events.failed(cell->options.events.context);
         return;
     }
-    prepare_restart(slot);
+    prepare_another_life(slot);
+    kw_timer_start(&slot->restart, RESTART_MS, 0);
 }
 
 static void part_start(struct kw_mesh_cell *cell, int part)
@@ -214,14 +225,30 @@ void kw_mesh_cell_start(struct kw_mesh_cell *cell)
     part_start(cell, 0);
 }
 
+static void begin_to_stop(struct kw_mesh_cell *cell)
+{
+    for (int part = 0; part < KW_MESH_PART_COUNT; part++) {
+        kw_timer_stop(&cell->slots[part].restart);
+    }
+    stop_next(cell);
+}
+
+void kw_mesh_cell_pause(struct kw_mesh_cell *cell)
+{
+    cell->ready = false;
+    cell->pausing = true;
+    for (int part = 0; part < KW_MESH_PART_COUNT; part++) {
+        prepare_another_life(&cell->slots[part]);
+        cell->slots[part].lost_ns = 0;
+    }
+    begin_to_stop(cell);
+}
+
 void kw_mesh_cell_stop(struct kw_mesh_cell *cell)
 {
     if (cell->stopping) {
         return;
     }
     cell->stopping = true;
-    for (int part = 0; part < KW_MESH_PART_COUNT; part++) {
-        kw_timer_stop(&cell->slots[part].restart);
-    }
-    stop_next(cell);
+    begin_to_stop(cell);
 }

@@ -11,7 +11,9 @@
 struct kw_mesh_cell;
 
 struct kw_mesh_cell_events {
-    void (*ready)(void *context);   /* all of it runs; once */
+    void (*ready)(struct kw_mesh_cell *cell, void *context); /* all of it runs; after each start */
+    void (*paused)(struct kw_mesh_cell *cell,
+                   void *context);  /* nothing runs, until it is started */
     void (*failed)(void *context);  /* it can't go on, and wants to be stopped */
     void (*stopped)(void *context); /* nothing of it runs any more */
     void *context;
@@ -42,8 +44,9 @@ struct kw_mesh_cell {
     struct kw_loop *loop;
     struct kw_mesh_cell_options options;
     struct kw_mesh_slot slots[KW_MESH_PART_COUNT];
-    int next; /* part to be started next */
+    int next; /* part to be started next; 0: it is paused, or was never started */
     bool ready;
+    bool pausing;
     bool stopping;
     unsigned timers_open;
 };
@@ -52,10 +55,13 @@ struct kw_mesh_cell {
 void kw_mesh_cell_init(struct kw_mesh_cell *cell, struct kw_loop *loop,
                        const struct kw_mesh_cell_options *options);
 
-/* Starts the first part; the rest follows. */
+/* Starts the first part; the rest follows. Nothing of it runs. */
 void kw_mesh_cell_start(struct kw_mesh_cell *cell);
 
-/* Stops everything, from outside in; `stopped` follows. Harmless when already stopping. */
+/* Stops everything, from outside in; `paused` follows, unless it is stopped before. It is ready. */
+void kw_mesh_cell_pause(struct kw_mesh_cell *cell);
+
+/* The same for good; `stopped` follows. Harmless when already stopping. */
 void kw_mesh_cell_stop(struct kw_mesh_cell *cell);
 
 #endif

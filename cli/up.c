@@ -3,7 +3,7 @@
 #include "cli/up.h"
 
 #include "cli/ceremony.h"
-#include "cli/mesh.h"
+#include "cli/mesh_control.h"
 #include "cli/mesh_ports.h"
 #include "cli/mesh_settings.h"
 #include "cli/up_banner.h"
@@ -26,6 +26,7 @@ struct up {
     struct kw_loop *loop;
     struct kw_process *process;
     struct kw_mesh mesh;
+    struct kw_mesh_control control;
     bool keep; /* leave the directory behind */
     int exit_code;
 };
@@ -42,15 +43,29 @@ static struct kw_result bin_dir_find(char path[PATH_MAX], struct kw_error *err)
 
 static void on_ready(void *context)
 {
-    const struct up *up = context;
+    struct up *up = context;
+    struct kw_error error;
 
+    if (!kw_ok(kw_mesh_control_open(&up->control, &up->mesh, up->loop, &up->layout.dir, &error))) {
+        (void)fprintf(stderr, "keyward: %s\n", error.message);
+        kw_mesh_stop(&up->mesh, EXIT_FAILURE);
+        return;
+    }
     kw_up_banner(&up->layout, up->bin_dir);
+}
+
+static void on_turned(struct kw_mesh_cell *cell, void *context)
+{
+    struct up *up = context;
+
+    kw_mesh_control_turned(&up->control, cell);
 }
 
 static void on_stopped(int exit_code, void *context)
 {
     struct up *up = context;
 
+    kw_mesh_control_close(&up->control);
     up->exit_code = exit_code;
     if (!kw_process_draining(up->process)) {
         kw_process_fail(up->process, exit_code);
@@ -125,7 +140,7 @@ static struct kw_result run(struct up *up, const struct kw_up_options *options,
     struct kw_mesh_options mesh = {
         .layout = &up->layout,
         .bin_dir = up->bin_dir,
-        .events = {.ready = on_ready, .stopped = on_stopped, .context = up},
+        .events = {.ready = on_ready, .turned = on_turned, .stopped = on_stopped, .context = up},
     };
 
     KW_TRY(number_read("--start-ms", options->start_ms, START_MS, &mesh.start_ms, err));

@@ -66,6 +66,29 @@ class Cells(unittest.TestCase):
         told = re.findall(r"^keyward: (\S+) is back after \d+ ms$", "\n".join(self.mesh.said()), re.M)
         self.assertLessEqual({"r1/b/redis", "r1/b/authz"}, set(told))
 
+    def cell(self, *words):
+        """The exit code of `keyward cell`."""
+        return self.keyward(FIRST, "cell", *words).returncode
+
+    def test_one_is_stopped_and_started(self):
+        b = Processes(self.mesh, "r1/b")
+        self.assertEqual(self.cell("stop", "r1/b"), 0)
+        self.assertEqual([b.find(part) for part in PROGRAMS], [[]] * len(PROGRAMS))
+        self.assertEqual(self.keyward("r1/b", "status", "--timeout-ms=3000").returncode, 3)
+        self.assertEqual(self.keyward(FIRST, "status").returncode, 0)
+        self.assertEqual(self.cell("start", "r1/b"), 0)
+        self.assertEqual(self.keyward("r1/b", "status").returncode, 0)
+
+    def test_stopping_and_starting_is_refused_where_it_means_nothing(self):
+        for words in (("start", "r1/b"), ("stop", "r1/x"), ("stop", "r1"), ("stop", "x" * 200)):
+            self.assertEqual(self.cell(*words), 1, words)
+        self.assertEqual(self.cell("stop", "r1/b", "--dir=/"), 3, "nobody is there")
+
+    def test_z_a_mesh_ends_well_while_one_is_stopped(self):
+        self.assertEqual(self.cell("stop", "r1/b"), 0)
+        self.assertEqual(self.mesh.stop(), 0)
+        self.mesh.stop = lambda: 0  # once
+
 
 if __name__ == "__main__":
     BINARY = str(pathlib.Path(sys.argv.pop(1)).resolve())

@@ -1,0 +1,62 @@
+/* cell: parts of a development mesh, stopped and started one cell at a time. */
+#include "cli/cli.h"
+#include "cli/mesh_control.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Where the mesh lies: as the flag says, or where the settings file is that we go by. */
+static struct kw_result dir_find(const struct kw_cli *cli, struct kw_mesh_dir *ret_dir,
+                                 struct kw_error *err)
+{
+    const char *dir = kw_cli_argument(cli, "--dir");
+    const char *config = getenv("KEYWARD_CONFIG");
+    char path[PATH_MAX];
+
+    KW_ENSURE(dir != NULL || config != NULL, err, ARGUMENT_INVALID,
+              "--dir or KEYWARD_CONFIG must say where the mesh lies");
+    KW_ENSURE(realpath(dir != NULL ? dir : config, path) != NULL, err, CONFIG_INVALID, "%s: %s",
+              dir != NULL ? dir : config, strerror(errno));
+    if (dir == NULL) {
+        *strrchr(path, '/') = '\0'; /* it is absolute */
+    }
+    KW_ENSURE(strlen(path) < sizeof(ret_dir->path), err, CONFIG_INVALID, "%s: too long", path);
+    kw_copy(ret_dir->path, path, strlen(path) + 1);
+    return KW_OK;
+}
+
+static struct kw_result turn(const struct kw_cli *cli, struct kw_error *err)
+{
+    struct kw_mesh_dir dir;
+
+    KW_TRY(dir_find(cli, &dir, err));
+    return kw_mesh_control_ask(&dir, cli->command->verb, kw_cli_argument(cli, "CELL"), err);
+}
+
+static enum kw_exit run_turn(struct kw_cli *cli)
+{
+    struct kw_error error;
+    struct kw_result result = turn(cli, &error);
+
+    if (kw_ok(result)) {
+        return KW_EXIT_OK;
+    }
+    (void)kw_cli_fail(cli, &error);
+    return result.reason == KW_E_PEER_UNAVAILABLE ? KW_EXIT_UNREACHABLE : KW_EXIT_USAGE;
+}
+
+#define CELL_FLAGS                                                                                 \
+    {                                                                                              \
+        {"CELL", NULL, NULL, true, "Region and letter: r1/b."},                                    \
+            {"--dir", "DIR", NULL, false,                                                          \
+             "The mesh's directory; where KEYWARD_CONFIG lies by default."},                       \
+    }
+
+const struct kw_command kw_cell_commands[] = {
+    {"cell", "stop", "Stops a cell of a development mesh, until it is started.", CELL_FLAGS,
+     .run = run_turn, .bare = true},
+    {"cell", "start", "Starts a cell that was stopped, and waits until it is ready.", CELL_FLAGS,
+     .run = run_turn, .bare = true},
+    {0},
+};
