@@ -6,7 +6,7 @@ set -euo pipefail
 bin=$1
 out=$2
 docs=$(dirname "${BASH_SOURCE[0]}")
-services=(gateway authz orchestrator cryptocore)
+services=(gateway authz orchestrator cryptocore replicator)
 
 mkdir -p "$out"
 "$bin/keyward-tables" errors >"$out/errors.md"

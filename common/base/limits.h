@@ -150,8 +150,8 @@
 #define KW_BATCH_LEN_SOFT    (256U * 1024U) /* of records; a batch that has so much takes no more */
 #define KW_BATCH_LEN_MAX                                                                           \
     (KW_BATCH_LEN_SOFT + KW_CHANGE_LEN_MAX + 8U * 1024U) /* encoded, with its head */
-#define KW_VOUCHER_CHAIN_MAX 4            /* certificates in one, the leaf first */
-#define KW_VOUCHER_LEN_MAX   (16U * 1024U) /* encoded */
+#define KW_VOUCHER_CHAIN_MAX    4                        /* certificates in one, the leaf first */
+#define KW_VOUCHER_LEN_MAX      (16U * 1024U)            /* encoded */
 #define KW_FEED_RELEASE_MAX     256U  /* changes that wait, looked at in one job */
 #define KW_FEED_WRITERS_MAX     64U   /* instances on one database: a lane's writer is below */
 #define KW_FEED_STORE_LANES_MAX 256U  /* of one store, of all its lives */
@@ -191,7 +191,20 @@
 #define KW_LINK_REFUSED_PER_S 1000U /* of its records that change nothing; then the link is cut */
 #define KW_LINK_APPLIES_MAX   1024U /* of one peer, at our owners; then the link is cut */
 #define KW_LINK_READS_MAX     16U   /* batches of one peer that are being read */
-#define KW_REACH_MS           250U  /* how often a cell tells its peers what it holds */
+#define KW_LINK_QUEUE_LEN_SOFT                                                                     \
+    (4U * 1024U * 1024U) /* waiting for one link: no more batches are read for it */
+#define KW_LINK_QUEUE_LEN_MAX (32U * 1024U * 1024U) /* the same: it is cut */
+#define KW_LINK_HELD_LEN_MAX                                                                       \
+    (8U * 1024U * 1024U)         /* of one peer, at our owners: it may send no more for now */
+#define KW_LINK_RETRY_MS  200U   /* before a link that ended is made again */
+#define KW_OWNER_RETRY_MS 200U   /* before an owner that ended its standing call is asked again */
+#define KW_OWNER_CALL_MS  10000U /* for an owner to answer */
+#define KW_OWNER_ACKS_MAX 1024U  /* acknowledgements of peers that one owner has not noted yet */
+#define KW_OWNER_ACKS_RUNNING                                                                      \
+    64U /* of them, told and not yet answered; newer ones of the same lane wait for it */
+#define KW_OWNER_APPLIES_LEN                                                                       \
+    (2U * 1024U * 1024U) /* of records that one owner is judging; more wait here */
+#define KW_REACH_MS 250U /* how often a cell tells its peers what it holds */
 /* A backup waits so long, times its turn. Above what it takes an ocean's width away to hear that the peer
  * has it: there and back, 200 ms each, and KW_REACH_MS. */
 #define KW_RELAY_WAIT_MS    700U
