@@ -1,17 +1,32 @@
-/* cell: parts of a development mesh, stopped and started one cell at a time. */
+/* cell, regions: the cells of a development mesh: stopped and started one at a time, and how far behind one
+ * another they are. */
 #include "cli/cli.h"
 #include "cli/mesh_control.h"
+#include "cli/regions.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Where the mesh lies: as the flag says, or where the settings file is that we go by. */
+/* The settings file that we go by, or NULL. */
+static const char *config_find(const struct kw_cli *cli)
+{
+    const char *config = getenv("KEYWARD_CONFIG");
+
+    for (int i = 1; i < cli->arguments.setting_count; i++) {
+        if (strncmp(cli->arguments.settings[i], "--config=", 9) == 0) {
+            config = cli->arguments.settings[i] + 9;
+        }
+    }
+    return config;
+}
+
+/* Where the mesh lies: as the flag says, or where the settings file is. */
 static struct kw_result dir_find(const struct kw_cli *cli, struct kw_mesh_dir *ret_dir,
                                  struct kw_error *err)
 {
     const char *dir = kw_cli_argument(cli, "--dir");
-    const char *config = getenv("KEYWARD_CONFIG");
+    const char *config = config_find(cli);
     char path[PATH_MAX];
 
     KW_ENSURE(dir != NULL || config != NULL, err, ARGUMENT_INVALID,
@@ -46,6 +61,29 @@ static enum kw_exit run_turn(struct kw_cli *cli)
     return result.reason == KW_E_PEER_UNAVAILABLE ? KW_EXIT_UNREACHABLE : KW_EXIT_USAGE;
 }
 
+static struct kw_result regions(struct kw_cli *cli, bool *ret_well, struct kw_error *err)
+{
+    struct kw_mesh_dir dir;
+    struct kw_regions regions;
+
+    KW_TRY(dir_find(cli, &dir, err));
+    KW_TRY(kw_regions_read(&dir, &regions, err));
+    *ret_well = kw_regions_well(&regions);
+    return kw_regions_show(&regions, cli->form, stdout, err);
+}
+
+static enum kw_exit run_regions(struct kw_cli *cli)
+{
+    bool well = false;
+    struct kw_error error;
+    struct kw_result result = regions(cli, &well, &error);
+
+    if (!kw_ok(result)) {
+        return kw_cli_fail(cli, &error);
+    }
+    return well ? KW_EXIT_OK : KW_EXIT_UNHEALTHY;
+}
+
 #define CELL_FLAGS                                                                                 \
     {                                                                                              \
         {"CELL", NULL, NULL, true, "Region and letter: r1/b."},                                    \
@@ -58,5 +96,13 @@ const struct kw_command kw_cell_commands[] = {
      .run = run_turn, .bare = true},
     {"cell", "start", "Starts a cell that was stopped, and waits until it is ready.", CELL_FLAGS,
      .run = run_turn, .bare = true},
+    {"regions",
+     NULL,
+     "Shows how old what each cell of a development mesh holds of the others is. Exit 5: above a "
+     "second, or "
+     "unknown.",
+     {{"--dir", "DIR", NULL, false,
+       "The mesh's directory; where the settings file lies by default."}},
+     .run = run_regions},
     {0},
 };
