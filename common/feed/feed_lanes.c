@@ -24,12 +24,6 @@ struct kw_result kw_feed_seal(struct kw_feed *feed, struct kw_tx *tx, uint64_t w
     return kw_lane_head_sign(&head, key, out, err);
 }
 
-struct kw_result kw_feed_head(struct kw_tx *tx, struct kw_id lane, struct kw_buf *out,
-                              bool *ret_any, struct kw_error *err)
-{
-    return kw_lane_row_head(tx, lane, out, ret_any, err);
-}
-
 static struct kw_feed_lane lane_of(const struct kw_feed *feed, const struct kw_lane_row *row)
 {
     return (struct kw_feed_lane){.lane = kw_feed_lane_name(feed, row),

@@ -13,34 +13,38 @@ struct kw_result kw_feed_seal(struct kw_feed *feed, struct kw_tx *tx, uint64_t w
                               const struct kw_private_key *key, struct kw_buf *out,
                               struct kw_error *err);
 
-/* The last signed head held of another store's lane, to be passed on: its heartbeat. Appends KWL1.
- * `*ret_any` false: there is none. Read or write job. */
-struct kw_result kw_feed_head(struct kw_tx *tx, struct kw_id lane, struct kw_buf *out,
-                              bool *ret_any, struct kw_error *err);
-
 enum kw_feed_read {
-    KW_FEED_READ_NOTHING, /* nothing is held after that number */
+    KW_FEED_READ_NOTHING,
     KW_FEED_READ_BATCH,
-    KW_FEED_READ_TRIMMED, /* it was deleted: the peer needs a snapshot */
+    KW_FEED_READ_HEARTBEAT, /* no changes, but how far the lane is and what is promised */
+    KW_FEED_READ_TRIMMED,   /* it was deleted: the peer needs a snapshot */
 };
 
-/* The next batch of any lane after number `after`, as KWN1 appended to `out`: at most
- * KW_BATCH_CHANGES_MAX changes, about KW_BATCH_LEN_SOFT bytes. Lanes of our store are signed here,
- * another's is cut at a head its owner signed, and where a peer would refuse what follows; NOTHING, if
- * it would refuse all. Read or write job. Fails: as the store, as
- * kw_lane_head_sign, MEMORY, INTERNAL (what is stored is damaged). */
+struct kw_feed_found {
+    enum kw_feed_read read;
+    uint64_t seq;    /* the last number of what was read; TRIMMED: up to which it was deleted */
+    uint64_t closed; /* of its head */
+};
+
+/* What comes after number `after` of any lane, as KWN1 appended to `out`: at most
+ * KW_BATCH_CHANGES_MAX changes, about KW_BATCH_LEN_SOFT bytes; or, where there are none, the lane's last
+ * head. Lanes of our store are signed here, with the promise that was sealed last; another's is cut at a
+ * head its owner signed, and where a peer would refuse what follows; NOTHING, if it would refuse all, and
+ * where less is held. Read or write job. Fails: as the store, as kw_lane_head_sign, MEMORY, INTERNAL (what is
+ * stored is damaged). */
 struct kw_result kw_feed_read(const struct kw_feed *feed, struct kw_tx *tx, struct kw_id lane,
                               uint64_t after, const struct kw_private_key *key, struct kw_buf *out,
-                              enum kw_feed_read *ret_read, struct kw_error *err);
+                              struct kw_feed_found *ret_found, struct kw_error *err);
 
-/* The next urgent change of a lane after number `after`, as KWU1 appended to `out`: of a lane of ours
+/* The next urgent change of a lane after `after`, as KWU1 appended to `out`: of a lane of ours
  * signed here, of another's as it came, as long as its lane is not here so far. So one that
- * reached us alone gets to everybody, though its store never speaks again. `*ret_seq` is its
- * number, 0: there is none. Read or write job. Fails: as kw_urgent_sign, the store. */
+ * reached us alone gets to everybody, though its store never speaks again. A store may have said two under one
+ * number: both are given, in the order of their chains. `ret_at` is where it is, at number 0: there is none.
+ * Read or write job. Fails: as kw_urgent_sign, the store. */
 struct kw_result kw_feed_read_urgent(const struct kw_feed *feed, struct kw_tx *tx,
-                                     struct kw_id lane, uint64_t after,
+                                     struct kw_id lane, const struct kw_lane_point *after,
                                      const struct kw_private_key *key, struct kw_buf *out,
-                                     uint64_t *ret_seq, struct kw_error *err);
+                                     struct kw_lane_point *ret_at, struct kw_error *err);
 
 /* One lane as it is held here. */
 struct kw_feed_lane {

@@ -7,8 +7,6 @@
 #include "common/feed/feed_own.h"
 #include "common/feed/feed_peers.h"
 #include "common/feed/lane_batch.h"
-#include "common/feed/urgent.h"
-#include "common/feed/urgent_table.h"
 #include "common/sync/store_record.h"
 #include "common/sync/version_vector.h"
 
@@ -26,7 +24,9 @@ struct reading {
     struct kw_lane_point at;   /* after those walked */
     struct kw_change_row last; /* of the batch */
     struct kw_bytes signer;    /* of its head, if another store's */
+    uint64_t closed;           /* by its head */
     uint64_t end;              /* the last number that peers take */
+    struct kw_feed_found *found;
 };
 
 static bool is_ours(const struct kw_feed *feed, const struct kw_lane_row *lane)
@@ -73,25 +73,36 @@ static struct kw_result add(struct reading *r, const struct kw_change_row *row,
     return KW_OK;
 }
 
+/* Is this what the lane's owner signed for that point? */
+static struct kw_result check_head(const struct reading *r, struct kw_bytes record,
+                                   const struct kw_lane_point *point, struct kw_lane_head *ret_head,
+                                   struct kw_error *err)
+{
+    struct kw_error why;
+    struct kw_id lane;
+
+    KW_ENSURE(kw_ok(kw_lane_head_decode(record, ret_head, &why)), err, INTERNAL,
+              "a stored head is damaged: %s", why.message);
+    KW_TRY(kw_lane_id(&ret_head->lane, &lane, err));
+    KW_ENSURE(kw_id_equal(lane, r->lane.id) && kw_lane_point_equal(&ret_head->point, point), err,
+              INTERNAL, "a stored head is another's");
+    return KW_OK;
+}
+
 /* Its owner signed here. One batch has heads of one key: a new one may be announced by what the older
  * one signed. `*ret_on` false: this is beyond the batch. */
 static struct kw_result cut_at_head(struct reading *r, const struct kw_change_row *row,
                                     bool *ret_on, struct kw_error *err)
 {
     struct kw_lane_head head;
-    struct kw_error why;
-    struct kw_id lane;
 
-    KW_ENSURE(kw_ok(kw_lane_head_decode(row->head, &head, &why)), err, INTERNAL,
-              "a stored head is damaged: %s", why.message);
-    KW_TRY(kw_lane_id(&head.lane, &lane, err));
-    KW_ENSURE(kw_id_equal(lane, r->lane.id) && kw_lane_point_equal(&head.point, &row->point), err,
-              INTERNAL, "a stored head is another's");
+    KW_TRY(check_head(r, row->head, &row->point, &head, err));
     *ret_on = r->cut == 0 || kw_bytes_equal(r->signer, head.key);
     if (*ret_on) {
         r->cut = r->count;
         r->last = *row;
         r->signer = head.key;
+        r->closed = head.closed;
     }
     return KW_OK;
 }
@@ -147,18 +158,23 @@ static struct kw_result load_end(struct reading *r, struct kw_error *err)
 
 /* Its promise: at the end of what there is the one that was given last, before that what is true of
  * the change itself. */
-static struct kw_result sign(const struct reading *r, struct kw_buf *head, struct kw_error *err)
+static struct kw_result sign(struct reading *r, struct kw_buf *head, struct kw_error *err)
 {
     bool at_end = r->last.point.seq == r->lane.point.seq;
-    const struct kw_lane_head unsigned_head = {.lane = kw_feed_lane_name(r->feed, &r->lane),
-                                               .point = r->last.point,
-                                               .closed =
-                                                   at_end ? r->lane.closed : r->last.change.hlc};
+    struct kw_lane_head unsigned_head = {.lane = kw_feed_lane_name(r->feed, &r->lane),
+                                         .point = r->last.point};
 
+    r->closed = at_end ? r->lane.closed : r->last.change.hlc;
+    unsigned_head.closed = r->closed;
     return kw_lane_head_sign(&unsigned_head, r->key, head, err);
 }
 
-static struct kw_result encode(const struct reading *r, struct kw_buf *out, struct kw_error *err)
+static void found(const struct reading *r, enum kw_feed_read read, uint64_t seq, uint64_t closed)
+{
+    *r->found = (struct kw_feed_found){.read = read, .seq = seq, .closed = closed};
+}
+
+static struct kw_result encode(struct reading *r, struct kw_buf *out, struct kw_error *err)
 {
     KW_SCOPED(kw_buf_done) struct kw_buf head = {0};
     struct kw_lane_batch batch = {
@@ -168,104 +184,83 @@ static struct kw_result encode(const struct reading *r, struct kw_buf *out, stru
         KW_TRY(sign(r, &head, err));
         batch.head_record = kw_buf_bytes(&head);
     }
+    found(r, KW_FEED_READ_BATCH, r->last.point.seq, r->closed);
     return kw_lane_batch_encode(&batch, out, err);
 }
 
-/* What there is after that number: nothing, changes, or a floor above it. */
-static struct kw_result look(struct reading *r, struct kw_id lane, uint64_t after,
-                             enum kw_feed_read *ret_read, struct kw_error *err)
-{
-    bool found;
+/* --- what there is --- */
 
-    *ret_read = KW_FEED_READ_NOTHING;
-    KW_TRY(kw_lane_row_find(r->tx, lane, &r->lane, &found, err));
-    if (found && after < r->lane.floor.seq) {
-        *ret_read = KW_FEED_READ_TRIMMED;
-    } else if (found && after < r->lane.point.seq) {
-        *ret_read = KW_FEED_READ_BATCH;
-    }
-    return KW_OK;
-}
-
-/* `*ret_read` becomes NOTHING where what there is would not be taken. */
 static struct kw_result read_batch(struct reading *r, uint64_t after, struct kw_buf *out,
-                                   enum kw_feed_read *ret_read, struct kw_error *err)
+                                   struct kw_error *err)
 {
     r->changes = kw_arena_alloc(r->arena, KW_BATCH_CHANGES_MAX * sizeof(*r->changes));
     KW_ENSURE(r->changes != NULL, err, MEMORY, "the changes of a batch");
-    KW_TRY(load_end(r, err));
     KW_TRY(load_from(r, after, err));
     KW_TRY(walk(r, err));
-    if (r->cut == 0) {
-        *ret_read = KW_FEED_READ_NOTHING;
+    return r->cut > 0 ? encode(r, out, err) : KW_OK;
+}
+
+/* The lane's head, at its end: ours is signed, as it was sealed last. */
+static struct kw_result load_head(const struct reading *r, struct kw_buf *head,
+                                  struct kw_error *err)
+{
+    const struct kw_lane_head ours = {.lane = kw_feed_lane_name(r->feed, &r->lane),
+                                      .point = r->lane.point,
+                                      .closed = r->lane.closed};
+    bool any;
+
+    return is_ours(r->feed, &r->lane) ? kw_lane_head_sign(&ours, r->key, head, err)
+                                      : kw_lane_row_head(r->tx, r->lane.id, head, &any, err);
+}
+
+static struct kw_result read_heartbeat(struct reading *r, struct kw_buf *out, struct kw_error *err)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf head = {0};
+    struct kw_lane_batch batch = {0};
+
+    KW_TRY(load_head(r, &head, err));
+    if (head.len == 0) {
         return KW_OK;
     }
-    return encode(r, out, err);
+    batch.head_record = kw_buf_bytes(&head);
+    KW_TRY(check_head(r, batch.head_record, &r->lane.point, &batch.head, err));
+    batch.from = batch.head.point;
+    found(r, KW_FEED_READ_HEARTBEAT, batch.head.point.seq, batch.head.closed);
+    return kw_lane_batch_encode(&batch, out, err);
+}
+
+static struct kw_result read_lane(struct reading *r, uint64_t after, struct kw_buf *out,
+                                  struct kw_error *err)
+{
+    bool is_there;
+
+    KW_TRY(kw_lane_row_find(r->tx, r->lane.id, &r->lane, &is_there, err));
+    if (!is_there || after > r->lane.point.seq) {
+        return KW_OK;
+    }
+    if (after < r->lane.floor.seq) {
+        found(r, KW_FEED_READ_TRIMMED, r->lane.floor.seq, 0);
+        return KW_OK;
+    }
+    KW_TRY(load_end(r, err));
+    if (after < r->lane.point.seq) {
+        return read_batch(r, after, out, err);
+    }
+    return after <= r->end ? read_heartbeat(r, out, err) : KW_OK;
 }
 
 struct kw_result kw_feed_read(const struct kw_feed *feed, struct kw_tx *tx, struct kw_id lane,
                               uint64_t after, const struct kw_private_key *key, struct kw_buf *out,
-                              enum kw_feed_read *ret_read, struct kw_error *err)
+                              struct kw_feed_found *ret_found, struct kw_error *err)
 {
-    struct reading r = {.feed = feed, .tx = tx, .key = key};
+    struct reading r = {
+        .feed = feed, .tx = tx, .key = key, .lane = {.id = lane}, .found = ret_found};
     struct kw_result result;
 
-    KW_TRY(look(&r, lane, after, ret_read, err));
-    if (*ret_read != KW_FEED_READ_BATCH) {
-        return KW_OK;
-    }
+    *ret_found = (struct kw_feed_found){.read = KW_FEED_READ_NOTHING};
     r.arena = kw_arena_new(KW_FEED_CHANGE_MEMORY_MAX);
     KW_ENSURE(r.arena != NULL, err, MEMORY, "an arena for a batch");
-    result = read_batch(&r, after, out, ret_read, err);
-    kw_arena_free(r.arena);
-    return result;
-}
-
-/* --- ahead of the lane --- */
-
-static struct kw_result sign_urgent(const struct kw_feed *feed, const struct kw_lane_row *lane,
-                                    const struct kw_change_row *row,
-                                    const struct kw_private_key *key, struct kw_buf *out,
-                                    struct kw_error *err)
-{
-    const struct kw_urgent urgent = {
-        .lane = kw_feed_lane_name(feed, lane), .point = row->point, .change = row->change};
-
-    return kw_urgent_sign(&urgent, key, out, err);
-}
-
-static struct kw_result read_urgent(const struct reading *r, uint64_t after, struct kw_buf *out,
-                                    uint64_t *ret_seq, struct kw_error *err)
-{
-    struct kw_change_row row;
-    bool found;
-
-    *ret_seq = 0;
-    KW_TRY(kw_change_next_urgent(r->tx, r->lane.id, after, r->arena, &row, &found, err));
-    if (!found) {
-        return KW_OK;
-    }
-    KW_TRY(sign_urgent(r->feed, &r->lane, &row, r->key, out, err));
-    *ret_seq = row.point.seq;
-    return KW_OK;
-}
-
-struct kw_result kw_feed_read_urgent(const struct kw_feed *feed, struct kw_tx *tx,
-                                     struct kw_id lane, uint64_t after,
-                                     const struct kw_private_key *key, struct kw_buf *out,
-                                     uint64_t *ret_seq, struct kw_error *err)
-{
-    struct reading r = {.feed = feed, .tx = tx, .key = key};
-    struct kw_result result;
-    bool found;
-
-    KW_TRY(kw_lane_row_find(tx, lane, &r.lane, &found, err));
-    if (!found || !is_ours(feed, &r.lane)) {
-        return kw_urgent_row_next(tx, lane, after, out, ret_seq, err);
-    }
-    r.arena = kw_arena_new(KW_FEED_CHANGE_MEMORY_MAX);
-    KW_ENSURE(r.arena != NULL, err, MEMORY, "an arena for an urgent change");
-    result = read_urgent(&r, after, out, ret_seq, err);
+    result = read_lane(&r, after, out, err);
     kw_arena_free(r.arena);
     return result;
 }

@@ -2,12 +2,14 @@
 #include "common/feed/urgent_table.h"
 
 #include "common/base/limits.h"
+#include "common/store/row.h"
 
 static const char insert_urgent[] = "INSERT INTO feed_urgents (lane, seq, chain, record)"
                                     " VALUES ($1, $2, $3, $4)"
                                     " ON CONFLICT (lane, seq, chain) DO NOTHING";
-static const char select_next[] = "SELECT seq, record FROM feed_urgents"
-                                  " WHERE lane = $1 AND seq > $2 ORDER BY seq, chain LIMIT 1";
+static const char select_next[] = "SELECT seq, chain, record FROM feed_urgents"
+                                  " WHERE lane = $1 AND (seq, chain) > ($2, $3)"
+                                  " ORDER BY seq, chain LIMIT 1";
 static const char select_one[] =
     "SELECT 1 FROM feed_urgents WHERE lane = $1 AND seq = $2 AND chain = $3";
 static const char count_of[] = "SELECT count(*) FROM feed_urgents WHERE lane = $1";
@@ -33,22 +35,24 @@ struct kw_result kw_urgent_row_insert(struct kw_tx *tx, struct kw_id lane,
     return kw_exec(stmt, NULL, err);
 }
 
-struct kw_result kw_urgent_row_next(struct kw_tx *tx, struct kw_id lane, uint64_t after,
-                                    struct kw_buf *out, uint64_t *ret_seq, struct kw_error *err)
+struct kw_result kw_urgent_row_next(struct kw_tx *tx, struct kw_id lane,
+                                    const struct kw_lane_point *after, struct kw_buf *out,
+                                    struct kw_lane_point *ret_at, struct kw_error *err)
 {
     struct kw_stmt *stmt;
     bool found;
 
-    *ret_seq = 0;
     KW_TRY(kw_sql(tx, select_next, &stmt, err));
     kw_bind_id(stmt, 1, &lane);
-    kw_bind_i64(stmt, 2, (int64_t)after);
+    kw_bind_i64(stmt, 2, (int64_t)after->seq);
+    kw_bind_blob(stmt, 3, KW_BYTES_OF(after->chain));
     KW_TRY(kw_step(stmt, &found, err));
     if (!found) {
         return KW_OK;
     }
-    *ret_seq = (uint64_t)kw_col_i64(stmt, 0);
-    return kw_buf_append(out, kw_col_blob(stmt, 1), err);
+    ret_at->seq = (uint64_t)kw_col_i64(stmt, 0);
+    KW_TRY(kw_row_fixed(stmt, 1, ret_at->chain, sizeof(ret_at->chain), err));
+    return kw_buf_append(out, kw_col_blob(stmt, 2), err);
 }
 
 struct kw_result kw_urgent_row_has(struct kw_tx *tx, struct kw_id lane,

@@ -13,10 +13,11 @@ struct kw_result kw_urgent_row_insert(struct kw_tx *tx, struct kw_id lane,
                                       const struct kw_lane_point *point, struct kw_bytes record,
                                       struct kw_error *err);
 
-/* Appends the next one after number `after`; `*ret_seq` is its number, 0: there is none. Fails also:
- * MEMORY. */
-struct kw_result kw_urgent_row_next(struct kw_tx *tx, struct kw_id lane, uint64_t after,
-                                    struct kw_buf *out, uint64_t *ret_seq, struct kw_error *err);
+/* Appends the next one after `after`, by number and chain; `ret_at` is where it is, and stays if there
+ * is none. Fails also: MEMORY. */
+struct kw_result kw_urgent_row_next(struct kw_tx *tx, struct kw_id lane,
+                                    const struct kw_lane_point *after, struct kw_buf *out,
+                                    struct kw_lane_point *ret_at, struct kw_error *err);
 
 struct kw_result kw_urgent_row_has(struct kw_tx *tx, struct kw_id lane,
                                    const struct kw_lane_point *point, bool *ret_has,

@@ -45,21 +45,21 @@ static struct kw_result look_for_urgents(struct kw_feed_look *look, struct kw_tx
 
     while (!told->urgents_done) {
         KW_SCOPED(kw_buf_done) struct kw_buf record = {0};
-        uint64_t seq;
+        struct kw_lane_point at;
 
         if (look->urgent_count == KW_FEED_TOLD_URGENTS) {
             look->more = true;
             return KW_OK;
         }
-        KW_TRY(kw_feed_read_urgent(look->feed, tx, told->lane, told->urgent, &look->identity->key,
-                                   &record, &seq, err));
-        if (seq == 0) {
+        KW_TRY(kw_feed_read_urgent(look->feed, tx, told->lane, &told->urgent, &look->identity->key,
+                                   &record, &at, err));
+        if (at.seq == 0) {
             told->urgents_done = !ours;
             return KW_OK;
         }
         KW_TRY(put_urgent(look, kw_buf_bytes(&record), err));
         look->urgent_count++;
-        told->urgent = seq;
+        told->urgent = at;
     }
     return KW_OK;
 }

@@ -18,7 +18,7 @@ struct kw_feed_told {
     bool told;                       /* it was; else its place is not known */
     char region[KW_PLACE_NAME_SIZE]; /* "": not known */
     char cell[KW_PLACE_NAME_SIZE];
-    uint64_t urgent; /* its urgent changes were told up to this number */
+    struct kw_lane_point urgent; /* its urgent changes were told up to here */
     bool urgents_done;
 };
 

@@ -3,9 +3,7 @@
  * What was read is in memory until it is sent. So there are KW_FEED_READS_MAX at a time, and others wait,
  * of which there are no more than the hop has calls. */
 #include "common/base/container.h"
-#include "common/feed/feed_own.h"
 #include "common/feed/feed_peers.h"
-#include "common/feed/lane_batch.h"
 #include "common/feed_service/feed_service_internal.h"
 #include "common/rpc/messages.h"
 
@@ -112,92 +110,33 @@ static void send_on(struct kw_feed_reading *reading)
 
 /* --- at the store --- */
 
-static struct kw_result find_extent(struct kw_feed_reading *reading, struct kw_error *err)
+static Keyward__Internal__V1__FeedRead word_of(enum kw_feed_read read)
 {
-    struct kw_arena *arena = kw_arena_new(KW_FEED_CHANGE_MEMORY_MAX);
-    struct kw_lane_batch batch;
-    struct kw_result decoded;
-
-    KW_ENSURE(arena != NULL, err, MEMORY, "an arena for a batch");
-    decoded = kw_lane_batch_decode(kw_buf_bytes(&reading->record), arena, &batch, err);
-    if (kw_ok(decoded)) {
-        reading->seq = batch.head.point.seq;
-        reading->closed = batch.head.closed;
+    switch (read) {
+    case KW_FEED_READ_BATCH:
+        return KEYWARD__INTERNAL__V1__FEED_READ__FEED_READ_BATCH;
+    case KW_FEED_READ_HEARTBEAT:
+        return KEYWARD__INTERNAL__V1__FEED_READ__FEED_READ_HEARTBEAT;
+    case KW_FEED_READ_TRIMMED:
+        return KEYWARD__INTERNAL__V1__FEED_READ__FEED_READ_TRIMMED;
+    case KW_FEED_READ_NOTHING:
+        break;
     }
-    kw_arena_free(arena);
-    return decoded;
-}
-
-/* Nothing new, but a promise: our own, as it was sealed last, or another store's last head. */
-static struct kw_result read_head(struct kw_feed_reading *reading, struct kw_tx *tx,
-                                  const struct kw_lane_row *row, struct kw_buf *head,
-                                  struct kw_error *err)
-{
-    const struct kw_feed *feed = reading->task.service->options.feed;
-    const struct kw_lane_head ours = {
-        .lane = kw_feed_lane_name(feed, row), .point = row->point, .closed = row->closed};
-    bool any;
-
-    if (kw_id_equal(row->store, feed->options.store)) {
-        return kw_lane_head_sign(&ours, &reading->task.service->options.identity->key, head, err);
-    }
-    return kw_feed_head(tx, reading->lane, head, &any, err);
-}
-
-static struct kw_result read_heartbeat(struct kw_feed_reading *reading, struct kw_tx *tx,
-                                       struct kw_error *err)
-{
-    KW_SCOPED(kw_buf_done) struct kw_buf head = {0};
-    struct kw_lane_batch batch = {0};
-    struct kw_lane_row row;
-    bool found;
-
-    KW_TRY(kw_lane_row_find(tx, reading->lane, &row, &found, err));
-    if (!found || row.point.seq > reading->after) {
-        return KW_OK; /* there is more, which no peer would take */
-    }
-    KW_TRY(read_head(reading, tx, &row, &head, err));
-    if (head.len == 0) {
-        return KW_OK;
-    }
-    batch.head_record = kw_buf_bytes(&head);
-    KW_TRY(kw_lane_head_decode(batch.head_record, &batch.head, err));
-    batch.from = batch.head.point;
-    KW_TRY(kw_lane_batch_encode(&batch, &reading->record, err));
-    reading->found = KEYWARD__INTERNAL__V1__FEED_READ__FEED_READ_HEARTBEAT;
-    return find_extent(reading, err);
-}
-
-static struct kw_result find_floor(struct kw_feed_reading *reading, struct kw_tx *tx,
-                                   struct kw_error *err)
-{
-    struct kw_lane_row row;
-    bool found;
-
-    KW_TRY(kw_lane_row_find(tx, reading->lane, &row, &found, err));
-    reading->found = KEYWARD__INTERNAL__V1__FEED_READ__FEED_READ_TRIMMED;
-    reading->seq = found ? row.floor.seq : 0;
-    return KW_OK;
+    return KEYWARD__INTERNAL__V1__FEED_READ__FEED_READ_NOTHING;
 }
 
 static struct kw_result run_read(struct kw_store_job *job, struct kw_tx *tx, struct kw_error *err)
 {
     struct kw_feed_reading *reading = KW_CONTAINER_OF(job, struct kw_feed_reading, task.job);
     const struct kw_feed_service_options *options = &reading->task.service->options;
-    enum kw_feed_read found;
+    struct kw_feed_found found;
 
     KW_TRY(kw_feed_read(options->feed, tx, reading->lane, reading->after, &options->identity->key,
                         &reading->record, &found, err));
-    switch (found) {
-    case KW_FEED_READ_BATCH:
-        reading->found = KEYWARD__INTERNAL__V1__FEED_READ__FEED_READ_BATCH;
-        return find_extent(reading, err);
-    case KW_FEED_READ_TRIMMED:
-        return find_floor(reading, tx, err);
-    case KW_FEED_READ_NOTHING:
-        break;
-    }
-    return read_heartbeat(reading, tx, err);
+    reading->found = word_of(found.read);
+    reading->seq = found.seq;
+    reading->closed = found.closed;
+    return KW_OK;
 }
 
 static void read_done(struct kw_feed_task *task)

@@ -179,11 +179,13 @@ Test(feed_admit, a_renewed_certificate_a_new_key_and_a_new_life_are_vouched_for_
 {
     struct kw_bytes voucher = vouch(a, KW_LANE_NEWS);
     struct voucher_owner *renewed = voucher_owner_new(voucher_ca(), "a", "authz", feed_key(0));
+    struct kw_credentials before;
 
     a->wall_ms++;
-    owners[0]->credentials.leaf = renewed->credentials.leaf;
-    owners[0]->credentials.key = renewed->credentials.key;
-    owners[0]->credentials.cert_pem = renewed->credentials.cert_pem;
+    before = owners[0]->credentials;
+    owners[0]->credentials = renewed->credentials;
+    renewed->credentials = before;
+    owners[0]->trust.services = &owners[0]->credentials.trust;
     cr_assert_not(kw_bytes_equal(vouch(a, KW_LANE_NEWS), voucher), "renewed");
     a->wall_ms++;
     owners[0]->trust.key = voucher_spki(feed_key(3));

@@ -96,7 +96,8 @@ Test(feed_peers, a_batch_is_bounded_by_number_and_by_length)
     fill(a, KW_BATCH_CHANGES_MAX + 7, 1);
     cr_assert_eq(changes_of(feed_batch(a, a->lane, 0)), KW_BATCH_CHANGES_MAX);
     cr_assert_eq(changes_of(feed_batch(a, a->lane, KW_BATCH_CHANGES_MAX)), 7);
-    cr_assert_eq(feed_read_kind(a, a->lane, KW_BATCH_CHANGES_MAX + 7), KW_FEED_READ_NOTHING);
+    cr_assert_eq(feed_read_kind(a, a->lane, KW_BATCH_CHANGES_MAX + 7), KW_FEED_READ_HEARTBEAT);
+    cr_assert_eq(feed_read_kind(a, a->lane, KW_BATCH_CHANGES_MAX + 8), KW_FEED_READ_NOTHING);
     fill(b, 5, KW_BATCH_LEN_SOFT / 2);
     cr_assert_eq(changes_of(feed_batch(b, b->lane, 0)), 2);
 }
@@ -148,27 +149,55 @@ Test(feed_peers, a_batch_promises_no_more_than_what_follows_it_keeps)
     cr_assert_eq(promise_of(feed_batch(a, a->lane, 3)), feed_lane(a, a->lane).closed);
 }
 
-static struct kw_result run_head(struct feed_job *job, struct kw_tx *tx, struct kw_error *err)
-{
-    bool any;
-
-    return kw_feed_head(tx, *(const struct kw_id *)job->in, job->out, &any, err);
-}
-
 Test(feed_peers, a_relay_passes_on_the_last_heartbeat)
 {
-    struct kw_buf record = {0};
-    struct kw_lane_head head;
+    struct kw_feed_found found;
+    struct kw_bytes record;
 
     write_notes(a, 1);
     feed_catch_up(b, a, a->lane);
+    feed_catch_up(c, a, a->lane);
     a->wall_ms += 100;
     cr_assert_eq(feed_apply(b, feed_sealed(a)), KW_LANE_KNOWN);
-    MUST(feed_look(b, run_head, &a->lane, &record, err));
-    MUST(kw_lane_head_decode(kw_buf_bytes(&record), &head, err));
-    MUST(kw_lane_head_verify(&head, err));
-    cr_assert_eq(head.closed, feed_lane(a, a->lane).closed);
-    kw_buf_done(&record);
+    found = feed_found(b, a->lane, 1, &record);
+    cr_assert_eq(found.read, KW_FEED_READ_HEARTBEAT);
+    cr_assert_eq(found.seq, 1);
+    cr_assert_eq(found.closed, feed_lane(a, a->lane).closed);
+    cr_assert_eq(promise_of(record), found.closed);
+    cr_assert_eq(feed_apply(c, record), KW_LANE_KNOWN);
+    cr_assert_eq(feed_lane(c, a->lane).closed, found.closed);
+}
+
+Test(feed_peers, our_own_heartbeat_has_what_was_sealed_last)
+{
+    struct kw_feed_found found;
+    struct kw_bytes record;
+
+    found = feed_found(a, a->lane, 0, &record);
+    cr_assert_eq(found.read, KW_FEED_READ_HEARTBEAT, "though it has no changes");
+    write_notes(a, 1);
+    a->wall_ms += 1000;
+    (void)feed_sealed(a);
+    found = feed_found(a, a->lane, 1, &record);
+    cr_assert_eq(found.read, KW_FEED_READ_HEARTBEAT);
+    cr_assert_eq(found.closed, feed_lane(a, a->lane).closed);
+    cr_assert_eq(feed_read_kind(a, a->lane, 2), KW_FEED_READ_NOTHING, "who has more");
+    cr_assert_eq(feed_read_kind(b, a->lane, 0), KW_FEED_READ_NOTHING, "an unknown lane");
+}
+
+Test(feed_peers, how_far_a_batch_goes_is_said)
+{
+    struct kw_feed_found found;
+    struct kw_bytes record;
+
+    write_notes(a, 3);
+    for (size_t i = 0; i < 2; i++) {
+        found = feed_found(i == 0 ? a : b, a->lane, 1, &record);
+        cr_assert_eq(found.read, KW_FEED_READ_BATCH, "%zu", i);
+        cr_assert_eq(found.seq, 3);
+        cr_assert_eq(promise_of(record), found.closed);
+        feed_catch_up(b, a, a->lane);
+    }
 }
 
 /* --- trimming --- */
@@ -364,9 +393,9 @@ Test(feed_peers, a_clock_that_falls_between_two_batches_stops_no_relay)
 static struct kw_result run_read(struct feed_job *job, struct kw_tx *tx, struct kw_error *err)
 {
     KW_SCOPED(kw_buf_done) struct kw_buf out = {0};
-    enum kw_feed_read kind;
+    struct kw_feed_found found;
 
-    return kw_feed_read(&job->node->feed, tx, a->lane, 0, feed_key(job->node->number), &out, &kind,
+    return kw_feed_read(&job->node->feed, tx, a->lane, 0, feed_key(job->node->number), &out, &found,
                         err);
 }
 

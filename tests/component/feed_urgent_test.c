@@ -166,6 +166,35 @@ Test(feed_urgent, one_that_its_lane_does_not_have_stays_and_is_told)
     cr_assert_eq(kw_metric_value(KW_M_FEED_VERDICTS, "fork"), 1, "once");
 }
 
+static struct kw_result run_all(struct feed_job *job, struct kw_tx *tx, struct kw_error *err)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf records = {0};
+    struct kw_lane_point at = {.seq = 1};
+    struct kw_lane_point after = {.seq = 0};
+    size_t *count = job->out;
+
+    while (at.seq > 0) {
+        KW_TRY(kw_feed_read_urgent(&job->node->feed, tx, a->lane, &after, feed_key(1), &records,
+                                   &at, err));
+        after = at;
+        *count += at.seq > 0;
+    }
+    return KW_OK;
+}
+
+/* Whoever chose its chain well would hide the other one. */
+Test(feed_urgent, two_under_one_number_are_both_passed_on)
+{
+    struct kw_record records[] = {removal("n"), removal("m"), removal("o")};
+    size_t count = 0;
+
+    for (uint8_t i = 0; i < 3; i++) {
+        cr_assert_eq(feed_apply_urgent(b, forged(1 + i / 2, 9 - i, &records[i])), KW_LANE_NEWS);
+    }
+    MUST(feed_look(b, run_all, NULL, &count, err));
+    cr_assert_eq(count, 3);
+}
+
 Test(feed_urgent, one_that_comes_after_its_lane_passed_is_told_too)
 {
     struct kw_record record = removal("m");

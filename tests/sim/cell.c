@@ -177,7 +177,7 @@ static SIM_JOB(load_lanes)
                          sim_cell_of_store(own->sim, lanes[i].lane.store), extent);
         if (lanes[i].ours) {
             cell->own = lanes[i].id;
-            cell->urgent_seq = lanes[i].point.seq;
+            cell->urgent_at = lanes[i].point;
         }
     }
     return KW_OK;
@@ -221,7 +221,6 @@ static void stop(struct sim_cell *cell)
 {
     sim_store_close(cell->store);
     kw_replicator_free(cell->replicator);
-    kw_buf_done(&cell->head);
     cell->store = NULL;
     cell->replicator = NULL;
     cell->up = false;
@@ -243,13 +242,13 @@ static SIM_JOB(seal)
 {
     const struct own_job *own = context;
     struct sim_cell *cell = own->cell;
+    KW_SCOPED(kw_buf_done) struct kw_buf head = {0};
     uint64_t clock = sim_cell_clock(own->sim, cell->index);
     size_t released;
     bool more;
 
     KW_TRY(kw_feed_release(&cell->feed, tx, clock, &released, &more, err));
-    kw_buf_done(&cell->head);
-    return kw_feed_seal(&cell->feed, tx, clock, cell->key, &cell->head, err);
+    return kw_feed_seal(&cell->feed, tx, clock, cell->key, &head, err);
 }
 
 static void beat(struct sim *sim, struct sim_cell *cell, struct sim_step *step)

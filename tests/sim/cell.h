@@ -38,9 +38,8 @@ struct sim_cell {
     struct kw_replicator *replicator;
     struct sim_lane lanes[SIM_LANES_MAX];
     size_t lane_count;
-    struct kw_id own;    /* its lane now */
-    struct kw_buf head;  /* its last signed head */
-    uint64_t urgent_seq; /* of its lane, told to the replicator */
+    struct kw_id own;               /* its lane now */
+    struct kw_lane_point urgent_at; /* of its lane, told to the replicator */
 };
 
 /* The cells' signing keys, the same for all runs. */

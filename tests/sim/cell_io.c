@@ -71,13 +71,13 @@ struct nudge {
 static struct kw_result take_urgent(struct nudge *nudge, struct kw_tx *tx, struct kw_error *err)
 {
     struct sim_cell *cell = nudge->cell;
-    uint64_t seq = 1;
+    struct kw_lane_point at = {.seq = 1};
 
-    while (seq > 0 && nudge->urgent_count < sizeof(nudge->urgent) / sizeof(nudge->urgent[0])) {
-        KW_TRY(kw_feed_read_urgent(&cell->feed, tx, cell->own, cell->urgent_seq, cell->key,
-                                   &nudge->urgent[nudge->urgent_count], &seq, err));
-        if (seq > 0) {
-            cell->urgent_seq = seq;
+    while (at.seq > 0 && nudge->urgent_count < sizeof(nudge->urgent) / sizeof(nudge->urgent[0])) {
+        KW_TRY(kw_feed_read_urgent(&cell->feed, tx, cell->own, &cell->urgent_at, cell->key,
+                                   &nudge->urgent[nudge->urgent_count], &at, err));
+        if (at.seq > 0) {
+            cell->urgent_at = at;
             nudge->urgent_count++;
         }
     }
@@ -143,57 +143,17 @@ struct reading {
     struct kw_extent extent;
 };
 
-/* No changes, but a newer promise: the lane's last head alone. */
-static struct kw_result read_heartbeat(struct reading *reading, struct kw_tx *tx,
-                                       struct kw_error *err)
-{
-    KW_SCOPED(kw_buf_done) struct kw_buf head = {0};
-    struct kw_lane_batch batch = {0};
-    bool any;
-
-    if (kw_id_equal(reading->step->ticket.lane, reading->cell->own)) {
-        KW_TRY(kw_buf_append(&head, kw_buf_bytes(&reading->cell->head), err));
-        any = head.len > 0;
-    } else {
-        KW_TRY(kw_feed_head(tx, reading->step->ticket.lane, &head, &any, err));
-    }
-    if (!any) {
-        return KW_OK;
-    }
-    batch.head_record = kw_buf_bytes(&head);
-    KW_TRY(kw_lane_head_decode(batch.head_record, &batch.head, err));
-    batch.from = batch.head.point;
-    return kw_lane_batch_encode(&batch, &reading->batch, err);
-}
-
-static struct kw_result find_extent(struct reading *reading, struct kw_error *err)
-{
-    struct kw_arena *arena = arena_new();
-    struct kw_lane_batch batch;
-    struct kw_result result =
-        kw_lane_batch_decode(kw_buf_bytes(&reading->batch), arena, &batch, err);
-
-    if (kw_ok(result)) {
-        reading->extent =
-            (struct kw_extent){.seq = batch.head.point.seq, .closed = batch.head.closed};
-    }
-    kw_arena_free(arena);
-    return result;
-}
-
 static SIM_JOB(read_batch)
 {
     struct reading *reading = context;
     struct sim_cell *cell = reading->cell;
-    enum kw_feed_read found;
+    struct kw_feed_found found;
 
     KW_TRY(kw_feed_read(&cell->feed, tx, reading->step->ticket.lane, reading->step->number,
                         cell->key, &reading->batch, &found, err));
-    KW_ENSURE(found != KW_FEED_READ_TRIMMED, err, INTERNAL, "trimmed");
-    if (found == KW_FEED_READ_NOTHING) {
-        KW_TRY(read_heartbeat(reading, tx, err));
-    }
-    return reading->batch.len > 0 ? find_extent(reading, err) : KW_OK;
+    KW_ENSURE(found.read != KW_FEED_READ_TRIMMED, err, INTERNAL, "trimmed");
+    reading->extent = (struct kw_extent){.seq = found.seq, .closed = found.closed};
+    return KW_OK;
 }
 
 static void read_step(struct sim *sim, struct sim_cell *cell, struct sim_step *step)

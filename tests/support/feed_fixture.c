@@ -342,7 +342,7 @@ struct asked {
 
 struct given {
     struct kw_buf buf;
-    enum kw_feed_read kind;
+    struct kw_feed_found found;
 };
 
 static struct kw_result run_read(struct feed_job *job, struct kw_tx *tx, struct kw_error *err)
@@ -351,7 +351,7 @@ static struct kw_result run_read(struct feed_job *job, struct kw_tx *tx, struct 
     struct given *given = job->out;
 
     return kw_feed_read(&job->node->feed, tx, asked->lane, asked->after,
-                        feed_key(job->node->number), &given->buf, &given->kind, err);
+                        feed_key(job->node->number), &given->buf, &given->found, err);
 }
 
 static struct given read_lane(struct feed_node *node, struct kw_id lane, uint64_t after)
@@ -367,25 +367,40 @@ struct kw_bytes feed_batch(struct feed_node *node, struct kw_id lane, uint64_t a
 {
     struct given given = read_lane(node, lane, after);
 
-    REQUIRE((given.kind == KW_FEED_READ_BATCH) == (given.buf.len > 0), "a batch, or none");
+    if (given.found.read != KW_FEED_READ_BATCH) {
+        kw_buf_done(&given.buf);
+    }
     return value_keep(&given.buf);
+}
+
+struct kw_feed_found feed_found(struct feed_node *node, struct kw_id lane, uint64_t after,
+                                struct kw_bytes *ret_record)
+{
+    struct given given = read_lane(node, lane, after);
+    bool has_record =
+        given.found.read == KW_FEED_READ_BATCH || given.found.read == KW_FEED_READ_HEARTBEAT;
+
+    REQUIRE(has_record == (given.buf.len > 0), "a record, or none");
+    *ret_record = value_keep(&given.buf);
+    return given.found;
 }
 
 enum kw_feed_read feed_read_kind(struct feed_node *node, struct kw_id lane, uint64_t after)
 {
-    struct given given = read_lane(node, lane, after);
+    struct kw_bytes record;
 
-    kw_buf_done(&given.buf);
-    return given.kind;
+    return feed_found(node, lane, after, &record).read;
 }
 
 static struct kw_result run_urgent(struct feed_job *job, struct kw_tx *tx, struct kw_error *err)
 {
     const struct asked *asked = job->in;
-    uint64_t seq;
+    struct kw_lane_point after = {.seq = asked->after};
+    struct kw_lane_point at;
 
-    return kw_feed_read_urgent(&job->node->feed, tx, asked->lane, asked->after,
-                               feed_key(job->node->number), job->out, &seq, err);
+    memset(after.chain, 0xff, sizeof(after.chain)); /* whatever there is under that number */
+    return kw_feed_read_urgent(&job->node->feed, tx, asked->lane, &after,
+                               feed_key(job->node->number), job->out, &at, err);
 }
 
 struct kw_bytes feed_urgent(struct feed_node *node, struct kw_id lane, uint64_t after)

@@ -99,6 +99,9 @@ void feed_write(struct feed_node *node, const struct kw_record *intent, bool urg
 
 /* The next batch after `after`; empty: there is none. Lives until the test ends. */
 struct kw_bytes feed_batch(struct feed_node *node, struct kw_id lane, uint64_t after);
+/* What is read after that number, and how far it goes; the record lives until the test ends. */
+struct kw_feed_found feed_found(struct feed_node *node, struct kw_id lane, uint64_t after,
+                                struct kw_bytes *ret_record);
 enum kw_feed_read feed_read_kind(struct feed_node *node, struct kw_id lane, uint64_t after);
 struct kw_bytes feed_urgent(struct feed_node *node, struct kw_id lane, uint64_t after);
 struct kw_bytes feed_sealed(struct feed_node *node);
