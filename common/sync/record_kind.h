@@ -39,6 +39,7 @@ enum kw_record_table {
     KW_TABLE_WRAPPED_KEYS,
     KW_TABLE_ORCH_REQUESTS,
     KW_TABLE_RECEIPT_HEADS,
+    KW_TABLE_BATCHES,
 };
 
 /* The field's row, or NULL where the kind knows none. */

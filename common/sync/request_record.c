@@ -40,6 +40,19 @@ bool kw_request_record_run(const struct kw_record *record, struct kw_request_run
     return true;
 }
 
+bool kw_request_record_sound(const struct kw_record *record)
+{
+    struct kw_bytes runs = kw_record_value(record, KW_REQUEST_FIELD_RUNS);
+    struct kw_bytes run;
+
+    while (kw_set_next(&runs, &run)) {
+        if (run.len != RUN_LEN) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool kw_request_record_twice(const struct kw_record *record)
 {
     return kw_set_count(kw_record_value(record, KW_REQUEST_FIELD_RUNS)) > 1;
@@ -52,6 +65,17 @@ static struct kw_bytes content_of(struct kw_bytes run)
         return KW_BYTES_NONE;
     }
     return KW_BYTES(run.data + RUN_LEN - KW_SHA256_LEN, KW_SHA256_LEN);
+}
+
+void kw_request_record_content(const struct kw_record *record, uint8_t ret_content[KW_SHA256_LEN])
+{
+    struct kw_bytes runs = kw_record_value(record, KW_REQUEST_FIELD_RUNS);
+    struct kw_bytes run = KW_BYTES_NONE;
+
+    kw_wipe(ret_content, KW_SHA256_LEN);
+    if (kw_set_next(&runs, &run) && run.len == RUN_LEN) {
+        kw_copy(ret_content, content_of(run).data, KW_SHA256_LEN);
+    }
 }
 
 bool kw_request_record_reused(const struct kw_record *record)

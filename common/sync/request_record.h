@@ -31,6 +31,12 @@ void kw_put_request_run(struct kw_writer *w, const struct kw_request_run *run);
 /* The earliest run. False: there is none that can be read. */
 bool kw_request_record_run(const struct kw_record *record, struct kw_request_run *ret_run);
 
+/* Is each of its runs one? */
+bool kw_request_record_sound(const struct kw_record *record);
+
+/* What the earliest run, whose answer is kept, was asked for; zeros where no run is known. */
+void kw_request_record_content(const struct kw_record *record, uint8_t ret_content[KW_SHA256_LEN]);
+
 /* Was it done more than once? */
 bool kw_request_record_twice(const struct kw_record *record);
 

@@ -3,17 +3,23 @@
 
 #define SELECT_BATCH                                                                               \
     "SELECT b.id, b.station, b.request, b.product, b.lot, b.count, b.created_ms, b.released_ms,"   \
-    " count(d.id), count(d.confirmed_ms), count(d.released_ms)"                                    \
+    " count(DISTINCT d.position), count(d.confirmed_ms), count(d.released_ms),"                    \
+    " coalesce(max(d.position), -1) + 1"                                                           \
     " FROM batches b LEFT JOIN devices d ON d.batch = b.id"
 
 static const char select_by_id[] = SELECT_BATCH " WHERE b.id = $1 GROUP BY b.id";
 static const char select_by_request[] =
-    SELECT_BATCH " WHERE b.station = $1 AND b.request = $2 GROUP BY b.id";
-static const char insert_batch[] =
-    "INSERT INTO batches (id, station, request, product, lot, count, created_ms)"
-    " VALUES ($1, $2, $3, $4, $5, $6, $7)";
-static const char release_batch[] =
-    "UPDATE batches SET released_ms = $2 WHERE id = $1 AND released_ms IS NULL";
+    SELECT_BATCH " WHERE b.station = $1 AND b.request = $2 GROUP BY b.id"
+                 " ORDER BY count(DISTINCT d.position) < $3, b.created_ms, b.id LIMIT 1";
+static const char take_turn[] =
+    "INSERT INTO batch_turns (station, request, turns) VALUES ($1, $2, 1)"
+    " ON CONFLICT (station, request) DO UPDATE SET turns = batch_turns.turns + 1";
+static const char upsert_batch[] =
+    "INSERT INTO batches (id, station, request, product, lot, count, created_ms, released_ms)"
+    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO UPDATE SET"
+    " station = excluded.station, request = excluded.request, product = excluded.product,"
+    " lot = excluded.lot, count = excluded.count, created_ms = excluded.created_ms,"
+    " released_ms = excluded.released_ms";
 
 static struct kw_result read_row(struct kw_stmt *stmt, struct kw_arena *arena,
                                  struct kw_batch_row *ret_row, bool *ret_found,
@@ -38,6 +44,7 @@ static struct kw_result read_row(struct kw_stmt *stmt, struct kw_arena *arena,
     row.generated = (uint32_t)kw_col_i64(stmt, 8);
     row.confirmed = (uint32_t)kw_col_i64(stmt, 9);
     row.released = (uint32_t)kw_col_i64(stmt, 10);
+    row.end = (uint32_t)kw_col_i64(stmt, 11);
     *ret_row = row;
     *ret_found = true;
     return KW_OK;
@@ -54,23 +61,36 @@ struct kw_result kw_batch_find(struct kw_tx *tx, struct kw_id id, struct kw_aren
 }
 
 struct kw_result kw_batch_find_request(struct kw_tx *tx, struct kw_id station, struct kw_id request,
-                                       struct kw_arena *arena, struct kw_batch_row *ret_row,
-                                       bool *ret_found, struct kw_error *err)
+                                       uint32_t first, struct kw_arena *arena,
+                                       struct kw_batch_row *ret_row, bool *ret_found,
+                                       struct kw_error *err)
 {
     struct kw_stmt *stmt;
 
     KW_TRY(kw_sql(tx, select_by_request, &stmt, err));
     kw_bind_id(stmt, 1, &station);
     kw_bind_id(stmt, 2, &request);
+    kw_bind_i64(stmt, 3, first);
     return read_row(stmt, arena, ret_row, ret_found, err);
 }
 
-struct kw_result kw_batch_insert(struct kw_tx *tx, const struct kw_batch_row *row,
-                                 struct kw_error *err)
+struct kw_result kw_batch_turn(struct kw_tx *tx, struct kw_id station, struct kw_id request,
+                               struct kw_error *err)
 {
     struct kw_stmt *stmt;
 
-    KW_TRY(kw_sql(tx, insert_batch, &stmt, err));
+    KW_TRY(kw_sql(tx, take_turn, &stmt, err));
+    kw_bind_id(stmt, 1, &station);
+    kw_bind_id(stmt, 2, &request);
+    return kw_exec(stmt, NULL, err);
+}
+
+struct kw_result kw_batch_put(struct kw_tx *tx, const struct kw_batch_row *row,
+                              struct kw_error *err)
+{
+    struct kw_stmt *stmt;
+
+    KW_TRY(kw_sql(tx, upsert_batch, &stmt, err));
     kw_bind_id(stmt, 1, &row->id);
     kw_bind_id(stmt, 2, &row->station);
     kw_bind_id(stmt, 3, &row->request);
@@ -78,16 +98,8 @@ struct kw_result kw_batch_insert(struct kw_tx *tx, const struct kw_batch_row *ro
     kw_bind_text(stmt, 5, row->lot);
     kw_bind_i64(stmt, 6, row->count);
     kw_bind_i64(stmt, 7, (int64_t)row->created_ms);
-    return kw_exec(stmt, NULL, err);
-}
-
-struct kw_result kw_batch_release(struct kw_tx *tx, struct kw_id id, uint64_t now_ms,
-                                  struct kw_error *err)
-{
-    struct kw_stmt *stmt;
-
-    KW_TRY(kw_sql(tx, release_batch, &stmt, err));
-    kw_bind_id(stmt, 1, &id);
-    kw_bind_i64(stmt, 2, (int64_t)now_ms);
+    if (row->released_ms != 0) {
+        kw_bind_i64(stmt, 8, (int64_t)row->released_ms);
+    }
     return kw_exec(stmt, NULL, err);
 }

@@ -252,7 +252,7 @@ static struct kw_result write_effect(struct kw_call *call, struct kw_tx *tx, str
     }
     KW_FAILPOINT(KW_FP_ORCH_BEFORE_EFFECT, err);
     KW_TRY(call->handler->write(call, tx, err));
-    KW_TRY(kw_call_keep(call, tx, err));
+    KW_TRY(kw_call_keep(call, err));
     KW_FAILPOINT(KW_FP_ORCH_AFTER_EFFECT, err);
     return KW_OK;
 }
@@ -261,6 +261,8 @@ static struct kw_result write_run(struct kw_store_job *job, struct kw_tx *tx, st
 {
     struct kw_call *call = KW_CONTAINER_OF(job, struct kw_call, job);
 
+    call->feed_tx = (struct kw_feed_tx){
+        .feed = &call->orch->feed, .tx = tx, .arena = call->arena, .wall_ms = call->now_ms};
     KW_TRY(put_receipt(call, tx, err));
     call->result = write_effect(call, tx, &call->error);
     if (is_store_failure(call->result.reason)) {
@@ -372,7 +374,6 @@ static void write_start(struct kw_call *call)
 
     forget_try(call);
     call->now_ms = kw_clock_wall_ms();
-    call->stamp = kw_stamp_next(&call->orch->stamps, call->now_ms);
     call->job =
         (struct kw_store_job){.run = write_run, .done = write_settled, .vital = is_vital(call)};
     started = kw_store_write(call->orch->store, &call->job, &call->error);

@@ -32,7 +32,8 @@
 struct kw_call;
 
 /* A step in a transaction. A failure refuses the call. A write step checks before it writes: after
- * its first statement that changes something only the store may fail. */
+ * its first statement that changes something only the store may fail. Rows that other cells have,
+ * too, are changed by `feed_tx`. */
 typedef struct kw_result kw_call_step(struct kw_call *call, struct kw_tx *tx, struct kw_error *err);
 
 /* One method: what is its own on the common path. */
@@ -78,9 +79,9 @@ struct kw_call {
     /* on the way */
     struct kw_store_job job;
     uint64_t started_ns;
-    uint64_t now_ms;       /* wall time of the effect */
-    struct kw_stamp stamp; /* of the field groups it writes */
-    bool ask_core;         /* the handler's read filled `question` */
+    uint64_t now_ms;           /* wall time of the effect */
+    struct kw_feed_tx feed_tx; /* what a write step changes rows with */
+    bool ask_core;             /* the handler's read filled `question` */
     Keyward__Internal__V1__CoreRequest question;
     struct kw_core_call core;
     bool has_receipt;              /* core.receipt is in turn */

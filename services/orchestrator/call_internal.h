@@ -17,8 +17,8 @@ struct kw_result kw_call_admit(struct kw_call *call, const struct kw_hop_open *o
  * REQUEST_ID_REUSED, or what the handler says. */
 struct kw_result kw_call_find_repeat(struct kw_call *call, struct kw_tx *tx, struct kw_error *err);
 
-/* Keeps the answer under the request id. */
-struct kw_result kw_call_keep(struct kw_call *call, struct kw_tx *tx, struct kw_error *err);
+/* Keeps the answer under the request id, by the call's feed_tx. */
+struct kw_result kw_call_keep(struct kw_call *call, struct kw_error *err);
 
 /* --- answer.c: loop thread --- */
 

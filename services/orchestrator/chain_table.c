@@ -41,9 +41,10 @@ static struct kw_result check_head(struct kw_tx *tx, const struct kw_checkpoint 
 }
 
 struct kw_result kw_checkpoint_insert(struct kw_tx *tx, const struct kw_checkpoint *checkpoint,
-                                      struct kw_bytes record, struct kw_error *err)
+                                      struct kw_bytes record, bool *ret_new, struct kw_error *err)
 {
     struct kw_stmt *stmt;
+    int64_t inserted;
 
     KW_TRY(check_head(tx, checkpoint, err));
     KW_TRY(kw_sql(tx, insert_checkpoint, &stmt, err));
@@ -53,7 +54,9 @@ struct kw_result kw_checkpoint_insert(struct kw_tx *tx, const struct kw_checkpoi
     kw_bind_i64(stmt, 4, checkpoint->closed);
     kw_bind_i64(stmt, 5, (int64_t)checkpoint->time_ms);
     kw_bind_blob(stmt, 6, record);
-    return kw_exec(stmt, NULL, err);
+    KW_TRY(kw_exec(stmt, &inserted, err));
+    *ret_new = inserted == 1;
+    return KW_OK;
 }
 
 struct kw_result kw_chain_list(struct kw_tx *tx, uint64_t start_ms, uint64_t end_ms,

@@ -6,11 +6,11 @@
 #include "common/audit/checkpoint.h"
 #include "common/store/row.h"
 
-/* Stores a checkpoint; a repeated one changes nothing.
+/* Stores a checkpoint; a repeated one changes nothing, and is not `*ret_new`.
  * Fails: STORE_CONFLICT (the receipt with its number has another head), STORE_UNAVAILABLE,
  * INTERNAL. */
 struct kw_result kw_checkpoint_insert(struct kw_tx *tx, const struct kw_checkpoint *checkpoint,
-                                      struct kw_bytes record, struct kw_error *err);
+                                      struct kw_bytes record, bool *ret_new, struct kw_error *err);
 
 #define KW_CHAIN_END ((uint64_t)INT64_MAX)
 

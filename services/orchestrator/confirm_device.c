@@ -1,5 +1,6 @@
 /* ConfirmDevice: a pen proves that it took its key. */
 #include "common/rpc/field.h"
+#include "services/orchestrator/device_feed.h"
 #include "services/orchestrator/handlers.h"
 #include "services/orchestrator/material.h"
 
@@ -38,6 +39,7 @@ static struct kw_result find_device(struct kw_call *call, struct kw_tx *tx, stru
     KW_ENSURE(found && kw_id_equal(device.station, call->capsule.owner), err, NOT_FOUND,
               "no such device of this station");
     KW_ENSURE(device.released_ms == 0, err, STATE_CONFLICT, "the device is released");
+    KW_ENSURE(!device.disputed, err, STATE_CONFLICT, "several pens were confirmed as this device");
     KW_ENSURE(device.confirmed_ms == 0 ||
                   strcmp(device.serial, request_of(call)->serial_number) == 0,
               err, STATE_CONFLICT, "the device is confirmed with another serial number");
@@ -82,8 +84,8 @@ struct kw_result kw_confirm_device_write(struct kw_call *call, struct kw_tx *tx,
 
     KW_TRY(kw_call_only_item(call, &item, err));
     KW_TRY(find_device(call, tx, device->id, device, err));
-    KW_TRY(kw_material_store_facts(call, tx, item, device->key, KW_FACT_CONFIRMED, "", err));
-    KW_TRY(kw_device_confirm(tx, device->id, serial, call->now_ms, &call->stamp, err));
+    KW_TRY(kw_material_store_facts(call, item, device->key, KW_FACT_CONFIRMED, "", err));
+    KW_TRY(kw_device_confirm(&call->feed_tx, device, serial, err));
     KW_TRY(find_device(call, tx, device->id, device, err));
     return answer_device(call, device, err);
 }

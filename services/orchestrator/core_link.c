@@ -50,6 +50,7 @@ struct kw_result kw_core_link_new(const struct kw_core_link_options *options,
     KW_ENSURE(link != NULL, err, MEMORY, "core link");
     link->loop = options->loop;
     link->store = options->store;
+    link->feed = options->feed;
     link->boot_id = options->boot_id;
     link->ready = options->ready;
     link->up = options->up;

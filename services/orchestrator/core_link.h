@@ -15,6 +15,7 @@
 
 #include "common/audit/capsule.h"
 #include "common/base/arena.h"
+#include "common/feed/feed.h"
 #include "common/rpc/hop.h"
 #include "common/rpc/rpc.h"
 #include "common/store/store.h"
@@ -28,6 +29,7 @@ struct kw_core_link_options {
     struct kw_rpc *rpc;
     struct kw_loop *loop;
     struct kw_store *store;
+    struct kw_feed *feed;       /* for write jobs */
     const char *const *targets; /* one core: the standing call has no way to choose among several */
     const char *credentials_dir;
     const char *trust_domain;

@@ -9,6 +9,7 @@
 struct kw_core_link {
     struct kw_loop *loop;
     struct kw_store *store;
+    struct kw_feed *feed; /* of the thread of write jobs */
     struct kw_hop_client *client;
     struct kw_id boot_id;
     bool connected;

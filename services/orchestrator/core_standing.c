@@ -3,6 +3,7 @@
 #include "services/orchestrator/core_link_internal.h"
 
 #include "common/audit/checkpoint.h"
+#include "common/base/clock.h"
 #include "common/base/container.h"
 #include "common/base/failpoint.h"
 #include "common/base/limits.h"
@@ -10,6 +11,7 @@
 #include "common/rpc/messages.h"
 #include "common/rpc/methods.h"
 #include "services/orchestrator/chain_table.h"
+#include "services/orchestrator/receipt_head_feed.h"
 #include "services/orchestrator/receipt_log.h"
 
 #include <stdlib.h>
@@ -106,9 +108,17 @@ static struct kw_result store_checkpoint(struct kw_store_job *job, struct kw_tx 
                                          struct kw_error *err)
 {
     struct notice *notice = KW_CONTAINER_OF(job, struct notice, job);
+    const struct kw_feed_tx feed_tx = {.feed = notice->link->feed,
+                                       .tx = tx,
+                                       .arena = notice->arena,
+                                       .wall_ms = kw_clock_wall_ms()};
+    bool new;
 
     KW_FAILPOINT(KW_FP_ORCH_BEFORE_CHECKPOINT, err);
-    KW_TRY(kw_checkpoint_insert(tx, &notice->checkpoint, notice->record, err));
+    KW_TRY(kw_checkpoint_insert(tx, &notice->checkpoint, notice->record, &new, err));
+    if (new) {
+        KW_TRY(kw_receipt_head_say(&feed_tx, &notice->checkpoint, notice->record, err));
+    }
     KW_FAILPOINT(KW_FP_ORCH_AFTER_CHECKPOINT, err);
     return KW_OK;
 }

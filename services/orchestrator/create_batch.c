@@ -8,13 +8,18 @@
  * logged.
  */
 #include "common/rpc/field.h"
+#include "services/orchestrator/batch_feed.h"
+#include "services/orchestrator/device_feed.h"
 #include "services/orchestrator/handlers.h"
+#include "services/orchestrator/key_feed.h"
 #include "services/orchestrator/material.h"
 
 #include "common/base/limits.h"
 #include "common/base/log.h"
 #include "common/base/metrics.h"
 #include "common/rpc/messages.h"
+
+#define DEVICES_MAX (4 * KW_CHUNK_ITEMS_MAX) /* at the positions of a range, by several cells */
 
 /* The range of this call. */
 struct range {
@@ -81,8 +86,8 @@ static struct kw_result find_batch(struct kw_call *call, struct kw_tx *tx, struc
 {
     struct kw_batch_row found;
 
-    KW_TRY(kw_batch_find_request(tx, range->batch.station, range->batch.request, call->arena,
-                                 &found, &range->batch_exists, err));
+    KW_TRY(kw_batch_find_request(tx, range->batch.station, range->batch.request, range->first,
+                                 call->arena, &found, &range->batch_exists, err));
     if (range->batch_exists) {
         KW_TRY(check_same(&found, &range->batch, err));
         range->batch = found;
@@ -106,19 +111,37 @@ static struct kw_result check_deliverable(struct kw_call *call, struct kw_tx *tx
     return kw_state_require(&facts.state, KW_OPERATION_DELIVER_TO_STATION, call->actor, err);
 }
 
+/* One of each position, the first of which may have several (batch_table.h), up to the first that has
+ * none. */
+static struct kw_result take_devices(struct kw_call *call, struct kw_tx *tx, struct range *range,
+                                     struct kw_error *err)
+{
+    const struct kw_device_span span = {range->batch.id, range->first, range->count};
+    struct kw_device_row *rows = kw_arena_alloc(call->arena, DEVICES_MAX * sizeof(*rows));
+    size_t count;
+
+    KW_ENSURE(rows != NULL, err, MEMORY, "a range");
+    KW_TRY(kw_device_range(tx, &span, DEVICES_MAX, call->arena, rows, &count, err));
+    for (size_t i = 0; i < count && range->existing < range->count; i++) {
+        if (rows[i].position == range->first + range->existing) {
+            range->devices[range->existing++] = rows[i];
+        }
+    }
+    return KW_OK;
+}
+
 static struct kw_result find_devices(struct kw_call *call, struct kw_tx *tx, struct range *range,
                                      struct kw_error *err)
 {
-    size_t count = 0;
-
+    range->existing = 0;
     if (range->batch_exists && range->count > 0) {
-        KW_TRY(kw_device_range(tx, range->batch.id, range->first, range->count, call->arena,
-                               range->devices, &count, err));
+        KW_TRY(take_devices(call, tx, range, err));
     }
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < range->existing; i++) {
         KW_TRY(check_deliverable(call, tx, &range->devices[i], err));
     }
-    range->existing = (uint32_t)count;
+    KW_ENSURE(range->existing == range->count || range->batch.end <= range->first + range->existing,
+              err, STORE_CONFLICT, "pens of the batch are still on their way from another cell");
     return KW_OK;
 }
 
@@ -287,9 +310,10 @@ struct kw_result kw_create_batch_read(struct kw_call *call, struct kw_tx *tx, st
     return choose_ids(call, range, err);
 }
 
-static struct kw_result insert_device(struct kw_call *call, struct kw_tx *tx, struct range *range,
-                                      uint32_t index, const Keyward__Internal__V1__CoreItem *item,
-                                      struct kw_error *err)
+/* The device comes last: who has heard of it has heard of its key. */
+static struct kw_result add_device(struct kw_call *call, struct range *range, uint32_t index,
+                                   const Keyward__Internal__V1__CoreItem *item,
+                                   struct kw_error *err)
 {
     const Keyward__Internal__V1__WrappedDeviceKey *made = item->key;
     struct kw_device_row *device = &range->devices[index];
@@ -312,13 +336,12 @@ static struct kw_result insert_device(struct kw_call *call, struct kw_tx *tx, st
     key.wrapped = kw_bytes_field(made->wrapped);
     key.check_value = kw_bytes_field(made->check_value);
     key.mac = kw_bytes_field(made->mac);
-    KW_TRY(kw_device_insert(tx, device, err));
-    KW_TRY(kw_key_insert(tx, &key, err));
-    return kw_material_store_facts(call, tx, item, key.id, KW_FACT_PROTECTED, "", err);
+    KW_TRY(kw_material_store_facts(call, item, key.id, KW_FACT_PROTECTED, "", err));
+    KW_TRY(kw_key_add(&call->feed_tx, &key, err));
+    return kw_device_add(&call->feed_tx, device, err);
 }
 
-static struct kw_result insert_all(struct kw_call *call, struct kw_tx *tx, struct range *range,
-                                   struct kw_error *err)
+static struct kw_result add_all(struct kw_call *call, struct range *range, struct kw_error *err)
 {
     const Keyward__Internal__V1__CoreReply *reply = call->core.reply;
 
@@ -330,10 +353,10 @@ static struct kw_result insert_all(struct kw_call *call, struct kw_tx *tx, struc
     if (!range->batch_exists) {
         range->batch.created_ms = call->now_ms;
         range->batch.generated = 0; /* a try before, which was undone, counted too */
-        KW_TRY(kw_batch_insert(tx, &range->batch, err));
+        KW_TRY(kw_batch_add(&call->feed_tx, &range->batch, err));
     }
     for (uint32_t i = 0; i < reply->n_items; i++) {
-        KW_TRY(insert_device(call, tx, range, range->existing + i, reply->items[i], err));
+        KW_TRY(add_device(call, range, range->existing + i, reply->items[i], err));
     }
     range->batch.generated += (uint32_t)reply->n_items;
     return KW_OK;
@@ -347,14 +370,16 @@ static struct kw_result check_unchanged(struct kw_call *call, struct kw_tx *tx, 
     struct range now = {.first = range->first, .count = range->count};
     struct kw_batch_row found;
 
-    KW_TRY(kw_batch_find_request(tx, range->batch.station, range->batch.request, call->arena,
-                                 &found, &now.batch_exists, err));
+    KW_TRY(kw_batch_turn(tx, range->batch.station, range->batch.request, err));
+    KW_TRY(kw_batch_find_request(tx, range->batch.station, range->batch.request, range->first,
+                                 call->arena, &found, &now.batch_exists, err));
     if (now.batch_exists) {
         KW_TRY(check_same(&found, &range->batch, err));
         now.batch = found;
     }
     KW_TRY(find_devices(call, tx, &now, err));
-    *ret_unchanged = now.batch_exists == range->batch_exists && now.existing == range->existing;
+    *ret_unchanged = now.batch_exists == range->batch_exists && now.existing == range->existing &&
+                     (!now.batch_exists || kw_id_equal(now.batch.id, range->batch.id));
     if (!*ret_unchanged) {
         KW_ENSURE(now.existing == now.count, err, STORE_CONFLICT,
                   "another call is making the same keys");
@@ -372,7 +397,7 @@ struct kw_result kw_create_batch_write(struct kw_call *call, struct kw_tx *tx, s
 
     KW_TRY(check_unchanged(call, tx, range, &unchanged, err));
     if (unchanged) {
-        KW_TRY(insert_all(call, tx, range, err));
+        KW_TRY(add_all(call, range, err));
     }
     return answer_range(call, tx, range, err);
 }

@@ -2,10 +2,11 @@
 #include "services/orchestrator/device_table.h"
 
 #define SELECT_DEVICE                                                                              \
-    "SELECT d.id, d.batch, b.station, d.position, d.product,"                                      \
-    " (SELECT k.id FROM key_versions k WHERE k.device = d.id ORDER BY k.version DESC LIMIT 1),"    \
-    " d.created_ms, d.serial, d.confirmed_ms, d.released_ms"                                       \
-    " FROM devices d JOIN batches b ON b.id = d.batch"
+    "SELECT d.id, d.batch, b.station, d.position, d.product, k.id, d.created_ms, d.serial,"        \
+    " d.confirmed_ms, d.released_ms, d.disputed"                                                   \
+    " FROM devices d JOIN batches b ON b.id = d.batch JOIN key_versions k ON k.id ="               \
+    " (SELECT n.id FROM key_versions n WHERE n.device = d.id"                                      \
+    " ORDER BY n.version DESC, n.id LIMIT 1)"
 
 #define STATE_OF_DEVICE                                                                            \
     "CASE WHEN d.released_ms IS NOT NULL THEN 3 WHEN d.confirmed_ms IS NOT NULL THEN 2 ELSE 1 END"
@@ -18,19 +19,20 @@
 
 static const char select_by_id[] = SELECT_DEVICE " WHERE d.id = $1";
 static const char select_range[] =
-    SELECT_DEVICE " WHERE d.batch = $1 AND d.position >= $2 ORDER BY d.position LIMIT $3";
+    SELECT_DEVICE " WHERE d.batch = $1 AND d.position >= $2 AND d.position < $3"
+                  " ORDER BY d.position, d.created_ms, d.id LIMIT $4";
 static const char select_page[] = SELECT_DEVICE " WHERE" PAGE_OF_DEVICES IN_ORDER;
 static const char select_page_of_batch[] = SELECT_DEVICE
     " WHERE d.batch = $6 AND (d.serial = $7 OR $7 IS NULL) AND" PAGE_OF_DEVICES IN_ORDER;
 static const char select_page_of_serial[] =
     SELECT_DEVICE " WHERE d.serial = $7 AND" PAGE_OF_DEVICES IN_ORDER;
-static const char insert_device[] =
-    "INSERT INTO devices (id, batch, position, product, created_ms) VALUES ($1, $2, $3, $4, $5)";
-static const char confirm_device[] =
-    "UPDATE devices SET serial = $2, confirmed_ms = $3, confirm_hlc = $4, confirm_store = $5"
-    " WHERE id = $1 AND confirmed_ms IS NULL";
-static const char release_device[] =
-    "UPDATE devices SET released_ms = $2 WHERE id = $1 AND released_ms IS NULL";
+static const char upsert_device[] =
+    "INSERT INTO devices (id, batch, position, product, created_ms, serial, confirmed_ms,"
+    " released_ms, disputed) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+    " ON CONFLICT (id) DO UPDATE SET batch = excluded.batch, position = excluded.position,"
+    " product = excluded.product, created_ms = excluded.created_ms, serial = excluded.serial,"
+    " confirmed_ms = excluded.confirmed_ms, released_ms = excluded.released_ms,"
+    " disputed = excluded.disputed";
 
 enum kw_device_state kw_device_state(const struct kw_device_row *row)
 {
@@ -55,6 +57,7 @@ static struct kw_result read_row(struct kw_stmt *stmt, struct kw_arena *arena,
     KW_TRY(kw_row_text(stmt, 7, arena, &row.serial, err));
     row.confirmed_ms = (uint64_t)kw_col_i64(stmt, 8);
     row.released_ms = (uint64_t)kw_col_i64(stmt, 9);
+    row.disputed = kw_col_i64(stmt, 10) != 0;
     *ret_row = row;
     return KW_OK;
 }
@@ -127,55 +130,43 @@ struct kw_result kw_device_list(struct kw_tx *tx, const struct kw_device_filter 
     return read_rows(stmt, arena, rows, max, ret_count, err);
 }
 
-struct kw_result kw_device_range(struct kw_tx *tx, struct kw_id batch, uint32_t first, size_t max,
+struct kw_result kw_device_range(struct kw_tx *tx, const struct kw_device_span *span, size_t max,
                                  struct kw_arena *arena, struct kw_device_row *rows,
                                  size_t *ret_count, struct kw_error *err)
 {
     struct kw_stmt *stmt;
 
     KW_TRY(kw_sql(tx, select_range, &stmt, err));
-    kw_bind_id(stmt, 1, &batch);
-    kw_bind_i64(stmt, 2, first);
-    kw_bind_i64(stmt, 3, (int64_t)max);
+    kw_bind_id(stmt, 1, &span->batch);
+    kw_bind_i64(stmt, 2, span->first);
+    kw_bind_i64(stmt, 3, (int64_t)span->first + span->count);
+    kw_bind_i64(stmt, 4, (int64_t)max);
     return read_rows(stmt, arena, rows, max, ret_count, err);
 }
 
-struct kw_result kw_device_insert(struct kw_tx *tx, const struct kw_device_row *row,
-                                  struct kw_error *err)
+static void bind_unless_0(struct kw_stmt *stmt, int index, uint64_t time_ms)
+{
+    if (time_ms != 0) {
+        kw_bind_i64(stmt, index, (int64_t)time_ms);
+    }
+}
+
+struct kw_result kw_device_put(struct kw_tx *tx, const struct kw_device_row *row,
+                               struct kw_error *err)
 {
     struct kw_stmt *stmt;
 
-    KW_TRY(kw_sql(tx, insert_device, &stmt, err));
+    KW_TRY(kw_sql(tx, upsert_device, &stmt, err));
     kw_bind_id(stmt, 1, &row->id);
     kw_bind_id(stmt, 2, &row->batch);
     kw_bind_i64(stmt, 3, row->position);
     kw_bind_id(stmt, 4, &row->product);
     kw_bind_i64(stmt, 5, (int64_t)row->created_ms);
-    return kw_exec(stmt, NULL, err);
-}
-
-struct kw_result kw_device_confirm(struct kw_tx *tx, struct kw_id id, const char *serial,
-                                   uint64_t now_ms, const struct kw_stamp *stamp,
-                                   struct kw_error *err)
-{
-    struct kw_stmt *stmt;
-
-    KW_TRY(kw_sql(tx, confirm_device, &stmt, err));
-    kw_bind_id(stmt, 1, &id);
-    kw_bind_text(stmt, 2, serial);
-    kw_bind_i64(stmt, 3, (int64_t)now_ms);
-    kw_bind_i64(stmt, 4, (int64_t)stamp->hlc);
-    kw_bind_id(stmt, 5, &stamp->store);
-    return kw_exec(stmt, NULL, err);
-}
-
-struct kw_result kw_device_release(struct kw_tx *tx, struct kw_id id, uint64_t now_ms,
-                                   struct kw_error *err)
-{
-    struct kw_stmt *stmt;
-
-    KW_TRY(kw_sql(tx, release_device, &stmt, err));
-    kw_bind_id(stmt, 1, &id);
-    kw_bind_i64(stmt, 2, (int64_t)now_ms);
+    if (row->serial[0] != '\0') {
+        kw_bind_text(stmt, 6, row->serial);
+    }
+    bind_unless_0(stmt, 7, row->confirmed_ms);
+    bind_unless_0(stmt, 8, row->released_ms);
+    kw_bind_i64(stmt, 9, row->disputed);
     return kw_exec(stmt, NULL, err);
 }

@@ -1,21 +1,22 @@
-/* Table devices. All functions run on the store's threads. */
+/* Table devices: what is on the feed (device_feed.h), in columns. One whose batch or key is not here
+ * yet is not found. All functions run on the store's threads. */
 #ifndef KW_SERVICES_ORCHESTRATOR_DEVICE_TABLE_H
 #define KW_SERVICES_ORCHESTRATOR_DEVICE_TABLE_H
 
 #include "common/store/row.h"
-#include "common/sync/stamp.h"
 
 struct kw_device_row {
     struct kw_id id;
     struct kw_id batch;
-    struct kw_id station; /* of the batch; ignored by insert */
+    struct kw_id station; /* of the batch; ignored by put */
     uint32_t position;    /* in the batch, from 0 */
     struct kw_id product;
-    struct kw_id key; /* newest key version; ignored by insert */
+    struct kw_id key; /* newest key version; ignored by put */
     uint64_t created_ms;
     const char *serial;    /* "": none yet; in the arena it was read into */
     uint64_t confirmed_ms; /* 0: not yet */
     uint64_t released_ms;  /* 0: not yet */
+    bool disputed; /* several pens were confirmed as it, in cells out of touch: which is it? */
 };
 
 /* How far a device has come: the numbers of keyward.v1.DeviceState. */
@@ -49,22 +50,20 @@ struct kw_result kw_device_list(struct kw_tx *tx, const struct kw_device_filter 
                                 struct kw_device_row *rows, size_t *ret_count,
                                 struct kw_error *err);
 
-/* At most `max` devices of a batch from position `first` on, in the order of their positions. */
-struct kw_result kw_device_range(struct kw_tx *tx, struct kw_id batch, uint32_t first, size_t max,
+/* Positions of a batch. */
+struct kw_device_span {
+    struct kw_id batch;
+    uint32_t first;
+    uint32_t count;
+};
+
+/* At most `max` devices at these positions, in their order; of several at one, the earlier first. */
+struct kw_result kw_device_range(struct kw_tx *tx, const struct kw_device_span *span, size_t max,
                                  struct kw_arena *arena, struct kw_device_row *rows,
                                  size_t *ret_count, struct kw_error *err);
 
-/* Fails: ALREADY_EXISTS (id, or batch and position), STORE_UNAVAILABLE. */
-struct kw_result kw_device_insert(struct kw_tx *tx, const struct kw_device_row *row,
-                                  struct kw_error *err);
-
-/* Sets serial number and time, once: a confirmed device is left as it is. */
-struct kw_result kw_device_confirm(struct kw_tx *tx, struct kw_id id, const char *serial,
-                                   uint64_t now_ms, const struct kw_stamp *stamp,
-                                   struct kw_error *err);
-
-/* Sets the time, once. */
-struct kw_result kw_device_release(struct kw_tx *tx, struct kw_id id, uint64_t now_ms,
-                                   struct kw_error *err);
+/* Writes the columns of one device. */
+struct kw_result kw_device_put(struct kw_tx *tx, const struct kw_device_row *row,
+                               struct kw_error *err);
 
 #endif

@@ -3,6 +3,7 @@
 #include "services/orchestrator/certificates.h"
 #include "services/orchestrator/handlers.h"
 #include "services/orchestrator/material.h"
+#include "services/orchestrator/wrapped_key_feed.h"
 
 #include "common/audit/invitation.h"
 #include "common/base/random.h"
@@ -97,6 +98,7 @@ static struct kw_result store_key(struct kw_call *call, struct kw_tx *tx,
     struct kw_transport_key_row row = {.owner = call->capsule.owner,
                                        .version = call->question.transport_key_version,
                                        .created_ms = call->now_ms};
+    uint32_t newest;
 
     KW_ENSURE(made != NULL && made->version == row.version &&
                   kw_bytes_equal(kw_bytes_field(made->owner_id), kw_id_bytes(&row.owner)),
@@ -107,7 +109,9 @@ static struct kw_result store_key(struct kw_call *call, struct kw_tx *tx,
     row.mac = kw_bytes_field(made->mac);
     KW_TRY(kw_random(nonce, sizeof(nonce), err));
     KW_TRY(kw_arena_copy(call->arena, KW_BYTES_OF(nonce), &row.nonce, err));
-    KW_TRY(kw_transport_key_insert(tx, &row, err));
+    KW_TRY(kw_transport_key_newest(tx, row.owner, &newest, err));
+    KW_ENSURE(newest < row.version, err, STORE_CONFLICT, "another enrolment of the same owner");
+    KW_TRY(kw_transport_key_add(&call->feed_tx, &row, err));
     *ret_row = row;
     return KW_OK;
 }
@@ -176,15 +180,28 @@ struct kw_result kw_confirm_transport_key_read(struct kw_call *call, struct kw_t
     return KW_OK;
 }
 
+/* The one whose key the core has just compared the proof with: meanwhile another may count. */
+static struct kw_result note_confirmed(struct kw_call *call, struct kw_error *err)
+{
+    const Keyward__Internal__V1__WrappedTransportKey *proved = call->question.transport_key;
+    const struct kw_transport_key_row row = {.owner = call->capsule.owner,
+                                             .version = proved->version,
+                                             .kek_version = proved->kek_version,
+                                             .wrapped = kw_bytes_field(proved->wrapped)};
+
+    return kw_transport_key_confirm(&call->feed_tx, &row, err);
+}
+
 struct kw_result kw_confirm_transport_key_write(struct kw_call *call, struct kw_tx *tx,
                                                 struct kw_error *err)
 {
     const Keyward__Internal__V1__CoreItem *item;
     struct kw_result confirmed = kw_call_only_item(call, &item, err);
 
+    (void)tx;
     KW_ENSURE(confirmed.reason != KW_E_TRANSPORT_KEY_UNCONFIRMED, err, POSSESSION_UNPROVEN,
               "the proof is not the transport key's");
     KW_TRY(confirmed);
-    KW_TRY(kw_transport_key_confirm(tx, call->capsule.owner, version_of(call), call->now_ms, err));
+    KW_TRY(note_confirmed(call, err));
     return answer_confirmed(call, err);
 }

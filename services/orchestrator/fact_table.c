@@ -9,9 +9,11 @@ static const char select_of_key[] =
 static const char select_walk[] =
     SELECT_FACT " WHERE (time_ms, key, kind, suspension) > ($1, $2, $3, $4) AND time_ms < $5"
                 " ORDER BY time_ms, key, kind, suspension LIMIT $6";
-static const char insert_fact[] =
-    "INSERT INTO facts (key, kind, suspension, time_ms, record, mac, justification, store)"
-    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (key, kind, suspension) DO NOTHING";
+static const char upsert_fact[] =
+    "INSERT INTO facts (key, kind, suspension, time_ms, record, mac, justification)"
+    " VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (key, kind, suspension) DO UPDATE SET"
+    " time_ms = excluded.time_ms, record = excluded.record, mac = excluded.mac,"
+    " justification = excluded.justification";
 
 static struct kw_result read_row(struct kw_stmt *stmt, struct kw_arena *arena,
                                  struct kw_fact_row *ret_row, struct kw_error *err)
@@ -82,12 +84,11 @@ struct kw_result kw_fact_list(struct kw_tx *tx, struct kw_id key, struct kw_aren
     return KW_OK;
 }
 
-struct kw_result kw_fact_insert(struct kw_tx *tx, const struct kw_fact_row *row, struct kw_id store,
-                                struct kw_error *err)
+struct kw_result kw_fact_put(struct kw_tx *tx, const struct kw_fact_row *row, struct kw_error *err)
 {
     struct kw_stmt *stmt;
 
-    KW_TRY(kw_sql(tx, insert_fact, &stmt, err));
+    KW_TRY(kw_sql(tx, upsert_fact, &stmt, err));
     kw_bind_id(stmt, 1, &row->fact.key);
     kw_bind_i64(stmt, 2, row->fact.kind);
     kw_bind_id(stmt, 3, &row->fact.ref);
@@ -95,7 +96,6 @@ struct kw_result kw_fact_insert(struct kw_tx *tx, const struct kw_fact_row *row,
     kw_bind_blob(stmt, 5, row->record);
     kw_bind_blob(stmt, 6, row->mac);
     kw_bind_text(stmt, 7, row->justification);
-    kw_bind_id(stmt, 8, &store);
     return kw_exec(stmt, NULL, err);
 }
 

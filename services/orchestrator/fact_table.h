@@ -1,5 +1,5 @@
-/* Table facts: immutable statements about keys, and their fold. All functions run on the store's
- * threads. */
+/* Table facts: immutable statements about keys, and their fold; what is on the feed (fact_feed.h), in
+ * columns. All functions run on the store's threads. */
 #ifndef KW_SERVICES_ORCHESTRATOR_FACT_TABLE_H
 #define KW_SERVICES_ORCHESTRATOR_FACT_TABLE_H
 
@@ -28,9 +28,8 @@ struct kw_fact_list {
 struct kw_result kw_fact_list(struct kw_tx *tx, struct kw_id key, struct kw_arena *arena,
                               struct kw_fact_list *ret_list, struct kw_error *err);
 
-/* Adds a fact; one of the same key, kind and suspension that is there already stays as it is. */
-struct kw_result kw_fact_insert(struct kw_tx *tx, const struct kw_fact_row *row, struct kw_id store,
-                                struct kw_error *err);
+/* Writes the columns of one fact. */
+struct kw_result kw_fact_put(struct kw_tx *tx, const struct kw_fact_row *row, struct kw_error *err);
 
 /* The etag of a key: changes whenever a fact is added. Fails: CRYPTO, MEMORY. */
 #define KW_ETAG_SIZE 33 /* hex of half a SHA-256, and NUL */

@@ -2,8 +2,10 @@
  * capsule and without the core, so that they work when the HSM does not. Authz gets each for its
  * own copy: the one that is stored here, also when it was stored before, or the evidence of the two
  * would not agree. */
+#include "services/orchestrator/fact_feed.h"
 #include "services/orchestrator/handlers.h"
 #include "services/orchestrator/key_change.h"
+#include "services/orchestrator/key_feed.h"
 
 static enum kw_fact_kind kind_of(const struct kw_call *call)
 {
@@ -77,26 +79,26 @@ static bool find_said(const struct kw_key_change *change, enum kw_fact_kind kind
 }
 
 /* What there is of a stopped key for its station goes with it; a suspension may be lifted. */
-static struct kw_result erase(struct kw_tx *tx, const struct kw_fact *fact, struct kw_error *err)
+static struct kw_result erase(const struct kw_feed_tx *feed_tx, const struct kw_fact *fact,
+                              struct kw_error *err)
 {
     switch ((int)fact->kind) {
     case KW_FACT_DESTROYED:
-        return kw_key_destroy(tx, fact->key, err);
+        return kw_key_destroy(feed_tx, fact->key, err);
     case KW_FACT_DEACTIVATED:
     case KW_FACT_COMPROMISED:
-        return kw_key_erase_delivery(tx, fact->key, err);
+        return kw_key_erase_delivery(feed_tx, fact->key, err);
     default:
         return KW_OK;
     }
 }
 
-static struct kw_result add(struct kw_call *call, struct kw_tx *tx,
-                            const struct kw_key_change *change, struct kw_fact_row *ret_row,
-                            struct kw_error *err)
+static struct kw_result add(struct kw_call *call, const struct kw_key_change *change,
+                            struct kw_fact_row *ret_row, struct kw_error *err)
 {
     KW_TRY(make_fact(call, change, ret_row, err));
-    KW_TRY(kw_fact_insert(tx, ret_row, call->orch->boot_id, err));
-    return erase(tx, &ret_row->fact, err);
+    KW_TRY(kw_fact_state(&call->feed_tx, ret_row, err));
+    return erase(&call->feed_tx, &ret_row->fact, err);
 }
 
 struct kw_result kw_key_disable_write(struct kw_call *call, struct kw_tx *tx, struct kw_error *err)
@@ -106,7 +108,7 @@ struct kw_result kw_key_disable_write(struct kw_call *call, struct kw_tx *tx, st
 
     KW_TRY(check(call, tx, &change, err));
     if (!find_said(&change, kind_of(call), &row)) {
-        KW_TRY(add(call, tx, &change, &row, err));
+        KW_TRY(add(call, &change, &row, err));
     }
     call->disabled = row.record;
     return kw_key_change_answer(call, tx, row.fact.key, row.fact.ref, err);

@@ -1,7 +1,9 @@
 /* ActivateKey and LiftKeySuspensions: enabling facts, made by the core from facts whose MACs it has
  * verified. */
+#include "services/orchestrator/device_feed.h"
 #include "services/orchestrator/handlers.h"
 #include "services/orchestrator/key_change.h"
+#include "services/orchestrator/key_feed.h"
 
 static bool is_lift(const struct kw_call *call)
 {
@@ -39,6 +41,9 @@ static struct kw_result check(struct kw_call *call, struct kw_tx *tx, struct kw_
     KW_TRY(kw_key_change_load(call, tx, change, err));
     if (is_lift(call)) {
         KW_TRY(check_suspensions(call, &change->material.state, err));
+    } else {
+        KW_ENSURE(!change->material.row.disputed, err, STATE_CONFLICT,
+                  "several pens were confirmed as the key's device");
     }
     return kw_state_require(&change->material.state, call->method->operation, call->actor, err);
 }
@@ -64,10 +69,10 @@ struct kw_result kw_key_enable_write(struct kw_call *call, struct kw_tx *tx, str
     KW_TRY(kw_call_only_item(call, &item, err));
     KW_TRY(check(call, tx, &change, err));
     key = change.material.row.id;
-    KW_TRY(kw_material_store_facts(call, tx, item, key, kind, change.justification, err));
+    KW_TRY(kw_material_store_facts(call, item, key, kind, change.justification, err));
     if (kind == KW_FACT_ACTIVATED) {
-        KW_TRY(kw_key_erase_delivery(tx, key, err));
-        KW_TRY(kw_device_release(tx, change.material.row.device, call->now_ms, err));
+        KW_TRY(kw_key_erase_delivery(&call->feed_tx, key, err));
+        KW_TRY(kw_device_release(&call->feed_tx, change.material.row.device, err));
     }
     return kw_key_change_answer(call, tx, key, KW_ID_NONE, err);
 }

@@ -2,23 +2,23 @@
 #include "services/orchestrator/key_table.h"
 
 #define SELECT_KEY                                                                                 \
-    "SELECT k.id, k.device, d.product, d.batch, k.version, k.kek_version, k.wrapped,"              \
-    " k.check_value, k.mac, k.created_ms, k.delivery, k.delivery_version"                          \
-    " FROM key_versions k JOIN devices d ON d.id = k.device"
+    "SELECT k.id, k.device, d.product, d.batch, k.version, w.kek_version, w.wrapped,"              \
+    " w.check_value, w.mac, k.created_ms, k.delivery, k.delivery_version, d.disputed"              \
+    " FROM key_versions k JOIN devices d ON d.id = k.device JOIN wrapped_keys w ON w.key = k.id"   \
+    " AND (w.kek_version, w.digest) = (SELECT x.kek_version, x.digest FROM wrapped_keys x"         \
+    " WHERE x.key = k.id ORDER BY length(x.wrapped) = 0, x.kek_version DESC, x.digest LIMIT 1)"
 
 static const char select_by_id[] = SELECT_KEY " WHERE k.id = $1";
 static const char select_newest[] =
-    SELECT_KEY " WHERE k.device = $1 ORDER BY k.version DESC LIMIT 1";
+    SELECT_KEY " WHERE k.device = $1 ORDER BY k.version DESC, k.id LIMIT 1";
 static const char select_page[] = SELECT_KEY " WHERE k.id > $1 ORDER BY k.id LIMIT $2";
 static const char select_page_of_device[] =
     SELECT_KEY " WHERE k.device = $3 AND k.id > $1 ORDER BY k.id LIMIT $2";
-static const char insert_key[] =
-    "INSERT INTO key_versions (id, device, version, kek_version, wrapped, check_value, mac,"
-    " created_ms, delivery, delivery_version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
-static const char erase_delivery[] =
-    "UPDATE key_versions SET delivery = NULL, delivery_version = NULL WHERE id = $1";
-static const char destroy_key[] =
-    "UPDATE key_versions SET wrapped = $2, delivery = NULL, delivery_version = NULL WHERE id = $1";
+static const char upsert_key[] =
+    "INSERT INTO key_versions (id, device, version, created_ms, delivery, delivery_version)"
+    " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO UPDATE SET device = excluded.device,"
+    " version = excluded.version, created_ms = excluded.created_ms, delivery = excluded.delivery,"
+    " delivery_version = excluded.delivery_version";
 
 static struct kw_result read_row(struct kw_stmt *stmt, struct kw_arena *arena,
                                  struct kw_key_row *ret_row, struct kw_error *err)
@@ -37,6 +37,7 @@ static struct kw_result read_row(struct kw_stmt *stmt, struct kw_arena *arena,
     row.created_ms = (uint64_t)kw_col_i64(stmt, 9);
     KW_TRY(kw_row_bytes(stmt, 10, arena, &row.delivery, err));
     row.delivery_version = (uint32_t)kw_col_i64(stmt, 11);
+    row.disputed = kw_col_i64(stmt, 12) != 0;
     *ret_row = row;
     return KW_OK;
 }
@@ -103,39 +104,18 @@ struct kw_result kw_key_list(struct kw_tx *tx, struct kw_id device, struct kw_id
     return read_rows(stmt, arena, rows, max, ret_count, err);
 }
 
-struct kw_result kw_key_insert(struct kw_tx *tx, const struct kw_key_row *row, struct kw_error *err)
+struct kw_result kw_key_put(struct kw_tx *tx, const struct kw_key_row *row, struct kw_error *err)
 {
     struct kw_stmt *stmt;
 
-    KW_TRY(kw_sql(tx, insert_key, &stmt, err));
+    KW_TRY(kw_sql(tx, upsert_key, &stmt, err));
     kw_bind_id(stmt, 1, &row->id);
     kw_bind_id(stmt, 2, &row->device);
     kw_bind_i64(stmt, 3, row->version);
-    kw_bind_i64(stmt, 4, row->kek_version);
-    kw_bind_blob(stmt, 5, row->wrapped);
-    kw_bind_blob(stmt, 6, row->check_value);
-    kw_bind_blob(stmt, 7, row->mac);
-    kw_bind_i64(stmt, 8, (int64_t)row->created_ms);
-    kw_bind_blob(stmt, 9, row->delivery);
-    kw_bind_i64(stmt, 10, row->delivery_version);
-    return kw_exec(stmt, NULL, err);
-}
-
-struct kw_result kw_key_erase_delivery(struct kw_tx *tx, struct kw_id id, struct kw_error *err)
-{
-    struct kw_stmt *stmt;
-
-    KW_TRY(kw_sql(tx, erase_delivery, &stmt, err));
-    kw_bind_id(stmt, 1, &id);
-    return kw_exec(stmt, NULL, err);
-}
-
-struct kw_result kw_key_destroy(struct kw_tx *tx, struct kw_id id, struct kw_error *err)
-{
-    struct kw_stmt *stmt;
-
-    KW_TRY(kw_sql(tx, destroy_key, &stmt, err));
-    kw_bind_id(stmt, 1, &id);
-    kw_bind_blob(stmt, 2, KW_BYTES_NONE);
+    kw_bind_i64(stmt, 4, (int64_t)row->created_ms);
+    if (row->delivery.len > 0) {
+        kw_bind_blob(stmt, 5, row->delivery);
+        kw_bind_i64(stmt, 6, row->delivery_version);
+    }
     return kw_exec(stmt, NULL, err);
 }

@@ -1,5 +1,6 @@
-/* Table key_versions: wrapped keys with their bindings. All functions run on the store's threads.
- */
+/* Table key_versions: what is on the feed (key_feed.h), in columns, and read with the wrapped key
+ * (wrapped_key_table.h): of several the one under the newest KEK. A version whose device or wrapped key
+ * is not here yet is not found. All functions run on the store's threads. */
 #ifndef KW_SERVICES_ORCHESTRATOR_KEY_TABLE_H
 #define KW_SERVICES_ORCHESTRATOR_KEY_TABLE_H
 
@@ -9,10 +10,11 @@
 struct kw_key_row {
     struct kw_id id;
     struct kw_id device;
-    struct kw_id product; /* of the device; ignored by insert, as is the batch */
+    struct kw_id product; /* these three are the device's; ignored by put */
     struct kw_id batch;
+    bool disputed;
     uint32_t version;
-    uint32_t kek_version;
+    uint32_t kek_version;    /* these four are the wrapped key's; ignored by put */
     struct kw_bytes wrapped; /* empty: destroyed */
     struct kw_bytes check_value;
     struct kw_bytes mac;
@@ -37,14 +39,7 @@ struct kw_result kw_key_list(struct kw_tx *tx, struct kw_id device, struct kw_id
                              struct kw_arena *arena, struct kw_key_row *rows, size_t *ret_count,
                              struct kw_error *err);
 
-/* Fails: ALREADY_EXISTS (id, or device and version), STORE_UNAVAILABLE. */
-struct kw_result kw_key_insert(struct kw_tx *tx, const struct kw_key_row *row,
-                               struct kw_error *err);
-
-/* Forgets what was kept for the station. */
-struct kw_result kw_key_erase_delivery(struct kw_tx *tx, struct kw_id id, struct kw_error *err);
-
-/* Erases the wrapped key and the delivery; the row, its facts and receipts stay. */
-struct kw_result kw_key_destroy(struct kw_tx *tx, struct kw_id id, struct kw_error *err);
+/* Writes the columns of one key version. */
+struct kw_result kw_key_put(struct kw_tx *tx, const struct kw_key_row *row, struct kw_error *err);
 
 #endif

@@ -2,6 +2,7 @@
 #include "services/orchestrator/material.h"
 
 #include "common/rpc/messages.h"
+#include "services/orchestrator/fact_feed.h"
 
 static struct kw_result facts_messages(struct kw_call *call, const struct kw_fact_list *facts,
                                        Keyward__Internal__V1__WrappedDeviceKey *message,
@@ -125,10 +126,9 @@ struct kw_result kw_material_transport(struct kw_call *call, struct kw_tx *tx, u
 
 /* --- facts from the core --- */
 
-static struct kw_result store_fact(struct kw_call *call, struct kw_tx *tx,
-                                   const Keyward__Internal__V1__Fact *message, struct kw_id key,
-                                   enum kw_fact_kind kind, const char *justification,
-                                   struct kw_error *err)
+static struct kw_result store_fact(struct kw_call *call, const Keyward__Internal__V1__Fact *message,
+                                   struct kw_id key, enum kw_fact_kind kind,
+                                   const char *justification, struct kw_error *err)
 {
     struct kw_fact_row row = {.record = kw_bytes_field(message->fact),
                               .mac = kw_bytes_field(message->mac),
@@ -140,17 +140,17 @@ static struct kw_result store_fact(struct kw_call *call, struct kw_tx *tx,
     KW_ENSURE(kw_id_equal(row.fact.key, key) && row.fact.kind == kind &&
                   kw_id_equal(row.fact.capsule, call->capsule.id),
               err, INTERNAL, "the core made a fact that was not asked for");
-    return kw_fact_insert(tx, &row, call->orch->boot_id, err);
+    return kw_fact_state(&call->feed_tx, &row, err);
 }
 
-struct kw_result kw_material_store_facts(struct kw_call *call, struct kw_tx *tx,
+struct kw_result kw_material_store_facts(struct kw_call *call,
                                          const Keyward__Internal__V1__CoreItem *item,
                                          struct kw_id key, enum kw_fact_kind kind,
                                          const char *justification, struct kw_error *err)
 {
     KW_ENSURE(item->n_facts > 0, err, INTERNAL, "the core made no fact");
     for (size_t i = 0; i < item->n_facts; i++) {
-        KW_TRY(store_fact(call, tx, item->facts[i], key, kind, justification, err));
+        KW_TRY(store_fact(call, item->facts[i], key, kind, justification, err));
     }
     return KW_OK;
 }

@@ -38,7 +38,7 @@ struct kw_result kw_material_transport(struct kw_call *call, struct kw_tx *tx, u
 
 /* Stores the facts the core made about `key`. Each is checked to be about this key, of this kind,
  * and made under this call's capsule. Fails: INTERNAL, STORE_UNAVAILABLE. */
-struct kw_result kw_material_store_facts(struct kw_call *call, struct kw_tx *tx,
+struct kw_result kw_material_store_facts(struct kw_call *call,
                                          const Keyward__Internal__V1__CoreItem *item,
                                          struct kw_id key, enum kw_fact_kind kind,
                                          const char *justification, struct kw_error *err);

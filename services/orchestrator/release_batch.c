@@ -1,8 +1,14 @@
 /* ReleaseBatch, one range of it: activates the keys of the confirmed devices. */
+#include "services/orchestrator/batch_feed.h"
+#include "services/orchestrator/device_feed.h"
 #include "services/orchestrator/handlers.h"
+#include "services/orchestrator/key_feed.h"
 #include "services/orchestrator/material.h"
 
 #include "common/base/limits.h"
+
+/* Cells that are out of touch may both make pens for one position. */
+#define DEVICES_MAX (2 * KW_CHUNK_ITEMS_MAX)
 
 /* Why a device of the range is counted where it is. */
 struct counts {
@@ -78,7 +84,7 @@ static void sort_device(struct release *release, const struct kw_device_row *dev
 {
     const struct kw_key_state *state = &material->state;
 
-    if (device->confirmed_ms == 0 || !state->confirmed) {
+    if (device->confirmed_ms == 0 || device->disputed || !state->confirmed) {
         release->counts.unconfirmed++;
     } else if (kw_state_suspended(state) || state->deactivated || state->compromised ||
                state->destroyed) {
@@ -88,7 +94,9 @@ static void sort_device(struct release *release, const struct kw_device_row *dev
     } else if (!state->is_protected) {
         release->counts.unprotected++;
     } else {
-        release->materials[release->count++] = *material;
+        if (release->count < KW_CHUNK_ITEMS_MAX) {
+            release->materials[release->count++] = *material;
+        }
         release->counts.activated++;
     }
 }
@@ -96,21 +104,23 @@ static void sort_device(struct release *release, const struct kw_device_row *dev
 static struct kw_result sort_range(struct kw_call *call, struct kw_tx *tx, struct release *release,
                                    struct kw_error *err)
 {
-    struct kw_device_row *devices =
-        kw_arena_alloc(call->arena, KW_CHUNK_ITEMS_MAX * sizeof(*devices));
+    const struct kw_device_span span = {release->batch, call->capsule.first, call->capsule.count};
+    struct kw_device_row *devices = kw_arena_alloc(call->arena, DEVICES_MAX * sizeof(*devices));
     size_t count;
 
     KW_ENSURE(devices != NULL, err, MEMORY, "a range");
     KW_ENSURE(call->capsule.count >= 1 && call->capsule.count <= KW_CHUNK_ITEMS_MAX, err,
               CAPSULE_INVALID, "a range of %u devices", call->capsule.count);
-    KW_TRY(kw_device_range(tx, release->batch, call->capsule.first, call->capsule.count,
-                           call->arena, devices, &count, err));
+    KW_TRY(kw_device_range(tx, &span, DEVICES_MAX, call->arena, devices, &count, err));
     for (size_t i = 0; i < count; i++) {
         struct kw_material material;
 
         KW_TRY(kw_material_of_device(call, tx, devices[i].id, &material, err));
         sort_device(release, &devices[i], &material);
     }
+    KW_ENSURE(release->counts.activated == release->count, err, LIMIT_REACHED,
+              "%u pens are confirmed at %u positions: they are released one by one",
+              release->counts.activated, call->capsule.count);
     return KW_OK;
 }
 
@@ -170,8 +180,8 @@ static struct kw_result check_reply(const struct kw_call *call, const struct rel
     return KW_OK;
 }
 
-static struct kw_result activate(struct kw_call *call, struct kw_tx *tx, struct release *release,
-                                 size_t index, struct kw_error *err)
+static struct kw_result activate(struct kw_call *call, struct release *release, size_t index,
+                                 struct kw_error *err)
 {
     const Keyward__Internal__V1__CoreItem *item = call->core.reply->items[index];
     const struct kw_key_row *key = &release->materials[index].row;
@@ -181,9 +191,9 @@ static struct kw_result activate(struct kw_call *call, struct kw_tx *tx, struct 
         release->counts.disabled++;
         return KW_OK;
     }
-    KW_TRY(kw_material_store_facts(call, tx, item, key->id, KW_FACT_ACTIVATED, "", err));
-    KW_TRY(kw_key_erase_delivery(tx, key->id, err));
-    return kw_device_release(tx, key->device, call->now_ms, err);
+    KW_TRY(kw_material_store_facts(call, item, key->id, KW_FACT_ACTIVATED, "", err));
+    KW_TRY(kw_key_erase_delivery(&call->feed_tx, key->id, err));
+    return kw_device_release(&call->feed_tx, key->device, err);
 }
 
 struct kw_result kw_release_batch_write(struct kw_call *call, struct kw_tx *tx,
@@ -194,10 +204,10 @@ struct kw_result kw_release_batch_write(struct kw_call *call, struct kw_tx *tx,
 
     KW_TRY(check_reply(call, release, err));
     for (size_t i = 0; i < release->count; i++) {
-        KW_TRY(activate(call, tx, release, i, err));
+        KW_TRY(activate(call, release, i, err));
     }
     if (release->counts.activated > 0) {
-        KW_TRY(kw_batch_release(tx, release->batch, call->now_ms, err));
+        KW_TRY(kw_batch_release(&call->feed_tx, release->batch, err));
     }
     KW_TRY(find_batch(call, tx, release->batch, &batch, err));
     return answer_counts(call, &batch, &release->counts, err);

@@ -4,6 +4,7 @@
 
 #include "common/rpc/arena_proto.h"
 #include "common/rpc/messages.h"
+#include "services/orchestrator/request_feed.h"
 
 /* Reads have no request id, and what was only validated leaves it unused. */
 static bool is_kept(const struct kw_call *call)
@@ -65,7 +66,7 @@ struct kw_result kw_call_find_repeat(struct kw_call *call, struct kw_tx *tx, str
     KW_FAIL(err, REQUEST_ID_REUSED, "the request id was used with another content");
 }
 
-struct kw_result kw_call_keep(struct kw_call *call, struct kw_tx *tx, struct kw_error *err)
+struct kw_result kw_call_keep(struct kw_call *call, struct kw_error *err)
 {
     struct kw_request_key key;
     struct kw_request_row row = {.created_ms = call->now_ms};
@@ -78,5 +79,5 @@ struct kw_result kw_call_keep(struct kw_call *call, struct kw_tx *tx, struct kw_
     KW_TRY(content_of(call, &key, row.content, err));
     KW_TRY(kw_call_outcome(call, call->arena, &row.outcome, err));
     row.response = call->messages[0];
-    return kw_request_insert(tx, &key, &row, err);
+    return kw_request_add(&call->feed_tx, &key, &row, err);
 }

@@ -4,9 +4,11 @@
 static const char select_request[] =
     "SELECT content, response, outcome, created_ms FROM requests"
     " WHERE caller = $1 AND method = $2 AND request = $3 AND first = $4";
-static const char insert_request[] =
+static const char upsert_request[] =
     "INSERT INTO requests (caller, method, request, first, content, response, outcome, created_ms)"
-    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (caller, method, request, first)"
+    " DO UPDATE SET content = excluded.content, response = excluded.response,"
+    " outcome = excluded.outcome, created_ms = excluded.created_ms";
 
 static void bind_key(struct kw_stmt *stmt, const struct kw_request_key *key)
 {
@@ -46,12 +48,12 @@ struct kw_result kw_request_find(struct kw_tx *tx, const struct kw_request_key *
     return KW_OK;
 }
 
-struct kw_result kw_request_insert(struct kw_tx *tx, const struct kw_request_key *key,
-                                   const struct kw_request_row *row, struct kw_error *err)
+struct kw_result kw_request_put(struct kw_tx *tx, const struct kw_request_key *key,
+                                const struct kw_request_row *row, struct kw_error *err)
 {
     struct kw_stmt *stmt;
 
-    KW_TRY(kw_sql(tx, insert_request, &stmt, err));
+    KW_TRY(kw_sql(tx, upsert_request, &stmt, err));
     bind_key(stmt, key);
     kw_bind_blob(stmt, 5, KW_BYTES_OF(row->content));
     kw_bind_blob(stmt, 6, row->response);

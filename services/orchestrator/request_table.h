@@ -1,5 +1,6 @@
-/* Table requests: what a request id did, written in the transaction of the effect. All functions
- * run on the store's threads. */
+/* Table requests: what a request id did, written in the transaction of the effect; what is on the feed
+ * (request_feed.h), in columns. Of two cells that both did it the earlier one's answer is here. All
+ * functions run on the store's threads. */
 #ifndef KW_SERVICES_ORCHESTRATOR_REQUEST_TABLE_H
 #define KW_SERVICES_ORCHESTRATOR_REQUEST_TABLE_H
 
@@ -27,8 +28,8 @@ struct kw_result kw_request_find(struct kw_tx *tx, const struct kw_request_key *
                                  struct kw_arena *arena, struct kw_request_row *ret_row,
                                  bool *ret_found, struct kw_error *err);
 
-/* Fails: ALREADY_EXISTS, STORE_UNAVAILABLE. */
-struct kw_result kw_request_insert(struct kw_tx *tx, const struct kw_request_key *key,
-                                   const struct kw_request_row *row, struct kw_error *err);
+/* Writes the columns of one request. */
+struct kw_result kw_request_put(struct kw_tx *tx, const struct kw_request_key *key,
+                                const struct kw_request_row *row, struct kw_error *err);
 
 #endif

@@ -1,8 +1,9 @@
 /* The schema's history. Migrations that are out never change; new ones are added at the end.
  *
- * Prepared for merging with other cells: facts and receipts are sets of immutable rows; what can
- * change on a device is one field group with a stamp (hybrid clock, store), or a time that is set
- * once.
+ * Tables that other cells have too are columns of what is on the feed, written by its projections
+ * alone (feed_tables.c). Their rows come in any order, so none refers to another; and what one cell
+ * does once, two may do twice, so what is unique is the key of the replicated row and nothing else.
+ * The receipt log, checkpoints and turns are this cell's own.
  */
 #include "services/orchestrator/schema.h"
 
@@ -19,52 +20,63 @@ static const char initial[] =
     " lot TEXT NOT NULL,"
     " count INTEGER NOT NULL CHECK (count > 0),"
     " created_ms INTEGER NOT NULL,"
-    " released_ms INTEGER,"
-    " UNIQUE (station, request));"
+    " released_ms INTEGER);"
+    "CREATE INDEX batches_request ON batches (station, request);"
 
-    /* Pens. serial and confirmed_ms are one field group, stamped by confirm_hlc and confirm_store.
-     */
+    /* Instances on one database make what a request asks for one after the other, each with this row
+       to itself. */
+    "CREATE TABLE batch_turns ("
+    " station BLOB NOT NULL CHECK (length(station) = 16),"
+    " request BLOB NOT NULL CHECK (length(request) = 16),"
+    " turns INTEGER NOT NULL,"
+    " PRIMARY KEY (station, request));"
+
+    /* Pens. */
     "CREATE TABLE devices ("
     " id BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 16),"
-    " batch BLOB NOT NULL REFERENCES batches (id),"
+    " batch BLOB NOT NULL CHECK (length(batch) = 16),"
     " position INTEGER NOT NULL CHECK (position >= 0),"
     " product BLOB NOT NULL CHECK (length(product) = 16),"
     " created_ms INTEGER NOT NULL,"
     " serial TEXT,"
     " confirmed_ms INTEGER,"
-    " confirm_hlc INTEGER,"
-    " confirm_store BLOB,"
     " released_ms INTEGER,"
-    " UNIQUE (batch, position));"
+    " disputed INTEGER NOT NULL CHECK (disputed IN (0, 1)));"
+    "CREATE INDEX devices_position ON devices (batch, position, created_ms, id);"
     "CREATE INDEX devices_batch ON devices (batch, id);"
     "CREATE INDEX devices_serial ON devices (serial, id) WHERE serial IS NOT NULL;"
 
-    /* Key versions with their bindings. `delivery` is the key under the station's transport key,
-       until release. */
+    /* Key versions. `delivery` is the key under the station's transport key, until release. */
     "CREATE TABLE key_versions ("
     " id BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 16),"
-    " device BLOB NOT NULL REFERENCES devices (id),"
+    " device BLOB NOT NULL CHECK (length(device) = 16),"
     " version INTEGER NOT NULL CHECK (version > 0),"
+    " created_ms INTEGER NOT NULL,"
+    " delivery BLOB,"
+    " delivery_version INTEGER);"
+    "CREATE INDEX key_versions_device ON key_versions (device, version, id);"
+
+    /* Key versions as they are wrapped for keeping, with their bindings. `digest` is that of
+       `wrapped` before it was erased. */
+    "CREATE TABLE wrapped_keys ("
+    " key BLOB NOT NULL CHECK (length(key) = 16),"
     " kek_version INTEGER NOT NULL,"
+    " digest BLOB NOT NULL CHECK (length(digest) = 32),"
     " wrapped BLOB NOT NULL,"
     " check_value BLOB NOT NULL,"
     " mac BLOB NOT NULL,"
-    " created_ms INTEGER NOT NULL,"
-    " delivery BLOB,"
-    " delivery_version INTEGER,"
-    " UNIQUE (device, version));"
+    " PRIMARY KEY (key, kek_version, digest));"
 
-    /* Facts as the core or the orchestrator made them. `suspension` is zero where the kind has
+    /* Facts as the core or an orchestrator made them. `suspension` is zero where the kind has
        none. */
     "CREATE TABLE facts ("
-    " key BLOB NOT NULL REFERENCES key_versions (id),"
+    " key BLOB NOT NULL CHECK (length(key) = 16),"
     " kind INTEGER NOT NULL,"
     " suspension BLOB NOT NULL CHECK (length(suspension) = 16),"
     " time_ms INTEGER NOT NULL,"
     " record BLOB NOT NULL,"
     " mac BLOB NOT NULL,"
     " justification TEXT NOT NULL,"
-    " store BLOB NOT NULL,"
     " PRIMARY KEY (key, kind, suspension));"
     "CREATE INDEX facts_time ON facts (time_ms, key, kind, suspension);"
 
@@ -73,13 +85,14 @@ static const char initial[] =
     " owner BLOB NOT NULL CHECK (length(owner) = 16),"
     " version INTEGER NOT NULL CHECK (version > 0),"
     " kek_version INTEGER NOT NULL,"
+    " digest BLOB NOT NULL CHECK (length(digest) = 32),"
     " wrapped BLOB NOT NULL,"
     " check_value BLOB NOT NULL,"
     " mac BLOB NOT NULL,"
     " nonce BLOB NOT NULL,"
     " created_ms INTEGER NOT NULL,"
     " confirmed_ms INTEGER,"
-    " PRIMARY KEY (owner, version));"
+    " PRIMARY KEY (owner, version, kek_version, digest));"
 
     /* The receipt log. A chain is (core, stream). */
     "CREATE TABLE receipts ("

@@ -153,9 +153,7 @@ static struct kw_result store_make(struct kw_orch *orch, struct kw_error *err)
         .context = orch->context,
     };
 
-    KW_TRY(kw_store_open(orch->loop, &options, &orch->store, err));
-    orch->stamps.store = kw_store_id(orch->store);
-    return KW_OK;
+    return kw_store_open(orch->loop, &options, &orch->store, err);
 }
 
 static void link_up(void *context)
@@ -186,6 +184,7 @@ static struct kw_result link_make(struct kw_orch *orch, struct kw_error *err)
         .rpc = orch->rpc,
         .loop = orch->loop,
         .store = orch->store,
+        .feed = &orch->feed,
         .targets = targets,
         .credentials_dir = config->credentials_dir,
         .trust_domain = config->trust_domain,

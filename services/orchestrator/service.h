@@ -11,7 +11,6 @@
 #include "common/rpc/rpc.h"
 #include "common/rpc/service_renewal.h"
 #include "common/store/store.h"
-#include "common/sync/stamp.h"
 #include "services/orchestrator/config.h"
 
 struct kw_core_link;
@@ -34,7 +33,6 @@ struct kw_orch {
     struct kw_id mesh;
     struct kw_feed feed; /* of the thread of write jobs; open before any other of them */
     struct kw_store_job opening;
-    struct kw_stamp_clock stamps;
     uint64_t start_ms;
     _Atomic bool core_ready; /* read by the probes' thread */
 

@@ -3,14 +3,16 @@
 
 static const char select_key[] =
     "SELECT owner, version, kek_version, wrapped, check_value, mac, nonce, created_ms, confirmed_ms"
-    " FROM transport_keys WHERE owner = $1 AND version = $2";
+    " FROM transport_keys WHERE owner = $1 AND version = $2 ORDER BY length(wrapped) = 0,"
+    " confirmed_ms IS NULL, coalesce(confirmed_ms, created_ms), digest LIMIT 1";
 static const char select_newest[] =
     "SELECT version FROM transport_keys WHERE owner = $1 ORDER BY version DESC LIMIT 1";
-static const char insert_key[] =
-    "INSERT INTO transport_keys (owner, version, kek_version, wrapped, check_value, mac, nonce,"
-    " created_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-static const char confirm_key[] = "UPDATE transport_keys SET confirmed_ms = $3"
-                                  " WHERE owner = $1 AND version = $2 AND confirmed_ms IS NULL";
+static const char upsert_key[] =
+    "INSERT INTO transport_keys (owner, version, kek_version, digest, wrapped, check_value, mac,"
+    " nonce, created_ms, confirmed_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+    " ON CONFLICT (owner, version, kek_version, digest) DO UPDATE SET wrapped = excluded.wrapped,"
+    " check_value = excluded.check_value, mac = excluded.mac, nonce = excluded.nonce,"
+    " created_ms = excluded.created_ms, confirmed_ms = excluded.confirmed_ms";
 
 static struct kw_result read_row(struct kw_stmt *stmt, struct kw_arena *arena,
                                  struct kw_transport_key_row *ret_row, struct kw_error *err)
@@ -61,31 +63,23 @@ struct kw_result kw_transport_key_newest(struct kw_tx *tx, struct kw_id owner,
     return KW_OK;
 }
 
-struct kw_result kw_transport_key_insert(struct kw_tx *tx, const struct kw_transport_key_row *row,
-                                         struct kw_error *err)
+struct kw_result kw_transport_key_put(struct kw_tx *tx, const struct kw_transport_key_row *row,
+                                      const uint8_t digest[KW_SHA256_LEN], struct kw_error *err)
 {
     struct kw_stmt *stmt;
 
-    KW_TRY(kw_sql(tx, insert_key, &stmt, err));
+    KW_TRY(kw_sql(tx, upsert_key, &stmt, err));
     kw_bind_id(stmt, 1, &row->owner);
     kw_bind_i64(stmt, 2, row->version);
     kw_bind_i64(stmt, 3, row->kek_version);
-    kw_bind_blob(stmt, 4, row->wrapped);
-    kw_bind_blob(stmt, 5, row->check_value);
-    kw_bind_blob(stmt, 6, row->mac);
-    kw_bind_blob(stmt, 7, row->nonce);
-    kw_bind_i64(stmt, 8, (int64_t)row->created_ms);
-    return kw_exec(stmt, NULL, err);
-}
-
-struct kw_result kw_transport_key_confirm(struct kw_tx *tx, struct kw_id owner, uint32_t version,
-                                          uint64_t now_ms, struct kw_error *err)
-{
-    struct kw_stmt *stmt;
-
-    KW_TRY(kw_sql(tx, confirm_key, &stmt, err));
-    kw_bind_id(stmt, 1, &owner);
-    kw_bind_i64(stmt, 2, version);
-    kw_bind_i64(stmt, 3, (int64_t)now_ms);
+    kw_bind_blob(stmt, 4, KW_BYTES(digest, KW_SHA256_LEN));
+    kw_bind_blob(stmt, 5, row->wrapped);
+    kw_bind_blob(stmt, 6, row->check_value);
+    kw_bind_blob(stmt, 7, row->mac);
+    kw_bind_blob(stmt, 8, row->nonce);
+    kw_bind_i64(stmt, 9, (int64_t)row->created_ms);
+    if (row->confirmed_ms != 0) {
+        kw_bind_i64(stmt, 10, (int64_t)row->confirmed_ms);
+    }
     return kw_exec(stmt, NULL, err);
 }

@@ -1,8 +1,13 @@
-/* Table transport_keys: what partners' and stations' answers are wrapped under. All functions run
- * on the store's threads. */
+/* Table transport_keys: what partners' and stations' answers are wrapped under; what is on the feed
+ * (wrapped_key_feed.h), in columns. All functions run on the store's threads.
+ *
+ * Two cells may make a key of one version for an owner whose enrolment reached both. The one that its
+ * owner confirmed counts, and before that the earlier, which is also what a repeated enrolment is
+ * answered with. */
 #ifndef KW_SERVICES_ORCHESTRATOR_TRANSPORT_KEY_TABLE_H
 #define KW_SERVICES_ORCHESTRATOR_TRANSPORT_KEY_TABLE_H
 
+#include "common/crypto/digest.h"
 #include "common/store/row.h"
 
 /* Every kw_bytes is in the arena it was read into, or borrowed from whoever filled the struct. */
@@ -28,12 +33,8 @@ struct kw_result kw_transport_key_find(struct kw_tx *tx, struct kw_id owner, uin
 struct kw_result kw_transport_key_newest(struct kw_tx *tx, struct kw_id owner,
                                          uint32_t *ret_version, struct kw_error *err);
 
-/* Fails: ALREADY_EXISTS, STORE_UNAVAILABLE. */
-struct kw_result kw_transport_key_insert(struct kw_tx *tx, const struct kw_transport_key_row *row,
-                                         struct kw_error *err);
-
-/* Notes the proof; a confirmed one stays as it is. */
-struct kw_result kw_transport_key_confirm(struct kw_tx *tx, struct kw_id owner, uint32_t version,
-                                          uint64_t now_ms, struct kw_error *err);
+/* Writes the columns of one; `digest` is that of what was wrapped. */
+struct kw_result kw_transport_key_put(struct kw_tx *tx, const struct kw_transport_key_row *row,
+                                      const uint8_t digest[KW_SHA256_LEN], struct kw_error *err);
 
 #endif

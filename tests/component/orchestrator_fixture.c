@@ -8,7 +8,7 @@
 #include "common/pki/credentials.h"
 #include "common/rpc/arena_proto.h"
 #include "services/orchestrator/core_link.h"
-#include "services/orchestrator/transport_key_table.h"
+#include "services/orchestrator/wrapped_key_feed.h"
 #include "tests/support/leaks.h"
 #include "tests/support/postgres.h"
 
@@ -248,6 +248,7 @@ void orch_fixture_done(struct orch_fixture *fx)
 
 struct key_job {
     struct kw_store_job job;
+    struct orch_fixture *fx;
     struct kw_id owner;
     bool done;
 };
@@ -265,8 +266,11 @@ static struct kw_result put_key(struct kw_store_job *job, struct kw_tx *tx, stru
                                              .nonce = KW_BYTES(bytes, 16),
                                              .created_ms = 1};
 
-    KW_TRY(kw_transport_key_insert(tx, &row, err));
-    return kw_transport_key_confirm(tx, key->owner, 1, 2, err);
+    const struct kw_feed_tx feed_tx = {
+        .feed = &key->fx->orch.feed, .tx = tx, .arena = key->fx->arena, .wall_ms = 2};
+
+    KW_TRY(kw_transport_key_add(&feed_tx, &row, err));
+    return kw_transport_key_confirm(&feed_tx, &row, err);
 }
 
 static void put_key_done(struct kw_store_job *job)
@@ -279,7 +283,7 @@ static void put_key_done(struct kw_store_job *job)
 
 void orch_transport_key(struct orch_fixture *fx, struct kw_id owner)
 {
-    struct key_job key = {.job = {.run = put_key, .done = put_key_done}, .owner = owner};
+    struct key_job key = {.job = {.run = put_key, .done = put_key_done}, .fx = fx, .owner = owner};
 
     MUST(kw_store_write(fx->orch.store, &key.job, err));
     EVENTUALLY(fx, key.done);

@@ -392,7 +392,7 @@ static struct kw_result misplace_run(struct kw_store_job *job, struct kw_tx *tx,
     KW_TRY(kw_fact_encode(&row.fact, &record, err));
     row.record = kw_buf_bytes(&record);
     row.fact.key = misplaced->key;
-    return kw_fact_insert(tx, &row, fx.orch.boot_id, err);
+    return kw_fact_put(tx, &row, err);
 }
 
 static void misplace_done(struct kw_store_job *job)

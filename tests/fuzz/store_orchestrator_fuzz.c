@@ -18,6 +18,7 @@
 static void devices(struct kw_tx *tx, struct kw_arena *arena)
 {
     const struct kw_device_filter filter = {.serial = ""};
+    const struct kw_device_span span = {kw_fuzz_row_id, 0, PAGE};
     struct kw_device_row rows[PAGE];
     struct kw_batch_row batch;
     struct kw_error err = {0};
@@ -26,7 +27,7 @@ static void devices(struct kw_tx *tx, struct kw_arena *arena)
 
     (void)kw_fuzz_accepted(kw_batch_find(tx, kw_fuzz_row_id, arena, &batch, &found, &err), &err);
     (void)kw_fuzz_accepted(
-        kw_batch_find_request(tx, kw_fuzz_row_id, kw_fuzz_row_id, arena, &batch, &found, &err),
+        kw_batch_find_request(tx, kw_fuzz_row_id, kw_fuzz_row_id, 0, arena, &batch, &found, &err),
         &err);
     (void)kw_fuzz_accepted(kw_device_find(tx, kw_fuzz_row_id, arena, rows, &found, &err), &err);
     if (kw_fuzz_accepted(kw_device_list(tx, &filter, KW_ID_NONE, PAGE, arena, rows, &count, &err),
@@ -36,8 +37,7 @@ static void devices(struct kw_tx *tx, struct kw_arena *arena)
             (void)kw_device_state(&rows[i]);
         }
     }
-    (void)kw_fuzz_accepted(kw_device_range(tx, kw_fuzz_row_id, 0, PAGE, arena, rows, &count, &err),
-                           &err);
+    (void)kw_fuzz_accepted(kw_device_range(tx, &span, PAGE, arena, rows, &count, &err), &err);
 }
 
 static void keys(struct kw_tx *tx, struct kw_arena *arena)

@@ -1,15 +1,16 @@
 /* The orchestrator's tables under power cuts, written as its calls write them: receipt, effect and
  * request id in one transaction. */
 #include "common/audit/chain.h"
-#include "services/orchestrator/batch_table.h"
+#include "services/orchestrator/batch_feed.h"
 #include "services/orchestrator/chain_table.h"
-#include "services/orchestrator/device_table.h"
-#include "services/orchestrator/fact_table.h"
-#include "services/orchestrator/key_table.h"
+#include "services/orchestrator/device_feed.h"
+#include "services/orchestrator/fact_feed.h"
+#include "services/orchestrator/key_feed.h"
 #include "services/orchestrator/receipt_table.h"
-#include "services/orchestrator/request_table.h"
+#include "services/orchestrator/request_feed.h"
 #include "services/orchestrator/schema.h"
 #include "tests/support/cut_drill.h"
+#include "tests/support/orchestrator_feed.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -93,7 +94,7 @@ static struct kw_result put_receipt(struct kw_tx *tx, uint32_t op, struct kw_err
     return kw_receipt_insert(tx, &row, err);
 }
 
-static struct kw_result put_device(struct kw_tx *tx, uint32_t op, uint32_t position,
+static struct kw_result put_device(const struct kw_feed_tx *feed_tx, uint32_t op, uint32_t position,
                                    struct kw_error *err)
 {
     static const uint8_t wrapped[40] = {1};
@@ -113,11 +114,12 @@ static struct kw_result put_device(struct kw_tx *tx, uint32_t op, uint32_t posit
                                    .delivery = KW_BYTES_OF(wrapped),
                                    .delivery_version = 1};
 
-    KW_TRY(kw_device_insert(tx, &device, err));
-    return kw_key_insert(tx, &key, err);
+    KW_TRY(kw_key_add(feed_tx, &key, err));
+    return kw_device_add(feed_tx, &device, err);
 }
 
-static struct kw_result put_batch(struct kw_tx *tx, uint32_t op, struct kw_error *err)
+static struct kw_result put_batch(const struct kw_feed_tx *feed_tx, uint32_t op,
+                                  struct kw_error *err)
 {
     const struct kw_batch_row batch = {.id = id_of(8, op),
                                        .station = id_of(7, 0),
@@ -127,14 +129,15 @@ static struct kw_result put_batch(struct kw_tx *tx, uint32_t op, struct kw_error
                                        .count = DEVICES,
                                        .created_ms = op};
 
-    KW_TRY(kw_batch_insert(tx, &batch, err));
+    KW_TRY(kw_batch_add(feed_tx, &batch, err));
     for (uint32_t i = 0; i < DEVICES; i++) {
-        KW_TRY(put_device(tx, op, i, err));
+        KW_TRY(put_device(feed_tx, op, i, err));
     }
     return KW_OK;
 }
 
-static struct kw_result put_stop(struct kw_tx *tx, uint32_t op, struct kw_error *err)
+static struct kw_result put_stop(const struct kw_feed_tx *feed_tx, uint32_t op,
+                                 struct kw_error *err)
 {
     KW_SCOPED(kw_buf_done) struct kw_buf record = {0};
     struct kw_fact_row row = {.fact = {.key = id_of(11, (op - 1) * DEVICES),
@@ -147,7 +150,7 @@ static struct kw_result put_stop(struct kw_tx *tx, uint32_t op, struct kw_error 
 
     KW_TRY(kw_fact_encode(&row.fact, &record, err));
     row.record = kw_buf_bytes(&record);
-    return kw_fact_insert(tx, &row, id_of(14, 0), err);
+    return kw_fact_state(feed_tx, &row, err);
 }
 
 static struct kw_result apply(struct kw_tx *tx, uint32_t op, struct kw_arena *arena,
@@ -157,6 +160,8 @@ static struct kw_result apply(struct kw_tx *tx, uint32_t op, struct kw_arena *ar
     struct kw_request_row row = {.response = kw_bytes_str("an answer"),
                                  .outcome = kw_bytes_str("what goes with it"),
                                  .created_ms = op};
+    struct kw_feed_tx feed_tx;
+    struct kw_feed feed;
     bool found;
 
     KW_TRY(put_receipt(tx, op, err));
@@ -164,8 +169,9 @@ static struct kw_result apply(struct kw_tx *tx, uint32_t op, struct kw_arena *ar
     if (found) {
         return KW_OK;
     }
-    KW_TRY(stops(op) ? put_stop(tx, op, err) : put_batch(tx, op, err));
-    return kw_request_insert(tx, &key, &row, err);
+    KW_TRY(orchestrator_feed_tx(&feed, tx, arena, op, &feed_tx, err));
+    KW_TRY(stops(op) ? put_stop(&feed_tx, op, err) : put_batch(&feed_tx, op, err));
+    return kw_request_add(&feed_tx, &key, &row, err);
 }
 
 /* --- looking --- */

@@ -4,11 +4,13 @@
 #include "services/orchestrator/key_change.h"
 #include "services/orchestrator/page.h"
 #include "services/orchestrator/schema.h"
+#include "tests/support/orchestrator_feed.h"
 #include "tests/support/store_fixture.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <keyward/v1/status_service.pb-c.h>
+#include <stdio.h>
 
 static struct store_fixture store;
 static struct kw_call call;
@@ -49,8 +51,11 @@ Test(orchestrator_call, what_is_no_list_has_no_pages)
 /* The answer of a mutation is one message, or could not be given again as it was. */
 static struct kw_result keep_run(struct kw_store_job *job, struct kw_tx *tx, struct kw_error *err)
 {
+    struct kw_feed feed;
+
     (void)job;
-    return kw_call_keep(&call, tx, err);
+    KW_TRY(orchestrator_feed_tx(&feed, tx, call.arena, 1, &call.feed_tx, err));
+    return kw_call_keep(&call, err);
 }
 
 static enum kw_reason keep_with(size_t messages)
@@ -64,6 +69,8 @@ static enum kw_reason keep_with(size_t messages)
 Test(orchestrator_call, an_answer_that_is_not_one_message_is_not_kept)
 {
     is_of(KW_METHOD_SUSPEND_KEY);
+    call.now_ms = 1;
+    (void)snprintf(call.caller_id, sizeof(call.caller_id), "spiffe://test/operator/opr_a");
     cr_assert(eq(int, keep_with(0), KW_E_INTERNAL));
     cr_assert(eq(int, keep_with(2), KW_E_INTERNAL));
     cr_assert(eq(int, keep_with(1), KW_E_NONE));

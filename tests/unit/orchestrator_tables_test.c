@@ -1,14 +1,15 @@
 /* The orchestrator's tables on a real database: each SQL statement does what its header says. */
 #include "common/audit/chain.h"
-#include "services/orchestrator/batch_table.h"
+#include "services/orchestrator/batch_feed.h"
 #include "services/orchestrator/chain_table.h"
-#include "services/orchestrator/device_table.h"
-#include "services/orchestrator/fact_table.h"
-#include "services/orchestrator/key_table.h"
+#include "services/orchestrator/device_feed.h"
+#include "services/orchestrator/fact_feed.h"
+#include "services/orchestrator/key_feed.h"
 #include "services/orchestrator/receipt_table.h"
-#include "services/orchestrator/request_table.h"
+#include "services/orchestrator/request_feed.h"
 #include "services/orchestrator/schema.h"
-#include "services/orchestrator/transport_key_table.h"
+#include "services/orchestrator/wrapped_key_feed.h"
+#include "tests/support/orchestrator_feed.h"
 #include "tests/support/store_fixture.h"
 
 #include <criterion/criterion.h>
@@ -17,6 +18,7 @@
 
 static struct store_fixture store;
 static struct kw_arena *arena;
+static struct kw_feed feed;
 
 static void init(void)
 {
@@ -43,6 +45,15 @@ static void in_tx(STORE_TEST_RUN((*run)))
     cr_assert(kw_ok(result), "%s", job.job.error.message);
 }
 
+/* What is said at this time. */
+static struct kw_feed_tx at(struct kw_tx *tx, uint64_t wall_ms)
+{
+    struct kw_feed_tx feed_tx;
+
+    cr_assert(kw_ok(orchestrator_feed_tx(&feed, tx, arena, wall_ms, &feed_tx, NULL)));
+    return feed_tx;
+}
+
 static struct kw_id id_of(uint8_t fill)
 {
     struct kw_id id;
@@ -58,8 +69,8 @@ static const struct kw_id station_id = {{11}};
 static const struct kw_id request_id = {{12}};
 static const struct kw_id product_id = {{13}};
 
-static struct kw_result put_device(struct kw_tx *tx, uint8_t fill, uint32_t position,
-                                   struct kw_error *err)
+static struct kw_result put_device(const struct kw_feed_tx *feed_tx, uint8_t fill,
+                                   uint32_t position, struct kw_error *err)
 {
     static const uint8_t wrapped[40] = {1};
     const struct kw_device_row device = {.id = id_of(fill),
@@ -78,8 +89,8 @@ static struct kw_result put_device(struct kw_tx *tx, uint8_t fill, uint32_t posi
                                    .delivery = KW_BYTES_OF(wrapped),
                                    .delivery_version = 4};
 
-    KW_TRY(kw_device_insert(tx, &device, err));
-    return kw_key_insert(tx, &key, err);
+    KW_TRY(kw_key_add(feed_tx, &key, err));
+    return kw_device_add(feed_tx, &device, err);
 }
 
 static struct kw_result put_batch(struct kw_tx *tx, struct kw_error *err)
@@ -91,27 +102,31 @@ static struct kw_result put_batch(struct kw_tx *tx, struct kw_error *err)
                                        .lot = "LOT",
                                        .count = 3,
                                        .created_ms = 99};
+    const struct kw_feed_tx feed_tx = at(tx, 99);
 
-    KW_TRY(kw_batch_insert(tx, &batch, err));
-    KW_TRY(put_device(tx, 2, 0, err));
-    return put_device(tx, 1, 1, err);
+    KW_TRY(kw_batch_add(&feed_tx, &batch, err));
+    KW_TRY(put_device(&feed_tx, 2, 0, err));
+    return put_device(&feed_tx, 1, 1, err);
 }
 
 static struct kw_result batch_run(struct kw_store_job *job, struct kw_tx *tx, struct kw_error *err)
 {
+    const struct kw_feed_tx then = at(tx, 500);
+    const struct kw_feed_tx later = at(tx, 600);
     struct kw_batch_row batch;
     bool found;
 
     (void)job;
     KW_TRY(put_batch(tx, err));
-    KW_TRY(kw_batch_find_request(tx, station_id, request_id, arena, &batch, &found, err));
+    KW_TRY(kw_batch_find_request(tx, station_id, request_id, 0, arena, &batch, &found, err));
     cr_assert(found);
     cr_assert(kw_id_equal(batch.id, batch_id));
     cr_assert(eq(u32, batch.generated, 2));
     cr_assert(eq(u32, batch.confirmed, 0));
     cr_assert(eq(u64, batch.released_ms, 0));
-    KW_TRY(kw_batch_release(tx, batch_id, 500, err));
-    KW_TRY(kw_batch_release(tx, batch_id, 600, err)); /* the first stays */
+    cr_assert(eq(u32, batch.end, 2));
+    KW_TRY(kw_batch_release(&then, batch_id, err));
+    KW_TRY(kw_batch_release(&later, batch_id, err)); /* the first stays */
     KW_TRY(kw_batch_find(tx, batch_id, arena, &batch, &found, err));
     cr_assert(eq(u64, batch.released_ms, 500));
     KW_TRY(kw_batch_find(tx, id_of(77), arena, &batch, &found, err));
@@ -127,14 +142,16 @@ Test(orchestrator_tables, batches_are_found_by_request_and_counted)
 static struct kw_result confirm_run(struct kw_store_job *job, struct kw_tx *tx,
                                     struct kw_error *err)
 {
-    const struct kw_stamp stamp = {.hlc = 7, .store = id_of(9)};
+    const struct kw_feed_tx then = at(tx, 200);
+    const struct kw_feed_tx later = at(tx, 300);
     struct kw_device_row device;
     bool found;
 
     (void)job;
     KW_TRY(put_batch(tx, err));
-    KW_TRY(kw_device_confirm(tx, id_of(1), "SN 1", 200, &stamp, err));
-    KW_TRY(kw_device_confirm(tx, id_of(1), "SN 2", 300, &stamp, err)); /* the first stays */
+    KW_TRY(kw_device_find(tx, id_of(1), arena, &device, &found, err));
+    KW_TRY(kw_device_confirm(&then, &device, "SN 1", err));
+    KW_TRY(kw_device_confirm(&later, &device, "SN 1", err)); /* the first stays */
     KW_TRY(kw_device_find(tx, id_of(1), arena, &device, &found, err));
     cr_assert(found);
     cr_assert(eq(str, (char *)(uintptr_t)device.serial, "SN 1"));
@@ -142,7 +159,8 @@ static struct kw_result confirm_run(struct kw_store_job *job, struct kw_tx *tx,
     cr_assert(eq(int, kw_device_state(&device), KW_DEVICE_CONFIRMED));
     cr_assert(kw_id_equal(device.station, station_id));
     cr_assert(kw_id_equal(device.key, id_of(101)));
-    KW_TRY(kw_device_release(tx, id_of(1), 400, err));
+    cr_assert(not(device.disputed));
+    KW_TRY(kw_device_release(&later, id_of(1), err));
     KW_TRY(kw_device_find(tx, id_of(1), arena, &device, &found, err));
     cr_assert(eq(int, kw_device_state(&device), KW_DEVICE_RELEASED));
     return KW_OK;
@@ -155,6 +173,7 @@ Test(orchestrator_tables, devices_are_confirmed_once)
 
 static struct kw_result list_run(struct kw_store_job *job, struct kw_tx *tx, struct kw_error *err)
 {
+    const struct kw_device_span span = {batch_id, 1, 4};
     struct kw_device_filter filter = {.serial = ""};
     struct kw_device_row rows[4];
     size_t count;
@@ -173,7 +192,7 @@ static struct kw_result list_run(struct kw_store_job *job, struct kw_tx *tx, str
     filter.station = id_of(99);
     KW_TRY(kw_device_list(tx, &filter, KW_ID_NONE, 4, arena, rows, &count, err));
     cr_assert(eq(sz, count, 0));
-    KW_TRY(kw_device_range(tx, batch_id, 1, 4, arena, rows, &count, err));
+    KW_TRY(kw_device_range(tx, &span, 4, arena, rows, &count, err));
     cr_assert(eq(sz, count, 1));
     cr_assert(eq(u32, rows[0].position, 1));
     return KW_OK;
@@ -186,6 +205,7 @@ Test(orchestrator_tables, devices_are_listed_by_id_and_filter)
 
 static struct kw_result key_run(struct kw_store_job *job, struct kw_tx *tx, struct kw_error *err)
 {
+    const struct kw_feed_tx now = at(tx, 100);
     struct kw_key_row key;
     bool found;
 
@@ -195,11 +215,11 @@ static struct kw_result key_run(struct kw_store_job *job, struct kw_tx *tx, stru
     cr_assert(found);
     cr_assert(kw_id_equal(key.batch, batch_id));
     cr_assert(eq(u32, key.delivery_version, 4));
-    KW_TRY(kw_key_erase_delivery(tx, key.id, err));
+    KW_TRY(kw_key_erase_delivery(&now, key.id, err));
     KW_TRY(kw_key_find(tx, key.id, arena, &key, &found, err));
     cr_assert(eq(sz, key.delivery.len, 0));
     cr_assert(eq(sz, key.wrapped.len, 40));
-    KW_TRY(kw_key_destroy(tx, key.id, err));
+    KW_TRY(kw_key_destroy(&now, key.id, err));
     KW_TRY(kw_key_find(tx, key.id, arena, &key, &found, err));
     cr_assert(found);
     cr_assert(eq(sz, key.wrapped.len, 0));
@@ -217,6 +237,7 @@ static struct kw_result put_fact(struct kw_tx *tx, enum kw_fact_kind kind, uint8
                                  uint64_t time_ms, struct kw_error *err)
 {
     KW_SCOPED(kw_buf_done) struct kw_buf record = {0};
+    const struct kw_feed_tx now = at(tx, time_ms);
     struct kw_fact_row row = {.fact = {.key = id_of(101),
                                        .kind = kind,
                                        .time_ms = time_ms,
@@ -229,7 +250,7 @@ static struct kw_result put_fact(struct kw_tx *tx, enum kw_fact_kind kind, uint8
     }
     KW_TRY(kw_fact_encode(&row.fact, &record, err));
     row.record = kw_buf_bytes(&record);
-    return kw_fact_insert(tx, &row, id_of(9), err);
+    return kw_fact_state(&now, &row, err);
 }
 
 static struct kw_result fact_run(struct kw_store_job *job, struct kw_tx *tx, struct kw_error *err)
@@ -278,11 +299,11 @@ static struct kw_result misplaced_run(struct kw_store_job *job, struct kw_tx *tx
     KW_TRY(kw_fact_encode(&row.fact, &record, err));
     row.record = kw_buf_bytes(&record);
     row.fact.key = id_of(101);
-    KW_TRY(kw_fact_insert(tx, &row, id_of(9), err));
+    KW_TRY(kw_fact_put(tx, &row, err));
     cr_assert(eq(int, kw_fact_list(tx, id_of(101), arena, &list, NULL).reason, KW_E_INTERNAL));
     row.record.len--;
     row.fact.key = id_of(102);
-    KW_TRY(kw_fact_insert(tx, &row, id_of(9), err));
+    KW_TRY(kw_fact_put(tx, &row, err));
     cr_assert(eq(int, kw_fact_list(tx, id_of(102), arena, &list, NULL).reason, KW_E_INTERNAL));
     return KW_OK;
 }
@@ -325,18 +346,28 @@ Test(orchestrator_tables, facts_are_walked_in_time)
 static struct kw_result transport_run(struct kw_store_job *job, struct kw_tx *tx,
                                       struct kw_error *err)
 {
-    struct kw_transport_key_row row = {.owner = id_of(1), .version = 1, .created_ms = 5};
+    static const uint8_t bytes[40] = {1};
+    struct kw_transport_key_row row = {.owner = id_of(1),
+                                       .version = 1,
+                                       .kek_version = 1,
+                                       .wrapped = KW_BYTES_OF(bytes),
+                                       .check_value = KW_BYTES(bytes, 3),
+                                       .mac = KW_BYTES(bytes, 16),
+                                       .nonce = KW_BYTES(bytes, 16),
+                                       .created_ms = 5};
+    const struct kw_feed_tx then = at(tx, 10);
+    const struct kw_feed_tx later = at(tx, 20);
     uint32_t newest;
     bool found;
 
     (void)job;
     KW_TRY(kw_transport_key_newest(tx, id_of(1), &newest, err));
     cr_assert(eq(u32, newest, 0));
-    KW_TRY(kw_transport_key_insert(tx, &row, err));
+    KW_TRY(kw_transport_key_add(&then, &row, err));
     KW_TRY(kw_transport_key_newest(tx, id_of(1), &newest, err));
     cr_assert(eq(u32, newest, 1));
-    KW_TRY(kw_transport_key_confirm(tx, id_of(1), 1, 10, err));
-    KW_TRY(kw_transport_key_confirm(tx, id_of(1), 1, 20, err)); /* the first stays */
+    KW_TRY(kw_transport_key_confirm(&then, &row, err));
+    KW_TRY(kw_transport_key_confirm(&later, &row, err)); /* the first stays */
     KW_TRY(kw_transport_key_find(tx, id_of(1), 1, arena, &row, &found, err));
     cr_assert(eq(u64, row.confirmed_ms, 10));
     KW_TRY(kw_transport_key_find(tx, id_of(1), 2, arena, &row, &found, err));
@@ -354,12 +385,12 @@ static struct kw_result request_run(struct kw_store_job *job, struct kw_tx *tx,
 {
     struct kw_request_key key = {.caller = "spiffe://t/a", .method = 73, .request = id_of(1)};
     struct kw_request_row row = {.content = {4}, .response = kw_bytes_str("yes"), .created_ms = 1};
+    const struct kw_feed_tx now = at(tx, 1);
     struct kw_request_row found_row;
     bool found;
 
     (void)job;
-    KW_TRY(kw_request_insert(tx, &key, &row, err));
-    cr_assert(eq(int, kw_request_insert(tx, &key, &row, NULL).reason, KW_E_ALREADY_EXISTS));
+    KW_TRY(kw_request_add(&now, &key, &row, err));
     KW_TRY(kw_request_find(tx, &key, arena, &found_row, &found, err));
     cr_assert(found);
     cr_assert(kw_bytes_equal(found_row.response, kw_bytes_str("yes")));
@@ -367,6 +398,9 @@ static struct kw_result request_run(struct kw_store_job *job, struct kw_tx *tx,
     key.first = 256; /* another range is another request */
     KW_TRY(kw_request_find(tx, &key, arena, &found_row, &found, err));
     cr_assert(not(found));
+    key.first = 0;
+    row.created_ms = 2; /* done again: whoever does so has to undo it */
+    cr_assert(eq(int, kw_request_add(&now, &key, &row, NULL).reason, KW_E_STORE_CONFLICT));
     return KW_OK;
 }
 
@@ -556,8 +590,9 @@ static struct kw_result put_checkpoint(struct kw_tx *tx, const struct kw_chain *
                                              .seq = chain->seq,
                                              .head = chain->head,
                                              .time_ms = time_ms};
+    bool new;
 
-    return kw_checkpoint_insert(tx, &checkpoint, kw_bytes_str("checkpoint"), err);
+    return kw_checkpoint_insert(tx, &checkpoint, kw_bytes_str("checkpoint"), &new, err);
 }
 
 static struct kw_result chain_run(struct kw_store_job *job, struct kw_tx *tx, struct kw_error *err)
