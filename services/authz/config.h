@@ -17,6 +17,8 @@ struct kw_authz_config {
     char *store_url;
     char *mesh; /* its id, in hex */
     uint32_t writer;
+    char *lane_key_file;
+    char *feed_listen;
     char *pki_dir;
     char *officers_dir;
     char *auditors_dir;

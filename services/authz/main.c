@@ -49,8 +49,9 @@ static void on_linked(void *context)
 
     if (program->port > 0 && !program->announced) {
         program->announced = true;
-        kw_process_ready(program->process, "port=%d metrics=%d", program->port,
-                         kw_observe_port(program->observe));
+        kw_process_ready(program->process, "port=%d metrics=%d feed=%d", program->port,
+                         kw_observe_port(program->observe),
+                         kw_authz_service_feed_port(program->authz));
     }
 }
 

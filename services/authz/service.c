@@ -5,6 +5,7 @@
 #include "common/base/container.h"
 #include "common/base/log.h"
 #include "common/base/random.h"
+#include "common/feed_service/feed_service.h"
 #include "common/rpc/relay.h"
 #include "common/rpc/rpc.h"
 #include "common/rpc/service_renewal.h"
@@ -21,6 +22,10 @@ struct kw_authz_service {
     struct kw_authz_load load;
     struct kw_rpc *rpc;
     struct kw_hop_server *server;
+    struct kw_feed_identity identity; /* zeroed: nothing is replicated */
+    struct kw_feed_service *feed;     /* of the replicator; closed when `feed_serves` is false */
+    bool feed_serves;
+    int feed_port;
     struct kw_service_renewal *renewal; /* of the own certificate */
     struct kw_timer reload;             /* looks for a renewed one, to seal capsules with */
     bool loading;                       /* `loaded` is still to come */
@@ -92,15 +97,27 @@ static void link_closed(void *context)
     }
 }
 
+static void feed_closed(void *context)
+{
+    struct kw_authz_service *service = context;
+
+    service->feed_serves = false;
+    if (service->authz.inner != NULL) {
+        kw_hop_client_close(service->authz.inner, link_closed, service);
+    } else {
+        link_closed(service);
+    }
+}
+
 static void server_closed(void *context)
 {
     struct kw_authz_service *service = context;
 
     service->server = NULL;
-    if (service->authz.inner != NULL) {
-        kw_hop_client_close(service->authz.inner, link_closed, service);
+    if (service->feed_serves) {
+        kw_feed_service_close(service->feed, feed_closed, service);
     } else {
-        link_closed(service);
+        feed_closed(service);
     }
 }
 
@@ -121,20 +138,32 @@ void kw_authz_service_stop(struct kw_authz_service *service)
     }
 }
 
-static void on_drained(void *context)
+static void feed_drained(void *context)
 {
     struct kw_authz_service *service = context;
 
     service->events.drained(service->events.context);
 }
 
+/* What the last calls changed is told, too. */
+static void server_drained(void *context)
+{
+    struct kw_authz_service *service = context;
+
+    if (service->feed_serves) {
+        kw_feed_service_drain(service->feed, feed_drained, service);
+    } else {
+        feed_drained(service);
+    }
+}
+
 void kw_authz_service_drain(struct kw_authz_service *service)
 {
     atomic_store(&service->authz.draining, true);
     if (service->server != NULL) {
-        kw_hop_server_drain(service->server, on_drained, service);
+        kw_hop_server_drain(service->server, server_drained, service);
     } else {
-        on_drained(service);
+        server_drained(service);
     }
 }
 
@@ -143,6 +172,8 @@ void kw_authz_service_free(struct kw_authz_service *service)
     if (service == NULL) {
         return;
     }
+    kw_feed_service_free(service->feed);
+    kw_feed_identity_done(&service->identity);
     kw_authz_load_done(&service->load);
     kw_capsules_done(&service->authz.capsules);
     kw_caller_cache_free(service->authz.callers);
@@ -154,6 +185,11 @@ void kw_authz_service_free(struct kw_authz_service *service)
 struct kw_authz *kw_authz_service_inside(struct kw_authz_service *service)
 {
     return &service->authz;
+}
+
+int kw_authz_service_feed_port(const struct kw_authz_service *service)
+{
+    return service->feed_port;
 }
 
 bool kw_authz_service_linked(struct kw_authz_service *service)
@@ -228,6 +264,27 @@ static struct kw_result listen_start(struct kw_authz_service *service, int *ret_
     return kw_hop_server_new(service->rpc, &options, &service->server, ret_port, err);
 }
 
+/* Only the replicator of the own cell may connect. */
+static struct kw_result feed_start(struct kw_authz_service *service, struct kw_error *err)
+{
+    const struct kw_feed_service_options options = {
+        .loop = service->authz.loop,
+        .rpc = service->rpc,
+        .store = service->authz.store,
+        .feed = &service->authz.feed,
+        .identity = &service->identity,
+        .listen = service->authz.config->feed_listen,
+        .context = service,
+    };
+
+    if (options.listen == NULL) {
+        return KW_OK;
+    }
+    KW_TRY(kw_feed_service_start(&options, &service->feed, &service->feed_port, err));
+    service->feed_serves = true;
+    return KW_OK;
+}
+
 static struct kw_result renewal_start(struct kw_authz_service *service, struct kw_error *err)
 {
     const struct kw_service_renewal_options options = {
@@ -248,7 +305,8 @@ static struct kw_result serve(struct kw_authz_service *service, int *ret_port, s
     KW_TRY(kw_diary_start(&authz->diary, authz->loop, authz->store, authz->boot_id, err));
     KW_TRY(kw_link_start(authz, service->rpc, err));
     KW_TRY(renewal_start(service, err));
-    return listen_start(service, ret_port, err);
+    KW_TRY(listen_start(service, ret_port, err));
+    return feed_start(service, err);
 }
 
 static void on_loaded(void *context, struct kw_result result, const struct kw_error *error)
@@ -298,6 +356,28 @@ static struct kw_result store_open(struct kw_authz_service *service, struct kw_e
     return KW_OK;
 }
 
+static struct kw_result identity_load(struct kw_authz_service *service, struct kw_error *err)
+{
+    const struct kw_authz_config *config = service->authz.config;
+    const struct kw_feed_identity_options options = {
+        .trust_domain = config->trust_domain,
+        .region = config->region,
+        .cell = config->cell,
+        .service = "authz",
+        .credentials_dir = config->credentials_dir,
+        .lane_key_file = config->lane_key_file,
+    };
+
+    KW_ENSURE(config->lane_key_file != NULL || config->feed_listen == NULL, err, CONFIG_INVALID,
+              "feed_listen needs lane_key_file");
+    if (config->lane_key_file == NULL) {
+        return KW_OK;
+    }
+    KW_TRY(kw_feed_identity_load(&service->identity, &options, err));
+    service->load.vouchers = &service->identity.trust;
+    return KW_OK;
+}
+
 static struct kw_result page_key_make(struct kw_secret *key, struct kw_error *err)
 {
     KW_TRY(kw_secret_init(key, KW_SHA256_LEN, err));
@@ -312,6 +392,7 @@ static struct kw_result parts_make(struct kw_authz_service *service, struct kw_e
     KW_TRY(page_key_make(&authz->page_key, err));
     KW_TRY(kw_caller_cache_new(&authz->callers, err));
     KW_TRY(credentials_take(authz, err));
+    KW_TRY(identity_load(service, err));
     KW_TRY(kw_rpc_new(authz->loop, authz->boot_id, &service->rpc, err));
     KW_TRY(store_open(service, err));
     KW_TRY(kw_authz_load_start(&service->load, err));

@@ -1,8 +1,8 @@
 /* The service: its parts in the order of their lives.
  *
- *     start: store ─▶ officers, witness, quotas ─▶ link to the orchestrator ─▶ listener ─▶ started
- *     drain: no new calls; those in flight finish ─▶ drained
- *     stop:  listener, link ─▶ last calls ─▶ diary ─▶ store ─▶ gRPC ─▶ stopped
+ *     start: store ─▶ officers, witness, quotas ─▶ link to the orchestrator ─▶ listener, feed ─▶ started
+ *     drain: no new calls; those in flight finish; the feed's likewise ─▶ drained
+ *     stop:  listener, feed, link ─▶ last calls ─▶ diary ─▶ store ─▶ gRPC ─▶ stopped
  */
 #ifndef KW_SERVICES_AUTHZ_SERVICE_H
 #define KW_SERVICES_AUTHZ_SERVICE_H
@@ -31,6 +31,9 @@ struct kw_result kw_authz_service_new(struct kw_loop *loop, const struct kw_auth
 
 /* What its parts share: for tests, which look into the store through it. */
 struct kw_authz *kw_authz_service_inside(struct kw_authz_service *service);
+
+/* Where the replicator connects, once `started` was told; 0: nothing is replicated. */
+int kw_authz_service_feed_port(const struct kw_authz_service *service);
 
 /* For /readyz. Any thread. */
 bool kw_authz_service_linked(struct kw_authz_service *service);
