@@ -170,16 +170,18 @@ static struct kw_result tell(struct kw_owner_client *client,
 static void lost(struct kw_owner_client *client)
 {
     const struct kw_owner_options *options = &client->options;
+    bool was_told = client->told;
 
     client->standing = NULL;
-    if (client->told) {
-        client->told = false;
-        kw_metric_set(KW_M_OWNER_UP, kw_owner_name(options->owner), 0);
+    client->told = false;
+    kw_metric_set(KW_M_OWNER_UP, kw_owner_name(options->owner), 0);
+    if (client->closing) {
+        return;
+    }
+    if (was_told) {
         options->events.lost(options->context, options->owner);
     }
-    if (!client->closing) {
-        kw_timer_start(&client->retry, KW_OWNER_RETRY_MS, 0);
-    }
+    kw_timer_start(&client->retry, KW_OWNER_RETRY_MS, 0);
 }
 
 static void on_data(struct kw_hop_call *call, struct kw_hop_item item, void *user)

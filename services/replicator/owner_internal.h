@@ -4,8 +4,9 @@
 
 #include "common/base/arena.h"
 #include "common/base/limits.h"
-#include "keyward/internal/v1/feed.pb-c.h"
 #include "services/replicator/owner.h"
+
+#include <keyward/internal/v1/feed.pb-c.h>
 
 struct kw_owner_apply;
 struct kw_owner_ack;

@@ -454,9 +454,14 @@ const char *kw_peers_name(const struct kw_peers *peers, uint32_t peer)
     return peers->slots[peer].name;
 }
 
-bool kw_peers_linked(const struct kw_peers *peers, uint32_t peer)
+bool kw_peers_linked(const struct kw_peers *peers, const struct kw_place *place)
 {
-    return peers->slots[peer].wire != NULL;
+    for (size_t i = 0; i < peers->count; i++) {
+        if (kw_place_equal(&peers->slots[i].place, place)) {
+            return peers->slots[i].wire != NULL;
+        }
+    }
+    return false;
 }
 
 size_t kw_peers_queued(const struct kw_peers *peers, uint32_t peer)

@@ -72,8 +72,10 @@ size_t kw_peers_count(const struct kw_peers *peers);
 /* "us/a", for logs and metrics. */
 const char *kw_peers_name(const struct kw_peers *peers, uint32_t peer);
 
-/* Is there a link? Bytes that wait for it. */
-bool kw_peers_linked(const struct kw_peers *peers, uint32_t peer);
+/* Is there a link with that cell? */
+bool kw_peers_linked(const struct kw_peers *peers, const struct kw_place *place);
+
+/* Bytes that wait for it. */
 size_t kw_peers_queued(const struct kw_peers *peers, uint32_t peer);
 
 #endif

@@ -166,6 +166,12 @@ static struct kw_result peers_start(struct kw_replicator_service *service, struc
     return kw_peers_new(&options, &service->peers, &service->port, err);
 }
 
+bool kw_replicator_service_linked(const struct kw_replicator_service *service,
+                                  const struct kw_place *place)
+{
+    return kw_peers_linked(service->peers, place);
+}
+
 /* By the orchestrator, which is a step nearer to the core. */
 static struct kw_result renewal_start(struct kw_replicator_service *service, struct kw_error *err)
 {

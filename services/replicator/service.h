@@ -13,6 +13,7 @@
 #include "common/loop/loop.h"
 #include "services/replicator/config.h"
 #include "services/replicator/core/frame.h"
+#include "services/replicator/core/place.h"
 
 struct kw_replicator_service;
 
@@ -39,6 +40,10 @@ int kw_replicator_service_port(const struct kw_replicator_service *service);
 
 /* For /readyz. Any thread. */
 bool kw_replicator_service_has(struct kw_replicator_service *service, enum kw_owner owner);
+
+/* Is there a link with that cell? */
+bool kw_replicator_service_linked(const struct kw_replicator_service *service,
+                                  const struct kw_place *place);
 
 /* Ends all links; `drained` comes. */
 void kw_replicator_service_drain(struct kw_replicator_service *service);
