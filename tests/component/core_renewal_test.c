@@ -164,6 +164,21 @@ Test(core_renewal, a_listed_service_gets_the_same_names_for_its_next_key)
     cr_assert_eq(X509_check_ip_asc(leaf.x509, "127.0.0.1", 0), 1);
 }
 
+Test(core_renewal, every_service_of_the_cell_is_renewed)
+{
+    static const char *const services[] = {"authz", "orchestrator", "cryptocore", "replicator"};
+
+    for (size_t i = 0; i < sizeof(services) / sizeof(services[0]); i++) {
+        KW_SCOPED(renewal_done) struct renewal renewal;
+        struct answer answer;
+
+        renewal_init(&renewal, services[i], KW_CURVE_P256);
+        answer = ask(&renewal);
+        cr_expect_eq(answer.reason, KW_E_NONE, "%s: %s", services[i],
+                     kw_reason_row(answer.reason)->name);
+    }
+}
+
 Test(core_renewal, a_request_that_the_present_key_did_not_sign_is_refused)
 {
     KW_SCOPED(renewal_done) struct renewal renewal;

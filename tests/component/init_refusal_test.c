@@ -1,14 +1,11 @@
 /* What officers bring to init may be wrong: each thing is spoiled alone, and refused by name before a key is made. */
 #include "tests/component/init_fixture.h"
+#include "tests/support/officer_sign.h"
 
-#include "common/crypto/key.h"
 #include "common/crypto/keyfile.h"
-#include "common/crypto/sign.h"
 
 #include <fcntl.h>
 #include <stdio.h>
-
-#define LIST_LABEL "KEYWARD-LIST-v1"
 
 TestSuite(init_refusal, .init = init_up, .fini = init_down, .timeout = 120);
 
@@ -32,18 +29,11 @@ static char *file_of(const char *name, const char *text)
 /* A list that says `text`, rightly signed by the first officer. */
 static void list_sign(struct kw_init_config *config, const char *text)
 {
-    KW_SCOPED(kw_private_key_done) struct kw_private_key officer = {0};
-    KW_SCOPED(kw_buf_done) struct kw_buf message = {0};
-    struct kw_signature signature;
-    char path[PATH_MAX];
+    static char paths[2][PATH_MAX];
 
-    MUST(kw_private_key_from_file(&officer, kw_mesh_path(&init_fx.dir, "officer/key.pem", path),
-                                  err));
-    MUST(kw_buf_append(&message, kw_bytes_str(LIST_LABEL), err));
-    MUST(kw_buf_append(&message, kw_bytes_str(text), err));
-    MUST(kw_ecdsa_sign(&officer, kw_buf_bytes(&message), &signature, err));
-    config->services_file = file_of("other.list", text);
-    config->services_signature_file = file_with("other.list.sig", kw_signature_bytes(&signature));
+    officer_list(&init_fx.dir, "other.list", text);
+    config->services_file = kw_mesh_path(&init_fx.dir, "other.list", paths[0]);
+    config->services_signature_file = kw_mesh_path(&init_fx.dir, "other.list.sig", paths[1]);
 }
 
 static void no_list(struct kw_init_config *config)
@@ -196,7 +186,7 @@ static const struct {
     {"list of another domain", another_domain, KW_E_CONFIG_INVALID, "is not a service of"},
     {"list of two regions", another_region, KW_E_CONFIG_INVALID,
      "is not a service of region local"},
-    {"service named twice", named_twice, KW_E_CONFIG_INVALID, "credentials/a/gateway twice"},
+    {"service named twice", named_twice, KW_E_CONFIG_INVALID, "svc/gateway is named twice"},
     {"request missing", no_request, KW_E_CONFIG_INVALID, "/nowhere/csr.der"},
     {"request is none", request_is_text, KW_E_ARGUMENT_INVALID, ""},
     {"second officer's is none", second_officer_is_text, KW_E_ARGUMENT_INVALID, ""},
