@@ -86,8 +86,12 @@ static void ceremony_hold(struct make *make, const char *dir)
     must(kw_hsm_ceremony_make(make->ceremony, kw_spki_bytes(&recovery), &made, &err), &err);
     must(kw_hsm_ceremony_root(make->ceremony, "bench root", &make->validity, &make->root, &err),
          &err);
-    must(kw_hsm_ceremony_ca(make->ceremony, KW_HSM_CA_PARTNERS, kw_buf_bytes(&make->root),
-                            "bench partners", &make->validity, &make->ca, &err),
+    must(kw_hsm_ceremony_ca(make->ceremony,
+                            &(struct kw_hsm_ca){.signer = KW_HSM_CA_PARTNERS,
+                                                .name = "bench partners",
+                                                .region = "bench",
+                                                .validity = make->validity},
+                            kw_buf_bytes(&make->root), &make->ca, &err),
          &err);
 }
 

@@ -56,4 +56,10 @@ void kw_credentials_done(struct kw_credentials *credentials);
 struct kw_result kw_credentials_write(const char *path, const struct kw_credentials_pem *pem,
                                       struct kw_error *err);
 
+/* Replace key.pem and cert.pem, or ca.pem, and keep the others as they are by then, whoever else is at
+ * it: a lock file beside the link makes them wait for one another. Fail: as kw_credentials_write. */
+struct kw_result kw_credentials_renew(const char *path, struct kw_bytes key, struct kw_bytes cert,
+                                      struct kw_error *err);
+struct kw_result kw_credentials_trust(const char *path, struct kw_bytes ca, struct kw_error *err);
+
 #endif

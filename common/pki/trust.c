@@ -34,6 +34,18 @@ static struct kw_result profile_check(X509 *x509, struct kw_error *err)
     return KW_OK;
 }
 
+struct kw_result kw_certificate_issued_ca(const struct kw_certificate *ca,
+                                          const struct kw_certificate *root, struct kw_error *err)
+{
+    KW_TRY(profile_check(ca->x509, err));
+    KW_ENSURE(X509_check_ca(ca->x509) == 1 && X509_get_pathlen(ca->x509) == 0, err,
+              IDENTITY_INVALID, "a certificate that is no issuing CA's");
+    KW_ENSURE(X509_check_issued(root->x509, ca->x509) == X509_V_OK &&
+                  X509_verify(ca->x509, X509_get0_pubkey(root->x509)) == 1,
+              err, IDENTITY_INVALID, "a CA that this root did not certify");
+    return KW_OK;
+}
+
 static struct kw_result anchor_add(X509_STORE *store, X509 *x509, struct kw_error *err)
 {
     struct kw_error why = {0};

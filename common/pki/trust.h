@@ -34,6 +34,11 @@ struct kw_result kw_trust_from_pem(struct kw_trust *trust, struct kw_bytes pem,
 /* Accepts NULL and zeroed. */
 void kw_trust_done(struct kw_trust *trust);
 
+/* Is `ca` an issuing CA within the profile, below `root` and signed by its key? Time isn't looked at.
+ * Fails: IDENTITY_INVALID, ARGUMENT_INVALID (the profile). */
+struct kw_result kw_certificate_issued_ca(const struct kw_certificate *ca,
+                                          const struct kw_certificate *root, struct kw_error *err);
+
 /* Checks `leaf` for `purpose` at wall time `at_ms`. `between` are certificates the peer sent along,
  * used but not trusted; may be NULL. Fails: IDENTITY_INVALID (foreign CA, expired or not yet valid,
  * other purpose, CA as leaf, another region's service, outside the profile), MEMORY, CRYPTO. */

@@ -81,11 +81,9 @@ static void free_closed(struct kw_timer *timer)
 static struct kw_result write_run(struct kw_job *job, struct kw_error *err)
 {
     struct kw_service_renewal *renewal = KW_CONTAINER_OF(job, struct kw_service_renewal, write);
-    const struct kw_credentials_pem pem = {.key = kw_buf_bytes(&renewal->key_pem),
-                                           .cert = kw_buf_bytes(&renewal->cert_pem),
-                                           .ca = kw_buf_bytes(&renewal->present.ca_pem)};
 
-    return kw_credentials_write(renewal->options.credentials_dir, &pem, err);
+    return kw_credentials_renew(renewal->options.credentials_dir, kw_buf_bytes(&renewal->key_pem),
+                                kw_buf_bytes(&renewal->cert_pem), err);
 }
 
 static void write_done(struct kw_job *job)

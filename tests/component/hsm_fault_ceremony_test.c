@@ -248,8 +248,8 @@ Test(hsm_fault_ceremony, what_a_ceremony_made_is_removed_when_asked_for)
 
 /* --- what cannot be removed --- */
 
-#define FRESH_SEARCHES  30 /* as many, and 15 more versions of the KEK */
-#define UNMAKE_SEARCHES 15 /* KEK, MAC key, canary; six signers, two objects each */
+#define FRESH_SEARCHES  32 /* as many, and 15 more versions of the KEK */
+#define UNMAKE_SEARCHES 17 /* KEK, MAC key, canary; six signers and the carrier, two objects each */
 
 static void fails(enum p11_function function, CK_RV rv, uint64_t first, uint64_t every)
 {
@@ -372,8 +372,9 @@ Test(hsm_fault_ceremony, no_other_key_becomes_an_issuing_ca)
     struct kw_buf der = {0};
 
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
-        struct kw_result result =
-            kw_hsm_ceremony_ca(ceremony, others[i], KW_BYTES_NONE, "no CA", &validity, &der, NULL);
+        const struct kw_hsm_ca ca = {
+            .signer = others[i], .name = "no CA", .region = "test", .validity = validity};
+        struct kw_result result = kw_hsm_ceremony_ca(ceremony, &ca, KW_BYTES_NONE, &der, NULL);
 
         cr_expect(eq(int, result.reason, KW_E_ARGUMENT_INVALID));
     }

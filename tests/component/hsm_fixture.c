@@ -84,8 +84,12 @@ static void certificates_make(struct hsm_fixture *f)
     struct kw_hsm_request request = {.op = KW_HSM_ISSUE_CERTIFICATE};
 
     OK(kw_hsm_ceremony_root(f->ceremony, "test root", &years, &f->root, errp));
-    OK(kw_hsm_ceremony_ca(f->ceremony, KW_HSM_CA_PARTNERS, kw_buf_bytes(&f->root), "test partners",
-                          &years, &f->ca_partners, errp));
+    OK(kw_hsm_ceremony_ca(f->ceremony,
+                          &(struct kw_hsm_ca){.signer = KW_HSM_CA_PARTNERS,
+                                              .name = "test partners",
+                                              .region = "r",
+                                              .validity = years},
+                          kw_buf_bytes(&f->root), &f->ca_partners, errp));
     OK(kw_private_key_generate(&f->transport, KW_CURVE_P384, errp));
     OK(kw_private_key_public(&f->transport, &public, errp));
     OK(kw_public_key_spki(&public, &spki, errp));

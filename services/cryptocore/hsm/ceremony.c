@@ -14,14 +14,6 @@
 
 #include <stdlib.h>
 
-struct kw_hsm_ceremony {
-    struct kw_hsm_module module;
-    struct kw_hsm_session session;
-    struct kw_arena *arena;  /* of the last answer */
-    struct kw_hsm_made made; /* by kw_hsm_ceremony_make */
-    bool loaded; /* the keys were found once: what is lost later, an operation finds again */
-};
-
 struct kw_result kw_hsm_ceremony_new(const struct kw_hsm_token *token,
                                      struct kw_hsm_ceremony **ret_ceremony, struct kw_error *err)
 {
@@ -54,8 +46,8 @@ void kw_hsm_ceremony_free(struct kw_hsm_ceremony *ceremony)
     free(ceremony);
 }
 
-static struct kw_result absent(struct kw_hsm_session *session, CK_OBJECT_CLASS class,
-                               const char *label, struct kw_error *err)
+struct kw_result kw_hsm_ceremony_absent(struct kw_hsm_session *session, CK_OBJECT_CLASS class,
+                                        const char *label, struct kw_error *err)
 {
     CK_OBJECT_HANDLE handle;
     size_t count;
@@ -65,22 +57,43 @@ static struct kw_result absent(struct kw_hsm_session *session, CK_OBJECT_CLASS c
     return KW_OK;
 }
 
-/* None of our labels, whatever version: a ceremony never adds to keys that are there. */
-static struct kw_result token_fresh(struct kw_hsm_session *session, struct kw_error *err)
+static struct kw_result signer_absent(struct kw_hsm_session *session, enum kw_hsm_signer signer,
+                                      struct kw_error *err)
+{
+    const char *label = kw_hsm_signer_label(signer);
+
+    KW_TRY(kw_hsm_ceremony_absent(session, CKO_PRIVATE_KEY, label, err));
+    return kw_hsm_ceremony_absent(session, CKO_PUBLIC_KEY, label, err);
+}
+
+struct kw_result kw_hsm_ceremony_keyless(struct kw_hsm_session *session, struct kw_error *err)
 {
     char label[KW_HSM_LABEL_SIZE];
 
     for (uint32_t version = 1; version <= KW_HSM_KEK_VERSIONS_MAX; version++) {
-        KW_TRY(absent(session, CKO_SECRET_KEY, kw_hsm_kek_label(version, label), err));
+        KW_TRY(
+            kw_hsm_ceremony_absent(session, CKO_SECRET_KEY, kw_hsm_kek_label(version, label), err));
     }
-    KW_TRY(absent(session, CKO_SECRET_KEY, KW_HSM_MAC_LABEL, err));
-    KW_TRY(absent(session, CKO_SECRET_KEY, KW_HSM_CANARY_LABEL, err));
-    for (int s = KW_HSM_SIGNER_FIRST; s <= KW_HSM_SIGNER_LAST; s++) {
-        const char *signer = kw_hsm_signer_label((enum kw_hsm_signer)s);
+    KW_TRY(kw_hsm_ceremony_absent(session, CKO_SECRET_KEY, KW_HSM_MAC_LABEL, err));
+    KW_TRY(kw_hsm_ceremony_absent(session, CKO_SECRET_KEY, KW_HSM_CANARY_LABEL, err));
+    return signer_absent(session, KW_HSM_ROOT, err);
+}
 
-        KW_TRY(absent(session, CKO_PRIVATE_KEY, signer, err));
-        KW_TRY(absent(session, CKO_PUBLIC_KEY, signer, err));
+/* Whatever version: a ceremony never adds to keys that are there. */
+struct kw_result kw_hsm_ceremony_fresh(struct kw_hsm_session *session, struct kw_error *err)
+{
+    KW_TRY(kw_hsm_ceremony_keyless(session, err));
+    for (int s = KW_HSM_CA_SERVICES; s <= KW_HSM_CARRIER; s++) {
+        KW_TRY(signer_absent(session, (enum kw_hsm_signer)s, err));
     }
+    return KW_OK;
+}
+
+struct kw_result kw_hsm_ceremony_prove(struct kw_hsm_session *session, struct kw_error *err)
+{
+    KW_TRY(kw_hsm_session_keys(session, err));
+    KW_TRY(kw_hsm_self_test(session, err));
+    KW_ENSURE(!session->littered, err, HSM, "a key of the ceremony could not be destroyed");
     return KW_OK;
 }
 
@@ -92,10 +105,7 @@ static struct kw_result keys_make(struct kw_hsm_session *session, struct kw_byte
     for (int s = KW_HSM_SIGNER_FIRST; s <= KW_HSM_SIGNER_LAST; s++) {
         KW_TRY(kw_hsm_ceremony_signer(session, (enum kw_hsm_signer)s, made, err));
     }
-    KW_TRY(kw_hsm_session_keys(session, err));
-    KW_TRY(kw_hsm_self_test(session, err));
-    KW_ENSURE(!session->littered, err, HSM, "an extractable key could not be destroyed");
-    return KW_OK;
+    return kw_hsm_ceremony_prove(session, err);
 }
 
 static struct kw_result made_remove(struct kw_hsm_session *session, const uint8_t *mark,
@@ -106,7 +116,7 @@ static struct kw_result made_remove(struct kw_hsm_session *session, const uint8_
     KW_TRY(kw_hsm_objects_destroy(session, CKO_SECRET_KEY, kw_hsm_kek_label(1, label), mark, err));
     KW_TRY(kw_hsm_objects_destroy(session, CKO_SECRET_KEY, KW_HSM_MAC_LABEL, mark, err));
     KW_TRY(kw_hsm_objects_destroy(session, CKO_SECRET_KEY, KW_HSM_CANARY_LABEL, mark, err));
-    for (int s = KW_HSM_SIGNER_FIRST; s <= KW_HSM_SIGNER_LAST; s++) {
+    for (int s = KW_HSM_SIGNER_FIRST; s <= KW_HSM_CARRIER; s++) {
         const char *signer = kw_hsm_signer_label((enum kw_hsm_signer)s);
 
         KW_TRY(kw_hsm_objects_destroy(session, CKO_PRIVATE_KEY, signer, mark, err));
@@ -140,6 +150,13 @@ void kw_hsm_ceremony_unmake(struct kw_hsm_ceremony *ceremony)
     }
 }
 
+struct kw_result kw_hsm_ceremony_begin(struct kw_hsm_ceremony *ceremony, struct kw_error *err)
+{
+    KW_TRY(kw_random(ceremony->made.mark, sizeof(ceremony->made.mark), err));
+    ceremony->made.begun = true;
+    return KW_OK;
+}
+
 struct kw_result kw_hsm_ceremony_make(struct kw_hsm_ceremony *ceremony,
                                       struct kw_bytes recovery_spki,
                                       struct kw_hsm_keys_made *ret_made, struct kw_error *err)
@@ -147,9 +164,8 @@ struct kw_result kw_hsm_ceremony_make(struct kw_hsm_ceremony *ceremony,
     KW_SCOPED(kw_hsm_keys_made_done) struct kw_hsm_keys_made keys = {0};
     struct kw_result result;
 
-    KW_TRY(token_fresh(&ceremony->session, err));
-    KW_TRY(kw_random(ceremony->made.mark, sizeof(ceremony->made.mark), err));
-    ceremony->made.begun = true;
+    KW_TRY(kw_hsm_ceremony_fresh(&ceremony->session, err));
+    KW_TRY(kw_hsm_ceremony_begin(ceremony, err));
     result = keys_make(&ceremony->session, recovery_spki, &ceremony->made, &keys, err);
     if (!kw_ok(result)) {
         kw_hsm_ceremony_unmake(ceremony);
@@ -165,59 +181,6 @@ void kw_hsm_keys_made_done(struct kw_hsm_keys_made *made)
     if (made != NULL) {
         kw_buf_done(&made->blob);
     }
-}
-
-struct kw_result kw_hsm_ceremony_public_key(struct kw_hsm_ceremony *ceremony,
-                                            enum kw_hsm_signer signer, struct kw_buf *ret_spki,
-                                            struct kw_error *err)
-{
-    KW_SCOPED(kw_private_key_done) struct kw_private_key key = {0};
-    KW_SCOPED(kw_public_key_done) struct kw_public_key public = {0};
-    struct kw_spki spki;
-
-    KW_TRY(kw_hsm_signer_key(&ceremony->session, signer, &key, err));
-    KW_TRY(kw_private_key_public(&key, &public, err));
-    KW_TRY(kw_public_key_spki(&public, &spki, err));
-    return kw_buf_append(ret_spki, kw_spki_bytes(&spki), err);
-}
-
-struct kw_result kw_hsm_ceremony_root(struct kw_hsm_ceremony *ceremony, const char *name,
-                                      const struct kw_validity *validity, struct kw_buf *ret_der,
-                                      struct kw_error *err)
-{
-    KW_SCOPED(kw_private_key_done) struct kw_private_key key = {0};
-    KW_SCOPED(kw_public_key_done) struct kw_public_key public = {0};
-    KW_SCOPED(kw_certificate_done) struct kw_certificate root = {0};
-    struct kw_ca_plan plan = {
-        .subject = &public, .name = name, .validity = *validity, .path_len = 1};
-
-    KW_TRY(kw_hsm_signer_key(&ceremony->session, KW_HSM_ROOT, &key, err));
-    KW_TRY(kw_private_key_public(&key, &public, err));
-    KW_TRY(kw_certificate_issue_root(&plan, &key, &root, err));
-    return kw_certificate_to_der(&root, ret_der, err);
-}
-
-struct kw_result kw_hsm_ceremony_ca(struct kw_hsm_ceremony *ceremony, enum kw_hsm_signer ca,
-                                    struct kw_bytes root_certificate, const char *name,
-                                    const struct kw_validity *validity, struct kw_buf *ret_der,
-                                    struct kw_error *err)
-{
-    KW_SCOPED(kw_private_key_done) struct kw_private_key root_key = {0};
-    KW_SCOPED(kw_private_key_done) struct kw_private_key key = {0};
-    KW_SCOPED(kw_public_key_done) struct kw_public_key public = {0};
-    KW_SCOPED(kw_certificate_done) struct kw_certificate root = {0};
-    KW_SCOPED(kw_certificate_done) struct kw_certificate made = {0};
-    struct kw_ca_plan plan = {
-        .subject = &public, .name = name, .validity = *validity, .path_len = 0};
-
-    KW_ENSURE(ca >= KW_HSM_CA_SERVICES && ca <= KW_HSM_CA_STATIONS, err, ARGUMENT_INVALID,
-              "signer %d is no issuing CA", (int)ca);
-    KW_TRY(kw_hsm_signer_key(&ceremony->session, KW_HSM_ROOT, &root_key, err));
-    KW_TRY(kw_hsm_signer_key(&ceremony->session, ca, &key, err));
-    KW_TRY(kw_private_key_public(&key, &public, err));
-    KW_TRY(kw_certificate_from_der(&root, root_certificate, err));
-    KW_TRY(kw_certificate_issue_ca(&plan, &(struct kw_issuer){&root, &root_key}, &made, err));
-    return kw_certificate_to_der(&made, ret_der, err);
 }
 
 struct kw_result kw_hsm_ceremony_run(struct kw_hsm_ceremony *ceremony,

@@ -14,10 +14,6 @@
 
 #include <string.h>
 
-#define BLOB_MAGIC    "KWB1"
-#define BLOB_INFO     "KEYWARD-KEEP-v1"
-#define SECRETS_COUNT 2
-
 /* What the blob's keys are wrapped under. */
 struct keeper {
     struct kw_hsm_object wrapping;
@@ -40,13 +36,13 @@ static struct kw_result keeper_init(struct keeper *keeper, struct kw_hsm_session
 
     KW_TRY(kw_public_key_from_spki(&recovery, recovery_spki, err));
     KW_TRY(kw_sha256(recovery_spki, fingerprint, err));
-    KW_TRY(
-        kw_ecdh_send(&recovery, kw_bytes_str(BLOB_INFO), KW_AES256_LEN, ephemeral, &agreed, err));
+    KW_TRY(kw_ecdh_send(&recovery, kw_bytes_str(KW_HSM_BLOB_INFO), KW_AES256_LEN, ephemeral,
+                        &agreed, err));
     KW_TRY(kw_hsm_key_import(session, &agreed, KW_HSM_USE_WRAP, &keeper->wrapping, err));
-    kw_put_raw(keeper->blob, kw_bytes_str(BLOB_MAGIC));
+    kw_put_raw(keeper->blob, kw_bytes_str(KW_HSM_BLOB_MAGIC));
     kw_put_raw(keeper->blob, KW_BYTES_OF(fingerprint));
     kw_put_raw(keeper->blob, KW_BYTES_OF(ephemeral));
-    kw_put_u16(keeper->blob, SECRETS_COUNT);
+    kw_put_u16(keeper->blob, KW_HSM_BLOB_KEYS);
     return KW_OK;
 }
 
@@ -65,10 +61,10 @@ static struct kw_result keep(struct keeper *keeper, struct kw_hsm_session *sessi
     return KW_OK;
 }
 
-/* The token's own copy: not extractable, and without the uses that only the ceremony needed. */
-static struct kw_result settle(struct kw_hsm_session *session, const struct kw_hsm_object *key,
-                               const char *label, bool sign, const struct kw_hsm_made *made,
-                               struct kw_error *err)
+struct kw_result kw_hsm_ceremony_settle(struct kw_hsm_session *session,
+                                        const struct kw_hsm_object *key, const char *label,
+                                        bool sign, const struct kw_hsm_made *made,
+                                        struct kw_error *err)
 {
     struct kw_hsm_template changes = {.count = 0};
     struct kw_hsm_object_id id = kw_hsm_object_id(label, made->mark);
@@ -90,10 +86,9 @@ static struct kw_result mac_key_make(struct kw_hsm_session *session, struct keep
 
     KW_TRY(kw_hsm_key_generate(session, KW_HSM_USE_SIGN | KW_HSM_USE_EXTRACTABLE, &key, err));
     KW_TRY(keep(keeper, session, &key, KW_HSM_MAC_LABEL, ret_check, err));
-    return settle(session, &key, KW_HSM_MAC_LABEL, true, made, err);
+    return kw_hsm_ceremony_settle(session, &key, KW_HSM_MAC_LABEL, true, made, err);
 }
 
-/* As kw_hsm_key_generate, with the unwrap template, which an object has from birth or never. */
 static struct kw_result kek_generate(struct kw_hsm_session *session, struct kw_hsm_object *ret_key,
                                      struct kw_error *err)
 {
@@ -103,12 +98,8 @@ static struct kw_result kek_generate(struct kw_hsm_session *session, struct kw_h
     struct kw_hsm_template unwrapped;
     CK_OBJECT_HANDLE handle = CK_INVALID_HANDLE;
 
-    kw_hsm_template_unwrapped(&unwrapped);
-    kw_hsm_template_secret(&template, KW_HSM_USE_WRAP | KW_HSM_USE_UNWRAP | KW_HSM_USE_SIGN |
-                                          KW_HSM_USE_EXTRACTABLE);
+    kw_hsm_template_kek(&template, &unwrapped, KW_HSM_USE_EXTRACTABLE);
     kw_hsm_template_add(&template, CKA_VALUE_LEN, &len, sizeof(len));
-    kw_hsm_template_add(&template, CKA_UNWRAP_TEMPLATE, unwrapped.attributes,
-                        unwrapped.count * sizeof(unwrapped.attributes[0]));
     KW_TRY(KW_C(session, GenerateKey, &mechanism, template.attributes, template.count, &handle));
     *ret_key = (struct kw_hsm_object){.session = session, .handle = handle};
     return KW_OK;
@@ -123,11 +114,11 @@ static struct kw_result kek_make(struct kw_hsm_session *session, struct keeper *
 
     KW_TRY(kek_generate(session, &key, err));
     KW_TRY(keep(keeper, session, &key, kw_hsm_kek_label(1, label), ret_check, err));
-    return settle(session, &key, label, false, made, err);
+    return kw_hsm_ceremony_settle(session, &key, label, false, made, err);
 }
 
-static struct kw_result canary_make(struct kw_hsm_session *session, const struct kw_hsm_made *made,
-                                    struct kw_error *err)
+struct kw_result kw_hsm_ceremony_canary(struct kw_hsm_session *session,
+                                        const struct kw_hsm_made *made, struct kw_error *err)
 {
     static const uint8_t value[] = KW_HSM_CANARY_KEY;
     KW_SCOPED(kw_secret_done) struct kw_secret secret = {0};
@@ -136,7 +127,7 @@ static struct kw_result canary_make(struct kw_hsm_session *session, const struct
     KW_TRY(kw_secret_copy(&secret, KW_BYTES_OF(value), err));
     KW_TRY(
         kw_hsm_key_import(session, &secret, KW_HSM_USE_SIGN | KW_HSM_USE_EXTRACTABLE, &key, err));
-    return settle(session, &key, KW_HSM_CANARY_LABEL, true, made, err);
+    return kw_hsm_ceremony_settle(session, &key, KW_HSM_CANARY_LABEL, true, made, err);
 }
 
 struct kw_result kw_hsm_ceremony_secrets(struct kw_hsm_session *session,
@@ -150,6 +141,6 @@ struct kw_result kw_hsm_ceremony_secrets(struct kw_hsm_session *session,
     KW_TRY(keeper_init(&keeper, session, recovery_spki, err));
     KW_TRY(kek_make(session, &keeper, made, ret_keys->kek_check, err));
     KW_TRY(mac_key_make(session, &keeper, made, ret_keys->mac_check, err));
-    KW_TRY(canary_make(session, made, err));
+    KW_TRY(kw_hsm_ceremony_canary(session, made, err));
     return kw_writer_end(&blob, err);
 }

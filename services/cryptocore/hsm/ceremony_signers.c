@@ -1,4 +1,5 @@
-/* Signing keys: made on the token, never anywhere else. */
+/* Signing keys: made on the token, never anywhere else. The carrier signs once, to prove that it is there, and agrees
+ * once. */
 #include "services/cryptocore/hsm/ceremony_keys.h"
 #include "services/cryptocore/hsm/objects.h"
 #include "services/cryptocore/hsm/template.h"
@@ -38,7 +39,7 @@ struct kw_result kw_hsm_ceremony_signer(struct kw_hsm_session *session, enum kw_
     kw_hsm_template_bool(&private, CKA_SIGN, true);
     kw_hsm_template_bool(&private, CKA_DECRYPT, false);
     kw_hsm_template_bool(&private, CKA_UNWRAP, false);
-    kw_hsm_template_bool(&private, CKA_DERIVE, false);
+    kw_hsm_template_bool(&private, CKA_DERIVE, signer == KW_HSM_CARRIER);
     return KW_C(session, GenerateKeyPair, &mechanism, public.attributes, public.count,
                 private.attributes, private.count, &public_handle, &private_handle);
 }

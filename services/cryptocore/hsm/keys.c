@@ -112,22 +112,30 @@ static struct kw_result unwrap_refused(struct kw_hsm_session *session, struct kw
     KW_FAIL(err, BINDING_INVALID, "the HSM does not unwrap this key");
 }
 
+struct kw_result kw_hsm_key_unwrap_as(struct kw_hsm_session *session, CK_OBJECT_HANDLE wrapping,
+                                      struct kw_bytes wrapped, struct kw_hsm_template *template,
+                                      struct kw_hsm_object *ret_key, struct kw_error *err)
+{
+    CK_MECHANISM mechanism = {.mechanism = session->module->provider->kwp};
+    CK_OBJECT_HANDLE handle = CK_INVALID_HANDLE;
+    struct kw_result result;
+
+    kw_hsm_template_add(template, CKA_CLASS, &secret_class, sizeof(secret_class));
+    kw_hsm_template_add(template, CKA_KEY_TYPE, &aes_type, sizeof(aes_type));
+    result = KW_C(session, UnwrapKey, &mechanism, wrapping, (CK_BYTE *)(uintptr_t)wrapped.data,
+                  wrapped.len, template->attributes, template->count, &handle);
+    result = take(session, result, handle, ret_key);
+    return kw_ok(result) ? result : unwrap_refused(session, result, err);
+}
+
 struct kw_result kw_hsm_key_unwrap(struct kw_hsm_session *session, CK_OBJECT_HANDLE wrapping,
                                    struct kw_bytes wrapped, unsigned uses,
                                    struct kw_hsm_object *ret_key, struct kw_error *err)
 {
-    CK_MECHANISM mechanism = {.mechanism = session->module->provider->kwp};
     struct kw_hsm_template template;
-    CK_OBJECT_HANDLE handle = CK_INVALID_HANDLE;
-    struct kw_result result;
 
     kw_hsm_template_secret(&template, uses);
-    kw_hsm_template_add(&template, CKA_CLASS, &secret_class, sizeof(secret_class));
-    kw_hsm_template_add(&template, CKA_KEY_TYPE, &aes_type, sizeof(aes_type));
-    result = KW_C(session, UnwrapKey, &mechanism, wrapping, (CK_BYTE *)(uintptr_t)wrapped.data,
-                  wrapped.len, template.attributes, template.count, &handle);
-    result = take(session, result, handle, ret_key);
-    return kw_ok(result) ? result : unwrap_refused(session, result, err);
+    return kw_hsm_key_unwrap_as(session, wrapping, wrapped, &template, ret_key, err);
 }
 
 /* One piece for C_Sign: a call less than feeding it part by part, and calls are what an HSM's time

@@ -11,6 +11,7 @@
 #include "common/base/secret.h"
 #include "services/cryptocore/hsm/binding.h"
 #include "services/cryptocore/hsm/session.h"
+#include "services/cryptocore/hsm/template.h"
 
 /* A session object that is ours to destroy. */
 struct kw_hsm_object {
@@ -49,6 +50,11 @@ struct kw_result kw_hsm_key_wrap(struct kw_hsm_session *session, CK_OBJECT_HANDL
 struct kw_result kw_hsm_key_unwrap(struct kw_hsm_session *session, CK_OBJECT_HANDLE wrapping,
                                    struct kw_bytes wrapped, unsigned uses,
                                    struct kw_hsm_object *ret_key, struct kw_error *err);
+
+/* The same with a template of the caller's, to which the class and type of an AES key are added. */
+struct kw_result kw_hsm_key_unwrap_as(struct kw_hsm_session *session, CK_OBJECT_HANDLE wrapping,
+                                      struct kw_bytes wrapped, struct kw_hsm_template *template,
+                                      struct kw_hsm_object *ret_key, struct kw_error *err);
 
 /* CMAC over the parts, one after the other. Fails: HSM_*, ARGUMENT_INVALID (over the provider's
  * limit). */

@@ -13,6 +13,7 @@ static const char *const signer_labels[] = {
     [KW_HSM_CA_OPERATORS] = "keyward-ca-operators",
     [KW_HSM_CA_STATIONS] = "keyward-ca-stations",
     [KW_HSM_CHECKPOINT] = "keyward-checkpoint",
+    [KW_HSM_CARRIER] = "keyward-carrier",
 };
 
 const char *kw_hsm_kek_label(uint32_t version, char *label)
@@ -23,8 +24,8 @@ const char *kw_hsm_kek_label(uint32_t version, char *label)
 
 const char *kw_hsm_signer_label(enum kw_hsm_signer signer)
 {
-    return signer >= KW_HSM_SIGNER_FIRST && signer <= KW_HSM_SIGNER_LAST ? signer_labels[signer]
-                                                                         : "keyward-none";
+    return signer >= KW_HSM_SIGNER_FIRST && signer <= KW_HSM_CARRIER ? signer_labels[signer]
+                                                                     : "keyward-none";
 }
 
 struct kw_hsm_object_id kw_hsm_object_id(const char *label, const uint8_t mark[KW_HSM_MARK_LEN])

@@ -35,6 +35,7 @@ enum kw_hsm_signer {
     KW_HSM_CA_OPERATORS,
     KW_HSM_CA_STATIONS,
     KW_HSM_CHECKPOINT,
+    KW_HSM_CARRIER, /* no signer of the running core: what KEK and MAC key come to a region by */
 };
 #define KW_HSM_SIGNER_FIRST KW_HSM_ROOT
 #define KW_HSM_SIGNER_LAST  KW_HSM_CHECKPOINT

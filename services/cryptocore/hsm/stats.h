@@ -9,7 +9,8 @@
 #define KW_HSM_FUNCTIONS(X)                                                                        \
     X(OpenSession) X(CloseSession) X(Login) X(GenerateRandom) X(GenerateKey) X(GenerateKeyPair)    \
     X(CreateObject) X(CopyObject) X(DestroyObject) X(GetAttributeValue) X(FindObjectsInit)         \
-    X(FindObjects) X(FindObjectsFinal) X(WrapKey) X(UnwrapKey) X(SignInit) X(Sign)
+    X(FindObjects) X(FindObjectsFinal) X(WrapKey) X(UnwrapKey) X(SignInit) X(Sign)       \
+    X(DeriveKey)
 /* clang-format on */
 
 enum kw_hsm_function {

@@ -36,6 +36,16 @@ void kw_hsm_template_secret(struct kw_hsm_template *template, unsigned uses)
     kw_hsm_template_bool(template, CKA_DERIVE, false);
 }
 
+void kw_hsm_template_kek(struct kw_hsm_template *template, struct kw_hsm_template *unwrapped,
+                         unsigned more_uses)
+{
+    kw_hsm_template_unwrapped(unwrapped);
+    kw_hsm_template_secret(template,
+                           KW_HSM_USE_WRAP | KW_HSM_USE_UNWRAP | KW_HSM_USE_SIGN | more_uses);
+    kw_hsm_template_add(template, CKA_UNWRAP_TEMPLATE, unwrapped->attributes,
+                        unwrapped->count * sizeof(unwrapped->attributes[0]));
+}
+
 void kw_hsm_template_unwrapped(struct kw_hsm_template *template)
 {
     template->count = 0;

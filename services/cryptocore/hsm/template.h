@@ -22,6 +22,11 @@ void kw_hsm_template_add(struct kw_hsm_template *template, CK_ATTRIBUTE_TYPE typ
                          const void *value, size_t len);
 void kw_hsm_template_bool(struct kw_hsm_template *template, CK_ATTRIBUTE_TYPE type, bool value);
 
+/* A KEK before it is settled on the token: what it may do, that it may sign (for its check value), and `unwrapped`, the
+ * template that it demands of what it unwraps, which a key has from birth or never. */
+void kw_hsm_template_kek(struct kw_hsm_template *template, struct kw_hsm_template *unwrapped,
+                         unsigned more_uses);
+
 /* {private, sensitive, not extractable}: what a KEK demands of every key that it unwraps. */
 void kw_hsm_template_unwrapped(struct kw_hsm_template *template);
 
