@@ -4,8 +4,6 @@
 
 #include "common/base/bytes.h"
 
-#define KW_TEMPLATE_WORDS_MAX 12
-
 struct kw_template_word {
     const char *name; /* without braces */
     const char *value;

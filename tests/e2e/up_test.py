@@ -7,6 +7,7 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -62,6 +63,32 @@ class Supervision(unittest.TestCase):
         self.assertGreaterEqual(len(pids), len(PROGRAMS))
         os.kill(self.mesh.pid, signal.SIGKILL)
         eventually("all have ended", lambda: not any(is_alive(pid) for pid in pids))
+
+
+class Taken(unittest.TestCase):
+    """The port of a part that died is somebody else's when it comes back."""
+
+    def take(self, port):
+        """A server on the port, or None."""
+        taker = socket.socket()
+        taker.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            taker.bind(("127.0.0.1", port))
+            taker.listen()
+        except OSError:
+            taker.close()
+            return None
+        self.addCleanup(taker.close)
+        return taker
+
+    def test_it_ends_the_mesh_and_is_told(self):
+        mesh = Mesh(BINARY)
+        self.addCleanup(mesh._temporary.cleanup)
+        send(Processes(mesh).first("gateway"), signal.SIGKILL)
+        eventually("its port is taken", lambda: self.take(mesh.port))
+        self.assertEqual(mesh.wait(), 5)
+        self.assertIn("gateway ended with 1; its log is %s" % (mesh.cell / "logs" / "gateway.log"), "\n".join(mesh.said()))
+        self.assertIn("address already in use", (mesh.cell / "logs" / "gateway.log").read_text())
 
 
 class Start(unittest.TestCase):

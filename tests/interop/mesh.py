@@ -69,11 +69,15 @@ class Mesh:
     def stop(self):
         """SIGTERM, and the exit code."""
         self._process.send_signal(signal.SIGTERM)
+        return self.wait()
+
+    def wait(self):
+        """The exit code, once it has ended."""
         try:
             code = self._process.wait(STOP_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            code = "no exit within %d s of SIGTERM" % STOP_S
+            code = "no exit within %d s" % STOP_S
         self._follower.join()
         self._process.stdout.close()
         return code
