@@ -45,12 +45,11 @@ struct kw_feed_heard;
 /* Constants for the life of the feed. */
 struct kw_feed_options {
     struct kw_id mesh;
-    struct kw_id
-        store; /* kw_store_id. Where vouchers are believed, kw_feed_open makes of it the id that
-                           they give the store: then it is what is known of us everywhere */
-    uint32_t writer; /* which of the instances on this database */
-    const struct kw_voucher_trust
-        *vouchers; /* NULL: none is believed. Changed in write jobs only */
+    /* kw_store_id. Where vouchers are believed, kw_feed_open makes of it the id that they give the
+     * store: that is what is known of us everywhere. */
+    struct kw_id store;
+    uint32_t writer;                         /* which of the instances on this database */
+    const struct kw_voucher_trust *vouchers; /* NULL: none is believed. Changes in write jobs */
     const struct kw_feed_table *tables;
     size_t table_count;
     /* Another store's change altered a row: what follows from it here, in the transaction that merged it,

@@ -112,6 +112,8 @@ static struct kw_result sign(const struct kw_voucher *voucher, const struct kw_p
     struct kw_bytes read;
     struct kw_error why;
 
+    KW_ENSURE(kw_voucher_check_key(voucher, &why).reason != KW_E_ENCODING_INVALID, err,
+              ARGUMENT_INVALID, "%s", why.message);
     KW_TRY(content_of(voucher, &record, err));
     KW_TRY(kw_ecdsa_sign(key, kw_buf_bytes(&record), &signature, err));
     kw_put_var(&w, kw_signature_bytes(&signature));
@@ -192,8 +194,7 @@ struct kw_result kw_voucher_place(const struct kw_voucher *voucher, const char *
     return KW_OK;
 }
 
-/* Lanes are signed on P-256, so a key that could sign none is refused at once. */
-static struct kw_result check_key(const struct kw_voucher *voucher, struct kw_error *err)
+struct kw_result kw_voucher_check_key(const struct kw_voucher *voucher, struct kw_error *err)
 {
     KW_SCOPED(kw_public_key_done) struct kw_public_key key = {0};
     struct kw_result read = kw_public_key_from_spki(&key, voucher->key, err);
@@ -234,7 +235,6 @@ struct kw_result kw_voucher_decode(struct kw_bytes record, struct kw_voucher *re
     KW_ENSURE(voucher.issued_ms > 0 && voucher.issued_ms <= MS_MAX, err, ENCODING_INVALID,
               "voucher: a time that is none");
     KW_TRY(kw_voucher_place(&voucher, "any", &service, err));
-    KW_TRY(check_key(&voucher, err));
     KW_TRY(store_of(&voucher, err));
     *ret_voucher = voucher;
     return KW_OK;

@@ -75,7 +75,10 @@ struct kw_result kw_voucher_decode(struct kw_bytes record, struct kw_voucher *re
 struct kw_result kw_voucher_place(const struct kw_voucher *voucher, const char *trust_domain,
                                   struct kw_spiffe *ret_service, struct kw_error *err);
 
-/* Is it to be believed at `at_ms`? NEWS: yes. Else OTHER_MESH, STRANGER (of another service, a
+/* Can its key sign lanes? Fails: ENCODING_INVALID, CRYPTO, MEMORY. */
+struct kw_result kw_voucher_check_key(const struct kw_voucher *voucher, struct kw_error *err);
+
+/* Is it to be believed at `at_ms`? NEWS: yes. Else BROKEN (no key that signs lanes), OTHER_MESH, STRANGER (of another service, a
  * certificate that is not by our CAs, not good then, or another's; issued too far ahead, or not within
  * its certificate's time) or UNSIGNED. Fails: CRYPTO, MEMORY. */
 struct kw_result kw_voucher_check(const struct kw_voucher *voucher, struct kw_id mesh,

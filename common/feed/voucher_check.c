@@ -16,11 +16,27 @@ static void free_chain(STACK_OF(X509) * *chain)
 
 /* --- is it to be believed? --- */
 
-/* What a voucher is at fault in is nothing that is wrong with us. */
-static bool says_no(struct kw_result looked)
+/* What came of looking at it: what it is at fault in is nothing that is wrong with us. */
+static struct kw_result verdict_of(struct kw_result looked, enum kw_lane_verdict *ret_verdict)
 {
-    return looked.reason == KW_E_IDENTITY_INVALID || looked.reason == KW_E_ARGUMENT_INVALID ||
-           looked.reason == KW_E_ENCODING_INVALID;
+    switch ((int)looked.reason) {
+    case KW_E_NONE:
+        *ret_verdict = KW_LANE_NEWS;
+        break;
+    case KW_E_ENCODING_INVALID:
+        *ret_verdict = KW_LANE_BROKEN;
+        break;
+    case KW_E_IDENTITY_INVALID:
+    case KW_E_ARGUMENT_INVALID:
+        *ret_verdict = KW_LANE_STRANGER;
+        break;
+    case KW_E_SIGNATURE_INVALID:
+        *ret_verdict = KW_LANE_UNSIGNED;
+        break;
+    default:
+        return looked;
+    }
+    return KW_OK;
 }
 
 static struct kw_result read_between(const struct kw_voucher *voucher, STACK_OF(X509) * chain,
@@ -90,6 +106,7 @@ static struct kw_result check(const struct kw_voucher *voucher,
 {
     KW_SCOPED(kw_certificate_done) struct kw_certificate leaf = {0};
 
+    KW_TRY(kw_voucher_check_key(voucher, err));
     KW_TRY(kw_certificate_from_der(&leaf, voucher->chain[0], err));
     KW_TRY(check_leaf(voucher, trust, at_ms, &leaf, err));
     KW_TRY(check_chain(voucher, trust, at_ms, &leaf, err));
@@ -100,8 +117,6 @@ struct kw_result kw_voucher_check(const struct kw_voucher *voucher, struct kw_id
                                   const struct kw_voucher_trust *trust, uint64_t at_ms,
                                   enum kw_lane_verdict *ret_verdict, struct kw_error *err)
 {
-    struct kw_result checked;
-
     if (!kw_id_equal(voucher->mesh, mesh)) {
         *ret_verdict = KW_LANE_OTHER_MESH;
         return KW_OK;
@@ -110,14 +125,7 @@ struct kw_result kw_voucher_check(const struct kw_voucher *voucher, struct kw_id
         *ret_verdict = KW_LANE_STRANGER;
         return KW_OK;
     }
-    checked = check(voucher, trust, at_ms, err);
-    if (!kw_ok(checked) && !says_no(checked) && checked.reason != KW_E_SIGNATURE_INVALID) {
-        return checked;
-    }
-    *ret_verdict = kw_ok(checked)     ? KW_LANE_NEWS
-                   : says_no(checked) ? KW_LANE_STRANGER
-                                      : KW_LANE_UNSIGNED;
-    return KW_OK;
+    return verdict_of(check(voucher, trust, at_ms, err), ret_verdict);
 }
 
 struct kw_result kw_voucher_read(struct kw_bytes record, struct kw_id mesh,
@@ -125,14 +133,10 @@ struct kw_result kw_voucher_read(struct kw_bytes record, struct kw_id mesh,
                                  struct kw_voucher *ret_voucher, enum kw_lane_verdict *ret_verdict,
                                  struct kw_error *err)
 {
-    struct kw_result read = kw_voucher_decode(record, ret_voucher, err);
-
-    if (read.reason == KW_E_ENCODING_INVALID) {
-        *ret_verdict = KW_LANE_BROKEN;
-        return KW_OK;
-    }
-    KW_TRY(read);
-    return kw_voucher_check(ret_voucher, mesh, trust, at_ms, ret_verdict, err);
+    KW_TRY(verdict_of(kw_voucher_decode(record, ret_voucher, err), ret_verdict));
+    return *ret_verdict == KW_LANE_NEWS
+               ? kw_voucher_check(ret_voucher, mesh, trust, at_ms, ret_verdict, err)
+               : KW_OK;
 }
 
 /* --- what it says --- */

@@ -82,6 +82,7 @@ static void believed(const struct kw_voucher *voucher, const struct kw_voucher_t
     KW_FUZZ_MUST(kw_voucher_place(voucher, trust->self.trust_domain, &says, NULL));
     KW_FUZZ_CHECK(kw_spiffe_equal(&certified, &says));
     KW_FUZZ_CHECK(strcmp(certified.service, trust->self.service) == 0);
+    KW_FUZZ_MUST(kw_voucher_check_key(voucher, NULL));
     KW_FUZZ_MUST(kw_certificate_validity(&leaf, &validity, NULL));
     KW_FUZZ_CHECK(voucher->issued_ms >= validity.not_before_ms &&
                   voucher->issued_ms <= validity.not_after_ms &&
@@ -126,8 +127,8 @@ static void judge(struct kw_bytes record, uint8_t how, uint64_t at_ms)
     if (verdict == KW_LANE_NEWS) {
         believed(&voucher, &trust, at_ms);
     } else {
-        KW_FUZZ_CHECK(verdict == KW_LANE_OTHER_MESH || verdict == KW_LANE_STRANGER ||
-                      verdict == KW_LANE_UNSIGNED);
+        KW_FUZZ_CHECK(verdict == KW_LANE_BROKEN || verdict == KW_LANE_OTHER_MESH ||
+                      verdict == KW_LANE_STRANGER || verdict == KW_LANE_UNSIGNED);
     }
 }
 

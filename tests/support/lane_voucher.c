@@ -63,16 +63,29 @@ struct voucher_owner *voucher_owner_as(const struct pki_pair *issuer,
     return owner;
 }
 
-struct voucher_owner *voucher_owner_new(const struct pki_pair *issuer, const char *cell,
-                                        const char *service, const struct kw_private_key *key)
+static struct voucher_owner *owner_of(const struct pki_pair *issuer, const char *region,
+                                      const char *cell, const char *service,
+                                      const struct kw_private_key *key)
 {
     struct voucher_owner *owner;
     struct kw_spiffe self;
 
-    MUST(kw_spiffe_service(PKI_DOMAIN, "eu", cell, service, &self, err));
+    MUST(kw_spiffe_service(PKI_DOMAIN, region, cell, service, &self, err));
     owner = voucher_owner_as(issuer, &self);
     owner->trust.key = voucher_spki(key);
     return owner;
+}
+
+struct voucher_owner *voucher_owner_new(const struct pki_pair *issuer, const char *cell,
+                                        const char *service, const struct kw_private_key *key)
+{
+    return owner_of(issuer, "eu", cell, service, key);
+}
+
+struct voucher_owner *voucher_owner_in(const char *region, const char *cell,
+                                       const struct kw_private_key *key)
+{
+    return owner_of(voucher_ca(), region, cell, "authz", key);
 }
 
 struct kw_bytes voucher_made(const struct voucher_owner *owner, struct kw_id mesh,

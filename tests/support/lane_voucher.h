@@ -21,6 +21,10 @@ const struct pki_pair *voucher_callers_ca(void);
 struct voucher_owner *voucher_owner_new(const struct pki_pair *issuer, const char *cell,
                                         const char *service, const struct kw_private_key *key);
 
+/* Authz of a cell of another region, by the services' CA. */
+struct voucher_owner *voucher_owner_in(const char *region, const char *cell,
+                                       const struct kw_private_key *key);
+
 /* The same, of a certificate that is none of a service's. */
 struct voucher_owner *voucher_owner_as(const struct pki_pair *issuer,
                                        const struct kw_spiffe *certified);

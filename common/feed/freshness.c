@@ -1,0 +1,83 @@
+/* The oldest of the promises that count. */
+#include "common/feed/freshness.h"
+
+#include "common/sync/stamp.h"
+#include "common/sync/store_record.h"
+
+/* A state that is not known may be one in which it revokes. */
+static bool may_revoke(uint64_t state)
+{
+    return state == KW_STORE_ACTIVE || state > KW_STORE_FENCED;
+}
+
+static bool counts(const struct kw_freshness_mesh *mesh, const struct kw_freshness_store *store)
+{
+    bool is_near = kw_id_equal(store->id, mesh->store) ||
+                   (store->region.len > 0 && kw_bytes_equal(store->region, mesh->region));
+
+    return !is_near && may_revoke(store->state);
+}
+
+static struct kw_id present_life(const struct kw_freshness_mesh *mesh,
+                                 const struct kw_freshness_store *store)
+{
+    struct kw_id life = store->life;
+    uint64_t newest = 0;
+
+    for (size_t i = 0; i < mesh->lane_count && kw_id_is_none(store->life); i++) {
+        const struct kw_freshness_lane *lane = &mesh->lanes[i];
+
+        if (kw_id_equal(lane->store, store->id) && lane->closed >= newest) {
+            newest = lane->closed;
+            life = lane->incarnation;
+        }
+    }
+    return life;
+}
+
+/* What was promised on all of its lanes; 0: nothing. */
+static uint64_t promise_of(const struct kw_freshness_mesh *mesh,
+                           const struct kw_freshness_store *store)
+{
+    struct kw_id life = present_life(mesh, store);
+    uint64_t oldest = UINT64_MAX;
+
+    for (size_t i = 0; i < mesh->lane_count; i++) {
+        const struct kw_freshness_lane *lane = &mesh->lanes[i];
+
+        if (kw_id_equal(lane->store, store->id) && kw_id_equal(lane->incarnation, life) &&
+            lane->closed < oldest) {
+            oldest = lane->closed;
+        }
+    }
+    return oldest < UINT64_MAX ? oldest : 0;
+}
+
+static uint64_t age_of(uint64_t closed, uint64_t now_ms)
+{
+    uint64_t ms = kw_hlc_ms(closed);
+
+    if (ms == 0) {
+        return KW_FRESHNESS_NEVER;
+    }
+    return ms < now_ms ? now_ms - ms : 0;
+}
+
+struct kw_freshness kw_freshness(const struct kw_freshness_mesh *mesh, uint64_t now_ms)
+{
+    struct kw_freshness oldest = {.age_ms = 0};
+
+    for (size_t i = 0; i < mesh->store_count; i++) {
+        const struct kw_freshness_store *store = &mesh->stores[i];
+        uint64_t age;
+
+        if (!counts(mesh, store)) {
+            continue;
+        }
+        age = age_of(promise_of(mesh, store), now_ms);
+        if (age > oldest.age_ms || kw_id_is_none(oldest.store)) {
+            oldest = (struct kw_freshness){.age_ms = age, .store = store->id};
+        }
+    }
+    return oldest;
+}

@@ -1,0 +1,54 @@
+/* Freshness: how old is what we know of the other regions?
+ *
+ * Every store promises, time and again, that no change older than so will follow (lane_head.h). What was
+ * revoked elsewhere before the oldest of these promises is known here; what was revoked since may
+ * not be. So whoever must not act on what was revoked asks how old that is, and refuses when it is too old.
+ *
+ * Only stores of other regions count: a region is to go on without any of its cells, and acknowledges
+ * nothing that only one of them has, unless it says so. Of them those that may revoke: active ones; not one that
+ * joins, drains or is fenced. One whose state or place is not understood counts, and one of which no lane is
+ * known has promised nothing. Lanes of an earlier life have ended.
+ *
+ * Pure.
+ */
+#ifndef KW_COMMON_FEED_FRESHNESS_H
+#define KW_COMMON_FEED_FRESHNESS_H
+
+#include "common/base/id.h"
+
+/* Plain data; `region` borrows. */
+struct kw_freshness_store {
+    struct kw_id id;
+    struct kw_bytes region; /* empty: not known */
+    uint64_t state;         /* enum kw_store_state, as it is in the row; 0: nothing is said */
+    struct kw_id
+        life; /* its present incarnation; none: not known, and that of its newest promise is taken */
+};
+
+struct kw_freshness_lane {
+    struct kw_id store;
+    struct kw_id incarnation;
+    uint64_t closed; /* hybrid clock of its store */
+};
+
+struct kw_freshness_mesh {
+    struct kw_bytes region; /* ours; empty: not known, and all count but our own store */
+    struct kw_id store;     /* ours */
+    const struct kw_freshness_store *stores;
+    size_t store_count;
+    const struct kw_freshness_lane *lanes;
+    size_t lane_count;
+};
+
+#define KW_FRESHNESS_NEVER UINT64_MAX
+
+struct kw_freshness {
+    uint64_t
+        age_ms; /* of the oldest promise; 0: nobody's is waited for; NEVER: one promised nothing */
+    struct kw_id store; /* whose; none: nobody's */
+};
+
+/* A clock that is ahead of ours counts as ours: it promises nothing that is to come. */
+struct kw_freshness kw_freshness(const struct kw_freshness_mesh *mesh, uint64_t now_ms);
+
+#endif
