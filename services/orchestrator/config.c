@@ -37,6 +37,15 @@ static const struct kw_setting settings[] = {
     {FIELD(writer), .type = KW_SETTING_U32, .fallback = "0", .min = 0,
      .max = KW_FEED_WRITERS_MAX - 1,
      .doc = "Which of the instances on one database this is: each has a number of its own."},
+    {FIELD(lane_key_file), .type = KW_SETTING_SECRET_FILE,
+     .doc =
+         "File with the key, P-256, that signs what other cells are told: mode 0600, made at the "
+         "first start, and kept as long as the database. A cell that replicates has it from its "
+         "first start on."},
+    {FIELD(feed_listen), .type = KW_SETTING_ADDRESS,
+     .doc =
+         "Where this cell's replicator connects; port 0 as above. Needs lane_key_file. Not given: "
+         "nothing is replicated."},
     {FIELD(page_key_file), .type = KW_SETTING_SECRET_FILE, .required = true,
      .doc = "File with 32 or more random bytes, mode 0600: authenticates page tokens. The same in "
             "all instances."},

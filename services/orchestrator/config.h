@@ -16,6 +16,8 @@ struct kw_orch_config {
     char *store_url;
     char *mesh; /* its id, in hex */
     uint32_t writer;
+    char *lane_key_file;
+    char *feed_listen;
     char *page_key_file;
     struct kw_strings targets;
     uint32_t drain_ms;

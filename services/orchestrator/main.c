@@ -32,8 +32,8 @@ static void on_linked(void *context)
 
     if (!program->announced) {
         program->announced = true;
-        kw_process_ready(program->process, "port=%d metrics=%d", program->orch.port,
-                         kw_observe_port(program->observe));
+        kw_process_ready(program->process, "port=%d metrics=%d feed=%d", program->orch.port,
+                         kw_observe_port(program->observe), program->orch.feed_port);
     }
 }
 

@@ -1,8 +1,8 @@
 /* Building, draining and taking apart.
  *
- *     drain ─▶ no new calls ─▶ the last call ends ─▶ drained
- *     stop  ─▶ listener closed ─▶ link to the core closed ─▶ last call ends ─▶ store closed
- *           ─▶ gRPC closed ─▶ stopped
+ *     drain ─▶ no new calls ─▶ the last call ends ─▶ the replicator has heard of it ─▶ drained
+ *     stop  ─▶ listener closed ─▶ feed closed ─▶ link to the core closed ─▶ last call ends
+ *           ─▶ store closed ─▶ gRPC closed ─▶ stopped
  */
 #include "services/orchestrator/service.h"
 
@@ -42,12 +42,23 @@ void kw_orch_call_ended(struct kw_orch *orch)
 
 /* --- the end --- */
 
-static void server_drained(void *context)
+static void feed_drained(void *context)
 {
     struct kw_orch *orch = context;
 
     orch->server_drained = true;
     check_drained(orch);
+}
+
+static void server_drained(void *context)
+{
+    struct kw_orch *orch = context;
+
+    if (orch->feed_serves) {
+        kw_feed_service_drain(orch->feed_service, feed_drained, orch);
+    } else {
+        feed_drained(orch);
+    }
 }
 
 void kw_orch_drain(struct kw_orch *orch, void (*drained)(void *context))
@@ -92,12 +103,24 @@ static void link_closed(void *context)
     check_stopped(orch);
 }
 
+static void feed_closed(void *context)
+{
+    struct kw_orch *orch = context;
+
+    orch->feed_serves = false;
+    kw_core_link_close(orch->link, link_closed, orch);
+}
+
 static void server_closed(void *context)
 {
     struct kw_orch *orch = context;
 
     orch->server = NULL;
-    kw_core_link_close(orch->link, link_closed, orch);
+    if (orch->feed_serves) {
+        kw_feed_service_close(orch->feed_service, feed_closed, orch);
+    } else {
+        feed_closed(orch);
+    }
 }
 
 void kw_orch_stop(struct kw_orch *orch, void (*stopped)(void *context))
@@ -109,6 +132,8 @@ void kw_orch_stop(struct kw_orch *orch, void (*stopped)(void *context))
 
 void kw_orch_done(struct kw_orch *orch)
 {
+    kw_feed_service_free(orch->feed_service);
+    kw_feed_identity_done(&orch->identity);
     kw_core_link_free(orch->link);
     kw_rpc_free(orch->rpc);
     kw_seal_verifier_free(orch->seals);
@@ -142,6 +167,22 @@ static struct kw_result gate_make(struct kw_orch *orch, struct kw_error *err)
     return kw_secret_from_file(&orch->page_key, config->page_key_file, err);
 }
 
+static struct kw_result identity_load(struct kw_orch *orch, struct kw_error *err)
+{
+    const struct kw_orch_config *config = orch->config;
+    const struct kw_feed_identity_options options = {.trust_domain = config->trust_domain,
+                                                     .region = config->region,
+                                                     .cell = config->cell,
+                                                     .service = "orchestrator",
+                                                     .credentials_dir = config->credentials_dir,
+                                                     .lane_key_file = config->lane_key_file};
+
+    KW_ENSURE(config->lane_key_file != NULL || config->feed_listen == NULL, err, CONFIG_INVALID,
+              "feed_listen needs lane_key_file");
+    return config->lane_key_file != NULL ? kw_feed_identity_load(&orch->identity, &options, err)
+                                         : KW_OK;
+}
+
 static struct kw_result store_make(struct kw_orch *orch, struct kw_error *err)
 {
     const struct kw_store_options options = {
@@ -160,7 +201,7 @@ static void link_up(void *context)
 {
     struct kw_orch *orch = context;
 
-    if (orch->linked != NULL) {
+    if (orch->linked != NULL && orch->feed_open) {
         orch->linked(orch->context);
     }
 }
@@ -256,22 +297,55 @@ static struct kw_result mesh_read(const struct kw_orch_config *config, struct kw
 static struct kw_result feed_open(struct kw_store_job *job, struct kw_tx *tx, struct kw_error *err)
 {
     struct kw_orch *orch = KW_CONTAINER_OF(job, struct kw_orch, opening);
-    const struct kw_feed_options options = {.mesh = orch->mesh,
-                                            .store = kw_store_id(orch->store),
-                                            .writer = orch->config->writer,
-                                            .tables = kw_orch_feed_tables,
-                                            .table_count = kw_orch_feed_table_count};
+    const struct kw_feed_options options = {
+        .mesh = orch->mesh,
+        .store = kw_store_id(orch->store),
+        .writer = orch->config->writer,
+        .vouchers = orch->config->lane_key_file != NULL ? &orch->identity.trust : NULL,
+        .tables = kw_orch_feed_tables,
+        .table_count = kw_orch_feed_table_count};
 
     return kw_feed_open(&orch->feed, &options, tx, kw_clock_wall_ms(), err);
 }
 
-/* Without a feed nothing can be written. */
+/* Only the replicator of the own cell may connect. */
+static struct kw_result feed_serve(struct kw_orch *orch, struct kw_error *err)
+{
+    const struct kw_feed_service_options options = {.loop = orch->loop,
+                                                    .rpc = orch->rpc,
+                                                    .store = orch->store,
+                                                    .feed = &orch->feed,
+                                                    .identity = &orch->identity,
+                                                    .listen = orch->config->feed_listen,
+                                                    .context = orch};
+
+    if (options.listen == NULL) {
+        return KW_OK;
+    }
+    KW_TRY(kw_feed_service_start(&options, &orch->feed_service, &orch->feed_port, err));
+    orch->feed_serves = true;
+    return KW_OK;
+}
+
+/* Without a feed nothing can be written. It may be late: everything is being closed by then. */
 static void feed_opened(struct kw_store_job *job)
 {
     struct kw_orch *orch = KW_CONTAINER_OF(job, struct kw_orch, opening);
+    struct kw_result result = job->result;
 
-    if (!kw_ok(job->result)) {
+    if (orch->server == NULL || orch->stopping) {
+        return;
+    }
+    if (kw_ok(result)) {
+        result = feed_serve(orch, &job->error);
+    }
+    if (!kw_ok(result)) {
         orch->failed(&job->error, orch->context);
+        return;
+    }
+    orch->feed_open = true;
+    if (orch->core_ready) {
+        link_up(orch);
     }
 }
 
@@ -292,6 +366,7 @@ struct kw_result kw_orch_start(struct kw_orch *orch, struct kw_loop *loop,
     KW_TRY(mesh_read(config, &orch->mesh, err));
     KW_TRY(kw_id_v7(&orch->boot_id, err));
     KW_TRY(gate_make(orch, err));
+    KW_TRY(identity_load(orch, err));
     KW_TRY(store_make(orch, err));
     KW_TRY(kw_rpc_new(loop, orch->boot_id, &orch->rpc, err));
     KW_TRY(link_make(orch, err));

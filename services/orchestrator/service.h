@@ -6,6 +6,7 @@
 #include "common/audit/replay.h"
 #include "common/audit/seal.h"
 #include "common/feed/feed.h"
+#include "common/feed_service/feed_service.h"
 #include "common/pki/credentials.h"
 #include "common/rpc/hop.h"
 #include "common/rpc/rpc.h"
@@ -33,6 +34,12 @@ struct kw_orch {
     struct kw_id mesh;
     struct kw_feed feed; /* of the thread of write jobs; open before any other of them */
     struct kw_store_job opening;
+    bool feed_open;
+    struct kw_feed_identity identity; /* zeroed: nothing is replicated */
+    struct kw_feed_service
+        *feed_service; /* of the replicator; closed when `feed_serves` is false */
+    bool feed_serves;
+    int feed_port; /* 0: nothing is replicated */
     uint64_t start_ms;
     _Atomic bool core_ready; /* read by the probes' thread */
 
@@ -44,7 +51,7 @@ struct kw_orch {
     void (*drained)(void *context);
     void (*stopped)(void *context);
     void (*failed)(const struct kw_error *error, void *context); /* the store can't go on */
-    void (*linked)(void *context); /* the core is there (again); may be NULL */
+    void (*linked)(void *context); /* the core is there (again), and the feed; may be NULL */
     void (*broken)(void *context); /* the receipt chain: only another life helps; may be NULL */
     void *context;
 };
