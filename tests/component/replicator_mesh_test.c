@@ -122,7 +122,7 @@ Test(replicator_mesh, what_is_urgent_floods_the_mesh_once)
 {
     rep_init(&mesh, "eu/a eu/b us/a");
     rep_start_all(&mesh);
-    owner_urgent(owner_of(b, KW_OWNER_AUTHZ), "revoked");
+    cr_assert(owner_urgent(owner_of(b, KW_OWNER_AUTHZ), "revoked"));
     REP_EVENTUALLY(&mesh, owner_of(a, KW_OWNER_AUTHZ)->urgent_count == 1 &&
                               owner_of(c, KW_OWNER_AUTHZ)->urgent_count == 1);
     cr_assert_str_eq(owner_of(c, KW_OWNER_AUTHZ)->urgents[0], "revoked");

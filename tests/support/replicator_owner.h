@@ -85,6 +85,7 @@ struct test_owner {
     char urgents[OWNER_HEARD_MAX][32]; /* heard of, once each */
     size_t urgent_count;
     unsigned urgents_known; /* that were known */
+    unsigned urgent_at;     /* which record the last one was */
     char vouchers[OWNER_HEARD_MAX][32];
     size_t voucher_count;
 };
@@ -98,8 +99,10 @@ void owner_stop(struct test_owner *owner, void (*turn)(void *context), void *con
 /* It makes changes, and promises. */
 void owner_write(struct test_owner *owner, uint64_t changes);
 void owner_promise(struct test_owner *owner, uint64_t closed);
-void owner_urgent(struct test_owner *owner, const char *text);
 void owner_vouch(struct test_owner *owner, const char *text);
+
+/* False: not now, the standing call takes no more. */
+bool owner_urgent(struct test_owner *owner, const char *text);
 
 /* It holds so much of another's lane, and tells. */
 struct owner_lane *owner_hold(struct test_owner *owner, struct kw_id lane,
