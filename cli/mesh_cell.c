@@ -79,11 +79,13 @@ static void all_gone(struct kw_mesh_cell *cell)
 }
 
 /* The next part to go. From outside in, but for the core, which has the last word to its
- * orchestrator: the signed close of their chain. */
+ * orchestrator: the signed close of their chain. The replicator outlives its owners, so that others
+ * hear that. */
 static void stop_next(struct kw_mesh_cell *cell)
 {
     static const enum kw_mesh_part order[KW_MESH_PART_COUNT] = {
-        KW_MESH_GATEWAY, KW_MESH_AUTHZ, KW_MESH_CRYPTOCORE, KW_MESH_ORCHESTRATOR, KW_MESH_REDIS};
+        KW_MESH_GATEWAY,      KW_MESH_AUTHZ,      KW_MESH_CRYPTOCORE,
+        KW_MESH_ORCHESTRATOR, KW_MESH_REPLICATOR, KW_MESH_REDIS};
 
     for (size_t i = 0; i < KW_MESH_PART_COUNT; i++) {
         struct kw_child *child = &cell->slots[order[i]].child;

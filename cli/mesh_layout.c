@@ -14,7 +14,7 @@
 static const char *const region_names[KW_MESH_REGIONS_MAX] = {KW_MESH_REGION, "r2", "r3"};
 static const char *const cell_names[KW_MESH_CELLS_MAX] = {KW_MESH_CELL, "b", "c"};
 static const char *const part_names[KW_MESH_PART_COUNT] = {"redis", "cryptocore", "orchestrator",
-                                                           "authz", "gateway"};
+                                                           "authz", "replicator", "gateway"};
 
 const char *kw_mesh_part_name(enum kw_mesh_part part)
 {

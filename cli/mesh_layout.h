@@ -23,6 +23,7 @@ enum kw_mesh_part {
     KW_MESH_CRYPTOCORE,
     KW_MESH_ORCHESTRATOR,
     KW_MESH_AUTHZ,
+    KW_MESH_REPLICATOR,
     KW_MESH_GATEWAY,
     KW_MESH_PART_COUNT,
 };
@@ -31,6 +32,7 @@ enum kw_mesh_part {
 struct kw_mesh_ports {
     int listen;
     int metrics;
+    int feed; /* of those that own replicated state: for their replicator */
 };
 
 /* One cell. */

@@ -39,7 +39,8 @@ static struct kw_result cell_reserve(struct kw_mesh_place *cell, struct kw_error
         KW_TRY(kw_mesh_port_reserve(&cell->ports[part].listen, err));
         KW_TRY(kw_mesh_port_reserve(&cell->ports[part].metrics, err));
     }
-    return KW_OK;
+    KW_TRY(kw_mesh_port_reserve(&cell->ports[KW_MESH_AUTHZ].feed, err));
+    return kw_mesh_port_reserve(&cell->ports[KW_MESH_ORCHESTRATOR].feed, err);
 }
 
 struct kw_result kw_mesh_ports_reserve(struct kw_mesh_layout *layout, struct kw_error *err)

@@ -9,7 +9,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 
-#define PORT_SIZE 8
+#define PORT_SIZE  8
+#define CELLS_SIZE 512 /* KW_MESH_REGIONS_MAX * KW_MESH_CELLS_MAX addresses */
 
 /* What all services are told. */
 #define COMMON                                                                                     \
@@ -22,36 +23,52 @@
 
 #define TARGET "targets: [ 127.0.0.1:{target} ]\n"
 
+/* What owners of replicated state are told. */
+#define FEED                                                                                       \
+    "mesh: {mesh_id}\n"                                                                            \
+    "feed_listen: 127.0.0.1:{feed}\n"                                                              \
+    "lane_key_file: {cell}/secret/{part}-lane.pem\n"
+
 static const struct {
     const char *name; /* below the cell's directory */
     const char *template;
+    enum kw_mesh_part inner; /* its inner neighbour: what {target} stands for */
 } files[KW_MESH_PART_COUNT] = {
-    [KW_MESH_REDIS] = {"config/redis.conf", "port 0\n"
-                                            "unixsocket {cell}/run/redis.sock\n"
-                                            "unixsocketperm 700\n"
-                                            "save \"\"\n"
-                                            "appendonly no\n"
-                                            "maxmemory 64mb\n"
-                                            "maxmemory-policy allkeys-lru\n"
-                                            "daemonize no\n"},
-    [KW_MESH_CRYPTOCORE] = {"config/cryptocore.yaml",
-                            COMMON "pki_dir: {region}/pki\n"
-                                   "hsm_token: " KW_MESH_TOKEN "\n"
-                                   "hsm_pin_file: {region}/secret/pin\n"
-                                   "hsm_lock_file: {region}/run/hsm-login.lock\n"
-                                   "hsm_worker: {bin}/keyward-hsm-worker\n"},
-    [KW_MESH_ORCHESTRATOR] = {"config/orchestrator.yaml",
-                              COMMON TARGET "mesh: {mesh_id}\n"
-                                            "database: {cell}/data/orchestrator.db\n"
-                                            "page_key_file: {mesh}/secret/page-token.key\n"},
-    [KW_MESH_AUTHZ] = {"config/authz.yaml", COMMON TARGET "mesh: {mesh_id}\n"
-                                                          "database: {cell}/data/authz.db\n"
-                                                          "pki_dir: {region}/pki\n"
-                                                          "officers_dir: {region}/officers\n"},
-    [KW_MESH_GATEWAY] = {"config/gateway.yaml",
-                         COMMON TARGET "client_ca_file: {region}/pki/client-ca.pem\n"
-                                       "redis: {cell}/run/redis.sock\n"
-                                       "cache_key_file: {cell}/secret/cache.key\n"},
+    [KW_MESH_REDIS] = {.name = "config/redis.conf",
+                       .template = "port 0\n"
+                                   "unixsocket {cell}/run/redis.sock\n"
+                                   "unixsocketperm 700\n"
+                                   "save \"\"\n"
+                                   "appendonly no\n"
+                                   "maxmemory 64mb\n"
+                                   "maxmemory-policy allkeys-lru\n"
+                                   "daemonize no\n"},
+    [KW_MESH_CRYPTOCORE] = {.name = "config/cryptocore.yaml",
+                            .template = COMMON "pki_dir: {region}/pki\n"
+                                               "hsm_token: " KW_MESH_TOKEN "\n"
+                                               "hsm_pin_file: {region}/secret/pin\n"
+                                               "hsm_lock_file: {region}/run/hsm-login.lock\n"
+                                               "hsm_worker: {bin}/keyward-hsm-worker\n"},
+    [KW_MESH_ORCHESTRATOR] = {.name = "config/orchestrator.yaml",
+                              .inner = KW_MESH_CRYPTOCORE,
+                              .template = COMMON TARGET FEED
+                              "database: {cell}/data/orchestrator.db\n"
+                              "page_key_file: {mesh}/secret/page-token.key\n"},
+    [KW_MESH_AUTHZ] = {.name = "config/authz.yaml",
+                       .inner = KW_MESH_ORCHESTRATOR,
+                       .template = COMMON TARGET FEED "database: {cell}/data/authz.db\n"
+                                                      "pki_dir: {region}/pki\n"
+                                                      "officers_dir: {region}/officers\n"},
+    [KW_MESH_REPLICATOR] = {.name = "config/replicator.yaml",
+                            .template = COMMON "mesh: {mesh_id}\n"
+                                               "authz: 127.0.0.1:{authz_feed}\n"
+                                               "orchestrator: 127.0.0.1:{orchestrator_feed}\n"
+                                               "cells: [ {cells} ]\n"},
+    [KW_MESH_GATEWAY] = {.name = "config/gateway.yaml",
+                         .inner = KW_MESH_AUTHZ,
+                         .template = COMMON TARGET "client_ca_file: {region}/pki/client-ca.pem\n"
+                                                   "redis: {cell}/run/redis.sock\n"
+                                                   "cache_key_file: {cell}/secret/cache.key\n"},
 };
 
 static const char *port_text(int port, char text[PORT_SIZE])
@@ -77,6 +94,53 @@ static struct kw_result cache_key_make(const struct kw_mesh_place *cell, struct 
     return result;
 }
 
+/* Where the replicators of all cells are: "r1/a=127.0.0.1:4711, …". */
+static void cells_text(const struct kw_mesh_layout *layout, char text[CELLS_SIZE])
+{
+    size_t len = 0;
+
+    for (size_t i = 0; i < layout->region_count * layout->cell_count; i++) {
+        const struct kw_mesh_region *region = &layout->regions[i / layout->cell_count];
+        const struct kw_mesh_place *cell = &region->cells[i % layout->cell_count];
+
+        len += (size_t)snprintf(text + len, CELLS_SIZE - len, "%s%s/%s=127.0.0.1:%d",
+                                i == 0 ? "" : ", ", region->name, cell->name,
+                                cell->ports[KW_MESH_REPLICATOR].listen);
+    }
+}
+
+static struct kw_result part_file(const struct kw_mesh_layout *layout,
+                                  const struct kw_mesh_region *region,
+                                  const struct kw_mesh_place *cell, enum kw_mesh_part part,
+                                  const char *bin_dir, struct kw_error *err)
+{
+    const struct kw_mesh_ports *ports = cell->ports;
+    char text[6][PORT_SIZE];
+    char cells[CELLS_SIZE];
+    char path[PATH_MAX];
+    const struct kw_template_word words[] = {
+        {"mesh", layout->dir.path},
+        {"mesh_id", layout->id},
+        {"region", region->dir.path},
+        {"region_name", region->name},
+        {"cell", cell->dir.path},
+        {"cell_name", cell->name},
+        {"cells", cells},
+        {"part", kw_mesh_part_name(part)},
+        {"bin", bin_dir},
+        {"listen", port_text(ports[part].listen, text[0])},
+        {"metrics", port_text(ports[part].metrics, text[1])},
+        {"feed", port_text(ports[part].feed, text[2])},
+        {"target", port_text(ports[files[part].inner].listen, text[3])},
+        {"authz_feed", port_text(ports[KW_MESH_AUTHZ].feed, text[4])},
+        {"orchestrator_feed", port_text(ports[KW_MESH_ORCHESTRATOR].feed, text[5])},
+        {NULL, NULL}};
+
+    cells_text(layout, cells);
+    return kw_template_write(kw_mesh_path(&cell->dir, files[part].name, path), files[part].template,
+                             words, err);
+}
+
 struct kw_result kw_mesh_cell_files(const struct kw_mesh_layout *layout,
                                     const struct kw_mesh_region *region,
                                     const struct kw_mesh_place *cell, const char *bin_dir,
@@ -84,25 +148,7 @@ struct kw_result kw_mesh_cell_files(const struct kw_mesh_layout *layout,
 {
     KW_TRY(cache_key_make(cell, err));
     for (int part = 0; part < KW_MESH_PART_COUNT; part++) {
-        const struct kw_mesh_ports *ports = &cell->ports[part];
-        int target = part > 0 ? cell->ports[part - 1].listen : 0;
-        char text[3][PORT_SIZE];
-        char path[PATH_MAX];
-        const struct kw_template_word words[] = {{"mesh", layout->dir.path},
-                                                 {"mesh_id", layout->id},
-                                                 {"region", region->dir.path},
-                                                 {"region_name", region->name},
-                                                 {"cell", cell->dir.path},
-                                                 {"cell_name", cell->name},
-                                                 {"part", kw_mesh_part_name(part)},
-                                                 {"bin", bin_dir},
-                                                 {"listen", port_text(ports->listen, text[0])},
-                                                 {"metrics", port_text(ports->metrics, text[1])},
-                                                 {"target", port_text(target, text[2])},
-                                                 {NULL, NULL}};
-
-        KW_TRY(kw_template_write(kw_mesh_path(&cell->dir, files[part].name, path),
-                                 files[part].template, words, err));
+        KW_TRY(part_file(layout, region, cell, (enum kw_mesh_part)part, bin_dir, err));
     }
     return KW_OK;
 }

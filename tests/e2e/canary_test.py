@@ -37,7 +37,7 @@ from keyward_partner.names import resource_name
 from keyward_partner.pen import Handshake
 from keyward_partner.primitives import derive_partner_key
 from mesh import Mesh
-from processes import PROGRAMS, SERVICES, descendants
+from processes import OURS, PROGRAMS, descendants
 
 EPOCH = 1
 PENS = 4
@@ -229,10 +229,13 @@ class Story:
             text = (root / name).read_bytes().strip()
             self.know(name, text, owners, (name,))
             self.know(name, bytes.fromhex(text.decode()), owners, (name,))
-        for service in SERVICES:
+        for service in OURS:
             self.know("TLS key of " + service, private_number(
                 self.mesh.region / "credentials" / "a" / service / "key.pem"), ("keyward-" + service,),
                 ("r1/credentials/a/%s.a/key.pem" % service,))
+        for owner in ("authz", "orchestrator"):
+            self.know("lane key of " + owner, private_number(self.mesh.cell / "secret" / (owner + "-lane.pem")),
+                      ("keyward-" + owner,), ("r1/a/secret/%s-lane.pem" % owner,))
         self.know("officer's key", private_number(root / "officer" / "key.pem"),
                   ("keyward",), ("officer/key.pem",))  # `up` plays the officer of a ceremony
         for member in (self.member, self.station.member):
@@ -269,7 +272,7 @@ class Story:
             for page in ("cmdline", "environ"):
                 data = pathlib.Path("/proc/%d/%s" % (pid, page)).read_bytes()
                 (self.exports / ("%s-%d" % (page, pid))).write_bytes(data)
-        for service in SERVICES:
+        for service in OURS:
             for page in ("/metrics", "/readyz", "/livez"):
                 with urllib.request.urlopen(self.mesh.metrics_url(service) + page, timeout=5) as answer:
                     (self.exports / (service + page.replace("/", "-"))).write_bytes(answer.read())
@@ -301,7 +304,7 @@ class Canary(unittest.TestCase):
         self.assertGreater(self.story.redis_keys, 0)
         self.assertGreater(len(self.story.refusals), 10)
         names = {name for name in self.story.processes.values()}
-        self.assertLessEqual({"keyward-" + s for s in SERVICES} | {WORKER, "redis-server"}, names)
+        self.assertLessEqual({"keyward-" + s for s in OURS} | {WORKER, "redis-server"}, names)
         for name in ("logs/cryptocore.log", "data/authz.db", "data/orchestrator.db",
                      "data/orchestrator.db-wal"):
             self.assertIn(self.story.mesh.cell / name, self.story.files())
@@ -382,7 +385,7 @@ class Canary(unittest.TestCase):
 
     def test_every_process_has_given_up_what_it_can(self):
         ours = {pid: name for pid, name in self.story.processes.items()
-                if name in {"keyward-" + s for s in SERVICES} | {WORKER}}
+                if name in {"keyward-" + s for s in OURS} | {WORKER}}
         for pid, name in ours.items():
             with self.subTest(name):
                 shown = self.status(pid)
@@ -395,7 +398,7 @@ class Canary(unittest.TestCase):
                 self.assertRegex(limits, r"Max core file size +0 +0 ")
 
     def test_every_process_locks_its_secrets(self):
-        for pid in self.pids(WORKER, *("keyward-" + s for s in SERVICES)):
+        for pid in self.pids(WORKER, *("keyward-" + s for s in OURS)):
             smaps = pathlib.Path("/proc/%d/smaps" % pid).read_text()
             flags = [set(line.split()) for line in re.findall(r"^VmFlags: (.*)$", smaps, re.M)]
             self.assertTrue([f for f in flags if {"lo", "dd", "wf"} <= f], self.story.processes[pid])
@@ -403,7 +406,7 @@ class Canary(unittest.TestCase):
             self.assertEqual(kib, 64, self.story.processes[pid])
 
     def test_files_are_private_unless_they_are_public(self):
-        public = re.compile(r"(^|/)(cert|ca|root|ca-\w+|client-ca|opr_\w+|services\.list)\.pem$"
+        public = re.compile(r"(^|/)(cert|ca|root|ca-\w+|client-ca|services-ca|opr_\w+|services\.list)\.pem$"
                             r"|\.(yaml|conf|pub|der|kwb|ready)$|/services\.list(\.sig)?$")
         top = self.story.mesh.directory
         self.assertEqual(stat.S_IMODE(top.stat().st_mode), 0o700)

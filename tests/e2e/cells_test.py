@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """A mesh of several cells: `cells_test.py BUILD/bin/keyward`.
 
-Each is whole, goes by its own name, and comes back by itself.
+Each is whole, goes by its own name, and comes back by itself; and what is said in one is true in the other.
 """
 import json
 import os
@@ -78,6 +78,12 @@ class Cells(unittest.TestCase):
         self.assertEqual(self.keyward(FIRST, "status").returncode, 0)
         self.assertEqual(self.cell("start", "r1/b"), 0)
         self.assertEqual(self.keyward("r1/b", "status").returncode, 0)
+
+    def test_regions_shows_how_far_behind_they_are(self):
+        eventually("all hear one another", lambda: self.keyward(FIRST, "regions").returncode == 0)
+        for cell in self.answer(FIRST, "regions")["cells"]:
+            self.assertEqual([origin["origin"] for origin in cell["origins"]], [c for c in CELLS if c != cell["cell"]])
+            self.assertLessEqual({"authzMs", "orchestratorMs"}, set(cell["origins"][0]))
 
     def test_stopping_and_starting_is_refused_where_it_means_nothing(self):
         for words in (("start", "r1/b"), ("stop", "r1/x"), ("stop", "r1"), ("stop", "x" * 200)):

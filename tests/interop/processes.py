@@ -8,7 +8,8 @@ import urllib.request
 from mesh import FIRST
 
 SERVICES = ("gateway", "authz", "orchestrator", "cryptocore")
-PROGRAMS = {**{name: "keyward-" + name for name in SERVICES}, "worker": "keyward-hsm-worker", "redis": "redis-server"}
+OURS = (*SERVICES, "replicator")
+PROGRAMS = {**{name: "keyward-" + name for name in OURS}, "worker": "keyward-hsm-worker", "redis": "redis-server"}
 
 
 def command_line(pid):
@@ -85,7 +86,7 @@ class Processes:
         """The parts that are not there or not ready."""
         return [part for part, there in (("worker", len(self.find("worker")) >= workers),
                                          ("redis", bool(self.find("redis"))),
-                                         *((service, self.is_ready(service)) for service in SERVICES)) if not there]
+                                         *((service, self.is_ready(service)) for service in OURS)) if not there]
 
     def all_ready(self, workers):
         return not self.missing(workers)

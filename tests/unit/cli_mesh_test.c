@@ -159,10 +159,29 @@ Test(cli_mesh, neighbours_are_told_where_they_are)
                        cell->ports[KW_MESH_AUTHZ].metrics));
     cr_expect(has_line("r2/c/config/authz.yaml", "mesh: %s\n", layout.id));
     cr_expect(has_line("r2/c/config/authz.yaml", "/r2/credentials/c/authz\n"));
+    cr_expect(has_line("r2/c/config/authz.yaml", "feed_listen: 127.0.0.1:%d\n",
+                       cell->ports[KW_MESH_AUTHZ].feed));
     cr_expect(has_line("r2/c/config/gateway.yaml", "targets: [ 127.0.0.1:%d ]\n",
                        cell->ports[KW_MESH_AUTHZ].listen));
     cr_expect(has_line("r2/c/config/orchestrator.yaml", "targets: [ 127.0.0.1:%d ]\n",
                        cell->ports[KW_MESH_CRYPTOCORE].listen));
+}
+
+Test(cli_mesh, a_replicator_is_told_of_its_owners_and_of_all_cells)
+{
+    const struct kw_mesh_region *region = &layout.regions[0];
+    const struct kw_mesh_place *cell = &region->cells[0];
+
+    MUST(kw_mesh_ports_reserve(&layout, err));
+    MUST(kw_mesh_cell_files(&layout, region, cell, "/bin", err));
+    cr_expect(has_line("r1/a/config/replicator.yaml", "authz: 127.0.0.1:%d\n",
+                       cell->ports[KW_MESH_AUTHZ].feed));
+    cr_expect(has_line("r1/a/config/replicator.yaml", "orchestrator: 127.0.0.1:%d\n",
+                       cell->ports[KW_MESH_ORCHESTRATOR].feed));
+    cr_expect(has_line("r1/a/config/replicator.yaml", "cells: [ r1/a=127.0.0.1:%d, r1/b=",
+                       cell->ports[KW_MESH_REPLICATOR].listen));
+    cr_expect(has_line("r1/a/config/replicator.yaml", ", r3/c=127.0.0.1:%d ]\n",
+                       layout.regions[2].cells[2].ports[KW_MESH_REPLICATOR].listen));
 }
 
 Test(cli_mesh, the_first_cell_is_what_commands_find_by_themselves)
