@@ -6,13 +6,12 @@
 #include "services/cryptocore/hsm/pkcs11.h"
 #include "tests/component/core_drill.h"
 #include "tests/support/p11/fault.h"
+#include "tests/support/plain_http.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #define SOFTHSM "/usr/lib/softhsm/libsofthsm2.so"
@@ -42,49 +41,14 @@ TestSuite(core_fault, .init = up, .fini = down, .timeout = 300);
 
 /* --- what the core says --- */
 
-/* GET `path` of the plaintext port; what came fits `text`. */
-static void http_get(const char *path, char *text, size_t size)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons((uint16_t)drill.fx.core.metrics_port),
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct timeval patience = {.tv_sec = 20};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    size_t len = 0;
-    ssize_t got = 1;
-
-    REQUIRE(fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) == 0 &&
-                connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0,
-            "no plaintext port");
-    REQUIRE(dprintf(fd, "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", path) > 0,
-            "GET");
-    while (got > 0 && len < size - 1) {
-        got = read(fd, text + len, size - 1 - len);
-        len += got > 0 ? (size_t)got : 0;
-    }
-    text[len] = '\0';
-    (void)close(fd);
-}
-
 static bool ready(void)
 {
-    char text[4096];
-
-    http_get("/readyz", text, sizeof(text));
-    return strstr(text, " 200 ") != NULL;
+    return plain_ready(drill.fx.core.metrics_port);
 }
 
-/* The value of a metric, by its whole name with labels; 0 when it is not there. */
 static double metric(const char *name)
 {
-    static char text[256 * 1024];
-    char start[128];
-    const char *line;
-
-    http_get("/metrics", text, sizeof(text));
-    (void)snprintf(start, sizeof(start), "\n%s ", name);
-    line = strstr(text, start);
-    return line != NULL ? strtod(line + strlen(start), NULL) : 0;
+    return plain_metric(drill.fx.core.metrics_port, name);
 }
 
 static enum kw_reason access_now(void)

@@ -274,7 +274,7 @@ class Binaries(Case):
 
 
 SHIPPED = {"keyward", "keyward-gateway", "keyward-authz", "keyward-orchestrator",
-           "keyward-cryptocore", "keyward-hsm-worker"}
+           "keyward-cryptocore", "keyward-hsm-worker", "keyward-replicator"}
 COMMON = {"region": "r", "cell": "a", "trust_domain": "t.test", "credentials_dir": "/nonexistent"}
 SERVICES = {
     "gateway": {**COMMON, "client_ca_file": "/nonexistent", "targets": "[ 127.0.0.1:1 ]"},
@@ -284,6 +284,8 @@ SERVICES = {
                      "mesh": "1" * 32, "targets": "[ 127.0.0.1:1 ]"},
     "cryptocore": {**COMMON, "pki_dir": "/nonexistent", "hsm_token": "t", "hsm_pin_file": "/n",
                    "hsm_lock_file": "/n", "hsm_worker": "/n"},
+    "replicator": {**COMMON, "mesh": "6d" * 16, "authz": "127.0.0.1:1", "orchestrator": "127.0.0.1:1",
+                   "cells": "[ r/a=127.0.0.1:1 ]"},
 }
 
 if __name__ == "__main__":
