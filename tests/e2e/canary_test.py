@@ -407,7 +407,7 @@ class Canary(unittest.TestCase):
 
     def test_files_are_private_unless_they_are_public(self):
         public = re.compile(r"(^|/)(cert|ca|root|ca-\w+|client-ca|services-ca|opr_\w+|services\.list)\.pem$"
-                            r"|\.(yaml|conf|pub|der|kwb|ready)$|/services\.list(\.sig)?$")
+                            r"|\.(yaml|conf|pub|der|kw[abgq]|ready)$|/services\.list(\.sig)?$")
         top = self.story.mesh.directory
         self.assertEqual(stat.S_IMODE(top.stat().st_mode), 0o700)
         for path in top.rglob("*"):
