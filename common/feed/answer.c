@@ -3,10 +3,10 @@
 
 #include "common/feed/lane_codec.h"
 #include "common/sync/order.h"
+#include "common/sync/record.h"
 
-#define MAGIC     "KWS1"
-#define LABEL     "KEYWARD-ANSWER-v1"
-#define ROW_MAGIC "KWM1"
+#define MAGIC "KWS1"
+#define LABEL "KEYWARD-ANSWER-v1"
 
 /* --- places --- */
 
@@ -31,10 +31,10 @@ static void get_place(struct kw_reader *r, struct kw_answer_place *ret_place)
 
 static bool place_fits(const struct kw_answer_place *place)
 {
-    return place->section >= KW_ANSWER_LANES && place->section <= KW_ANSWER_END &&
+    return place->section >= KW_SECTION_LANES && place->section <= KW_SECTION_END &&
            place->key.len <= KW_RECORD_KEY_LEN_MAX &&
-           (place->section == KW_ANSWER_ROWS) == (place->table != 0) &&
-           (place->section != KW_ANSWER_END || place->key.len == 0);
+           (place->section == KW_SECTION_ROWS) == (place->table != 0) &&
+           (place->section != KW_SECTION_END || place->key.len == 0);
 }
 
 static bool is_after(const struct kw_answer_place *b, const struct kw_answer_place *a)
@@ -52,14 +52,14 @@ static const char *place_fault(const struct kw_answer *answer)
 {
     const struct kw_answer_place *from = &answer->to.from;
 
-    if (!place_fits(from) || !place_fits(&answer->next) || from->section == KW_ANSWER_END) {
+    if (!place_fits(from) || !place_fits(&answer->next) || from->section == KW_SECTION_END) {
         return "a place that is none";
     }
     switch (answer->to.purpose) {
-    case KW_ANSWER_SNAPSHOT:
+    case KW_ASK_SNAPSHOT:
         return is_after(&answer->next, from) ? NULL : "it does not lead on";
-    case KW_ANSWER_REPAIR:
-        return from->section == KW_ANSWER_ROWS && from->key.len == 0 &&
+    case KW_ASK_REPAIR:
+        return from->section == KW_SECTION_ROWS && from->key.len == 0 &&
                        kw_answer_place_equal(from, &answer->next)
                    ? NULL
                    : "a repair is of rows of one table";
@@ -69,10 +69,10 @@ static const char *place_fault(const struct kw_answer *answer)
 
 static bool is_row_of(struct kw_bytes item, uint16_t table)
 {
-    struct kw_reader r = KW_READER(item);
-    bool is_row = kw_get_magic(&r, ROW_MAGIC);
+    struct kw_bytes key;
+    uint16_t number;
 
-    return is_row && kw_get_u16(&r) == table && !r.failed;
+    return kw_record_peek(item, &number, &key) && number == table;
 }
 
 static bool item_fits(const struct kw_answer *answer, struct kw_bytes item)
@@ -80,7 +80,7 @@ static bool item_fits(const struct kw_answer *answer, struct kw_bytes item)
     const struct kw_answer_place *from = &answer->to.from;
 
     return item.len > 0 && item.len <= KW_ANSWER_ITEM_LEN_MAX &&
-           (from->section != KW_ANSWER_ROWS || is_row_of(item, from->table));
+           (from->section != KW_SECTION_ROWS || is_row_of(item, from->table));
 }
 
 static const char *fault(const struct kw_answer *answer)
@@ -156,7 +156,7 @@ static void read_question(struct kw_reader *r, struct kw_answer *answer)
 {
     kw_get_copy(r, answer->mesh.bytes, KW_ID_LEN);
     kw_get_copy(r, answer->to.store.bytes, KW_ID_LEN);
-    answer->to.purpose = (enum kw_answer_purpose)kw_get_u8(r);
+    answer->to.purpose = (enum kw_ask_purpose)kw_get_u8(r);
     kw_get_copy(r, answer->to.nonce.bytes, KW_ID_LEN);
     get_place(r, &answer->to.from);
     get_place(r, &answer->next);

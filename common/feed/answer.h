@@ -18,19 +18,19 @@
 #include "common/crypto/sign.h"
 #include "common/feed/waiting.h"
 
-enum kw_answer_purpose {
-    KW_ANSWER_SNAPSHOT = 1,
-    KW_ANSWER_REPAIR,
+enum kw_ask_purpose {
+    KW_ASK_SNAPSHOT = 1,
+    KW_ASK_REPAIR,
 };
 
 /* In this order. What waits comes before rows, since it leaves for them and never comes back; lanes
  * come before everything, since what follows may say more than they do, and never less. */
 enum kw_answer_section {
-    KW_ANSWER_LANES = 1, /* items: KWL1; key: lane id */
-    KW_ANSWER_QUARANTINE, /* items: lane id ‖ seq u64 ‖ chain 32 ‖ KWM1; key: the first three */
-    KW_ANSWER_HELD,       /* the same */
-    KW_ANSWER_ROWS,       /* items: KWM1 of `table`; key: its key */
-    KW_ANSWER_END,
+    KW_SECTION_LANES = 1, /* items: KWL1; key: lane id */
+    KW_SECTION_QUARANTINE, /* items: lane id ‖ seq u64 ‖ chain 32 ‖ KWM1; key: the first three */
+    KW_SECTION_HELD,       /* the same */
+    KW_SECTION_ROWS,       /* items: KWM1 of `table`; key: its key */
+    KW_SECTION_END,
 };
 
 /* Just after the item with this key; key empty: at the beginning. `table` is 0 but among rows. */
@@ -42,7 +42,7 @@ struct kw_answer_place {
 
 /* A question to one store. Plain data; `from.key` borrows. */
 struct kw_ask {
-    enum kw_answer_purpose purpose;
+    enum kw_ask_purpose purpose;
     struct kw_id store;
     struct kw_id nonce;
     struct kw_answer_place from; /* a repair: rows, of one table, without a key */

@@ -2,7 +2,6 @@
  * its digest. */
 #include "common/feed/feed_answer.h"
 
-#include "common/base/codec.h"
 #include "common/base/limits.h"
 #include "common/base/log.h"
 #include "common/base/metrics.h"
@@ -10,8 +9,6 @@
 #include "common/feed/feed_rows.h"
 #include "common/feed/feed_take.h"
 #include "common/feed/record_table.h"
-
-#define MAGIC_LEN 4
 
 struct kw_result kw_feed_judge_answer(const struct kw_feed *feed, struct kw_tx *tx,
                                       const struct kw_ask *ask, const struct kw_answer *answer,
@@ -56,15 +53,15 @@ static struct kw_result find_damaged(const struct taking *t, const struct kw_fee
                                      struct kw_record_row *ret_ours, bool *ret_damaged,
                                      struct kw_error *err)
 {
-    struct kw_reader r = KW_READER(t->row);
-    const struct kw_feed_table *table;
+    const struct kw_feed_table *table = NULL;
     struct kw_bytes key;
+    uint16_t number;
 
     *ret_damaged = false;
-    (void)kw_get_raw(&r, MAGIC_LEN);
-    table = kw_feed_table_of(t->feed, kw_get_u16(&r));
-    key = kw_get_var(&r);
-    if (r.failed || table == NULL) {
+    if (kw_record_peek(t->row, &number, &key)) {
+        table = kw_feed_table_of(t->feed, number);
+    }
+    if (table == NULL) {
         return KW_OK; /* no row: it is for quarantine */
     }
     *ret_table = table;

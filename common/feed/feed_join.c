@@ -20,7 +20,7 @@ struct joining {
 static struct kw_result begin(struct kw_tx *tx, struct kw_id donor, struct kw_error *err)
 {
     struct kw_ask ask = {
-        .purpose = KW_ANSWER_SNAPSHOT, .store = donor, .from = {.section = KW_ANSWER_LANES}};
+        .purpose = KW_ASK_SNAPSHOT, .store = donor, .from = {.section = KW_SECTION_LANES}};
 
     KW_TRY(kw_id_random(&ask.nonce, err));
     KW_LOG(INFO, "the store joins", KW_F_HEX("donor", kw_id_bytes(&donor)));
@@ -88,14 +88,14 @@ static struct kw_result take_item(const struct joining *j, struct kw_bytes item,
     enum kw_row_news news;
 
     switch (j->answer->to.from.section) {
-    case KW_ANSWER_LANES:
+    case KW_SECTION_LANES:
         return note_head(j, item, err);
-    case KW_ANSWER_QUARANTINE:
-    case KW_ANSWER_HELD:
+    case KW_SECTION_QUARANTINE:
+    case KW_SECTION_HELD:
         return take_waiting(j, item, err);
-    case KW_ANSWER_ROWS:
+    case KW_SECTION_ROWS:
         return kw_feed_take_row(j->feed, j->tx, j->answer->to.store, item, j->wall_ms, &news, err);
-    case KW_ANSWER_END:
+    case KW_SECTION_END:
         break;
     }
     return KW_OK;
@@ -120,7 +120,7 @@ static struct kw_result adopt_heads(const struct joining *j, struct kw_error *er
 
 static struct kw_result go_on(const struct joining *j, bool *ret_done, struct kw_error *err)
 {
-    *ret_done = j->answer->next.section == KW_ANSWER_END;
+    *ret_done = j->answer->next.section == KW_SECTION_END;
     if (!*ret_done) {
         return kw_join_row_move(j->tx, &j->answer->next, err);
     }

@@ -9,9 +9,9 @@
 struct kw_result kw_feed_ask_rows(struct kw_id store, uint16_t table, struct kw_ask *ret_ask,
                                   struct kw_error *err)
 {
-    *ret_ask = (struct kw_ask){.purpose = KW_ANSWER_REPAIR,
+    *ret_ask = (struct kw_ask){.purpose = KW_ASK_REPAIR,
                                .store = store,
-                               .from = {.section = KW_ANSWER_ROWS, .table = table}};
+                               .from = {.section = KW_SECTION_ROWS, .table = table}};
     return kw_id_random(&ret_ask->nonce, err);
 }
 

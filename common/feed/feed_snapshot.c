@@ -127,7 +127,7 @@ static struct kw_result add_waiting(struct answering *a, bool *ret_end, struct k
     bool any = true;
 
     KW_TRY(waits_after(a->ask->from.key, &after, err));
-    KW_TRY(kw_waiting_walk(a->tx, a->ask->from.section == KW_ANSWER_HELD, &after,
+    KW_TRY(kw_waiting_walk(a->tx, a->ask->from.section == KW_SECTION_HELD, &after,
                            KW_ANSWER_ITEMS_MAX, &walk, err));
     while (has_room(a)) {
         KW_SCOPED(kw_buf_done) struct kw_buf item = {0};
@@ -177,13 +177,13 @@ static struct kw_result add_rows(struct answering *a, bool *ret_end, struct kw_e
 /* The beginning of the next table after number `table`, or the end. */
 static struct kw_answer_place table_after(const struct kw_feed *feed, uint16_t table)
 {
-    struct kw_answer_place next = {.section = KW_ANSWER_END};
+    struct kw_answer_place next = {.section = KW_SECTION_END};
 
     for (size_t i = 0; i < feed->options.table_count; i++) {
         uint16_t number = feed->options.tables[i].kind->table;
 
-        if (number > table && (next.section == KW_ANSWER_END || number < next.table)) {
-            next = (struct kw_answer_place){.section = KW_ANSWER_ROWS, .table = number};
+        if (number > table && (next.section == KW_SECTION_END || number < next.table)) {
+            next = (struct kw_answer_place){.section = KW_SECTION_ROWS, .table = number};
         }
     }
     return next;
@@ -193,7 +193,7 @@ static struct kw_answer_place section_after(const struct answering *a)
 {
     const struct kw_answer_place *from = &a->ask->from;
 
-    if (from->section >= KW_ANSWER_HELD) {
+    if (from->section >= KW_SECTION_HELD) {
         return table_after(a->feed, from->table);
     }
     return (struct kw_answer_place){.section = from->section + 1};
@@ -205,17 +205,17 @@ static struct kw_result gather(struct answering *a, struct kw_error *err)
 
     a->next = a->ask->from;
     switch (a->ask->from.section) {
-    case KW_ANSWER_LANES:
+    case KW_SECTION_LANES:
         KW_TRY(add_lanes(a, &end, err));
         break;
-    case KW_ANSWER_QUARANTINE:
-    case KW_ANSWER_HELD:
+    case KW_SECTION_QUARANTINE:
+    case KW_SECTION_HELD:
         KW_TRY(add_waiting(a, &end, err));
         break;
-    case KW_ANSWER_ROWS:
+    case KW_SECTION_ROWS:
         KW_TRY(add_rows(a, &end, err));
         break;
-    case KW_ANSWER_END:
+    case KW_SECTION_END:
         KW_FAIL(err, ARGUMENT_INVALID, "nothing comes after the end");
     }
     a->next = end ? section_after(a) : a->next;
@@ -234,7 +234,7 @@ static struct kw_result sign(const struct answering *a, struct kw_buf *out, stru
     return kw_answer_sign(&answer, a->key, out, err);
 }
 
-static struct kw_result begin(struct answering *a, enum kw_answer_purpose purpose,
+static struct kw_result begin(struct answering *a, enum kw_ask_purpose purpose,
                               struct kw_error *err)
 {
     bool joining;
@@ -250,7 +250,7 @@ static struct kw_result begin(struct answering *a, enum kw_answer_purpose purpos
 
 static struct kw_result snapshot(struct answering *a, struct kw_buf *out, struct kw_error *err)
 {
-    KW_TRY(begin(a, KW_ANSWER_SNAPSHOT, err));
+    KW_TRY(begin(a, KW_ASK_SNAPSHOT, err));
     KW_TRY(gather(a, err));
     return sign(a, out, err);
 }
@@ -286,7 +286,7 @@ static struct kw_result add_row(struct answering *a, struct kw_bytes key, struct
 static struct kw_result rows(struct answering *a, const struct kw_bytes *keys, size_t count,
                              struct kw_buf *out, struct kw_error *err)
 {
-    KW_TRY(begin(a, KW_ANSWER_REPAIR, err));
+    KW_TRY(begin(a, KW_ASK_REPAIR, err));
     for (size_t i = 0; i < count && has_room(a); i++) {
         KW_TRY(add_row(a, keys[i], err));
     }

@@ -2,7 +2,6 @@
  * already here, and must not make it fail for good. */
 #include "common/feed/feed_take.h"
 
-#include "common/base/codec.h"
 #include "common/base/limits.h"
 #include "common/base/log.h"
 #include "common/base/metrics.h"
@@ -16,8 +15,6 @@
 #include "common/sync/stamp_limits.h"
 #include "common/sync/store_record.h"
 
-#define MAGIC_LEN 4
-
 struct taking {
     struct kw_feed *feed;
     struct kw_tx *tx;
@@ -28,12 +25,13 @@ struct taking {
 
 /* --- what can be read --- */
 
-static uint16_t table_number(struct kw_bytes record)
+/* The table that it says it is of, if that is ours. */
+static const struct kw_feed_table *table_of(const struct kw_feed *feed, struct kw_bytes record)
 {
-    struct kw_reader r = KW_READER(record);
+    struct kw_bytes key;
+    uint16_t number;
 
-    (void)kw_get_raw(&r, MAGIC_LEN);
-    return kw_get_u16(&r);
+    return kw_record_peek(record, &number, &key) ? kw_feed_table_of(feed, number) : NULL;
 }
 
 /* Would it say nothing new of its store? */
@@ -111,10 +109,9 @@ static struct kw_result may_say(const struct taking *t, const struct kw_record *
 static struct kw_result read_change(const struct taking *t, const struct kw_feed_table **ret_table,
                                     struct kw_record *ret_record, struct kw_error *err)
 {
-    uint16_t number = table_number(t->change->record);
-    const struct kw_feed_table *table = kw_feed_table_of(t->feed, number);
+    const struct kw_feed_table *table = table_of(t->feed, t->change->record);
 
-    KW_ENSURE(table != NULL, err, ENCODING_INVALID, "no table %u is known here", number);
+    KW_ENSURE(table != NULL, err, ENCODING_INVALID, "no record of a table that is known here");
     if (t->change->is_row) {
         size_t dropped; /* told where the row is read */
 
@@ -129,7 +126,7 @@ static struct kw_result read_change(const struct taking *t, const struct kw_feed
 
 bool kw_feed_may_hurry(const struct kw_feed *feed, struct kw_bytes record)
 {
-    const struct kw_feed_table *table = kw_feed_table_of(feed, table_number(record));
+    const struct kw_feed_table *table = table_of(feed, record);
     struct kw_record change;
 
     if (table == NULL) {

@@ -31,7 +31,7 @@ struct kw_result kw_join_row_any(struct kw_tx *tx, bool *ret_joining, struct kw_
 struct kw_result kw_join_row_find(struct kw_tx *tx, bool lock, struct kw_arena *arena,
                                   struct kw_ask *ret_ask, bool *ret_joining, struct kw_error *err)
 {
-    struct kw_ask ask = {.purpose = KW_ANSWER_SNAPSHOT};
+    struct kw_ask ask = {.purpose = KW_ASK_SNAPSHOT};
     struct kw_stmt *stmt;
 
     KW_TRY(kw_sql(tx, lock ? lock_join : select_join, &stmt, err));

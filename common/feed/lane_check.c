@@ -86,45 +86,34 @@ static struct kw_result is_signer(const struct kw_lane_held *held, struct kw_byt
     return KW_OK;
 }
 
-/* The result of looking at a signature, as a yes or no; want of memory is neither. */
-static struct kw_result verified(struct kw_result looked, bool *ret_verified)
+static struct kw_result verify_head(const void *what, struct kw_error *err)
 {
-    *ret_verified = kw_ok(looked);
-    return looked.reason == KW_E_SIGNATURE_INVALID ? KW_OK : looked;
+    return kw_lane_head_verify(what, err);
 }
 
-/* Why a head is not believed for its signature, or 0. A key that is none of its store's here may be
- * one there: who passes it on is not to blame. */
-static struct kw_result refuse_head(const struct kw_lane_held *held,
-                                    const struct kw_lane_head *head,
-                                    enum kw_lane_verdict *ret_verdict, struct kw_error *err)
+static struct kw_result verify_urgent(const void *what, struct kw_error *err)
 {
-    bool is_good;
-
-    KW_TRY(is_signer(held, head->key, &is_good, err));
-    if (!is_good) {
-        *ret_verdict = KW_LANE_STRANGER;
-        return KW_OK;
-    }
-    KW_TRY(verified(kw_lane_head_verify(head, err), &is_good));
-    *ret_verdict = is_good ? 0 : KW_LANE_UNSIGNED;
-    return KW_OK;
+    return kw_urgent_verify(what, err);
 }
 
-static struct kw_result refuse_urgent(const struct kw_lane_held *held,
-                                      const struct kw_urgent *urgent,
-                                      enum kw_lane_verdict *ret_verdict, struct kw_error *err)
+/* Why it is not believed for its signature, or 0; want of memory is neither. A key that is none of its
+ * store's here may be one there: who passes it on is not to blame. */
+static struct kw_result
+refuse_signature(const struct kw_lane_held *held, struct kw_bytes key,
+                 struct kw_result (*verify)(const void *what, struct kw_error *err),
+                 const void *what, enum kw_lane_verdict *ret_verdict, struct kw_error *err)
 {
-    bool is_good;
+    struct kw_result verified;
+    bool is_known;
 
-    KW_TRY(is_signer(held, urgent->key, &is_good, err));
-    if (!is_good) {
-        *ret_verdict = KW_LANE_STRANGER;
+    *ret_verdict = KW_LANE_STRANGER;
+    KW_TRY(is_signer(held, key, &is_known, err));
+    if (!is_known) {
         return KW_OK;
     }
-    KW_TRY(verified(kw_urgent_verify(urgent, err), &is_good));
-    *ret_verdict = is_good ? 0 : KW_LANE_UNSIGNED;
-    return KW_OK;
+    verified = verify(what, err);
+    *ret_verdict = kw_ok(verified) ? 0 : KW_LANE_UNSIGNED;
+    return verified.reason == KW_E_SIGNATURE_INVALID ? KW_OK : verified;
 }
 
 /* --- what of it is held --- */
@@ -225,7 +214,8 @@ static struct kw_result hear(const struct kw_lane_held *held, const struct kw_la
         finding->verdict = KW_LANE_KNOWN;
         return KW_OK;
     }
-    KW_TRY(refuse_head(held, &batch->head, &finding->verdict, err));
+    KW_TRY(
+        refuse_signature(held, batch->head.key, verify_head, &batch->head, &finding->verdict, err));
     return finding->verdict == 0 ? judge(held, batch, place, finding, err) : KW_OK;
 }
 
@@ -257,7 +247,7 @@ struct kw_result kw_urgent_check(const struct kw_lane_held *held, const struct k
         verdict = KW_LANE_FENCED;
     }
     if (verdict == 0) {
-        KW_TRY(refuse_urgent(held, urgent, &verdict, err));
+        KW_TRY(refuse_signature(held, urgent->key, verify_urgent, urgent, &verdict, err));
         verdict = verdict == 0 ? KW_LANE_NEWS : verdict;
     }
     *ret_verdict = verdict;

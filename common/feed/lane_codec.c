@@ -2,6 +2,7 @@
 #include "common/feed/lane_codec.h"
 
 #include "common/base/limits.h"
+#include "common/feed/lane_keys.h"
 
 #define MAGIC_LEN 4
 
@@ -127,26 +128,13 @@ void kw_get_signed(struct kw_reader *r, struct kw_bytes *ret_key, struct kw_byte
     }
 }
 
-/* A key that can't be read is a signature that does not verify; want of memory says nothing. */
-static struct kw_result read_key(struct kw_bytes spki, struct kw_public_key *ret_key,
-                                 struct kw_error *err)
-{
-    struct kw_result read = kw_public_key_from_spki(ret_key, spki, err);
-
-    if (kw_ok(read) || read.reason != KW_E_ARGUMENT_INVALID) {
-        return read;
-    }
-    KW_FAIL(err, SIGNATURE_INVALID, "lane: the signer's key is none");
-}
-
 struct kw_result kw_lane_verify(const char *label, struct kw_bytes content, struct kw_bytes key,
                                 struct kw_bytes signature, struct kw_error *err)
 {
     KW_SCOPED(kw_public_key_done) struct kw_public_key signer = {0};
     KW_SCOPED(kw_buf_done) struct kw_buf message = {0};
 
-    KW_TRY(read_key(key, &signer, err));
-    KW_ENSURE(signer.curve == KW_CURVE_P256, err, SIGNATURE_INVALID, "lanes are signed on P-256");
+    KW_TRY(kw_lane_key(key, &signer, err));
     KW_TRY(message_of(label, content, key, &message, err));
     return kw_ecdsa_verify(&signer, kw_buf_bytes(&message), signature, err);
 }

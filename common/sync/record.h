@@ -57,6 +57,10 @@ struct kw_result kw_record_merge(const struct kw_record *ours, const struct kw_r
 struct kw_result kw_record_encode(const struct kw_record *record, struct kw_buf *out,
                                   struct kw_error *err);
 
+/* Which row an encoded record says that it is of; nothing else of it is looked at. False: it is no
+ * record. `ret_key` borrows. */
+bool kw_record_peek(struct kw_bytes encoded, uint16_t *ret_table, struct kw_bytes *ret_key);
+
 /* Reads a record strictly; fields the kind does not know are kept. `ret_record` borrows from
  * `encoded`. Fails: ENCODING_INVALID (truncated, another table, out of order, a value its rule does
  * not have, a known field under another rule, a rule that is none). */

@@ -25,6 +25,26 @@ struct kw_result kw_record_encode(const struct kw_record *record, struct kw_buf 
     return kw_writer_end(&w, err);
 }
 
+static void get_row(struct kw_reader *r, uint16_t *ret_table, struct kw_bytes *ret_key)
+{
+    if (!kw_bytes_equal(kw_get_raw(r, strlen(MAGIC)), kw_bytes_str(MAGIC))) {
+        r->failed = true;
+    }
+    *ret_table = kw_get_u16(r);
+    *ret_key = kw_get_var(r);
+    if (ret_key->len == 0 || ret_key->len > KW_RECORD_KEY_LEN_MAX) {
+        r->failed = true;
+    }
+}
+
+bool kw_record_peek(struct kw_bytes encoded, uint16_t *ret_table, struct kw_bytes *ret_key)
+{
+    struct kw_reader r = KW_READER(encoded);
+
+    get_row(&r, ret_table, ret_key);
+    return !r.failed;
+}
+
 static bool has_its_rule(const struct kw_record_kind *kind, const struct kw_record_field *field)
 {
     const struct kw_field_kind *known = kw_record_kind_field(kind, field->number);
@@ -68,13 +88,9 @@ static struct kw_result decode(const struct kw_record_kind *kind, struct kw_byte
     struct kw_record_field field = {0};
     struct kw_record record = {0};
 
-    KW_ENSURE(kw_bytes_equal(kw_get_raw(&r, strlen(MAGIC)), kw_bytes_str(MAGIC)), err,
-              ENCODING_INVALID, "not a record");
-    record.table = kw_get_u16(&r);
-    record.key = kw_get_var(&r);
-    KW_ENSURE(!r.failed && record.table == kind->table && record.key.len > 0 &&
-                  record.key.len <= KW_RECORD_KEY_LEN_MAX,
-              err, ENCODING_INVALID, "not a %s record", kind->name);
+    get_row(&r, &record.table, &record.key);
+    KW_ENSURE(!r.failed && record.table == kind->table, err, ENCODING_INVALID, "not a %s record",
+              kind->name);
     while (r.rest.len > 0) {
         KW_TRY(read_field(&r, kind, field.number, &field, err));
         if (has_its_rule(kind, &field)) {

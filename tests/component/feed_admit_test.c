@@ -29,10 +29,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-    for (unsigned i = 0; i < NODES; i++) {
-        feed_verify_lanes(&nodes[i]);
-        feed_node_done(&nodes[i]);
-    }
+    feed_nodes_done(nodes, NODES);
 }
 
 TestSuite(feed_admit, .init = setup, .fini = teardown, .timeout = 60);

@@ -17,18 +17,12 @@ static struct feed_node *const c = &nodes[2];
 
 static void setup(void)
 {
-    for (unsigned i = 0; i < NODES; i++) {
-        feed_node_init(&nodes[i], i);
-    }
-    feed_introduce(nodes, NODES);
+    feed_nodes_init(nodes, NODES);
 }
 
 static void teardown(void)
 {
-    for (unsigned i = 0; i < NODES; i++) {
-        feed_verify_lanes(&nodes[i]);
-        feed_node_done(&nodes[i]);
-    }
+    feed_nodes_done(nodes, NODES);
 }
 
 TestSuite(feed_apply, .init = setup, .fini = teardown, .timeout = 60);

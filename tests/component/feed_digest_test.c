@@ -18,18 +18,12 @@ static struct feed_node *const b = &nodes[1];
 
 static void setup(void)
 {
-    for (unsigned i = 0; i < 2; i++) {
-        feed_node_init(&nodes[i], i);
-    }
-    feed_introduce(nodes, 2);
+    feed_nodes_init(nodes, 2);
 }
 
 static void teardown(void)
 {
-    for (unsigned i = 0; i < 2; i++) {
-        feed_verify_lanes(&nodes[i]);
-        feed_node_done(&nodes[i]);
-    }
+    feed_nodes_done(nodes, 2);
 }
 
 TestSuite(feed_digest, .init = setup, .fini = teardown, .timeout = 120);
@@ -245,9 +239,9 @@ Test(feed_digest, a_damaged_row_is_not_used_before_it_is_marked_either)
     batch = feed_batch(b, b->lane, 0);
     cr_assert_eq(feed_try_apply(a, batch, NULL).reason, KW_E_INTERNAL);
     cr_assert_eq(feed_answer_read(feed_rows(a, &ask, &key, 1)).count, 0, "it was given away");
-    ask = (struct kw_ask){.purpose = KW_ANSWER_SNAPSHOT,
+    ask = (struct kw_ask){.purpose = KW_ASK_SNAPSHOT,
                           .store = a->id,
-                          .from = {.section = KW_ANSWER_ROWS, .table = NOTES}};
+                          .from = {.section = KW_SECTION_ROWS, .table = NOTES}};
     cr_assert_eq(feed_try_answer(a, &ask, NULL).reason, KW_E_INTERNAL);
     (void)feed_scrub(a, NULL);
     cr_assert_eq(feed_heal(a, b, NOTES), 1);

@@ -18,19 +18,13 @@ static struct feed_node *const c = &nodes[2];
 
 static void setup(void)
 {
-    for (unsigned i = 0; i < NODES; i++) {
-        feed_node_init(&nodes[i], i);
-    }
-    feed_introduce(nodes, NODES);
+    feed_nodes_init(nodes, NODES);
 }
 
 static void teardown(void)
 {
     cr_assert_eq(feed_scrub(b, NULL), 0);
-    for (unsigned i = 0; i < NODES; i++) {
-        feed_verify_lanes(&nodes[i]);
-        feed_node_done(&nodes[i]);
-    }
+    feed_nodes_done(nodes, NODES);
 }
 
 TestSuite(feed_snapshot, .init = setup, .fini = teardown, .timeout = 120);
@@ -146,7 +140,7 @@ Test(feed_snapshot, until_it_is_done_nothing_is_trusted)
 {
     struct kw_record record = note("mine");
     struct kw_ask ask = {
-        .purpose = KW_ANSWER_SNAPSHOT, .store = b->id, .from = {.section = KW_ANSWER_LANES}};
+        .purpose = KW_ASK_SNAPSHOT, .store = b->id, .from = {.section = KW_SECTION_LANES}};
 
     write_numbered(a);
     note_set(&record, NOTE_TAGS, value_set("x"));
@@ -366,7 +360,7 @@ Test(feed_snapshot, forged_and_altered_rows_are_refused)
     for (size_t i = 0; i < answer.items[0].len; i++) {
         kw_copy(altered, good.data, good.len);
         altered[(size_t)(answer.items[0].data - good.data) + i] ^= 0x40;
-        if (i > 5) { /* else it reads as no row of the table */
+        if (i > 7) { /* else it reads as no row of the table: magic, table, key's length */
             expect_refused(KW_BYTES(altered, good.len), KW_ANSWER_UNSIGNED);
         }
     }
@@ -388,7 +382,7 @@ Test(feed_snapshot, an_answer_counts_once_and_for_its_question)
     expect_refused(signed_by(answer, 2), KW_ANSWER_UNASKED);
     answer = feed_answer_read(good);
     answer.to.from.key = kw_bytes_str("m");
-    answer.next = (struct kw_answer_place){.section = KW_ANSWER_END};
+    answer.next = (struct kw_answer_place){.section = KW_SECTION_END};
     expect_refused(signed_by(answer, 0), KW_ANSWER_UNASKED);
     cr_assert_eq(feed_take(b, good), KW_ANSWER_GOOD);
     expect_refused(good, KW_ANSWER_UNASKED);

@@ -116,6 +116,20 @@ Test(feed_write, a_job_knows_how_far_its_own_changes_go)
     cr_assert_eq(said.after, said.before, "nothing new was said");
 }
 
+/* What owners call: they need not know what is urgent. */
+Test(feed_write, a_change_goes_ahead_if_it_disables_and_else_not)
+{
+    struct kw_record record = tagged("n", "x");
+    struct said said = {0};
+
+    MUST(feed_do(&node, run_said, &record, &said, err));
+    cr_assert_eq(feed_urgent(&node, node.lane, 0).len, 0);
+    note_set(&record, NOTE_REMOVED, value_first(FEED_WALL, node.id, "gone"));
+    MUST(feed_do(&node, run_said, &record, &said, err));
+    cr_assert_gt(feed_urgent(&node, node.lane, 0).len, 0);
+    cr_assert_eq(feed_number(&node, "SELECT sum(seq) FROM feed_changes WHERE urgent = 1"), 2);
+}
+
 Test(feed_write, a_transaction_that_is_undone_leaves_no_hole)
 {
     const struct kw_record records[2] = {tagged("a", "x"), tagged("b", "x")};

@@ -94,11 +94,11 @@ static struct kw_answer_place place_after(uint32_t op)
         return (struct kw_answer_place){.section = (enum kw_answer_section)op};
     }
     if (op == OPS) {
-        return (struct kw_answer_place){.section = KW_ANSWER_END};
+        return (struct kw_answer_place){.section = KW_SECTION_END};
     }
     (void)snprintf(keys[op], sizeof(keys[op]), "%03u", op % 1000);
     return (struct kw_answer_place){
-        .section = KW_ANSWER_ROWS,
+        .section = KW_SECTION_ROWS,
         .table = note_kind.table,
         .key = op == HAS_HELD ? KW_BYTES_NONE : kw_bytes_str(keys[op]),
     };

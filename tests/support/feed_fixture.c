@@ -286,6 +286,22 @@ void feed_introduce(struct feed_node *nodes, size_t count)
     }
 }
 
+void feed_nodes_init(struct feed_node *nodes, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        feed_node_init(&nodes[i], i);
+    }
+    feed_introduce(nodes, count);
+}
+
+void feed_nodes_done(struct feed_node *nodes, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        feed_verify_lanes(&nodes[i]);
+        feed_node_done(&nodes[i]);
+    }
+}
+
 /* --- writing --- */
 
 struct kw_record note(const char *key)

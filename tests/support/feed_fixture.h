@@ -58,6 +58,10 @@ void feed_node_init_vouched(struct feed_node *node, unsigned number,
                             const struct kw_voucher_trust *vouchers, uint64_t wall_ms);
 void feed_node_done(struct feed_node *node);
 
+/* Nodes 0, 1, … that know one another; at the end their lanes are verified. */
+void feed_nodes_init(struct feed_node *nodes, unsigned count);
+void feed_nodes_done(struct feed_node *nodes, unsigned count);
+
 /* One more writer of the first one's database, which is on PostgreSQL. */
 void feed_node_join(struct feed_node *node, const struct feed_node *first, uint32_t writer);
 

@@ -114,7 +114,7 @@ Test(answer, what_is_none_is_not_written)
     answer.count = KW_ANSWER_ITEMS_MAX + 1;
     expect_no_answer(answer);
     answer = answer_of("repair");
-    answer.next.section = KW_ANSWER_END;
+    answer.next.section = KW_SECTION_END;
     expect_no_answer(answer);
     answer = answer_of("repair");
     answer.to.purpose = 3;

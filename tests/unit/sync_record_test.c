@@ -58,6 +58,22 @@ static struct kw_bytes known_bytes(void)
     return KW_BYTES_OF(bytes);
 }
 
+Test(record, a_row_is_named_without_a_look_at_its_fields)
+{
+    struct kw_bytes bytes = known_bytes();
+    struct kw_bytes key;
+    uint16_t table;
+
+    cr_assert(kw_record_peek(bytes, &table, &key));
+    cr_assert_eq(table, kind.table);
+    cr_assert(kw_bytes_equal(key, kw_bytes_str("key")));
+    cr_assert(kw_record_peek(KW_BYTES(bytes.data, 11), &table, &key));
+    for (size_t len = 0; len < 11; len++) {
+        cr_assert_not(kw_record_peek(KW_BYTES(bytes.data, len), &table, &key), "%zu", len);
+    }
+    cr_assert_not(kw_record_peek(kw_bytes_str("KWM2\1\2\1\1k"), &table, &key));
+}
+
 Test(record, a_known_encoding_is_read_and_written_byte_for_byte)
 {
     struct kw_record record;
