@@ -16,7 +16,11 @@
 #define LANES_LOOKED 64
 #define HOUR_MS      3600000U
 
-static const char *const regions[HOUSE_OWNERS] = {"eu", "us"};
+static const struct {
+    const char *region;
+    const char *service;
+} names[HOUSE_OWNERS_MAX] = {
+    {"eu", "authz"}, {"us", "authz"}, {"eu", "orchestrator"}, {"us", "orchestrator"}};
 
 static void free_arena(struct kw_arena **arena)
 {
@@ -319,15 +323,15 @@ static void owner_init(struct feed_house *house, size_t at)
     char dir[80];
 
     owner->house = house;
-    MUST(kw_spiffe_service(DOMAIN, regions[at], "a", "authz", &owner->self, err));
-    snprintf(dir, sizeof(dir), "%s/%s", house->hop.dir, regions[at]);
+    MUST(kw_spiffe_service(DOMAIN, names[at].region, "a", names[at].service, &owner->self, err));
+    snprintf(dir, sizeof(dir), "%s/%s-%s", house->hop.dir, names[at].region, names[at].service);
     REQUIRE(mkdir(dir, S_IRWXU) == 0, "a folder");
     snprintf(owner->dir, sizeof(owner->dir), "%s", dir);
     snprintf(owner->credentials, sizeof(owner->credentials), "%s/own", dir);
     snprintf(owner->replicator, sizeof(owner->replicator), "%s/peer", dir);
     snprintf(owner->key_file, sizeof(owner->key_file), "%s/lane.pem", dir);
     snprintf(owner->path, sizeof(owner->path), "%s/db", dir);
-    house_certify(owner, owner->credentials, "authz");
+    house_certify(owner, owner->credentials, names[at].service);
     house_certify(owner, owner->replicator, "replicator");
     house_owner_open(owner);
     MUST(house_owner_serve(owner, err));
@@ -365,7 +369,7 @@ static void owner_done(struct house_owner *owner)
 
 void house_done(struct feed_house *house)
 {
-    for (size_t i = 0; i < HOUSE_OWNERS; i++) {
+    for (size_t i = 0; i < HOUSE_OWNERS_MAX; i++) {
         if (house->owners[i].house != NULL) {
             owner_done(&house->owners[i]);
         }

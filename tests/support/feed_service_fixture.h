@@ -1,8 +1,8 @@
 /* Owners with their feed services, and a replicator that asks them, all in one process on the loop of a hop
  * fixture: real databases, real certificates, mutual TLS.
  *
- * Owner 0 is authz of region eu, cell a; owner 1 that of us/a. Each has a table of notes (feed_fixture.h) and a
- * replicator of its own cell. */
+ * Owner 0 is authz of region eu, cell a; owner 1 that of us/a; 2 and 3 are orchestrators there, for tests that ask for
+ * so many. Each has a table of notes (feed_fixture.h) and a replicator of its own cell. */
 #ifndef KW_TESTS_SUPPORT_FEED_SERVICE_FIXTURE_H
 #define KW_TESTS_SUPPORT_FEED_SERVICE_FIXTURE_H
 
@@ -14,7 +14,8 @@
 
 #include <keyward/internal/v1/feed.pb-c.h>
 
-#define HOUSE_OWNERS 2
+#define HOUSE_OWNERS     2
+#define HOUSE_OWNERS_MAX 4
 
 /* Turns the loop until `condition` holds. */
 #define HOUSE_EVENTUALLY(house, condition) HOP_EVENTUALLY(&(house)->hop, condition)
@@ -95,7 +96,7 @@ struct feed_house {
     struct kw_id mesh;
     struct kw_private_key root_key; /* of the services' CA */
     struct kw_certificate root;
-    struct house_owner owners[HOUSE_OWNERS];
+    struct house_owner owners[HOUSE_OWNERS_MAX];
 };
 
 /* The first `count` owners, serving, each with a replicator that is connected. */
