@@ -44,6 +44,11 @@ bool kw_suspensions_in_force(struct kw_bytes set)
     return false;
 }
 
+bool kw_suspensions_has(struct kw_bytes set, struct kw_id suspension)
+{
+    return kw_packed_find(&shape, set, suspension) != NULL;
+}
+
 void kw_put_lifted(struct kw_writer *w, struct kw_bytes set)
 {
     for (size_t i = 0; i < kw_packed_count(&shape, set); i++) {

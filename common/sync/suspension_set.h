@@ -30,6 +30,9 @@ struct kw_result kw_suspensions_join(struct kw_bytes a, struct kw_bytes b, struc
 /* Is one set that is not lifted, or is the set full? */
 bool kw_suspensions_in_force(struct kw_bytes set);
 
+/* Was this one ever set, or lifted? */
+bool kw_suspensions_has(struct kw_bytes set, struct kw_id suspension);
+
 /* Appends, for each suspension of `set` that is in force, that it is lifted: what a reinstatement says that
  * saw this set. */
 void kw_put_lifted(struct kw_writer *w, struct kw_bytes set);

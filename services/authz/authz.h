@@ -21,12 +21,12 @@ struct kw_authz {
     struct kw_caller_cache *callers;
     struct kw_capsules capsules;
     struct kw_diary diary;
-    struct kw_stamp_clock stamps;
-    struct kw_feed feed; /* the thread of write jobs' */
+    struct kw_feed feed;       /* the thread of write jobs' */
     struct kw_secret page_key; /* page tokens are ours alone, and of this life */
-    /* Counts disabling changes that are in force: revocations, suspensions, disabling facts. An
-     * answer whose decision is of an older epoch is decided again before it leaves. */
-    uint64_t epoch;
+    /* Counts disabling changes that are in force, of this cell and of others: revocations, suspensions,
+     * disabling facts. An answer whose decision is of an older epoch is decided again before it leaves. */
+    _Atomic uint64_t epoch;
+    struct kw_commit_hook disabled;    /* another cell's is durable here (feed_heard.h) */
     size_t calls;                      /* alive */
     void (*calls_gone)(void *context); /* set while stopping */
     void *context;

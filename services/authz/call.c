@@ -249,6 +249,12 @@ void kw_authz_call_step(struct kw_authz_call *call, bool write,
     }
 }
 
+struct kw_feed_tx kw_authz_call_feed(struct kw_authz_call *call, struct kw_tx *tx)
+{
+    return (struct kw_feed_tx){
+        .feed = &call->authz->feed, .tx = tx, .arena = call->arena, .wall_ms = call->now_ms};
+}
+
 struct kw_result kw_authz_call_admit(struct kw_authz_call *call, struct kw_tx *tx,
                                      struct kw_error *err)
 {
@@ -287,6 +293,7 @@ static struct kw_result mutate(struct kw_authz_call *call, struct kw_tx *tx, str
 {
     const struct kw_request_key key = {call->caller.id.id, (uint32_t)call->method->id,
                                        call->request_id};
+    const struct kw_feed_tx feed_tx = kw_authz_call_feed(call, tx);
     struct kw_request_row row = {.created_ms = call->now_ms};
     bool found;
 
@@ -305,7 +312,7 @@ static struct kw_result mutate(struct kw_authz_call *call, struct kw_tx *tx, str
     }
     kw_copy(row.body_hash, call->body_hash, sizeof(row.body_hash));
     row.response = call->response;
-    KW_TRY(kw_request_insert(tx, &key, &row, err));
+    KW_TRY(kw_request_insert(&feed_tx, &key, &row, err));
     KW_TRY(kw_authz_call_audit(call, tx, err));
     KW_FAILPOINT(KW_FP_AUTHZ_AFTER_EFFECT, err);
     return KW_OK;
@@ -327,7 +334,7 @@ static struct kw_result first_run(struct kw_authz_call *call, struct kw_tx *tx,
 void kw_authz_call_disabled(struct kw_authz_call *call)
 {
     if (call->disabled) {
-        call->authz->epoch++;
+        atomic_fetch_add(&call->authz->epoch, 1);
         call->disabled = false;
     }
 }
@@ -420,7 +427,6 @@ static struct kw_authz_call *call_new(struct kw_hop_call *hop, const struct kw_h
         .subject = "",
         .epoch = authz->epoch,
     };
-    call->stamp = kw_stamp_next(&authz->stamps, call->now_ms);
     authz->calls++;
     return call;
 }

@@ -52,8 +52,7 @@ struct kw_authz_call {
     struct kw_bytes trace;
     uint64_t deadline_ns;
     uint64_t started_ns;
-    uint64_t now_ms; /* wall time of arrival: all of a call's decisions are of one time */
-    struct kw_stamp stamp;
+    uint64_t now_ms;         /* wall time of arrival: all of a call's decisions are of one time */
     bool ended;              /* the caller sends no more: came with OPEN */
     const char *field;       /* what ARGUMENT_INVALID is about; "" */
     uint32_t retry_after_ms; /* of a failure that passes with time; 0: unknown */
@@ -85,6 +84,9 @@ void kw_authz_call_step(struct kw_authz_call *call, bool write,
                         struct kw_result (*run)(struct kw_authz_call *call, struct kw_tx *tx,
                                                 struct kw_error *err),
                         void (*done)(struct kw_authz_call *call));
+
+/* What its write job changes rows with, at the time of its arrival. */
+struct kw_feed_tx kw_authz_call_feed(struct kw_authz_call *call, struct kw_tx *tx);
 
 /* After a write job: the epoch moves if it disabled something. */
 void kw_authz_call_disabled(struct kw_authz_call *call);

@@ -4,6 +4,7 @@
 #include "common/base/clock.h"
 #include "common/base/container.h"
 #include "common/base/failpoint.h"
+#include "common/base/limits.h"
 #include "common/base/log.h"
 #include "common/base/metrics.h"
 #include "services/authz/quota_table.h"
@@ -20,6 +21,24 @@ static void arm(struct kw_diary *diary)
 
 /* --- on the store's thread --- */
 
+static void arena_done(struct kw_arena **arena)
+{
+    kw_arena_free(*arena);
+}
+
+static struct kw_result quotas_write(struct kw_diary *diary, struct kw_tx *tx, struct kw_error *err)
+{
+    KW_SCOPED(arena_done) struct kw_arena *arena = kw_arena_new(KW_FEED_CHANGE_MEMORY_MAX);
+    struct kw_diary_page *page = &diary->page;
+    const struct kw_feed_tx feed_tx = {diary->feed, tx, arena, page->now_ms};
+
+    KW_ENSURE(arena != NULL, err, MEMORY, "an arena for quotas");
+    for (size_t i = 0; i < page->quota_count; i++) {
+        KW_TRY(kw_quota_store(&feed_tx, &page->quotas[i], err));
+    }
+    return KW_OK;
+}
+
 static struct kw_result page_write(struct kw_store_job *job, struct kw_tx *tx, struct kw_error *err)
 {
     struct kw_diary *diary = KW_CONTAINER_OF(job, struct kw_diary, job);
@@ -32,8 +51,8 @@ static struct kw_result page_write(struct kw_store_job *job, struct kw_tx *tx, s
     for (size_t i = 0; i < page->head_count; i++) {
         KW_TRY(kw_witness_store(tx, &page->heads[i], page->now_ms, err));
     }
-    for (size_t i = 0; i < page->quota_count; i++) {
-        KW_TRY(kw_quota_store(tx, &page->quotas[i], err));
+    if (page->quota_count > 0) {
+        KW_TRY(quotas_write(diary, tx, err));
     }
     KW_FAILPOINT(KW_FP_AUTHZ_AFTER_DIARY, err);
     return KW_OK;
@@ -103,11 +122,22 @@ static void note_failure(struct kw_diary *diary, const struct kw_store_job *job)
     diary->failure_noted = diary->page_full;
 }
 
+/* Of each there is an entry, as it was taken from the book: nothing fails. */
+static void quotas_written(struct kw_diary *diary)
+{
+    for (size_t i = 0; i < diary->page.quota_count; i++) {
+        KW_IGNORE(kw_quota_book_heard(&diary->quotas, &diary->page.quotas[i], NULL));
+    }
+}
+
 static void page_written(struct kw_store_job *job)
 {
     struct kw_diary *diary = KW_CONTAINER_OF(job, struct kw_diary, job);
 
     diary->writing = false;
+    if (kw_ok(job->result)) {
+        quotas_written(diary);
+    }
     diary->page_full = stays(diary, job);
     note_failure(diary, job);
     if (diary->idle != NULL) {
@@ -187,9 +217,11 @@ static void on_timer(struct kw_timer *timer)
 }
 
 struct kw_result kw_diary_start(struct kw_diary *diary, struct kw_loop *loop,
-                                struct kw_store *store, struct kw_id boot, struct kw_error *err)
+                                struct kw_store *store, struct kw_feed *feed, struct kw_id boot,
+                                struct kw_error *err)
 {
     diary->loop = loop;
+    diary->feed = feed;
     diary->boot = boot;
     diary->rate = calloc(1, sizeof(*diary->rate));
     diary->waiting = calloc(KW_DENIALS_WAITING_MAX, sizeof(*diary->waiting));

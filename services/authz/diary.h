@@ -30,6 +30,7 @@ struct kw_diary_page {
 struct kw_diary {
     struct kw_loop *loop;
     struct kw_store *store;
+    struct kw_feed *feed;
     struct kw_id boot;
     struct kw_timer timer;
     bool armed;
@@ -51,10 +52,11 @@ struct kw_diary {
     void *context;
 };
 
-/* `store` and `loop` outlive it; the witness and the quotas are those that were stored. Fails:
+/* `store`, `feed` and `loop` outlive it; the witness and the quotas are those that were stored. Fails:
  * MEMORY. */
 struct kw_result kw_diary_start(struct kw_diary *diary, struct kw_loop *loop,
-                                struct kw_store *store, struct kw_id boot, struct kw_error *err);
+                                struct kw_store *store, struct kw_feed *feed, struct kw_id boot,
+                                struct kw_error *err);
 
 /* Records a denial; its number is given here. Never fails: what can't be kept is counted in the
  * metrics and logged. */

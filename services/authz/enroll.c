@@ -114,13 +114,15 @@ static enum fate fate_of(const struct enrolment *enrolment)
     return invitation->response.len > 0 ? FATE_ANSWERED : FATE_FORWARD;
 }
 
-/* Somebody else came first, and has what the invitation gives: see above. */
+/* Somebody else came first, and has what the invitation gives: see above. The suspension has the
+ * invitation's id, as in a cell that hears of two enrolments (kw_invitation_react). */
 static struct kw_result member_stop(struct kw_authz_call *call, struct kw_tx *tx,
                                     struct kw_error *err)
 {
-    const struct kw_member_row *member = &call->caller.member;
+    const struct kw_feed_tx feed_tx = kw_authz_call_feed(call, tx);
 
-    KW_TRY(kw_member_set_suspended(tx, member->id, true, call->now_ms, &call->stamp, err));
+    KW_TRY(
+        kw_member_suspend(&feed_tx, call->caller.member.id, call->caller.id.id, call->now_ms, err));
     call->disabled = true;
     return kw_authz_call_audit(call, tx, err);
 }
@@ -128,17 +130,21 @@ static struct kw_result member_stop(struct kw_authz_call *call, struct kw_tx *tx
 static struct kw_result hold(struct kw_authz_call *call, struct kw_tx *tx,
                              struct enrolment *enrolment, struct kw_error *err)
 {
+    const struct kw_feed_tx feed_tx = kw_authz_call_feed(call, tx);
+
     if (enrolment->invitation.held) {
         return KW_OK;
     }
     enrolment->newly_held = true;
-    KW_TRY(kw_invitation_hold(tx, enrolment->invitation.id, call->now_ms, err));
+    KW_TRY(kw_invitation_hold(&feed_tx, enrolment->invitation.id, enrolment->digest, call->now_ms,
+                              err));
     return enrolment->invitation.response.len > 0 ? member_stop(call, tx, err) : KW_OK;
 }
 
 struct kw_result kw_authz_enroll(struct kw_authz_call *call, struct kw_tx *tx, struct kw_error *err)
 {
     struct enrolment *enrolment = kw_arena_alloc(call->arena, sizeof(*enrolment));
+    const struct kw_feed_tx feed_tx = kw_authz_call_feed(call, tx);
 
     KW_ENSURE(enrolment != NULL, err, MEMORY, "an enrolment");
     KW_TRY(invitation_read(call, tx, enrolment, err));
@@ -151,7 +157,7 @@ struct kw_result kw_authz_enroll(struct kw_authz_call *call, struct kw_tx *tx, s
     if (enrolment->fate == FATE_HELD) {
         return hold(call, tx, enrolment, err);
     }
-    return kw_invitation_claim(tx, enrolment->invitation.id, enrolment->digest, err);
+    return kw_invitation_claim(&feed_tx, enrolment->invitation.id, enrolment->digest, err);
 }
 
 static struct kw_result held(struct kw_error *err)
@@ -213,25 +219,27 @@ static struct kw_result certificate_register(struct kw_authz_call *call, struct 
                                              struct kw_member_keys *keys, struct kw_error *err)
 {
     const struct kw_member_row *member = &call->caller.member;
+    const struct kw_feed_tx feed_tx = kw_authz_call_feed(call, tx);
     struct kw_certificate_row certificate;
 
     KW_TRY(kw_register_read(call, issued, role_of(member), &certificate, err));
     KW_ENSURE(kw_id_equal(certificate.owner, member->id), err, INTERNAL,
               "a certificate for another member");
-    KW_TRY(kw_certificate_insert(tx, &certificate, err));
+    KW_TRY(kw_certificate_insert(&feed_tx, &certificate, err));
     keys->certificate_expire_ms = certificate.expire_ms;
-    return kw_member_raise_keys(tx, member->id, keys, call->now_ms, &call->stamp, err);
+    return kw_member_raise_keys(&feed_tx, member->id, keys, call->now_ms, err);
 }
 
 /* What the member had before is over, and so are the ways to get more of it. */
 static struct kw_result earlier_end(struct kw_authz_call *call, struct kw_tx *tx,
                                     const struct enrolment *enrolment, struct kw_error *err)
 {
+    const struct kw_feed_tx feed_tx = kw_authz_call_feed(call, tx);
     int64_t revoked;
 
-    KW_TRY(kw_invitation_end_earlier(tx, &enrolment->invitation, call->now_ms, err));
-    KW_TRY(
-        kw_certificate_revoke_all(tx, enrolment->invitation.member, call->now_ms, &revoked, err));
+    KW_TRY(kw_invitation_end_earlier(&feed_tx, &enrolment->invitation, call->now_ms, err));
+    KW_TRY(kw_certificate_revoke_all(&feed_tx, enrolment->invitation.member, call->now_ms, &revoked,
+                                     err));
     if (revoked > 0) {
         call->disabled = true;
         KW_TRY(kw_authz_call_audit(call, tx, err));
@@ -242,6 +250,7 @@ static struct kw_result earlier_end(struct kw_authz_call *call, struct kw_tx *tx
 static struct kw_result enrolment_register(struct kw_authz_call *call, struct kw_tx *tx,
                                            const struct enrolment *enrolment, struct kw_error *err)
 {
+    const struct kw_feed_tx feed_tx = kw_authz_call_feed(call, tx);
     const Keyward__V1__EnrollResponse *response;
     struct kw_member_keys keys = {0};
     ProtobufCMessage *message;
@@ -253,8 +262,8 @@ static struct kw_result enrolment_register(struct kw_authz_call *call, struct kw
     keys.transport_version = response->transport_key_version;
     KW_TRY(earlier_end(call, tx, enrolment, err));
     KW_TRY(certificate_register(call, tx, response->tls_certificate, &keys, err));
-    return kw_invitation_answer(tx, enrolment->invitation.id, call->response,
-                                call->inner.outcome.receipt_id, err);
+    return kw_invitation_answer(&feed_tx, enrolment->invitation.id, call->response,
+                                call->inner.outcome.receipt_id, call->now_ms, err);
 }
 
 /* It may have been held or ended while the core issued: then it registers nobody. Or the same
@@ -317,6 +326,7 @@ struct kw_result kw_authz_confirm_effect(struct kw_authz_call *call, struct kw_t
     const Keyward__V1__ConfirmTransportKeyRequest *request =
         (const Keyward__V1__ConfirmTransportKeyRequest *)call->request;
     const struct kw_member_keys keys = {.confirmed_version = request->transport_key_version};
+    const struct kw_feed_tx feed_tx = kw_authz_call_feed(call, tx);
 
-    return kw_member_raise_keys(tx, call->caller.member.id, &keys, call->now_ms, &call->stamp, err);
+    return kw_member_raise_keys(&feed_tx, call->caller.member.id, &keys, call->now_ms, err);
 }

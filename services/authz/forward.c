@@ -78,8 +78,9 @@ static struct kw_result device_of(struct kw_authz_call *call, struct kw_id *ret_
 static struct kw_result fact_keep(struct kw_authz_call *call, struct kw_tx *tx, struct kw_id device,
                                   struct kw_bytes record, struct kw_error *err)
 {
+    const struct kw_feed_tx feed_tx = kw_authz_call_feed(call, tx);
     struct kw_error inner = {0};
-    struct kw_result result = kw_disabled_insert(tx, device, record, &call->stamp, &inner);
+    struct kw_result result = kw_disabled_insert(&feed_tx, device, record, &inner);
 
     KW_ENSURE(result.reason != KW_E_ENCODING_INVALID && result.reason != KW_E_ARGUMENT_INVALID, err,
               INTERNAL, "a disabling fact from inside: %s", inner.message);

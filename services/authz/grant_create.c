@@ -159,8 +159,9 @@ static struct kw_result grant_read(struct kw_authz_call *call, const Keyward__V1
     return KW_OK;
 }
 
+/* What the grant is made in knowledge of is in it. */
 static struct kw_result partner_check(struct kw_authz_call *call, struct kw_tx *tx,
-                                      const char *parent, struct kw_id *ret_partner,
+                                      const char *parent, struct kw_grant_row *row,
                                       struct kw_error *err)
 {
     struct kw_resource_ids ids;
@@ -170,7 +171,8 @@ static struct kw_result partner_check(struct kw_authz_call *call, struct kw_tx *
     KW_TRY(kw_authz_call_name(call, KW_RESOURCE_PARTNER, "parent", parent, &ids, err));
     KW_TRY(kw_member_find(tx, ids.id[0], call->arena, &partner, &found, err));
     KW_ENSURE(found && partner.kind == KW_MEMBER_PARTNER, err, NOT_FOUND, "no such partner");
-    *ret_partner = partner.id;
+    row->partner = partner.id;
+    row->seen = partner.revoke_all;
     return KW_OK;
 }
 
@@ -190,15 +192,16 @@ struct kw_result kw_authz_grant_create(struct kw_authz_call *call, struct kw_tx 
 {
     const Keyward__V1__CreateGrantRequest *request =
         (const Keyward__V1__CreateGrantRequest *)call->request;
+    const struct kw_feed_tx feed_tx = kw_authz_call_feed(call, tx);
     struct plan plan = {.row = {.created_ms = call->now_ms, .revoke_justification = ""}};
 
-    KW_TRY(partner_check(call, tx, request->parent, &plan.row.partner, err));
+    KW_TRY(partner_check(call, tx, request->parent, &plan.row, err));
     KW_TRY(kw_check_text(call, "justification", request->justification, KW_JUSTIFICATION_MAX, err));
     KW_TRY(grant_read(call, request->grant, &plan, err));
     plan.row.justification = request->justification;
     if (!call->validate_only) {
         KW_TRY(kw_id_v7(&plan.row.id, err));
-        KW_TRY(kw_grant_insert(tx, &plan.row, plan.devices, plan.device_count, &call->stamp, err));
+        KW_TRY(kw_grant_insert(&feed_tx, &plan.row, plan.devices, plan.device_count, err));
     }
     return respond(call, &plan, err);
 }

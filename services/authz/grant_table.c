@@ -1,30 +1,24 @@
-/* SQL of tables grants and grant_devices. */
+/* SQL of tables grants and grant_devices: queries. What is written is in grant_write.c. */
 #include "services/authz/grant_table.h"
 
 #define COLUMNS                                                                                    \
     "g.id, g.partner, g.scope, g.scope_id, g.operations, g.purpose, g.start_ms, g.end_ms,"         \
     " g.max_operations, g.window_ms, g.regions, g.strict, g.no_cache, g.created_ms,"               \
-    " g.revoked_ms, g.revoke_justification"
+    " g.revoked_ms, g.revoke_justification, g.overruled"
 
 #define STATE(now)                                                                                 \
-    "CASE WHEN g.revoked_ms IS NOT NULL THEN 4 WHEN " now " >= g.end_ms THEN 3"                    \
+    "CASE WHEN g.revoked_ms IS NOT NULL OR g.overruled = 1 THEN 4 WHEN " now " >= g.end_ms THEN 3" \
     " WHEN " now " < g.start_ms THEN 1 ELSE 2 END"
 
 static const char select_one[] = "SELECT " COLUMNS " FROM grants g WHERE g.id = $1";
-static const char insert_grant[] =
-    "INSERT INTO grants (id, partner, scope, scope_id, operations, purpose, start_ms, end_ms,"
-    " max_operations, window_ms, regions, strict, no_cache, justification, created_ms, store)"
-    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
-static const char insert_device[] = "INSERT INTO grant_devices (device, grant_id) VALUES ($1, $2)";
-static const char revoke_grant[] = "UPDATE grants SET revoked_ms = $2, revoke_justification = $3"
-                                   " WHERE id = $1 AND revoked_ms IS NULL";
 static const char select_devices[] =
     "SELECT device FROM grant_devices WHERE grant_id = $1 ORDER BY device LIMIT $2";
 static const char select_candidates[] =
     "SELECT " COLUMNS " FROM grants g WHERE g.partner = $1 AND ($6 = 1 OR g.id = $5)"
     " AND (g.scope > 1 OR EXISTS"
     "  (SELECT 1 FROM grant_devices d WHERE d.device = $2 AND d.grant_id = g.id))"
-    " ORDER BY CASE WHEN g.revoked_ms IS NULL AND g.start_ms <= $3 AND g.end_ms > $3"
+    " ORDER BY CASE WHEN g.revoked_ms IS NULL AND g.overruled = 0 AND g.start_ms <= $3 AND "
+    "g.end_ms > $3"
     "  AND (g.operations & $7) <> 0 AND g.purpose = $4 THEN 0 ELSE 1 END,"
     " CASE WHEN g.scope = 1 THEN 0 ELSE 1 END, g.created_ms, g.id LIMIT $8";
 static const char select_page[] =
@@ -52,6 +46,7 @@ static struct kw_result read_row(struct kw_stmt *stmt, struct kw_arena *arena,
     row.created_ms = (uint64_t)kw_col_i64(stmt, 13);
     row.revoked_ms = (uint64_t)kw_col_i64(stmt, 14);
     KW_TRY(kw_row_text(stmt, 15, arena, &row.revoke_justification, err));
+    row.overruled = kw_col_i64(stmt, 16) != 0;
     *ret_row = row;
     return KW_OK;
 }
@@ -88,57 +83,6 @@ struct kw_result kw_grant_find(struct kw_tx *tx, struct kw_id id, struct kw_aren
     KW_TRY(read_rows(stmt, arena, ret_row, 1, &count, err));
     *ret_found = count == 1;
     return KW_OK;
-}
-
-static void bind_grant(struct kw_stmt *stmt, const struct kw_grant_row *row,
-                       const struct kw_stamp *stamp)
-{
-    kw_bind_id(stmt, 1, &row->id);
-    kw_bind_id(stmt, 2, &row->partner);
-    kw_bind_i64(stmt, 3, row->scope);
-    kw_bind_id(stmt, 4, &row->scope_id);
-    kw_bind_i64(stmt, 5, row->operations);
-    kw_bind_text(stmt, 6, row->purpose);
-    kw_bind_i64(stmt, 7, (int64_t)row->start_ms);
-    kw_bind_i64(stmt, 8, (int64_t)row->end_ms);
-    kw_bind_i64(stmt, 9, (int64_t)row->max_operations);
-    kw_bind_i64(stmt, 10, (int64_t)row->window_ms);
-    kw_bind_text(stmt, 11, row->regions);
-    kw_bind_i64(stmt, 12, row->strict);
-    kw_bind_i64(stmt, 13, row->no_cache);
-    kw_bind_text(stmt, 14, row->justification);
-    kw_bind_i64(stmt, 15, (int64_t)row->created_ms);
-    kw_bind_id(stmt, 16, &stamp->store);
-}
-
-struct kw_result kw_grant_insert(struct kw_tx *tx, const struct kw_grant_row *row,
-                                 const struct kw_id *devices, size_t device_count,
-                                 const struct kw_stamp *stamp, struct kw_error *err)
-{
-    struct kw_stmt *stmt;
-
-    KW_TRY(kw_sql(tx, insert_grant, &stmt, err));
-    bind_grant(stmt, row, stamp);
-    KW_TRY(kw_exec(stmt, NULL, err));
-    for (size_t i = 0; i < device_count; i++) {
-        KW_TRY(kw_sql(tx, insert_device, &stmt, err));
-        kw_bind_id(stmt, 1, &devices[i]);
-        kw_bind_id(stmt, 2, &row->id);
-        KW_TRY(kw_exec(stmt, NULL, err));
-    }
-    return KW_OK;
-}
-
-struct kw_result kw_grant_revoke(struct kw_tx *tx, struct kw_id id, uint64_t now_ms,
-                                 const char *justification, struct kw_error *err)
-{
-    struct kw_stmt *stmt;
-
-    KW_TRY(kw_sql(tx, revoke_grant, &stmt, err));
-    kw_bind_id(stmt, 1, &id);
-    kw_bind_i64(stmt, 2, (int64_t)now_ms);
-    kw_bind_text(stmt, 3, justification);
-    return kw_exec(stmt, NULL, err);
 }
 
 struct kw_result kw_grant_devices(struct kw_tx *tx, struct kw_id id, struct kw_arena *arena,
@@ -201,7 +145,7 @@ struct kw_result kw_grant_candidates(struct kw_tx *tx, struct kw_id partner,
 
 enum kw_grant_state kw_grant_state(const struct kw_grant_row *row, uint64_t now_ms)
 {
-    if (row->revoked_ms != 0) {
+    if (row->revoked_ms != 0 || row->overruled) {
         return KW_GRANT_REVOKED;
     }
     if (now_ms >= row->end_ms) {

@@ -1,11 +1,11 @@
 /* Tables grants and grant_devices: permissions, immutable but for their revocation. All functions
- * run on the store's threads. */
+ * run on the store's threads; what is said is in the feed, and the columns follow. */
 #ifndef KW_SERVICES_AUTHZ_GRANT_TABLE_H
 #define KW_SERVICES_AUTHZ_GRANT_TABLE_H
 
 #include "common/audit/capsule.h"
+#include "common/feed/feed.h"
 #include "common/store/row.h"
-#include "common/sync/stamp.h"
 
 /* Bits of a grant's operations, by the number of the public enum KeyOperation. */
 enum kw_grant_operation {
@@ -32,6 +32,9 @@ struct kw_grant_row {
     uint64_t created_ms;
     uint64_t revoked_ms; /* 0: not */
     const char *revoke_justification;
+    bool overruled; /* made without knowledge of a "revoke all" of its partner. Read only */
+    struct kw_bytes
+        seen; /* the partner's revoke_all, as its maker knew it. Written, not read back */
 };
 
 /* `*ret_found` false: there is none, and `ret_row` is untouched. Fails: STORE_UNAVAILABLE,
@@ -39,14 +42,13 @@ struct kw_grant_row {
 struct kw_result kw_grant_find(struct kw_tx *tx, struct kw_id id, struct kw_arena *arena,
                                struct kw_grant_row *ret_row, bool *ret_found, struct kw_error *err);
 
-/* With its devices, which are different from one another. Fails: ALREADY_EXISTS,
- * STORE_UNAVAILABLE. */
-struct kw_result kw_grant_insert(struct kw_tx *tx, const struct kw_grant_row *row,
+/* With its devices, ascending and different from one another. Fails: as kw_feed_change. */
+struct kw_result kw_grant_insert(const struct kw_feed_tx *feed_tx, const struct kw_grant_row *row,
                                  const struct kw_id *devices, size_t device_count,
-                                 const struct kw_stamp *stamp, struct kw_error *err);
+                                 struct kw_error *err);
 
-/* For good; one that is revoked stays as it is. Fails: STORE_UNAVAILABLE. */
-struct kw_result kw_grant_revoke(struct kw_tx *tx, struct kw_id id, uint64_t now_ms,
+/* For good; of two the earlier one's justification stays. Fails: as kw_feed_change. */
+struct kw_result kw_grant_revoke(const struct kw_feed_tx *feed_tx, struct kw_id id, uint64_t now_ms,
                                  const char *justification, struct kw_error *err);
 
 /* The devices named in a grant, ascending: at most KW_GRANT_DEVICES_MAX, in the arena. */
@@ -96,5 +98,16 @@ struct kw_grant_query {
 struct kw_result kw_grant_list(struct kw_tx *tx, const struct kw_grant_query *query,
                                struct kw_arena *arena, struct kw_grant_row *rows, size_t *ret_count,
                                struct kw_error *err);
+
+/* All grants of this partner were revoked so often: which of them knew of it? Only those stand. Fails: as
+ * the store. */
+struct kw_result kw_grant_overrule(struct kw_tx *tx, struct kw_bytes partner,
+                                   struct kw_bytes revoke_all, struct kw_error *err);
+
+/* Their row of feed_tables.c; see feed.h. */
+struct kw_result kw_grant_check(const struct kw_record *record, struct kw_error *err);
+bool kw_grant_disables(const struct kw_record *change);
+struct kw_result kw_grant_project(struct kw_tx *tx, const struct kw_record *merged,
+                                  struct kw_arena *arena, struct kw_error *err);
 
 #endif

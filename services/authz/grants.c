@@ -56,6 +56,7 @@ struct kw_result kw_authz_grant_revoke(struct kw_authz_call *call, struct kw_tx 
     const Keyward__V1__RevokeGrantRequest *request =
         (const Keyward__V1__RevokeGrantRequest *)call->request;
     Keyward__V1__RevokeGrantResponse response = KEYWARD__V1__REVOKE_GRANT_RESPONSE__INIT;
+    const struct kw_feed_tx feed_tx = kw_authz_call_feed(call, tx);
     struct kw_grant_row row = {0};
     char etag[KW_ETAG_SIZE];
 
@@ -64,7 +65,7 @@ struct kw_result kw_authz_grant_revoke(struct kw_authz_call *call, struct kw_tx 
     KW_TRY(kw_view_grant_etag(&row, etag, err));
     KW_TRY(kw_check_etag(request->etag, etag, err));
     if (!call->validate_only && row.revoked_ms == 0) {
-        KW_TRY(kw_grant_revoke(tx, row.id, call->now_ms, request->justification, err));
+        KW_TRY(kw_grant_revoke(&feed_tx, row.id, call->now_ms, request->justification, err));
         call->disabled = true;
         row.revoked_ms = call->now_ms;
         row.revoke_justification = request->justification;

@@ -115,6 +115,7 @@ struct kw_result kw_authz_invite_effect(struct kw_authz_call *call, struct kw_tx
     const Keyward__V1__IssuedCertificate *issued;
     struct kw_certificate_row certificate;
     struct kw_invitation_row row = {.created_ms = call->now_ms};
+    const struct kw_feed_tx feed_tx = kw_authz_call_feed(call, tx);
     struct invite invite;
 
     KW_TRY(request_read(call, &invite, err));
@@ -125,6 +126,6 @@ struct kw_result kw_authz_invite_effect(struct kw_authz_call *call, struct kw_tx
     row.member = invite.member;
     row.record = kw_buf_bytes(&record);
     row.expire_ms = certificate.expire_ms;
-    KW_TRY(kw_invitation_insert(tx, &row, err));
-    return kw_certificate_insert(tx, &certificate, err);
+    KW_TRY(kw_invitation_insert(&feed_tx, &row, err));
+    return kw_certificate_insert(&feed_tx, &certificate, err);
 }

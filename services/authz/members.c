@@ -56,13 +56,15 @@ static struct kw_result respond(struct kw_authz_call *call, const struct kw_memb
 static struct kw_result insert(struct kw_authz_call *call, struct kw_tx *tx,
                                struct kw_member_row *row, struct kw_error *err)
 {
+    const struct kw_feed_tx feed_tx = kw_authz_call_feed(call, tx);
+
     row->state = KW_MEMBER_INVITED;
     row->epoch = 1;
     row->created_ms = call->now_ms;
     row->updated_ms = call->now_ms;
     if (!call->validate_only) {
         KW_TRY(kw_id_random(&row->id, err));
-        KW_TRY(kw_member_insert(tx, row, &call->stamp, err));
+        KW_TRY(kw_member_insert(&feed_tx, row, err));
     }
     return respond(call, row, err);
 }
@@ -170,35 +172,71 @@ struct kw_result kw_authz_member_get(struct kw_authz_call *call, struct kw_tx *t
 
 /* --- suspend and reinstate --- */
 
-static struct kw_result set_suspended(struct kw_authz_call *call, struct kw_tx *tx, bool suspended,
-                                      struct kw_error *err)
+/* Each suspension is one of its own, also of a member that is suspended: who lifts the ones he knows
+ * leaves this one. */
+static struct kw_result suspend(struct kw_authz_call *call, struct kw_tx *tx,
+                                const struct kw_member_row *row, struct kw_error *err)
+{
+    const struct kw_feed_tx feed_tx = kw_authz_call_feed(call, tx);
+    struct kw_id suspension;
+
+    KW_TRY(kw_id_random(&suspension, err));
+    KW_TRY(kw_member_suspend(&feed_tx, row->id, suspension, call->now_ms, err));
+    call->disabled = true;
+    return KW_OK;
+}
+
+static struct kw_result reinstate(struct kw_authz_call *call, struct kw_tx *tx,
+                                  const struct kw_member_row *row, struct kw_error *err)
+{
+    const struct kw_feed_tx feed_tx = kw_authz_call_feed(call, tx);
+
+    KW_ENSURE(row->suspended, err, STATE_CONFLICT, "not suspended");
+    if (call->validate_only) {
+        return KW_OK;
+    }
+    return kw_member_reinstate(&feed_tx, row->id, call->now_ms, err);
+}
+
+static struct kw_result checked(struct kw_authz_call *call, struct kw_tx *tx,
+                                struct kw_member_row *row, struct kw_error *err)
 {
     const char *justification = kw_authz_call_text(call, "justification");
-    struct kw_member_row row = {0};
     char etag[KW_ETAG_SIZE];
+
+    KW_TRY(member_named(call, tx, row, err));
+    KW_TRY(kw_check_text(call, "justification", justification, KW_JUSTIFICATION_MAX, err));
+    KW_TRY(kw_view_member_etag(row, etag, err));
+    return kw_check_etag(kw_authz_call_text(call, "etag"), etag, err);
+}
+
+static struct kw_result respond_anew(struct kw_authz_call *call, struct kw_tx *tx,
+                                     struct kw_member_row *row, struct kw_error *err)
+{
     bool found;
 
-    KW_TRY(member_named(call, tx, &row, err));
-    KW_TRY(kw_check_text(call, "justification", justification, KW_JUSTIFICATION_MAX, err));
-    KW_TRY(kw_view_member_etag(&row, etag, err));
-    KW_TRY(kw_check_etag(kw_authz_call_text(call, "etag"), etag, err));
-    KW_ENSURE(suspended || row.suspended, err, STATE_CONFLICT, "not suspended");
-    if (!call->validate_only && row.suspended != suspended) {
-        KW_TRY(kw_member_set_suspended(tx, row.id, suspended, call->now_ms, &call->stamp, err));
-        call->disabled = suspended;
-        KW_TRY(kw_member_find(tx, row.id, call->arena, &row, &found, err));
-    }
-    return respond(call, &row, err);
+    KW_TRY(kw_member_find(tx, row->id, call->arena, row, &found, err));
+    return respond(call, row, err);
 }
 
 struct kw_result kw_authz_member_suspend(struct kw_authz_call *call, struct kw_tx *tx,
                                          struct kw_error *err)
 {
-    return set_suspended(call, tx, true, err);
+    struct kw_member_row row = {0};
+
+    KW_TRY(checked(call, tx, &row, err));
+    if (!call->validate_only) {
+        KW_TRY(suspend(call, tx, &row, err));
+    }
+    return respond_anew(call, tx, &row, err);
 }
 
 struct kw_result kw_authz_member_reinstate(struct kw_authz_call *call, struct kw_tx *tx,
                                            struct kw_error *err)
 {
-    return set_suspended(call, tx, false, err);
+    struct kw_member_row row = {0};
+
+    KW_TRY(checked(call, tx, &row, err));
+    KW_TRY(reinstate(call, tx, &row, err));
+    return respond_anew(call, tx, &row, err);
 }

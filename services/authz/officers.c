@@ -4,6 +4,7 @@
 #include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/pki/trust.h"
+#include "services/authz/officer_table.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -170,19 +171,22 @@ static bool listed(const struct kw_officers *officers, const uint8_t *fingerprin
     return false;
 }
 
-static struct kw_result revoke_others(const struct kw_officers *officers, enum kw_caller_role role,
-                                      uint64_t now_ms, struct kw_tx *tx, struct kw_error *err)
+/* Who was on our list and is no longer is revoked, everywhere. Other cells' officers are not ours to
+ * judge. */
+static struct kw_result revoke_others(const struct kw_officers *officers, uint64_t now_ms,
+                                      const struct kw_feed_tx *feed_tx, struct kw_error *err)
 {
     uint8_t page[PAGE_LEN][KW_SHA256_LEN];
     uint8_t after[KW_SHA256_LEN] = {0};
     size_t count;
 
     do {
-        KW_TRY(kw_certificate_list(tx, role, KW_BYTES_OF(after), PAGE_LEN, page, &count, err));
+        KW_TRY(kw_officer_list(feed_tx->tx, KW_BYTES_OF(after), PAGE_LEN, page, &count, err));
         for (size_t i = 0; i < count; i++) {
             kw_copy(after, page[i], sizeof(after));
             if (!listed(officers, page[i])) {
-                KW_TRY(kw_certificate_revoke(tx, page[i], now_ms, err));
+                KW_TRY(kw_certificate_revoke(feed_tx, page[i], now_ms, err));
+                KW_TRY(kw_officer_delete(feed_tx->tx, page[i], err));
             }
         }
     } while (count == PAGE_LEN);
@@ -190,18 +194,18 @@ static struct kw_result revoke_others(const struct kw_officers *officers, enum k
 }
 
 struct kw_result kw_officers_register(const struct kw_officers *officers, uint64_t now_ms,
-                                      struct kw_tx *tx, struct kw_error *err)
+                                      const struct kw_feed_tx *feed_tx, struct kw_error *err)
 {
     for (size_t i = 0; i < officers->count; i++) {
+        const struct kw_certificate_row *row = &officers->rows[i];
         struct kw_certificate_row present;
         bool found;
 
-        KW_TRY(kw_certificate_insert(tx, &officers->rows[i], err));
-        KW_TRY(kw_certificate_find(tx, officers->rows[i].fingerprint, &present, &found, err));
-        KW_ENSURE(found && !present.revoked && present.role == officers->rows[i].role, err,
-                  CONFIG_INVALID,
+        KW_TRY(kw_certificate_insert(feed_tx, row, err));
+        KW_TRY(kw_officer_insert(feed_tx->tx, row->fingerprint, err));
+        KW_TRY(kw_certificate_find(feed_tx->tx, row->fingerprint, &present, &found, err));
+        KW_ENSURE(found && !present.revoked && present.role == row->role, err, CONFIG_INVALID,
                   "an officer's certificate was revoked before, or registered in another role");
     }
-    KW_TRY(revoke_others(officers, KW_CALLER_OPERATOR, now_ms, tx, err));
-    return revoke_others(officers, KW_CALLER_AUDITOR, now_ms, tx, err);
+    return revoke_others(officers, now_ms, feed_tx, err);
 }

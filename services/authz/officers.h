@@ -20,10 +20,11 @@ struct kw_officers {
 struct kw_result kw_officers_load(const struct kw_authz_config *config, uint64_t now_ms,
                                   struct kw_officers *officers, struct kw_error *err);
 
-/* Store's thread: registers them, and revokes the operators and auditors that are not among them.
- * Fails: CONFIG_INVALID (one of them was revoked before: that is final), and as the tables. */
+/* Store's thread: registers them, and revokes the operators and auditors that were among them before
+ * and are no longer. Fails: CONFIG_INVALID (one of them was revoked before: that is final), and as the
+ * tables. */
 struct kw_result kw_officers_register(const struct kw_officers *officers, uint64_t now_ms,
-                                      struct kw_tx *tx, struct kw_error *err);
+                                      const struct kw_feed_tx *feed_tx, struct kw_error *err);
 
 void kw_officers_done(struct kw_officers *officers);
 

@@ -16,15 +16,23 @@ static uint64_t used_now(const struct kw_grant_row *grant, const struct kw_quota
     return quota->window_start_ms >= kw_quota_window(grant, now_ms) ? quota->used : 0;
 }
 
+static uint64_t used_elsewhere(const struct kw_grant_row *grant, const struct kw_quota *quota,
+                               uint64_t now_ms)
+{
+    return quota->window_start_ms >= kw_quota_window(grant, now_ms) ? quota->others : 0;
+}
+
 uint64_t kw_quota_left(const struct kw_grant_row *grant, const struct kw_quota *quota,
                        uint64_t now_ms)
 {
     uint64_t used = used_now(grant, quota, now_ms);
+    uint64_t others = used_elsewhere(grant, quota, now_ms);
+    uint64_t all = others <= UINT64_MAX - used ? used + others : UINT64_MAX;
 
     if (grant->max_operations == 0) {
         return UINT64_MAX;
     }
-    return used < grant->max_operations ? grant->max_operations - used : 0;
+    return all < grant->max_operations ? grant->max_operations - all : 0;
 }
 
 bool kw_quota_take(const struct kw_grant_row *grant, struct kw_quota *quota, uint64_t now_ms)
@@ -34,6 +42,7 @@ bool kw_quota_take(const struct kw_grant_row *grant, struct kw_quota *quota, uin
     if (kw_quota_left(grant, quota, now_ms) == 0) {
         return false;
     }
+    quota->others = used_elsewhere(grant, quota, now_ms);
     quota->used = used_now(grant, quota, now_ms) + 1;
     quota->window_start_ms = window > quota->window_start_ms ? window : quota->window_start_ms;
     return true;

@@ -8,7 +8,8 @@
 struct kw_quota {
     struct kw_id grant;
     uint64_t window_start_ms;
-    uint64_t used;
+    uint64_t used;   /* here */
+    uint64_t others; /* used in other cells, as far as we have heard */
 };
 
 /* When the window that `now_ms` lies in began; windows follow one another from the grant's start.

@@ -90,6 +90,21 @@ struct kw_result kw_quota_book_restore(struct kw_quota_book *book, const struct 
     return KW_OK;
 }
 
+struct kw_result kw_quota_book_heard(struct kw_quota_book *book, const struct kw_quota *quota,
+                                     struct kw_error *err)
+{
+    struct kw_quota_entry *entry;
+
+    KW_TRY(entry_get(book, quota->grant, &entry, err));
+    if (quota->window_start_ms > entry->quota.window_start_ms) {
+        entry->quota = *quota;
+    } else if (quota->window_start_ms == entry->quota.window_start_ms &&
+               quota->others > entry->quota.others) {
+        entry->quota.others = quota->others;
+    }
+    return KW_OK;
+}
+
 struct kw_quota kw_quota_book_get(const struct kw_quota_book *book,
                                   const struct kw_grant_row *grant)
 {

@@ -20,6 +20,11 @@ void kw_quota_book_done(struct kw_quota_book *book);
 struct kw_result kw_quota_book_restore(struct kw_quota_book *book, const struct kw_quota *quota,
                                        struct kw_error *err);
 
+/* What other cells used, as it was heard: it only grows, and a later window takes the place of ours.
+ * Fails: MEMORY. */
+struct kw_result kw_quota_book_heard(struct kw_quota_book *book, const struct kw_quota *quota,
+                                     struct kw_error *err);
+
 /* What is used of a grant; zero for one that was never used. */
 struct kw_quota kw_quota_book_get(const struct kw_quota_book *book,
                                   const struct kw_grant_row *grant);

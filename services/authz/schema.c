@@ -1,16 +1,16 @@
 /* The schema's history. Migrations that are out never change; new ones are added at the end.
  *
- * Prepared for merging with other cells: what can change on a row comes in field groups, each with a
- * stamp (hybrid clock, store); disabling facts, certificates and grants are immutable but for
- * columns that are set once.
+ * The rows that cells share are in the feed's tables, as merged records. Most tables here are an index over
+ * them, written by each table's `project` and by nothing else; rows come in any order, so none refers to
+ * another. Officers, audit, denials and witness are this cell's own.
  */
 #include "services/authz/schema.h"
 
 #include "common/feed/feed.h"
 
 static const char initial[] =
-    /* Partners (kind 1) and stations (kind 2). Field groups: standing (suspended), keys (the rest
-     * that changes). `regions` is a comma-separated list, `products` ids one after the other. */
+    /* Partners (kind 1) and stations (kind 2). `regions` is a comma-separated list, `products` ids one
+     * after the other, `revoke_all` a version vector. */
     "CREATE TABLE members ("
     " id BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 16),"
     " kind INTEGER NOT NULL CHECK (kind IN (1, 2)),"
@@ -22,17 +22,15 @@ static const char initial[] =
     " epoch INTEGER NOT NULL CHECK (epoch > 0),"
     " created_ms INTEGER NOT NULL,"
     " updated_ms INTEGER NOT NULL,"
-    " suspended INTEGER NOT NULL DEFAULT 0,"
-    " standing_hlc INTEGER NOT NULL,"
-    " standing_store BLOB NOT NULL,"
-    " transport_version INTEGER NOT NULL DEFAULT 0,"
-    " confirmed_version INTEGER NOT NULL DEFAULT 0,"
-    " certificate_expire_ms INTEGER NOT NULL DEFAULT 0,"
-    " keys_hlc INTEGER NOT NULL,"
-    " keys_store BLOB NOT NULL);"
+    " suspended INTEGER NOT NULL,"
+    " revoke_all BLOB NOT NULL,"
+    " transport_version INTEGER NOT NULL,"
+    " confirmed_version INTEGER NOT NULL,"
+    " certificate_expire_ms INTEGER NOT NULL);"
     "CREATE INDEX members_kind ON members (kind, id);"
 
-    /* Whose certificate this is. `role` is a bit of enum kw_caller_role; revocation is final. */
+    /* Whose certificate this is. `role` is a bit of enum kw_caller_role; `revoked` is for good,
+     * `stopped` is that or on hold. */
     "CREATE TABLE certificates ("
     " fingerprint BLOB NOT NULL PRIMARY KEY CHECK (length(fingerprint) = 32),"
     " name TEXT NOT NULL,"
@@ -41,26 +39,35 @@ static const char initial[] =
     " start_ms INTEGER NOT NULL,"
     " expire_ms INTEGER NOT NULL,"
     " created_ms INTEGER NOT NULL,"
-    " revoked_ms INTEGER);"
-    "CREATE INDEX certificates_owner ON certificates (owner);"
+    " revoked INTEGER NOT NULL,"
+    " stopped INTEGER NOT NULL);"
+    "CREATE INDEX certificates_owner ON certificates (owner, fingerprint);"
 
-    /* Invitations: the operator's signed request (KWI1), the enrolment that claimed it, its answer.
-     */
+    /* The officers that this cell's directories listed at its last start. */
+    "CREATE TABLE officers ("
+    " fingerprint BLOB NOT NULL PRIMARY KEY CHECK (length(fingerprint) = 32));"
+
+    /* Invitations: the operator's signed request (KWI1), an enrolment that claimed it, the first answer
+     * and its receipt. */
     "CREATE TABLE invitations ("
     " id BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 16),"
-    " member BLOB NOT NULL REFERENCES members (id),"
+    " member BLOB NOT NULL CHECK (length(member) = 16),"
     " record BLOB NOT NULL,"
     " created_ms INTEGER NOT NULL,"
     " expire_ms INTEGER NOT NULL,"
     " enrolment BLOB CHECK (enrolment IS NULL OR length(enrolment) = 32),"
     " response BLOB,"
-    " held_ms INTEGER);"
+    " receipt BLOB,"
+    " held INTEGER NOT NULL,"
+    " ended INTEGER NOT NULL);"
+    "CREATE INDEX invitations_member ON invitations (member, id);"
 
     /* Permissions. scope 1 named devices, 2 batch, 3 product; `operations` is a set of bits; an
-     * empty `regions` means all, max_operations 0 no quota, window_ms 0 the grant's whole life. */
+     * empty `regions` means all, max_operations 0 no quota, window_ms 0 the grant's whole life. `seen` is
+     * the partner's revoke_all as its maker knew it, `overruled` that it did not know all of it. */
     "CREATE TABLE grants ("
     " id BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 16),"
-    " partner BLOB NOT NULL REFERENCES members (id),"
+    " partner BLOB NOT NULL CHECK (length(partner) = 16),"
     " scope INTEGER NOT NULL CHECK (scope IN (1, 2, 3)),"
     " scope_id BLOB NOT NULL CHECK (length(scope_id) = 16),"
     " operations INTEGER NOT NULL,"
@@ -74,23 +81,26 @@ static const char initial[] =
     " no_cache INTEGER NOT NULL,"
     " justification TEXT NOT NULL,"
     " created_ms INTEGER NOT NULL,"
-    " store BLOB NOT NULL,"
+    " seen BLOB NOT NULL,"
     " revoked_ms INTEGER,"
-    " revoke_justification TEXT);"
+    " revoke_justification TEXT,"
+    " overruled INTEGER NOT NULL);"
     "CREATE INDEX grants_partner ON grants (partner, scope, id);"
     "CREATE TABLE grant_devices ("
     " device BLOB NOT NULL CHECK (length(device) = 16),"
-    " grant_id BLOB NOT NULL REFERENCES grants (id),"
+    " grant_id BLOB NOT NULL CHECK (length(grant_id) = 16),"
     " PRIMARY KEY (device, grant_id));"
     "CREATE INDEX grant_devices_grant ON grant_devices (grant_id, device);"
 
-    /* How much of a quota is used: written now and then, of the present window alone. */
+    /* How much of a quota is used: written now and then, of the newest window alone. `counts` is a version
+     * vector, by instance; `used` their sum. */
     "CREATE TABLE quotas ("
-    " grant_id BLOB NOT NULL PRIMARY KEY REFERENCES grants (id),"
+    " grant_id BLOB NOT NULL PRIMARY KEY CHECK (length(grant_id) = 16),"
     " window_start_ms INTEGER NOT NULL,"
-    " used INTEGER NOT NULL);"
+    " used INTEGER NOT NULL,"
+    " counts BLOB NOT NULL);"
 
-    /* Exactly once: what a request id did, and what was answered. */
+    /* Exactly once: what a request id did first, and what was answered. */
     "CREATE TABLE requests ("
     " caller BLOB NOT NULL CHECK (length(caller) = 16),"
     " method INTEGER NOT NULL,"
@@ -133,7 +143,6 @@ static const char initial[] =
     " kind INTEGER NOT NULL,"
     " suspension BLOB NOT NULL CHECK (length(suspension) = 16),"
     " record BLOB NOT NULL,"
-    " store BLOB NOT NULL,"
     " PRIMARY KEY (device, key, kind, suspension));"
 
     /* The last receipt head seen of each chain. */
@@ -145,16 +154,9 @@ static const char initial[] =
     " time_ms INTEGER NOT NULL,"
     " PRIMARY KEY (core, stream));";
 
-/* An invitation is over when its member has enrolled under a later one. */
-static const char invitations_end[] = "ALTER TABLE invitations ADD COLUMN ended_ms INTEGER;";
-
-static const char invitations_receipt[] = "ALTER TABLE invitations ADD COLUMN receipt BLOB;";
-
 const struct kw_migration kw_authz_migrations[] = {
     {.name = "0001_initial", .sql = initial},
-    {.name = "0002_invitations_end", .sql = invitations_end},
-    {.name = "0003_invitations_receipt", .sql = invitations_receipt},
-    {.name = "0004_feed", .sql = kw_feed_schema},
+    {.name = "0002_feed", .sql = kw_feed_schema},
 };
 
 const size_t kw_authz_migration_count =

@@ -302,7 +302,8 @@ static struct kw_result serve(struct kw_authz_service *service, int *ret_port, s
 {
     struct kw_authz *authz = &service->authz;
 
-    KW_TRY(kw_diary_start(&authz->diary, authz->loop, authz->store, authz->boot_id, err));
+    KW_TRY(kw_diary_start(&authz->diary, authz->loop, authz->store, &authz->feed, authz->boot_id,
+                          err));
     KW_TRY(kw_link_start(authz, service->rpc, err));
     KW_TRY(renewal_start(service, err));
     KW_TRY(listen_start(service, ret_port, err));
@@ -352,7 +353,6 @@ static struct kw_result store_open(struct kw_authz_service *service, struct kw_e
     };
 
     KW_TRY(kw_store_open(authz->loop, &options, &authz->store, err));
-    authz->stamps.store = kw_store_id(authz->store);
     return KW_OK;
 }
 

@@ -166,6 +166,8 @@ void authz_actor_done(struct actor *actor);
 /* Writes an active member with its certificate into the database, as Enroll and ConfirmTransportKey
  * would; the certificate alone; or its revocation. */
 void authz_member_put(struct authz_fixture *fx, struct actor *actor);
+void authz_member_put_keys(struct authz_fixture *fx, struct actor *actor,
+                           const struct kw_member_keys *keys); /* so far on its way */
 void authz_certificate_put(struct authz_fixture *fx, const struct actor *actor);
 void authz_certificate_revoke(struct authz_fixture *fx, const struct actor *actor);
 

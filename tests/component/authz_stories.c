@@ -7,7 +7,8 @@
 
 #include <stdlib.h>
 
-#define MS_PER_S 1000U
+#define MS_PER_S       1000U
+#define PEEK_ARENA_MAX (64U * 1024U * 1024U)
 
 /* --- jobs --- */
 
@@ -16,6 +17,7 @@ struct peek {
     struct kw_store_job job;
     const struct authz_fixture *fx;
     const struct actor *actor;
+    const struct kw_member_keys *keys;
     const char *sql;
     uint8_t fill;
     size_t devices;
@@ -24,6 +26,7 @@ struct peek {
     bool as_text;
     struct kw_buf found;
     bool done;
+    struct kw_arena *arena; /* of a write: the store's thread may not touch the fixture's */
 };
 
 static void peek_done(struct kw_store_job *job)
@@ -34,16 +37,25 @@ static void peek_done(struct kw_store_job *job)
     peek->done = true;
 }
 
+/* What a write changes rows with. */
+static struct kw_feed_tx feed_of(const struct peek *peek, struct kw_tx *tx)
+{
+    return (struct kw_feed_tx){
+        .feed = &peek->fx->authz->feed, .tx = tx, .arena = peek->arena, .wall_ms = 1};
+}
+
 static void run_peek(struct authz_fixture *fx, struct peek *peek, bool write)
 {
     peek->fx = fx;
     peek->job.done = peek_done;
+    peek->arena = kw_arena_new(PEEK_ARENA_MAX);
     if (write) {
         MUST(kw_store_write(fx->authz->store, &peek->job, err));
     } else {
         MUST(kw_store_read(fx->authz->store, &peek->job, err));
     }
     EVENTUALLY(fx, peek->done);
+    kw_arena_free(peek->arena);
 }
 
 /* --- members --- */
@@ -52,18 +64,18 @@ static struct kw_result put_certificate(struct kw_store_job *job, struct kw_tx *
                                         struct kw_error *err)
 {
     const struct actor *actor = ((struct peek *)job)->actor;
+    const struct kw_feed_tx feed_tx = feed_of((struct peek *)job, tx);
     struct kw_certificate_row row = {
         .name = "", .role = kw_register_role(actor->role), .owner = actor->id};
 
     kw_copy(row.fingerprint, actor->fingerprint, sizeof(row.fingerprint));
-    return kw_certificate_insert(tx, &row, err);
+    return kw_certificate_insert(&feed_tx, &row, err);
 }
 
 static struct kw_result put_member(struct kw_store_job *job, struct kw_tx *tx, struct kw_error *err)
 {
     const struct peek *peek = (struct peek *)job;
-    const struct kw_stamp stamp = {.hlc = 1};
-    const struct kw_member_keys keys = {.transport_version = 1, .confirmed_version = 1};
+    const struct kw_feed_tx feed_tx = feed_of(peek, tx);
     const struct kw_member_row row = {
         .id = peek->actor->id,
         .kind = peek->actor->role == KW_ROLE_PARTNER ? KW_MEMBER_PARTNER : KW_MEMBER_STATION,
@@ -76,22 +88,33 @@ static struct kw_result put_member(struct kw_store_job *job, struct kw_tx *tx, s
         .created_ms = 1,
     };
 
-    KW_TRY(kw_member_insert(tx, &row, &stamp, err));
-    KW_TRY(kw_member_raise_keys(tx, row.id, &keys, 2, &stamp, err));
+    KW_TRY(kw_member_insert(&feed_tx, &row, err));
+    KW_TRY(kw_member_raise_keys(&feed_tx, row.id, peek->keys, 2, err));
     return put_certificate(job, tx, err);
 }
 
 static struct kw_result revoke_certificate(struct kw_store_job *job, struct kw_tx *tx,
                                            struct kw_error *err)
 {
-    return kw_certificate_revoke(tx, ((struct peek *)job)->actor->fingerprint, 5, err);
+    const struct peek *peek = (struct peek *)job;
+    const struct kw_feed_tx feed_tx = feed_of(peek, tx);
+
+    return kw_certificate_revoke(&feed_tx, peek->actor->fingerprint, 5, err);
+}
+
+void authz_member_put_keys(struct authz_fixture *fx, struct actor *actor,
+                           const struct kw_member_keys *keys)
+{
+    struct peek peek = {.job.run = put_member, .actor = actor, .keys = keys};
+
+    run_peek(fx, &peek, true);
 }
 
 void authz_member_put(struct authz_fixture *fx, struct actor *actor)
 {
-    struct peek peek = {.job.run = put_member, .actor = actor};
+    const struct kw_member_keys keys = {.transport_version = 1, .confirmed_version = 1};
 
-    run_peek(fx, &peek, true);
+    authz_member_put_keys(fx, actor, &keys);
 }
 
 void authz_certificate_put(struct authz_fixture *fx, const struct actor *actor)
@@ -119,11 +142,10 @@ static struct kw_id id_of(uint8_t fill, uint8_t last)
     return id;
 }
 
-static struct kw_result put_fact(struct kw_tx *tx, uint8_t device, uint8_t number,
+static struct kw_result put_fact(const struct kw_feed_tx *feed_tx, uint8_t device, uint8_t number,
                                  struct kw_error *err)
 {
     KW_SCOPED(kw_buf_done) struct kw_buf record = {0};
-    const struct kw_stamp stamp = {.hlc = 1};
     const struct kw_fact fact = {
         .key = id_of(device, 0),
         .kind = KW_FACT_SUSPENDED,
@@ -132,16 +154,17 @@ static struct kw_result put_fact(struct kw_tx *tx, uint8_t device, uint8_t numbe
         .actor = kw_bytes_str("spiffe://test/operator/opr_aaaaaaaaaaaaaaaaaaaaaaaaaa")};
 
     KW_TRY(kw_fact_encode(&fact, &record, err));
-    return kw_disabled_insert(tx, id_of(device, device), kw_buf_bytes(&record), &stamp, err);
+    return kw_disabled_insert(feed_tx, id_of(device, device), kw_buf_bytes(&record), err);
 }
 
 static struct kw_result put_facts(struct kw_store_job *job, struct kw_tx *tx, struct kw_error *err)
 {
     const struct peek *peek = (struct peek *)job;
+    const struct kw_feed_tx feed_tx = feed_of(peek, tx);
 
     for (size_t i = 0; i < peek->devices * peek->facts; i++) {
-        KW_TRY(put_fact(tx, (uint8_t)(peek->fill + i / peek->facts), (uint8_t)(1 + i % peek->facts),
-                        err));
+        KW_TRY(put_fact(&feed_tx, (uint8_t)(peek->fill + i / peek->facts),
+                        (uint8_t)(1 + i % peek->facts), err));
     }
     return KW_OK;
 }

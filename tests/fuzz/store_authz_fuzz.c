@@ -7,6 +7,7 @@
 #include "services/authz/grant_table.h"
 #include "services/authz/invitation_table.h"
 #include "services/authz/member_table.h"
+#include "services/authz/officer_table.h"
 #include "services/authz/quota_table.h"
 #include "services/authz/request_table.h"
 #include "services/authz/schema.h"
@@ -93,8 +94,7 @@ static void certificates(struct kw_tx *tx)
     bool found;
 
     (void)kw_fuzz_accepted(kw_certificate_find(tx, fingerprint, &row, &found, &err), &err);
-    (void)kw_fuzz_accepted(kw_certificate_list(tx, KW_CALLER_OPERATOR, KW_BYTES_OF(fingerprint),
-                                               PAGE, page, &count, &err),
+    (void)kw_fuzz_accepted(kw_officer_list(tx, KW_BYTES_OF(fingerprint), PAGE, page, &count, &err),
                            &err);
 }
 
@@ -113,7 +113,8 @@ static void others(struct kw_tx *tx, struct kw_arena *arena)
     (void)kw_fuzz_accepted(kw_invitation_find(tx, kw_fuzz_row_id, arena, &invitation, &found, &err),
                            &err);
     (void)kw_fuzz_accepted(kw_request_find(tx, &key, arena, &request, &found, &err), &err);
-    (void)kw_fuzz_accepted(kw_quota_list(tx, KW_ID_NONE, quotas, PAGE, &count, &err), &err);
+    (void)kw_fuzz_accepted(
+        kw_quota_list(tx, kw_fuzz_row_id, KW_ID_NONE, quotas, PAGE, &count, &err), &err);
     (void)kw_fuzz_accepted(kw_witness_list(tx, &beginning, PAGE, witnesses, &count, &err), &err);
     (void)kw_fuzz_accepted(kw_witness_load(tx, &witnesses[0], &err), &err);
 }

@@ -3,6 +3,7 @@
 #include "services/authz/audit_table.h"
 #include "services/authz/denial_table.h"
 #include "services/authz/disabled_table.h"
+#include "services/authz/feed_tables.h"
 #include "services/authz/grant_table.h"
 #include "services/authz/member_table.h"
 #include "services/authz/request_table.h"
@@ -25,7 +26,7 @@ enum kind {
     KINDS
 };
 
-static const struct kw_stamp stamp = {.hlc = 77, .store = {{5}}};
+static struct kw_feed feed;
 static const struct kw_id boot = {{6}};
 
 static enum kind kind_of(uint32_t op)
@@ -54,7 +55,8 @@ static bool refuses(uint32_t op)
 
 /* --- doing --- */
 
-static struct kw_result put_member(struct kw_tx *tx, uint32_t op, struct kw_error *err)
+static struct kw_result put_member(const struct kw_feed_tx *feed_tx, uint32_t op,
+                                   struct kw_error *err)
 {
     const struct kw_member_row member = {.id = id_of(1, op),
                                          .kind = KW_MEMBER_PARTNER,
@@ -80,11 +82,12 @@ static struct kw_result put_member(struct kw_tx *tx, uint32_t op, struct kw_erro
     for (uint32_t i = 0; i < DEVICES; i++) {
         devices[i] = id_of(3, op * DEVICES + i);
     }
-    KW_TRY(kw_member_insert(tx, &member, &stamp, err));
-    return kw_grant_insert(tx, &grant, devices, DEVICES, &stamp, err);
+    KW_TRY(kw_member_insert(feed_tx, &member, err));
+    return kw_grant_insert(feed_tx, &grant, devices, DEVICES, err);
 }
 
-static struct kw_result put_disabled(struct kw_tx *tx, uint32_t op, struct kw_error *err)
+static struct kw_result put_disabled(const struct kw_feed_tx *feed_tx, uint32_t op,
+                                     struct kw_error *err)
 {
     KW_SCOPED(kw_buf_done) struct kw_buf record = {0};
     const struct kw_fact fact = {.key = id_of(4, op),
@@ -94,7 +97,7 @@ static struct kw_result put_disabled(struct kw_tx *tx, uint32_t op, struct kw_er
                                  .actor = kw_bytes_str("spiffe://test/operator/opr_a")};
 
     KW_TRY(kw_fact_encode(&fact, &record, err));
-    return kw_disabled_insert(tx, id_of(3, op), kw_buf_bytes(&record), &stamp, err);
+    return kw_disabled_insert(feed_tx, id_of(3, op), kw_buf_bytes(&record), err);
 }
 
 /* The n-th page has the n-th number. */
@@ -112,23 +115,35 @@ static struct kw_result put_diary(struct kw_tx *tx, uint32_t op, struct kw_error
     return kw_witness_store(tx, &head, op, err);
 }
 
-static struct kw_result put_effect(struct kw_tx *tx, uint32_t op, struct kw_error *err)
+/* Each time, as after a restart: what is in memory is none the wiser. */
+static struct kw_result feed_open(struct kw_tx *tx, struct kw_error *err)
+{
+    const struct kw_feed_options options = {.mesh = {{1}},
+                                            .store = {{5}},
+                                            .tables = kw_authz_feed_tables,
+                                            .table_count = kw_authz_feed_table_count};
+
+    return kw_feed_open(&feed, &options, tx, 77, err);
+}
+
+static struct kw_result put_effect(const struct kw_feed_tx *feed_tx, uint32_t op,
+                                   struct kw_error *err)
 {
     switch (kind_of(op)) {
     case MEMBER:
-        return put_member(tx, op, err);
+        return put_member(feed_tx, op, err);
     case REVOKES:
-        return kw_grant_revoke(tx, id_of(2, grant_before(op)), op, "over", err);
+        return kw_grant_revoke(feed_tx, id_of(2, grant_before(op)), op, "over", err);
     case DISABLES:
-        return put_disabled(tx, op, err);
+        return put_disabled(feed_tx, op, err);
     case DIARY:
     case KINDS:
         break;
     }
-    return put_diary(tx, op, err);
+    return put_diary(feed_tx->tx, op, err);
 }
 
-static struct kw_result put_evidence(struct kw_tx *tx, uint32_t op,
+static struct kw_result put_evidence(const struct kw_feed_tx *feed_tx, uint32_t op,
                                      const struct kw_request_key *key, struct kw_error *err)
 {
     const struct kw_request_row row = {.response = kw_bytes_str("an answer"), .created_ms = op};
@@ -140,26 +155,28 @@ static struct kw_result put_evidence(struct kw_tx *tx, uint32_t op,
                                          .subject = subject};
 
     (void)snprintf(subject, sizeof(subject), "op/%u", op);
-    KW_TRY(kw_request_insert(tx, key, &row, err));
-    return kw_audit_insert(tx, &entry, err);
+    KW_TRY(kw_request_insert(feed_tx, key, &row, err));
+    return kw_audit_insert(feed_tx->tx, &entry, err);
 }
 
 static struct kw_result apply(struct kw_tx *tx, uint32_t op, struct kw_arena *arena,
                               struct kw_error *err)
 {
     const struct kw_request_key key = {id_of(9, 0), METHOD, id_of(10, op)};
+    const struct kw_feed_tx feed_tx = {&feed, tx, arena, op};
     struct kw_request_row row;
     bool found = false;
 
     if (kind_of(op) == DIARY) {
         return put_diary(tx, op, err);
     }
+    KW_TRY(feed_open(tx, err));
     KW_TRY(kw_request_find(tx, &key, arena, &row, &found, err));
     if (found) {
         return KW_OK;
     }
-    KW_TRY(put_effect(tx, op, err));
-    KW_TRY(put_evidence(tx, op, &key, err));
+    KW_TRY(put_effect(&feed_tx, op, err));
+    KW_TRY(put_evidence(&feed_tx, op, &key, err));
     KW_ENSURE(!refuses(op), err, ARGUMENT_INVALID, "as the drill wants it");
     return KW_OK;
 }

@@ -3,7 +3,9 @@
 #include "services/authz/certificate_table.h"
 #include "services/authz/denial_table.h"
 #include "services/authz/disabled_table.h"
+#include "services/authz/feed_tables.h"
 #include "services/authz/grant_table.h"
+#include "services/authz/instance.h"
 #include "services/authz/invitation_table.h"
 #include "services/authz/member_table.h"
 #include "services/authz/officers.h"
@@ -18,23 +20,6 @@
 
 static struct store_fixture store;
 static struct kw_arena *arena;
-
-static void init(void)
-{
-    store_fixture_init(&store);
-    cr_assert(
-        kw_ok(store_fixture_open(&store, kw_authz_migrations, kw_authz_migration_count, NULL)));
-    arena = kw_arena_new(4U << 20);
-}
-
-static void done(void)
-{
-    kw_arena_free(arena);
-    store_fixture_close(&store);
-    store_fixture_done(&store);
-}
-
-TestSuite(authz_tables, .init = init, .fini = done);
 
 /* Runs a function in one write transaction; it asserts for itself. */
 static void in_tx(STORE_TEST_RUN((*run)))
@@ -53,7 +38,43 @@ static struct kw_id id_of(uint8_t fill)
     return id;
 }
 
-static const struct kw_stamp stamp = {.hlc = 77, .store = {{5}}};
+/* --- the feed, which all of it is said to --- */
+
+static struct kw_feed feed;
+
+static STORE_TEST_RUN(open_feed)
+{
+    const struct kw_feed_options options = {.mesh = {{1}},
+                                            .store = kw_store_id(store.store),
+                                            .tables = kw_authz_feed_tables,
+                                            .table_count = kw_authz_feed_table_count};
+
+    (void)job;
+    return kw_feed_open(&feed, &options, tx, 77, err);
+}
+
+static struct kw_feed_tx feed_of(struct kw_tx *tx)
+{
+    return (struct kw_feed_tx){.feed = &feed, .tx = tx, .arena = arena, .wall_ms = 77};
+}
+
+static void init(void)
+{
+    store_fixture_init(&store);
+    cr_assert(
+        kw_ok(store_fixture_open(&store, kw_authz_migrations, kw_authz_migration_count, NULL)));
+    arena = kw_arena_new(64U << 20);
+    in_tx(open_feed);
+}
+
+static void done(void)
+{
+    kw_arena_free(arena);
+    store_fixture_close(&store);
+    store_fixture_done(&store);
+}
+
+TestSuite(authz_tables, .init = init, .fini = done);
 
 /* --- the schema --- */
 
@@ -106,12 +127,13 @@ static struct kw_member_row member_of(struct kw_tx *tx, uint8_t fill)
 
 static STORE_TEST_RUN(members_come_back)
 {
+    const struct kw_feed_tx feed_tx = feed_of(tx);
     const struct kw_member_row in = a_member(1, KW_MEMBER_STATION);
     struct kw_member_row out;
     bool found = true;
 
     (void)job;
-    KW_TRY(kw_member_insert(tx, &in, &stamp, err));
+    KW_TRY(kw_member_insert(&feed_tx, &in, err));
     out = member_of(tx, 1);
     cr_assert(eq(int, out.kind, KW_MEMBER_STATION));
     cr_assert(eq(int, out.state, KW_MEMBER_INVITED));
@@ -136,6 +158,7 @@ Test(authz_tables, a_member_comes_back_as_it_was_put)
 
 static STORE_TEST_RUN(members_change)
 {
+    const struct kw_feed_tx feed_tx = feed_of(tx);
     const struct kw_member_row in = a_member(1, KW_MEMBER_PARTNER);
     const struct kw_member_keys enrolled = {.transport_version = 2, .certificate_expire_ms = 50};
     const struct kw_member_keys confirmed = {.confirmed_version = 2};
@@ -144,19 +167,19 @@ static STORE_TEST_RUN(members_change)
     struct kw_member_row row;
 
     (void)job;
-    KW_TRY(kw_member_insert(tx, &in, &stamp, err));
-    KW_TRY(kw_member_raise_keys(tx, in.id, &enrolled, 200, &stamp, err));
+    KW_TRY(kw_member_insert(&feed_tx, &in, err));
+    KW_TRY(kw_member_raise_keys(&feed_tx, in.id, &enrolled, 200, err));
     cr_assert(eq(int, member_of(tx, 1).state, KW_MEMBER_ENROLLED));
-    KW_TRY(kw_member_raise_keys(tx, in.id, &confirmed, 300, &stamp, err));
+    KW_TRY(kw_member_raise_keys(&feed_tx, in.id, &confirmed, 300, err));
     cr_assert(eq(int, member_of(tx, 1).state, KW_MEMBER_ACTIVE));
-    KW_TRY(kw_member_raise_keys(tx, in.id, &older, 400, &stamp, err)); /* only grows */
+    KW_TRY(kw_member_raise_keys(&feed_tx, in.id, &older, 400, err)); /* only grows */
     row = member_of(tx, 1);
     cr_assert(row.transport_version == 2 && row.confirmed_version == 2);
     cr_assert(eq(u64, row.certificate_expire_ms, 50));
     cr_assert(eq(u64, row.updated_ms, 300));
-    KW_TRY(kw_member_set_suspended(tx, in.id, true, 500, &stamp, err));
+    KW_TRY(kw_member_suspend(&feed_tx, in.id, id_of(70), 500, err));
     cr_assert(eq(int, member_of(tx, 1).state, KW_MEMBER_SUSPENDED));
-    KW_TRY(kw_member_set_suspended(tx, in.id, false, 600, &stamp, err));
+    KW_TRY(kw_member_reinstate(&feed_tx, in.id, 600, err));
     cr_assert(eq(int, member_of(tx, 1).state, KW_MEMBER_ACTIVE));
     cr_assert(eq(u64, member_of(tx, 1).updated_ms, 600));
     return KW_OK;
@@ -169,6 +192,7 @@ Test(authz_tables, a_members_versions_only_grow_and_its_state_follows)
 
 static STORE_TEST_RUN(members_list)
 {
+    const struct kw_feed_tx feed_tx = feed_of(tx);
     struct kw_member_query query = {.kind = KW_MEMBER_PARTNER, .max = 2};
     struct kw_member_row rows[4];
     size_t count;
@@ -177,9 +201,9 @@ static STORE_TEST_RUN(members_list)
     for (uint8_t i = 1; i <= 4; i++) {
         const struct kw_member_row in = a_member(i, i == 2 ? KW_MEMBER_STATION : KW_MEMBER_PARTNER);
 
-        KW_TRY(kw_member_insert(tx, &in, &stamp, err));
+        KW_TRY(kw_member_insert(&feed_tx, &in, err));
     }
-    KW_TRY(kw_member_set_suspended(tx, id_of(3), true, 1, &stamp, err));
+    KW_TRY(kw_member_suspend(&feed_tx, id_of(3), id_of(70), 1, err));
     KW_TRY(kw_member_list(tx, &query, arena, rows, &count, err));
     cr_assert(count == 2 && rows[0].id.bytes[0] == 1 && rows[1].id.bytes[0] == 3);
     query.after = rows[1].id;
@@ -214,19 +238,20 @@ static struct kw_certificate_row a_certificate(uint8_t fill, enum kw_caller_role
 
 static STORE_TEST_RUN(certificates_are_revoked)
 {
+    const struct kw_feed_tx feed_tx = feed_of(tx);
     struct kw_certificate_row in = a_certificate(1, KW_CALLER_PARTNER);
     struct kw_certificate_row out = {0};
     bool found = false;
 
     (void)job;
-    KW_TRY(kw_certificate_insert(tx, &in, err));
+    KW_TRY(kw_certificate_insert(&feed_tx, &in, err));
     KW_TRY(kw_certificate_find(tx, in.fingerprint, &out, &found, err));
     cr_assert(found && !out.revoked && out.role == KW_CALLER_PARTNER);
     cr_assert(kw_id_equal(out.owner, in.owner));
     cr_assert(out.start_ms == 1 && out.expire_ms == 2 && out.created_ms == 3);
-    KW_TRY(kw_certificate_revoke(tx, in.fingerprint, 9, err));
+    KW_TRY(kw_certificate_revoke(&feed_tx, in.fingerprint, 9, err));
     in.owner = id_of(7);
-    KW_TRY(kw_certificate_insert(tx, &in, err)); /* registering it again changes nothing */
+    KW_TRY(kw_certificate_insert(&feed_tx, &in, err)); /* registering it again changes nothing */
     KW_TRY(kw_certificate_find(tx, in.fingerprint, &out, &found, err));
     cr_assert(found && out.revoked && out.owner.bytes[0] == 1);
     in.fingerprint[0] ^= 1;
@@ -254,6 +279,7 @@ static bool is_revoked(struct kw_tx *tx, uint8_t fill)
 
 static STORE_TEST_RUN(officers_follow_the_list)
 {
+    const struct kw_feed_tx feed_tx = feed_of(tx);
     struct kw_certificate_row rows[2] = {a_certificate(1, KW_CALLER_OPERATOR),
                                          a_certificate(2, KW_CALLER_AUDITOR)};
     const struct kw_officers both = {.rows = rows, .count = 2};
@@ -261,13 +287,13 @@ static STORE_TEST_RUN(officers_follow_the_list)
     const struct kw_certificate_row partner = a_certificate(3, KW_CALLER_PARTNER);
 
     (void)job;
-    KW_TRY(kw_certificate_insert(tx, &partner, err));
-    KW_TRY(kw_officers_register(&both, 10, tx, err));
+    KW_TRY(kw_certificate_insert(&feed_tx, &partner, err));
+    KW_TRY(kw_officers_register(&both, 10, &feed_tx, err));
     cr_assert(not(is_revoked(tx, 1)));
     cr_assert(not(is_revoked(tx, 2)));
-    KW_TRY(kw_officers_register(&second, 20, tx, err));
+    KW_TRY(kw_officers_register(&second, 20, &feed_tx, err));
     cr_assert(is_revoked(tx, 1) && !is_revoked(tx, 2) && !is_revoked(tx, 3));
-    cr_assert(eq(int, kw_officers_register(&both, 30, tx, err).reason, KW_E_CONFIG_INVALID));
+    cr_assert(eq(int, kw_officers_register(&both, 30, &feed_tx, err).reason, KW_E_CONFIG_INVALID));
     return KW_OK;
 }
 
@@ -278,19 +304,40 @@ Test(authz_tables, officers_no_longer_listed_are_revoked_and_do_not_come_back)
 
 static STORE_TEST_RUN(many_officers_leave)
 {
+    const struct kw_feed_tx feed_tx = feed_of(tx);
+    struct kw_certificate_row rows[200];
+    const struct kw_officers all = {.rows = rows, .count = 200};
     const struct kw_officers nobody = {0};
 
     (void)job;
-    for (unsigned i = 1; i <= 200; i++) {
-        const struct kw_certificate_row row = a_certificate((uint8_t)i, KW_CALLER_OPERATOR);
-
-        KW_TRY(kw_certificate_insert(tx, &row, err));
+    for (unsigned i = 0; i < 200; i++) {
+        rows[i] = a_certificate((uint8_t)(i + 1), KW_CALLER_OPERATOR);
     }
-    KW_TRY(kw_officers_register(&nobody, 10, tx, err));
+    KW_TRY(kw_officers_register(&all, 10, &feed_tx, err));
+    KW_TRY(kw_officers_register(&nobody, 20, &feed_tx, err));
     for (unsigned i = 1; i <= 200; i++) {
         cr_assert(is_revoked(tx, (uint8_t)i), "%u", i);
     }
     return KW_OK;
+}
+
+/* They came by the feed: their own cell has them in its directories. */
+static STORE_TEST_RUN(officers_of_other_cells)
+{
+    const struct kw_feed_tx feed_tx = feed_of(tx);
+    const struct kw_certificate_row theirs = a_certificate(1, KW_CALLER_OPERATOR);
+    const struct kw_officers nobody = {0};
+
+    (void)job;
+    KW_TRY(kw_certificate_insert(&feed_tx, &theirs, err));
+    KW_TRY(kw_officers_register(&nobody, 20, &feed_tx, err));
+    cr_assert(not(is_revoked(tx, 1)));
+    return KW_OK;
+}
+
+Test(authz_tables, officers_that_another_cell_lists_are_not_ours_to_revoke)
+{
+    in_tx(officers_of_other_cells);
 }
 
 Test(authz_tables, however_many_officers_left_all_are_revoked)
@@ -312,6 +359,7 @@ static struct kw_invitation_row invitation_of(struct kw_tx *tx)
 
 static STORE_TEST_RUN(invitations_are_claimed_once)
 {
+    const struct kw_feed_tx feed_tx = feed_of(tx);
     const struct kw_member_row member = a_member(9, KW_MEMBER_PARTNER);
     const struct kw_invitation_row in = {.id = id_of(1),
                                          .member = id_of(9),
@@ -323,20 +371,23 @@ static STORE_TEST_RUN(invitations_are_claimed_once)
     struct kw_invitation_row row;
 
     (void)job;
-    KW_TRY(kw_member_insert(tx, &member, &stamp, err));
-    KW_TRY(kw_invitation_insert(tx, &in, err));
+    KW_TRY(kw_member_insert(&feed_tx, &member, err));
+    KW_TRY(kw_invitation_insert(&feed_tx, &in, err));
     row = invitation_of(tx);
     cr_assert(row.expire_ms == 2 && row.response.len == 0 && !row.claimed && !row.held);
     cr_assert(kw_bytes_equal(row.record, in.record) && kw_id_equal(row.member, in.member));
-    KW_TRY(kw_invitation_claim(tx, in.id, first, err));
-    KW_TRY(kw_invitation_claim(tx, in.id, second, err));
+    KW_TRY(kw_invitation_claim(&feed_tx, in.id, first, err));
+    KW_TRY(kw_invitation_claim(&feed_tx, in.id, first, err));
     cr_assert(kw_bytes_equal(KW_BYTES_OF(invitation_of(tx).enrolment), KW_BYTES_OF(first)));
-    KW_TRY(kw_invitation_answer(tx, in.id, kw_bytes_str("one"), kw_bytes_str("receipt"), err));
-    KW_TRY(kw_invitation_answer(tx, in.id, kw_bytes_str("two"), kw_bytes_str("another"), err));
+    cr_assert(not(invitation_of(tx).held));
+    KW_TRY(kw_invitation_answer(&feed_tx, in.id, kw_bytes_str("one"), kw_bytes_str("receipt"), 4,
+                                err));
+    KW_TRY(kw_invitation_answer(&feed_tx, in.id, kw_bytes_str("two"), kw_bytes_str("another"), 5,
+                                err));
     cr_assert(kw_bytes_equal(invitation_of(tx).response, kw_bytes_str("one")));
     cr_assert(kw_bytes_equal(invitation_of(tx).receipt, kw_bytes_str("receipt")));
-    KW_TRY(kw_invitation_hold(tx, in.id, 5, err));
-    KW_TRY(kw_invitation_insert(tx, &in, err)); /* again: it stays as it is */
+    KW_TRY(kw_invitation_hold(&feed_tx, in.id, second, 5, err));
+    KW_TRY(kw_invitation_insert(&feed_tx, &in, err)); /* again: it stays as it is */
     cr_assert(invitation_of(tx).held && invitation_of(tx).claimed);
     return KW_OK;
 }
@@ -369,21 +420,24 @@ static struct kw_grant_row a_grant(uint8_t fill, enum kw_scope scope)
 
 static struct kw_result put_partner(struct kw_tx *tx, struct kw_error *err)
 {
+    const struct kw_feed_tx feed_tx = feed_of(tx);
     const struct kw_member_row member = a_member(1, KW_MEMBER_PARTNER);
 
-    return kw_member_insert(tx, &member, &stamp, err);
+    return kw_member_insert(&feed_tx, &member, err);
 }
 
 static struct kw_result put_grant(struct kw_tx *tx, const struct kw_grant_row *row,
                                   struct kw_error *err)
 {
-    const struct kw_id devices[2] = {id_of(31), id_of(30)};
+    const struct kw_feed_tx feed_tx = feed_of(tx);
+    const struct kw_id devices[2] = {id_of(30), id_of(31)};
 
-    return kw_grant_insert(tx, row, devices, row->scope == KW_SCOPE_BODY ? 2 : 0, &stamp, err);
+    return kw_grant_insert(&feed_tx, row, devices, row->scope == KW_SCOPE_BODY ? 2 : 0, err);
 }
 
 static STORE_TEST_RUN(grants_come_back)
 {
+    const struct kw_feed_tx feed_tx = feed_of(tx);
     const struct kw_grant_row in = a_grant(10, KW_SCOPE_BODY);
     struct kw_grant_row out = {0};
     struct kw_id *devices;
@@ -402,8 +456,8 @@ static STORE_TEST_RUN(grants_come_back)
     cr_assert(out.revoked_ms == 0 && out.created_ms == 10);
     KW_TRY(kw_grant_devices(tx, in.id, arena, &devices, &count, err));
     cr_assert(count == 2 && devices[0].bytes[0] == 30 && devices[1].bytes[0] == 31);
-    KW_TRY(kw_grant_revoke(tx, in.id, 150, "over", err));
-    KW_TRY(kw_grant_revoke(tx, in.id, 160, "again", err));
+    KW_TRY(kw_grant_revoke(&feed_tx, in.id, 150, "over", err));
+    KW_TRY(kw_grant_revoke(&feed_tx, in.id, 160, "again", err));
     KW_TRY(kw_grant_find(tx, in.id, arena, &out, &found, err));
     cr_assert(eq(u64, out.revoked_ms, 150));
     cr_assert(eq(str, (char *)out.revoke_justification, "over"));
@@ -487,6 +541,7 @@ Test(authz_tables, grants_that_cannot_allow_do_not_hide_one_that_does)
 
 static STORE_TEST_RUN(grants_by_state)
 {
+    const struct kw_feed_tx feed_tx = feed_of(tx);
     const uint64_t times[] = {50, 150, 200, 150};
     struct kw_grant_row row = a_grant(10, KW_SCOPE_BATCH);
     struct kw_grant_row rows[4];
@@ -500,7 +555,7 @@ static STORE_TEST_RUN(grants_by_state)
             .partner = id_of(1), .state = state, .now_ms = times[state - 1], .max = 4};
 
         if (state == KW_GRANT_REVOKED) {
-            KW_TRY(kw_grant_revoke(tx, row.id, 1, "x", err));
+            KW_TRY(kw_grant_revoke(&feed_tx, row.id, 1, "x", err));
         }
         KW_TRY(kw_grant_list(tx, &query, arena, rows, &count, err));
         cr_assert(eq(sz, count, 1), "%u", state);
@@ -519,6 +574,7 @@ Test(authz_tables, a_grants_state_is_the_same_in_sql_and_in_c)
 
 static STORE_TEST_RUN(grants_by_partner)
 {
+    const struct kw_feed_tx feed_tx = feed_of(tx);
     struct kw_grant_query query = {.partner = id_of(2), .now_ms = 150, .max = 1};
     const struct kw_member_row other = a_member(2, KW_MEMBER_PARTNER);
     struct kw_grant_row rows[4];
@@ -526,7 +582,7 @@ static STORE_TEST_RUN(grants_by_partner)
 
     (void)job;
     KW_TRY(put_partner(tx, err));
-    KW_TRY(kw_member_insert(tx, &other, &stamp, err));
+    KW_TRY(kw_member_insert(&feed_tx, &other, err));
     for (uint8_t i = 10; i < 13; i++) {
         struct kw_grant_row row = a_grant(i, KW_SCOPE_BATCH);
 
@@ -553,6 +609,7 @@ Test(authz_tables, grants_are_listed_by_partner_page_by_page)
 
 static STORE_TEST_RUN(requests_by_key)
 {
+    const struct kw_feed_tx feed_tx = feed_of(tx);
     struct kw_request_key key = {id_of(1), KW_METHOD_CREATE_GRANT, id_of(2)};
     struct kw_request_row in = {.response = kw_bytes_str("answer"), .created_ms = 5};
     struct kw_request_row out = {0};
@@ -560,11 +617,11 @@ static STORE_TEST_RUN(requests_by_key)
 
     (void)job;
     in.body_hash[0] = 9;
-    KW_TRY(kw_request_insert(tx, &key, &in, err));
+    KW_TRY(kw_request_insert(&feed_tx, &key, &in, err));
     KW_TRY(kw_request_find(tx, &key, arena, &out, &found, err));
     cr_assert(found && out.body_hash[0] == 9 && out.created_ms == 5);
     cr_assert(kw_bytes_equal(out.response, in.response));
-    cr_assert(eq(int, kw_request_insert(tx, &key, &in, err).reason, KW_E_ALREADY_EXISTS));
+    cr_assert(eq(int, kw_request_insert(&feed_tx, &key, &in, err).reason, KW_E_ALREADY_EXISTS));
     key.caller = id_of(3);
     KW_TRY(kw_request_find(tx, &key, arena, &out, &found, err));
     cr_assert(not(found));
@@ -625,6 +682,7 @@ static struct kw_bytes fact_record(struct kw_buf *buf, uint8_t key, enum kw_fact
 
 static STORE_TEST_RUN(facts_are_kept)
 {
+    const struct kw_feed_tx feed_tx = feed_of(tx);
     KW_SCOPED(kw_buf_done) struct kw_buf buf = {0};
     KW_SCOPED(kw_buf_done) struct kw_buf list = {0};
     const struct kw_id device = id_of(30);
@@ -634,12 +692,11 @@ static STORE_TEST_RUN(facts_are_kept)
 
     (void)job;
     for (int twice = 0; twice < 2; twice++) {
-        KW_TRY(kw_disabled_insert(tx, device, fact_record(&buf, 1, KW_FACT_SUSPENDED, 5), &stamp,
-                                  err));
+        KW_TRY(
+            kw_disabled_insert(&feed_tx, device, fact_record(&buf, 1, KW_FACT_SUSPENDED, 5), err));
     }
-    KW_TRY(kw_disabled_insert(tx, device, fact_record(&buf, 1, KW_FACT_SUSPENDED, 6), &stamp, err));
-    KW_TRY(
-        kw_disabled_insert(tx, device, fact_record(&buf, 2, KW_FACT_COMPROMISED, 0), &stamp, err));
+    KW_TRY(kw_disabled_insert(&feed_tx, device, fact_record(&buf, 1, KW_FACT_SUSPENDED, 6), err));
+    KW_TRY(kw_disabled_insert(&feed_tx, device, fact_record(&buf, 2, KW_FACT_COMPROMISED, 0), err));
     KW_TRY(kw_disabled_count(tx, device, &count, err));
     cr_assert(eq(u32, count, 3));
     KW_TRY(kw_disabled_collect(tx, device, &capsule, &list, err));
@@ -658,16 +715,16 @@ Test(authz_tables, disabling_facts_are_kept_once_each)
 
 static STORE_TEST_RUN(enabling_facts_are_refused)
 {
+    const struct kw_feed_tx feed_tx = feed_of(tx);
     KW_SCOPED(kw_buf_done) struct kw_buf buf = {0};
 
     (void)job;
-    cr_assert(eq(
-        int,
-        kw_disabled_insert(tx, id_of(30), fact_record(&buf, 1, KW_FACT_ACTIVATED, 0), &stamp, err)
-            .reason,
-        KW_E_ARGUMENT_INVALID));
-    cr_assert(eq(int,
-                 kw_disabled_insert(tx, id_of(30), kw_bytes_str("nonsense"), &stamp, err).reason,
+    cr_assert(
+        eq(int,
+           kw_disabled_insert(&feed_tx, id_of(30), fact_record(&buf, 1, KW_FACT_ACTIVATED, 0), err)
+               .reason,
+           KW_E_ARGUMENT_INVALID));
+    cr_assert(eq(int, kw_disabled_insert(&feed_tx, id_of(30), kw_bytes_str("nonsense"), err).reason,
                  KW_E_ENCODING_INVALID));
     return KW_OK;
 }
@@ -681,6 +738,8 @@ Test(authz_tables, an_enabling_fact_is_nothing_for_this_table)
 
 static STORE_TEST_RUN(quotas_are_replaced)
 {
+    const struct kw_feed_tx feed_tx = feed_of(tx);
+    const struct kw_id instance = kw_authz_instance(&feed);
     struct kw_quota quota = {.window_start_ms = 5, .used = 1};
     struct kw_quota rows[2];
     size_t count;
@@ -692,13 +751,13 @@ static STORE_TEST_RUN(quotas_are_replaced)
 
         KW_TRY(put_grant(tx, &grant, err));
         quota.grant = grant.id;
-        KW_TRY(kw_quota_store(tx, &quota, err));
+        KW_TRY(kw_quota_store(&feed_tx, &quota, err));
     }
     quota = (struct kw_quota){.grant = id_of(10), .window_start_ms = 6, .used = 2};
-    KW_TRY(kw_quota_store(tx, &quota, err));
-    KW_TRY(kw_quota_list(tx, KW_ID_NONE, rows, 2, &count, err));
+    KW_TRY(kw_quota_store(&feed_tx, &quota, err));
+    KW_TRY(kw_quota_list(tx, instance, KW_ID_NONE, rows, 2, &count, err));
     cr_assert(count == 2 && rows[0].used == 2 && rows[0].window_start_ms == 6);
-    KW_TRY(kw_quota_list(tx, rows[1].grant, rows, 2, &count, err));
+    KW_TRY(kw_quota_list(tx, instance, rows[1].grant, rows, 2, &count, err));
     cr_assert(count == 1 && rows[0].grant.bytes[0] == 12 && rows[0].used == 1);
     return KW_OK;
 }

@@ -114,6 +114,8 @@ Test(sync_value, lifting_names_what_is_in_force_and_no_more)
                   value_suspensions(KW_SUSPENSION_SET, KW_SUSPENSION_SET | KW_SUSPENSION_LIFTED));
     lifted = value_keep(&buf);
     cr_assert(kw_bytes_equal(lifted, value_suspensions(KW_SUSPENSION_LIFTED, 0)));
+    cr_assert(kw_suspensions_has(lifted, (struct kw_id){{1}}));
+    cr_assert(not(kw_suspensions_has(lifted, (struct kw_id){{2}})));
 }
 
 Test(sync_value, the_earliest_run_of_a_request_is_the_first)
