@@ -79,6 +79,28 @@ class Cells(unittest.TestCase):
         self.assertEqual(self.cell("start", "r1/b"), 0)
         self.assertEqual(self.keyward("r1/b", "status").returncode, 0)
 
+    # what one says
+
+    def create_partner(self, cell, name):
+        return self.answer(cell, "partner", "create", "--display-name=" + name, "--contact=a@b.example")["partner"]["name"]
+
+    def assertKnown(self, cell, partner, name):
+        """There, soon, and as it was made."""
+        get = ("partner", "get", partner)
+        eventually("%s is known in %s" % (name, cell), lambda: self.keyward(cell, *get).returncode == 0)
+        self.assertEqual(self.answer(cell, *get)["partner"]["displayName"], name)
+
+    def test_a_partner_made_in_one_is_known_in_the_other(self):
+        for here, there in (CELLS, CELLS[::-1]):
+            name = "made in " + here
+            self.assertKnown(there, self.create_partner(here, name), name)
+
+    def test_what_is_done_while_a_cell_is_away_is_known_when_it_is_back(self):
+        self.assertEqual(self.cell("stop", "r1/b"), 0)
+        partner = self.create_partner(FIRST, "made meanwhile")
+        self.assertEqual(self.cell("start", "r1/b"), 0)
+        self.assertKnown("r1/b", partner, "made meanwhile")
+
     def test_regions_shows_how_far_behind_they_are(self):
         eventually("all hear one another", lambda: self.keyward(FIRST, "regions").returncode == 0)
         for cell in self.answer(FIRST, "regions")["cells"]:
