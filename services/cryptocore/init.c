@@ -8,10 +8,10 @@
 #include "common/crypto/keyfile.h"
 #include "common/pki/csr.h"
 #include "services/cryptocore/hsm/ceremony.h"
-#include "services/cryptocore/hsm/fresh_token.h"
 #include "services/cryptocore/region/issue.h"
 #include "services/cryptocore/region/out.h"
 #include "services/cryptocore/region/publish.h"
+#include "services/cryptocore/region/token.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -43,17 +43,14 @@ static struct kw_result list_load(struct init *init, struct kw_error *err)
 static struct kw_result token_open(struct init *init, struct kw_error *err)
 {
     const struct kw_init_config *config = init->config;
-    const struct kw_hsm_token token = {.provider = config->hsm_provider,
-                                       .module_path = config->hsm_module,
-                                       .token_label = config->hsm_token,
-                                       .pin_path = config->hsm_pin_file,
-                                       .lock_path = config->hsm_lock_file};
+    const struct kw_region_token token = {.hsm_provider = config->hsm_provider,
+                                          .hsm_module = config->hsm_module,
+                                          .hsm_token = config->hsm_token,
+                                          .hsm_pin_file = config->hsm_pin_file,
+                                          .hsm_so_pin_file = config->hsm_so_pin_file,
+                                          .hsm_lock_file = config->hsm_lock_file};
 
-    if (config->hsm_so_pin_file != NULL) {
-        KW_TRY(kw_hsm_fresh_token(config->hsm_module, config->hsm_token, config->hsm_so_pin_file,
-                                  config->hsm_pin_file, err));
-    }
-    return kw_hsm_ceremony_new(&token, &init->ceremony, err);
+    return kw_region_token_open(&token, &init->ceremony, err);
 }
 
 static struct kw_result keys_make(struct init *init, struct kw_error *err)

@@ -1,9 +1,10 @@
-/* keyward-cryptocore: the crypto core (`--config FILE`) and its offline ceremony (`init --config
- * FILE`). */
+/* keyward-cryptocore: the crypto core (`--config FILE`) and its offline ceremony (`init`, and the steps of a further
+ * region: `request`, `carry`, `answer`, `complete`, `regions`, each with `--config FILE`). */
 #include "common/base/failpoint.h"
 #include "common/base/log.h"
 #include "common/harden/harden.h"
 #include "services/cryptocore/init.h"
+#include "services/cryptocore/region/steps.h"
 #include "services/cryptocore/service.h"
 
 #include <stdio.h>
@@ -47,25 +48,80 @@ static struct kw_result serve_main(int argc, char **argv, int *ret_exit_code, st
     return result;
 }
 
-static struct kw_result ceremony(const struct kw_init_config *config, struct kw_error *err)
+/* --- the offline ceremony --- */
+
+/* One subcommand: its settings, and what it does with them. */
+struct step {
+    const char *name;
+    const struct kw_settings_spec *settings;
+    struct kw_result (*run)(const void *config, struct kw_error *err);
+};
+
+union step_config {
+    struct kw_init_config init;
+    struct kw_request_config request;
+    struct kw_carry_config carry;
+    struct kw_answer_config answer;
+    struct kw_complete_config complete;
+    struct kw_regions_config regions;
+};
+
+#define STEP_RUN(name)                                                                             \
+    static struct kw_result name##_run(const void *config, struct kw_error *err)                   \
+    {                                                                                              \
+        return kw_core_##name(config, err);                                                        \
+    }
+STEP_RUN(init)
+STEP_RUN(request)
+STEP_RUN(carry)
+STEP_RUN(answer)
+STEP_RUN(complete)
+STEP_RUN(regions)
+
+static const struct step steps[] = {
+    {"init", &kw_init_settings, init_run},
+    {"request", &kw_request_settings, request_run},
+    {"carry", &kw_carry_settings, carry_run},
+    {"answer", &kw_answer_settings, answer_run},
+    {"complete", &kw_complete_settings, complete_run},
+    {"regions", &kw_regions_settings, regions_run},
+};
+
+static const struct step *step_find(const char *name)
 {
-    kw_log_setup("cryptocore-init", "", KW_LOG_INFO);
-    KW_TRY(kw_harden(err));
-    KW_TRY(kw_secret_region_lock(err));
-    return kw_core_init(config, err);
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        if (strcmp(steps[i].name, name) == 0) {
+            return &steps[i];
+        }
+    }
+    return NULL;
 }
 
-static struct kw_result init_main(int argc, char **argv, struct kw_error *err)
+static struct kw_result ceremony(const struct step *step, const union step_config *config,
+                                 struct kw_error *err)
 {
-    struct kw_init_config config = {0};
-    enum kw_settings_outcome outcome = KW_SETTINGS_PRINTED;
-    struct kw_result result =
-        kw_settings_load(&kw_init_settings, argc, argv, &config, &outcome, err);
+    char name[32];
 
+    (void)snprintf(name, sizeof(name), "cryptocore-%s", step->name);
+    kw_log_setup(name, "", KW_LOG_INFO);
+    KW_TRY(kw_harden(err));
+    KW_TRY(kw_secret_region_lock(err));
+    return step->run(config, err);
+}
+
+static struct kw_result step_main(const struct step *step, int argc, char **argv,
+                                  struct kw_error *err)
+{
+    union step_config config;
+    enum kw_settings_outcome outcome = KW_SETTINGS_PRINTED;
+    struct kw_result result;
+
+    memset(&config, 0, sizeof(config));
+    result = kw_settings_load(step->settings, argc, argv, &config, &outcome, err);
     if (kw_ok(result) && outcome == KW_SETTINGS_RUN) {
-        result = ceremony(&config, err);
+        result = ceremony(step, &config, err);
     }
-    kw_settings_done(&kw_init_settings, &config);
+    kw_settings_done(step->settings, &config);
     return result;
 }
 
@@ -73,9 +129,9 @@ int main(int argc, char **argv)
 {
     struct kw_error error = {0};
     int exit_code = EXIT_SUCCESS;
-    bool is_init = argc > 1 && strcmp(argv[1], "init") == 0;
-    struct kw_result result = is_init ? init_main(argc - 1, argv + 1, &error)
-                                      : serve_main(argc, argv, &exit_code, &error);
+    const struct step *step = argc > 1 ? step_find(argv[1]) : NULL;
+    struct kw_result result = step != NULL ? step_main(step, argc - 1, argv + 1, &error)
+                                           : serve_main(argc, argv, &exit_code, &error);
 
     return kw_ok(result) ? exit_code : report(&error);
 }

@@ -75,7 +75,7 @@ struct kw_result kw_core_list_verify(const struct kw_public_key *officer, struct
 }
 
 /* An operator of ours at the time its certificate began. */
-static struct kw_result officer_load(const struct kw_core_pki *pki, const char *dir,
+static struct kw_result officer_load(struct kw_core_pki *pki, const char *dir,
                                      const char *trust_domain, struct kw_public_key *ret_key,
                                      struct kw_error *err)
 {
@@ -92,6 +92,7 @@ static struct kw_result officer_load(const struct kw_core_pki *pki, const char *
     KW_TRY(kw_certificate_identity(&certificate, trust_domain, &id, err));
     KW_ENSURE(id.role == KW_ROLE_OPERATOR, err, IDENTITY_INVALID,
               "the list is signed by no operator");
+    KW_TRY(kw_certificate_to_der(&certificate, &pki->officer_der, err));
     return kw_certificate_public_key(&certificate, ret_key, err);
 }
 
@@ -125,6 +126,7 @@ void kw_core_pki_done(struct kw_core_pki *pki)
         kw_trust_done(&pki->trust[i]);
     }
     kw_buf_done(&pki->services);
+    kw_buf_done(&pki->officer_der);
 }
 
 /* Is `line` one of the lines of `text`? */

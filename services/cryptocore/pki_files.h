@@ -25,8 +25,9 @@ size_t kw_core_ca_index(enum kw_hsm_signer signer);
 /* What the running core knows of its own PKI. Release with kw_core_pki_done. */
 struct kw_core_pki {
     struct kw_buf ca_der[KW_CORE_CA_COUNT];  /* to issue under */
-    struct kw_trust trust[KW_CORE_CA_COUNT]; /* to verify callers and authz by */
-    struct kw_buf services; /* the signed list: one SPIFFE id a line, with a NUL at the end */
+    struct kw_trust trust[KW_CORE_CA_COUNT]; /* to verify callers (all regions') and authz by */
+    struct kw_buf services;    /* the signed list: one SPIFFE id a line, with a NUL at the end */
+    struct kw_buf officer_der; /* certificate of the officer who signed it */
 };
 
 /* Reads what init wrote; the list counts only with the signature of its officer, an operator of

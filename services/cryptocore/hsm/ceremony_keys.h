@@ -52,11 +52,17 @@ struct kw_result kw_hsm_ceremony_secrets(struct kw_hsm_session *session,
                                          const struct kw_hsm_made *made,
                                          struct kw_hsm_keys_made *ret_keys, struct kw_error *err);
 
+/* What is said of a key as it settles: PKCS#11 refuses to make not extractable what never was. */
+enum kw_hsm_settle {
+    KW_HSM_SETTLE_SIGNS = 1,  /* it goes on signing */
+    KW_HSM_SETTLE_CLOSES = 2, /* it was extractable until now */
+};
+
 /* The token's own copy of a session object: not extractable, and without the uses that only the
- * ceremony needs. Fails: HSM_*. */
+ * ceremony needs. `how` is a set of flags. Fails: HSM_*. */
 struct kw_result kw_hsm_ceremony_settle(struct kw_hsm_session *session,
                                         const struct kw_hsm_object *key, const char *label,
-                                        bool sign, const struct kw_hsm_made *made,
+                                        unsigned how, const struct kw_hsm_made *made,
                                         struct kw_error *err);
 
 /* The canary. Fails: HSM_*. */

@@ -81,7 +81,8 @@ static struct kw_result mac_take(struct kw_hsm_ceremony *ceremony, CK_OBJECT_HAN
     KW_TRY(kw_hsm_key_unwrap(session, wrapping, KW_BYTES_OF(carried->wrapped), KW_HSM_USE_SIGN,
                              &key, err));
     KW_TRY(check_compare(session, key.handle, carried, KW_HSM_MAC_LABEL, err));
-    return kw_hsm_ceremony_settle(session, &key, KW_HSM_MAC_LABEL, true, &ceremony->made, err);
+    return kw_hsm_ceremony_settle(session, &key, KW_HSM_MAC_LABEL, KW_HSM_SETTLE_SIGNS,
+                                  &ceremony->made, err);
 }
 
 static struct kw_result kek_take(struct kw_hsm_ceremony *ceremony, CK_OBJECT_HANDLE wrapping,
@@ -97,7 +98,7 @@ static struct kw_result kek_take(struct kw_hsm_ceremony *ceremony, CK_OBJECT_HAN
     KW_TRY(kw_hsm_key_unwrap_as(session, wrapping, KW_BYTES_OF(carried->wrapped), &template, &key,
                                 err));
     KW_TRY(check_compare(session, key.handle, carried, kw_hsm_kek_label(1, label), err));
-    return kw_hsm_ceremony_settle(session, &key, label, false, &ceremony->made, err);
+    return kw_hsm_ceremony_settle(session, &key, label, 0, &ceremony->made, err);
 }
 
 /* The canary's key under the KEK: 40 bytes by which two KEKs are told apart for certain. */
@@ -160,21 +161,28 @@ struct kw_result kw_hsm_ceremony_receive(struct kw_hsm_ceremony *ceremony,
     return result;
 }
 
-/* The private half first: what is left of the carrier then opens nothing. */
+static struct kw_result carrier_destroy(struct kw_hsm_session *session, CK_OBJECT_CLASS class,
+                                        struct kw_error *err)
+{
+    CK_OBJECT_HANDLE handle;
+    CK_RV rv;
+
+    KW_TRY(kw_hsm_object_find(session, class, kw_hsm_signer_label(KW_HSM_CARRIER), &handle, err));
+    if (handle == CK_INVALID_HANDLE) {
+        return KW_OK;
+    }
+    rv = session->module->functions->C_DestroyObject(session->handle, handle);
+    return kw_hsm_session_result(session, KW_C_DestroyObject, rv, err);
+}
+
+/* With the private half gone it is over, and nothing can be undone: a public half opens nothing. */
 struct kw_result kw_hsm_ceremony_finish(struct kw_hsm_ceremony *ceremony, struct kw_error *err)
 {
-    static const CK_OBJECT_CLASS classes[] = {CKO_PRIVATE_KEY, CKO_PUBLIC_KEY};
-    const char *label = kw_hsm_signer_label(KW_HSM_CARRIER);
-    CK_OBJECT_HANDLE handle;
+    struct kw_error left;
 
-    for (size_t i = 0; i < KW_CK_COUNT(classes); i++) {
-        KW_TRY(kw_hsm_object_find(&ceremony->session, classes[i], label, &handle, err));
-        if (handle != CK_INVALID_HANDLE) {
-            KW_TRY(kw_hsm_session_result(
-                &ceremony->session, KW_C_DestroyObject,
-                ceremony->module.functions->C_DestroyObject(ceremony->session.handle, handle),
-                err));
-        }
+    KW_TRY(carrier_destroy(&ceremony->session, CKO_PRIVATE_KEY, err));
+    if (!kw_ok(carrier_destroy(&ceremony->session, CKO_PUBLIC_KEY, &left))) {
+        KW_LOG(WARN, "the carrier's public half is left on the token", KW_F_ERR(&left));
     }
     return KW_OK;
 }

@@ -63,7 +63,7 @@ static struct kw_result keep(struct keeper *keeper, struct kw_hsm_session *sessi
 
 struct kw_result kw_hsm_ceremony_settle(struct kw_hsm_session *session,
                                         const struct kw_hsm_object *key, const char *label,
-                                        bool sign, const struct kw_hsm_made *made,
+                                        unsigned how, const struct kw_hsm_made *made,
                                         struct kw_error *err)
 {
     struct kw_hsm_template changes = {.count = 0};
@@ -71,8 +71,10 @@ struct kw_result kw_hsm_ceremony_settle(struct kw_hsm_session *session,
     CK_OBJECT_HANDLE handle = CK_INVALID_HANDLE;
 
     kw_hsm_template_bool(&changes, CKA_TOKEN, true);
-    kw_hsm_template_bool(&changes, CKA_EXTRACTABLE, false);
-    kw_hsm_template_bool(&changes, CKA_SIGN, sign);
+    if ((how & KW_HSM_SETTLE_CLOSES) != 0) {
+        kw_hsm_template_bool(&changes, CKA_EXTRACTABLE, false);
+    }
+    kw_hsm_template_bool(&changes, CKA_SIGN, (how & KW_HSM_SETTLE_SIGNS) != 0);
     kw_hsm_template_add(&changes, CKA_LABEL, label, strlen(label));
     kw_hsm_template_add(&changes, CKA_ID, id.bytes, id.len);
     return KW_C(session, CopyObject, key->handle, changes.attributes, changes.count, &handle);
@@ -86,7 +88,8 @@ static struct kw_result mac_key_make(struct kw_hsm_session *session, struct keep
 
     KW_TRY(kw_hsm_key_generate(session, KW_HSM_USE_SIGN | KW_HSM_USE_EXTRACTABLE, &key, err));
     KW_TRY(keep(keeper, session, &key, KW_HSM_MAC_LABEL, ret_check, err));
-    return kw_hsm_ceremony_settle(session, &key, KW_HSM_MAC_LABEL, true, made, err);
+    return kw_hsm_ceremony_settle(session, &key, KW_HSM_MAC_LABEL,
+                                  KW_HSM_SETTLE_SIGNS | KW_HSM_SETTLE_CLOSES, made, err);
 }
 
 static struct kw_result kek_generate(struct kw_hsm_session *session, struct kw_hsm_object *ret_key,
@@ -114,7 +117,7 @@ static struct kw_result kek_make(struct kw_hsm_session *session, struct keeper *
 
     KW_TRY(kek_generate(session, &key, err));
     KW_TRY(keep(keeper, session, &key, kw_hsm_kek_label(1, label), ret_check, err));
-    return kw_hsm_ceremony_settle(session, &key, label, false, made, err);
+    return kw_hsm_ceremony_settle(session, &key, label, KW_HSM_SETTLE_CLOSES, made, err);
 }
 
 struct kw_result kw_hsm_ceremony_canary(struct kw_hsm_session *session,
@@ -127,7 +130,8 @@ struct kw_result kw_hsm_ceremony_canary(struct kw_hsm_session *session,
     KW_TRY(kw_secret_copy(&secret, KW_BYTES_OF(value), err));
     KW_TRY(
         kw_hsm_key_import(session, &secret, KW_HSM_USE_SIGN | KW_HSM_USE_EXTRACTABLE, &key, err));
-    return kw_hsm_ceremony_settle(session, &key, KW_HSM_CANARY_LABEL, true, made, err);
+    return kw_hsm_ceremony_settle(session, &key, KW_HSM_CANARY_LABEL,
+                                  KW_HSM_SETTLE_SIGNS | KW_HSM_SETTLE_CLOSES, made, err);
 }
 
 struct kw_result kw_hsm_ceremony_secrets(struct kw_hsm_session *session,
