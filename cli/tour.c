@@ -2,7 +2,8 @@
  * how they are run and shown is tour_run.c's business. */
 #include "cli/tour.h"
 
-#include "cli/tour_run.h"
+#include "cli/tour_cells.h"
+#include "common/base/clock.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -25,6 +26,7 @@ struct story {
     const char *partner;
     const char *other; /* the partner without a grant */
     const char *grant;
+    struct kw_tour_other elsewhere; /* another cell */
     uint64_t first_key_ms;
     unsigned chapter;
 };
@@ -142,6 +144,66 @@ static struct kw_result pen_is_read(struct story *s, struct kw_error *err)
                 .as = "partner", .show = "M3,acknowledged");
 }
 
+/* A grant made here is used there, and revoked here it is refused there. */
+static struct kw_result cells_agree(struct story *s, struct kw_error *err)
+{
+    const struct kw_tour_other *there = &s->elsewhere;
+    struct kw_tour_step use = {
+        .words = {"access", "get", s->device, "--purpose=research", there->target, there->peer},
+        .as = "partner",
+        .show = ""};
+    const char *grant;
+    uint64_t since_ns;
+
+    if (there->cell == NULL) {
+        return KW_OK;
+    }
+    chapter(s, "What one cell says is in force in every other, however far away");
+    KW_TRY(STEP(.words = {"grant", "create", s->partner, flag(s, "--batch", s->batch),
+                          "--operation=release-key", "--purpose=research", "--end-time=+90d",
+                          "--justification=contract 4712"},
+                .show = "name,state"));
+    since_ns = kw_clock_mono_ns();
+    KW_TRY(kw_tour_value(&s->tour, "name", &grant, err));
+    KW_TRY(kw_tour_until(&s->tour, &use, since_ns,
+                         kw_arena_printf(s->tour.arena, "used in %s", there->cell), err));
+    KW_TRY(STEP(.words = {"grant", "revoke", grant, "--justification=contract ended"},
+                .show = "state,revoke_time"));
+    since_ns = kw_clock_mono_ns();
+    use.expected = KW_EXIT_REFUSED;
+    use.naming = "NOT_FOUND";
+    use.show = "keyward:";
+    return kw_tour_until(&s->tour, &use, since_ns,
+                         kw_arena_printf(s->tour.arena, "refused in %s", there->cell), err);
+}
+
+/* A cell is away while something changes. */
+static struct kw_result cell_catches_up(struct story *s, struct kw_error *err)
+{
+    const struct kw_tour_other *there = &s->elsewhere;
+    const char *partner;
+    uint64_t since_ns;
+
+    if (there->cell == NULL) {
+        return KW_OK;
+    }
+    chapter(s, "A cell is stopped, and work goes on without it; started again it catches up");
+    KW_TRY(STEP(.words = {"cell", "stop", there->cell}));
+    KW_TRY(STEP(.words = {"partner", "create", "--display-name=Late Reader",
+                          "--contact=it@late.example"},
+                .show = "name,state"));
+    KW_TRY(kw_tour_value(&s->tour, "name", &partner, err));
+    KW_TRY(STEP(.words = {"cell", "start", there->cell}));
+    since_ns = kw_clock_mono_ns();
+    KW_TRY(kw_tour_until(
+        &s->tour,
+        &(const struct kw_tour_step){.words = {"partner", "get", partner, there->config},
+                                     .show = "name,display_name"},
+        since_ns, kw_arena_printf(s->tour.arena, "known in %s", there->cell), err));
+    return kw_tour_until(&s->tour, &(const struct kw_tour_step){.words = {"regions"}}, since_ns,
+                         "all cells hear one another", err);
+}
+
 static struct kw_result other_is_refused(struct story *s, struct kw_error *err)
 {
     chapter(s, "A second partner has no grant: refused, and not told whether the pen exists");
@@ -213,16 +275,19 @@ static struct kw_result tampering_shows(struct story *s, struct kw_error *err)
 
 static struct kw_result tell(struct story *s, struct kw_error *err)
 {
+    KW_TRY(kw_tour_other_find(&s->tour, &s->elsewhere, err));
     KW_TRY(mesh_is_up(s, err));
     KW_TRY(station_joins(s, err));
     KW_TRY(batch_is_made(s, err));
     KW_TRY(partner_joins(s, err));
     KW_TRY(key_is_fetched(s, err));
     KW_TRY(pen_is_read(s, err));
+    KW_TRY(cells_agree(s, err));
     KW_TRY(other_is_refused(s, err));
     KW_TRY(grant_is_revoked(s, err));
     KW_TRY(evidence_is_verified(s, err));
-    return tampering_shows(s, err);
+    KW_TRY(tampering_shows(s, err));
+    return cell_catches_up(s, err);
 }
 
 static struct kw_result run(struct story *s, const char *dir, struct kw_error *err)

@@ -137,6 +137,24 @@ static struct kw_result run(struct kw_tour *tour, const struct kw_tour_step *ste
     return KW_OK;
 }
 
+/* It ended with this code, and says what it must. */
+static bool is_good(const struct kw_tour *tour, const struct kw_tour_step *step, int code)
+{
+    return code == step->expected &&
+           (step->naming == NULL || strstr(tour->output, step->naming) != NULL);
+}
+
+struct kw_result kw_tour_try(struct kw_tour *tour, const struct kw_tour_step *step, bool *ret_good,
+                             struct kw_error *err)
+{
+    int code = 0;
+
+    KW_TRY(run(tour, step, &code, err));
+    KW_ENSURE(!kw_tour_interrupted(), err, CANCELLED, "interrupted");
+    *ret_good = is_good(tour, step, code);
+    return KW_OK;
+}
+
 struct kw_result kw_tour_run(struct kw_tour *tour, const struct kw_tour_step *step,
                              struct kw_error *err)
 {
@@ -144,8 +162,7 @@ struct kw_result kw_tour_run(struct kw_tour *tour, const struct kw_tour_step *st
 
     KW_TRY(run(tour, step, &code, err));
     KW_ENSURE(!kw_tour_interrupted(), err, CANCELLED, "interrupted");
-    if (code == step->expected &&
-        (step->naming == NULL || strstr(tour->output, step->naming) != NULL)) {
+    if (is_good(tour, step, code)) {
         return KW_OK;
     }
     kw_tour_print(tour, &(struct kw_tour_step){.program = step->program, .as = step->as});

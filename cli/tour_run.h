@@ -53,6 +53,10 @@ struct kw_result kw_tour_begin(struct kw_tour *tour, const char *dir, struct kw_
 struct kw_result kw_tour_step(struct kw_tour *tour, const struct kw_tour_step *step,
                               struct kw_error *err);
 
+/* Runs it and says whether it ended as it must. Fails: SYSTEM, MEMORY, CANCELLED. */
+struct kw_result kw_tour_try(struct kw_tour *tour, const struct kw_tour_step *step, bool *ret_good,
+                             struct kw_error *err);
+
 /* The two halves: to run something until it is as wanted, and only then show it. */
 struct kw_result kw_tour_run(struct kw_tour *tour, const struct kw_tour_step *step,
                              struct kw_error *err);
