@@ -72,6 +72,40 @@ Test(replicator_progress, what_was_not_acknowledged_in_time_is_sent_again)
     cr_assert_eq(progress.flight_count, 0);
 }
 
+static void beat(struct kw_progress *progress, uint64_t closed, uint64_t now_ms)
+{
+    kw_progress_sent(progress, (struct kw_extent){.seq = 100, .closed = closed}, now_ms);
+}
+
+Test(replicator_progress, who_acknowledges_no_heartbeat_gets_few)
+{
+    struct kw_progress progress = {0};
+
+    kw_progress_known(&progress, (struct kw_extent){.seq = 100, .closed = 10}, 1000);
+    for (uint64_t i = 1; i <= KW_LINK_BATCHES_MAX; i++) {
+        cr_assert(kw_progress_wants(&progress, ours));
+        beat(&progress, 10 + i, 1000 + i);
+    }
+    cr_assert_not(kw_progress_wants(&progress, ours));
+    kw_progress_resend(&progress, 1000 + KW_LINK_RESEND_MS);
+    cr_assert_not(kw_progress_wants(&progress, ours));
+    kw_progress_resend(&progress, 1001 + KW_LINK_RESEND_MS);
+    cr_assert(kw_progress_wants(&progress, ours), "some more, at that pace");
+    for (uint64_t i = 1; i <= KW_LINK_BATCHES_MAX; i++) {
+        beat(&progress, 20 + i, 4000);
+    }
+    cr_assert_not(kw_progress_wants(&progress, ours));
+    kw_progress_known(&progress, (struct kw_extent){.seq = 100, .closed = 21}, 4000);
+    cr_assert(kw_progress_wants(&progress, ours));
+}
+
+Test(replicator_progress, changes_do_not_wait_for_heartbeats)
+{
+    struct kw_progress progress = {.known = {.seq = 99}, .sent = {.seq = 99}, .beats = 9};
+
+    cr_assert(kw_progress_wants(&progress, ours));
+}
+
 Test(replicator_progress, a_new_link_starts_from_what_the_peer_says_then)
 {
     struct kw_progress progress = {.reading = true};

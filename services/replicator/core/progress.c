@@ -32,6 +32,9 @@ bool kw_progress_known(struct kw_progress *progress, struct kw_extent known, uin
 {
     bool closer = known.seq > progress->known.seq;
 
+    if (known.closed > progress->known.closed) {
+        progress->beats = 0;
+    }
     progress->known.seq = max_u64(progress->known.seq, known.seq);
     progress->known.closed = max_u64(progress->known.closed, known.closed);
     progress->sent.seq = max_u64(progress->sent.seq, progress->known.seq);
@@ -58,6 +61,11 @@ void kw_progress_sent(struct kw_progress *progress, struct kw_extent sent, uint6
             progress->flown_ms = now_ms;
         }
         progress->flights[progress->flight_count++] = sent.seq;
+    } else {
+        if (progress->beats == 0) {
+            progress->beaten_ms = now_ms;
+        }
+        progress->beats++;
     }
     progress->sent.seq = max_u64(progress->sent.seq, sent.seq);
     progress->sent.closed = max_u64(progress->sent.closed, sent.closed);
@@ -68,6 +76,9 @@ void kw_progress_resend(struct kw_progress *progress, uint64_t now_ms)
     if (progress->flight_count > 0 && now_ms >= progress->flown_ms + KW_LINK_RESEND_MS) {
         kw_progress_need(progress, progress->known.seq);
         progress->flown_ms = now_ms;
+    }
+    if (now_ms >= progress->beaten_ms + KW_LINK_RESEND_MS) {
+        progress->beats = 0;
     }
 }
 
@@ -104,5 +115,6 @@ bool kw_progress_wants(const struct kw_progress *progress, struct kw_extent ours
         progress->sent.seq > ours.seq) {
         return false;
     }
-    return progress->sent.seq < ours.seq || progress->sent.closed < ours.closed;
+    return progress->sent.seq < ours.seq ||
+           (progress->sent.closed < ours.closed && progress->beats < KW_LINK_BATCHES_MAX);
 }

@@ -29,6 +29,8 @@ struct kw_progress {
     uint64_t flights[KW_LINK_BATCHES_MAX]; /* last numbers of batches not yet acknowledged */
     size_t flight_count;
     uint64_t flown_ms;  /* when the oldest of them was sent, or the last acknowledgement came */
+    size_t beats;       /* heartbeats sent since it last said that it has a promise */
+    uint64_t beaten_ms; /* when the first of them was */
     uint64_t behind_ms; /* since when it comes no closer, seen by a backup; 0: it is not behind */
     uint64_t carry_ms;  /* a backup that stepped in goes on until then */
     bool reading;       /* a batch for it is being read */
@@ -48,7 +50,8 @@ void kw_progress_need(struct kw_progress *progress, uint64_t seq);
 /* A batch up to here was sent. */
 void kw_progress_sent(struct kw_progress *progress, struct kw_extent sent, uint64_t now_ms);
 
-/* What was sent was not acknowledged in KW_LINK_RESEND_MS: it starts again from what is known. */
+/* What was sent was not acknowledged in KW_LINK_RESEND_MS: it starts again from what is known. Who says
+ * nothing of heartbeats gets some more all the same, at that pace. */
 void kw_progress_resend(struct kw_progress *progress, uint64_t now_ms);
 
 /* May we send now, being number `turn` (place.h)? A backup waits until the peer has been behind for
@@ -57,8 +60,8 @@ void kw_progress_resend(struct kw_progress *progress, uint64_t now_ms);
 bool kw_progress_due(struct kw_progress *progress, struct kw_extent ours, unsigned turn,
                      uint64_t now_ms);
 
-/* Is there something to send, and room for it on the way? A peer that holds more of the lane than we do
- * needs nothing from us. */
+/* Is there something to send, and room for it on the way? Of batches and of heartbeats there are at most
+ * KW_LINK_BATCHES_MAX. A peer that holds more of the lane than we do needs nothing from us. */
 bool kw_progress_wants(const struct kw_progress *progress, struct kw_extent ours);
 
 #endif
