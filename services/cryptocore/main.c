@@ -100,7 +100,7 @@ static const struct step *step_find(const char *name)
 static struct kw_result ceremony(const struct step *step, const union step_config *config,
                                  struct kw_error *err)
 {
-    char name[32];
+    static char name[32]; /* the log goes by it until the end */
 
     (void)snprintf(name, sizeof(name), "cryptocore-%s", step->name);
     kw_log_setup(name, "", KW_LOG_INFO);
