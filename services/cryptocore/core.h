@@ -12,6 +12,7 @@
 #include "services/cryptocore/hsm/worker_pool.h"
 #include "services/cryptocore/ledger.h"
 #include "services/cryptocore/pki_files.h"
+#include "services/cryptocore/trust_watch.h"
 
 struct kw_core {
     const struct kw_core_config *config;
@@ -24,6 +25,7 @@ struct kw_core {
     struct kw_seal_verifier *seals;
     struct kw_replay *replay;
     struct kw_core_pki pki;
+    struct kw_trust_watch trust_watch;
     struct kw_observe *observe;
     struct kw_service_renewal *renewal; /* of the core's own certificate */
     _Atomic bool hsm_ready;             /* read by the probes' thread */

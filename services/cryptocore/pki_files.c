@@ -119,6 +119,34 @@ struct kw_result kw_core_pki_load(struct kw_core_pki *pki, const char *dir,
     return list_load(pki, dir, trust_domain, err);
 }
 
+static void trusts_done(struct kw_trust (*trusts)[KW_CORE_CA_COUNT])
+{
+    for (size_t i = 0; i < KW_CORE_CA_COUNT; i++) {
+        kw_trust_done(&(*trusts)[i]);
+    }
+}
+
+struct kw_result kw_core_pki_callers(struct kw_core_pki *pki, const char *dir, struct kw_error *err)
+{
+    KW_SCOPED(trusts_done) struct kw_trust next[KW_CORE_CA_COUNT] = {{0}};
+
+    for (size_t i = 0; i < KW_CORE_CA_COUNT; i++) {
+        KW_SCOPED(kw_buf_done) struct kw_buf pem = {0};
+
+        KW_TRY(read_file(dir, kw_core_cas[i].file, KW_CREDENTIALS_FILE_LEN_MAX, &pem, err));
+        KW_TRY(kw_trust_from_pem(&next[i], kw_buf_bytes(&pem), err));
+    }
+    for (size_t i = 0; i < KW_CORE_CA_COUNT; i++) {
+        if (kw_core_cas[i].signer != KW_HSM_CA_SERVICES) { /* the seals' verifier has that one */
+            struct kw_trust old = pki->trust[i];
+
+            pki->trust[i] = next[i];
+            next[i] = old;
+        }
+    }
+    return KW_OK;
+}
+
 void kw_core_pki_done(struct kw_core_pki *pki)
 {
     for (size_t i = 0; i < KW_CORE_CA_COUNT; i++) {

@@ -37,6 +37,10 @@ struct kw_result kw_core_pki_load(struct kw_core_pki *pki, const char *dir,
                                   const char *trust_domain, struct kw_error *err);
 void kw_core_pki_done(struct kw_core_pki *pki);
 
+/* Reads the CAs of callers again: all of them are replaced, or none. Fails: CONFIG_INVALID, MEMORY. */
+struct kw_result kw_core_pki_callers(struct kw_core_pki *pki, const char *dir,
+                                     struct kw_error *err);
+
 /* Is this service's id on the officer-signed list? */
 bool kw_core_pki_lists(const struct kw_core_pki *pki, const char *spiffe_id);
 

@@ -152,6 +152,7 @@ static void on_stop(void *context)
 {
     struct kw_core *core = context;
 
+    kw_trust_watch_stop(&core->trust_watch);
     kw_ledger_close(core->ledger, ledger_closed, core);
 }
 
@@ -249,6 +250,7 @@ struct kw_result kw_core_start(struct kw_core *core, const struct kw_core_config
     KW_TRY(kw_core_pki_load(&core->pki, config->pki_dir, config->trust_domain, err));
     KW_TRY(verifier_make(core, err));
     KW_TRY(kw_loop_new(&core->loop, err));
+    kw_trust_watch_start(&core->trust_watch, core->loop, &core->pki, config->pki_dir);
     KW_TRY(kw_process_new(core->loop, &hooks, &core->process, err));
     KW_TRY(kw_observe_start(config->metrics_listen, &observe_hooks, &core->observe, err));
     KW_TRY(hsm_make(core, err));

@@ -34,8 +34,8 @@ void core_ask_init(struct core_fixture *fx, struct core_ask *ask, enum kw_method
     keyward__internal__v1__authorization__init(&ask->authorization);
     MUST(kw_arena_pack(fx->arena, body, &ask->body_bytes, err));
     ask->capsule = (struct kw_capsule){
-        .region = kw_bytes_str(KW_MESH_REGION),
-        .cell = kw_bytes_str(KW_MESH_CELL),
+        .region = kw_bytes_str(fx->place.region),
+        .cell = kw_bytes_str(fx->place.cell),
         .caller = kw_bytes_str(caller->spiffe_id),
         .method = (uint16_t)method,
         .operation = row->operation,

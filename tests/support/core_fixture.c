@@ -31,22 +31,49 @@ static void ceremony(struct core_fixture *fx)
     service_run(argv, kw_mesh_path(&fx->dir, "logs/init.log", log));
 }
 
+/* The path of `name` below what the ceremony wrote. */
+static char *out_path(const struct core_fixture *fx, const char *name, char *path)
+{
+    char below[128];
+
+    snprintf(below, sizeof(below), "%s/%s", fx->place.out, name);
+    return kw_mesh_path(&fx->dir, below, path);
+}
+
+static char *credentials_path(const struct core_fixture *fx, const char *service, char *path)
+{
+    char name[96];
+
+    snprintf(name, sizeof(name), "credentials/%s/%s", fx->place.cell, service);
+    return out_path(fx, name, path);
+}
+
+/* A file of this core's in the directory: two cores have two. */
+static char *own_path(const struct core_fixture *fx, const char *prefix, const char *suffix,
+                      char *path)
+{
+    char name[64];
+
+    snprintf(name, sizeof(name), "%s%s%s%s", prefix, fx->beside ? "-" : "",
+             fx->beside ? fx->place.out : "", suffix);
+    return kw_mesh_path(&fx->dir, name, path);
+}
+
 static void core_config_write(struct core_fixture *fx)
 {
+    const struct core_place *place = &fx->place;
     const char *d = fx->dir.path;
     char path[PATH_MAX];
-    FILE *file = fopen(kw_mesh_path(&fx->dir, "core.yaml", path), "w");
+    FILE *file = fopen(own_path(fx, "core", ".yaml", path), "w");
 
     REQUIRE(file != NULL, "cannot be opened");
     fprintf(file,
-            "region: " KW_MESH_REGION "\ncell: " KW_MESH_CELL
-            "\ntrust_domain: " KW_MESH_TRUST_DOMAIN "\n"
-            "credentials_dir: %s/region/credentials/" KW_MESH_CELL
-            "/cryptocore\npki_dir: %s/region/pki\n"
-            "hsm_token: " KW_MESH_TOKEN
-            "\nhsm_pin_file: %s/region/secret/pin\nhsm_lock_file: %s/run/login.lock\n"
+            "region: %s\ncell: %s\ntrust_domain: " KW_MESH_TRUST_DOMAIN "\n"
+            "credentials_dir: %s/%s/credentials/%s/cryptocore\npki_dir: %s/%s/pki\n"
+            "hsm_token: %s\nhsm_pin_file: %s/region/secret/pin\nhsm_lock_file: %s/run/login.lock\n"
             "hsm_worker: %s\nhsm_workers: 1\n",
-            d, d, d, d, WORKER);
+            place->region, place->cell, d, place->out, place->cell, d, place->out, place->token, d,
+            d, WORKER);
     fclose(file);
 }
 
@@ -58,17 +85,19 @@ void core_fixture_turn(struct core_fixture *fx)
 static void connect_client(struct core_fixture *fx)
 {
     char target[64];
+    char peer[KW_SPIFFE_TEXT_SIZE];
     char credentials[PATH_MAX];
     const char *targets[] = {target, NULL};
     struct kw_hop_client_options options = {
         .targets = targets,
-        .credentials_dir =
-            kw_mesh_path(&fx->dir, "region/credentials/" KW_MESH_CELL "/orchestrator", credentials),
+        .credentials_dir = credentials_path(fx, "orchestrator", credentials),
         .trust_domain = KW_MESH_TRUST_DOMAIN,
-        .peer = "spiffe://" KW_MESH_TRUST_DOMAIN "/region/" KW_MESH_REGION "/cell/" KW_MESH_CELL
-                "/svc/cryptocore",
+        .peer = peer,
     };
 
+    snprintf(peer, sizeof(peer),
+             "spiffe://" KW_MESH_TRUST_DOMAIN "/region/%s/cell/%s/svc/cryptocore", fx->place.region,
+             fx->place.cell);
     snprintf(target, sizeof(target), "127.0.0.1:%d", fx->core.port);
     MUST(kw_hop_client_new(fx->rpc, &options, &fx->client, err));
     EVENTUALLY(fx, kw_hop_client_connected(fx->client));
@@ -83,9 +112,9 @@ void core_fixture_start(struct core_fixture *fx)
     char log[PATH_MAX];
     const char *argv[] = {CORE, config, listen, NULL};
 
-    snprintf(config, sizeof(config), "--config=%s", kw_mesh_path(&fx->dir, "core.yaml", path));
+    snprintf(config, sizeof(config), "--config=%s", own_path(fx, "core", ".yaml", path));
     snprintf(listen, sizeof(listen), "--listen=127.0.0.1:%d", fx->core.port);
-    service_start(&fx->core, argv, kw_mesh_path(&fx->dir, "logs/core.log", log));
+    service_start(&fx->core, argv, own_path(fx, "logs/core", ".log", log));
     kw_chain_verify_start(&fx->chain, &(struct kw_chain){0});
     fx->witness = (struct kw_witness){0};
     connect_client(fx);
@@ -151,14 +180,14 @@ static void officer_load(struct core_fixture *fx)
     KW_SCOPED(kw_buf_done) struct kw_buf pem = {0};
     KW_SCOPED(kw_certificate_done) struct kw_certificate certificate = {0};
     struct kw_spiffe id;
-    DIR *dir = opendir(kw_mesh_path(&fx->dir, "region/officers", path));
+    DIR *dir = opendir(out_path(fx, "officers", path));
     const struct dirent *entry;
-    char name[300] = "";
+    char name[400] = "";
 
     REQUIRE(dir != NULL, "cannot be opened");
     while ((entry = readdir(dir)) != NULL) {
         if (entry->d_name[0] != '.') {
-            snprintf(name, sizeof(name), "region/officers/%s", entry->d_name);
+            snprintf(name, sizeof(name), "%s/officers/%.255s", fx->place.out, entry->d_name);
         }
     }
     closedir(dir);
@@ -176,20 +205,14 @@ static void authz_load(struct core_fixture *fx)
 {
     char path[PATH_MAX];
 
-    MUST(kw_credentials_load(
-        &fx->authz, kw_mesh_path(&fx->dir, "region/credentials/" KW_MESH_CELL "/authz", path),
-        err));
+    MUST(kw_credentials_load(&fx->authz, credentials_path(fx, "authz", path), err));
     MUST(kw_certificate_to_der(&fx->authz.leaf, &fx->authz_der, err));
     MUST(kw_certificate_fingerprint(&fx->authz.leaf, fx->authz_fingerprint, err));
 }
 
-void core_fixture_init(struct core_fixture *fx)
+/* The ceremony has been held. */
+static void begin(struct core_fixture *fx)
 {
-    *fx = (struct core_fixture){0};
-    fx->arena = kw_arena_new(ARENA_SIZE);
-    flat_layout_make(&fx->layout);
-    fx->dir = fx->layout.dir;
-    ceremony(fx);
     core_config_write(fx);
     officer_load(fx);
     authz_load(fx);
@@ -199,6 +222,27 @@ void core_fixture_init(struct core_fixture *fx)
     kw_timer_start(&fx->tick, TURN_MS, TURN_MS);
     MUST(kw_rpc_new(fx->loop, fx->boot_id, &fx->rpc, err));
     core_fixture_start(fx);
+}
+
+void core_fixture_init(struct core_fixture *fx)
+{
+    *fx = (struct core_fixture){.place = {.region = KW_MESH_REGION,
+                                          .cell = KW_MESH_CELL,
+                                          .out = "region",
+                                          .token = KW_MESH_TOKEN}};
+    fx->arena = kw_arena_new(ARENA_SIZE);
+    flat_layout_make(&fx->layout);
+    fx->dir = fx->layout.dir;
+    ceremony(fx);
+    begin(fx);
+}
+
+void core_fixture_beside(struct core_fixture *fx, const struct core_fixture *first,
+                         const struct core_place *place)
+{
+    *fx = (struct core_fixture){.place = *place, .beside = true, .dir = first->dir};
+    fx->arena = kw_arena_new(ARENA_SIZE);
+    begin(fx);
 }
 
 void core_fixture_done(struct core_fixture *fx)
@@ -214,6 +258,8 @@ void core_fixture_done(struct core_fixture *fx)
     kw_credentials_done(&fx->authz);
     kw_buf_done(&fx->authz_der);
     kw_arena_free(fx->arena);
-    kw_mesh_dir_remove(fx->dir.path);
-    test_no_leaks();
+    if (!fx->beside) {
+        kw_mesh_dir_remove(fx->dir.path);
+        test_no_leaks();
+    }
 }

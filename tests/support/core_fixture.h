@@ -28,7 +28,17 @@ struct core_caller {
     struct kw_secret transport;                      /* opened by the owner */
 };
 
+/* Which region and cell a core is of, what its ceremony wrote (below the directory), and its token. */
+struct core_place {
+    const char *region;
+    const char *cell;
+    const char *out;
+    const char *token;
+};
+
 struct core_fixture {
+    struct core_place place;
+    bool beside; /* the directory is another fixture's */
     struct kw_mesh_layout layout;
     struct kw_mesh_dir dir; /* all of it */
     struct service_process core;
@@ -71,6 +81,11 @@ struct core_answer {
 
 void core_fixture_init(struct core_fixture *fx);
 void core_fixture_done(struct core_fixture *fx);
+
+/* One more core, in the directory of a fixture that is there and outlives it: of another cell, or of a
+ * region whose ceremony was held with the same officer and PIN. */
+void core_fixture_beside(struct core_fixture *fx, const struct core_fixture *first,
+                         const struct core_place *place);
 
 /* The core dies hard and comes back as another boot. */
 void core_fixture_kill(struct core_fixture *fx);
