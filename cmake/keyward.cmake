@@ -40,7 +40,7 @@ endfunction()
 
 # Places of the services that can be made to fail, for builds that are tested and never shipped (common/base/fault.h).
 function(kw_plant_faults target)
-  if(KW_FAULTS AND CMAKE_CURRENT_SOURCE_DIR MATCHES "^${CMAKE_SOURCE_DIR}/services")
+  if(KW_FAULTS AND CMAKE_CURRENT_SOURCE_DIR MATCHES "^${CMAKE_SOURCE_DIR}/(services|common/feed_service)")
     target_compile_definitions(${target} PRIVATE KW_FAULTS)
     target_compile_options(${target} PRIVATE -include ${CMAKE_SOURCE_DIR}/common/base/fault_memory.h)
   endif()
