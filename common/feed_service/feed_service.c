@@ -5,6 +5,7 @@
 #include "common/base/metrics.h"
 #include "common/feed_service/introduction.h"
 #include "common/rpc/methods.h"
+#include "common/rpc/relay.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -199,6 +200,12 @@ static void on_open(struct kw_hop_call *hop, const struct kw_hop_peer *peer,
     case KW_METHOD_FEED_ACK:
         kw_feed_acking_open(service, hop, open);
         return;
+    case KW_METHOD_RENEW_SERVICE:
+        if (service->options.inner != NULL) {
+            kw_relay_open(hop, open, *service->options.inner);
+            return;
+        }
+        /* fall through */
     default:
         KW_IGNORE(
             KW_MAKE(&error, PERMISSION_DENIED, "method %u on the feed's listener", open->method));

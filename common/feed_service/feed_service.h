@@ -36,6 +36,9 @@ struct kw_feed_service_options {
     struct kw_feed *feed;              /* opened, with the identity's trust as its `vouchers` */
     struct kw_feed_identity *identity; /* renewed here */
     const char *listen;                /* "127.0.0.1:0" */
+    /* Where the replicator has its certificate renewed, inward; it points to NULL while nobody is there. NULL:
+     * nowhere. */
+    struct kw_hop_client *const *inner;
     /* Another store's change was merged and is durable; may be NULL. */
     void (*applied)(void *context);
     /* A peer's store holds a lane durably so far; may be NULL. */

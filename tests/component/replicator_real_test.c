@@ -204,3 +204,25 @@ Test(replicator_real, a_replicator_that_was_away_misses_nothing)
     begin(EU);
     HOUSE_EVENTUALLY(&house, notes(authz(EU)) == 102);
 }
+
+/* Inward, as those of the layers are. */
+Test(replicator_real, a_replicator_has_its_certificate_renewed_by_way_of_an_owner)
+{
+    struct house_owner *owner = orchestrator(US);
+    struct asking asking = {0};
+
+    hop_up(&house.hop);
+    house_owner_close_service(owner);
+    house_disconnect(owner);
+    kw_feed_service_free(owner->ended);
+    owner->ended = NULL;
+    owner->inner = &house.hop.client;
+    MUST(house_owner_serve(owner, err));
+    house_connect(owner, owner->replicator);
+    HOUSE_EVENTUALLY(&house, kw_hop_client_connected(owner->client));
+    house_raw_begin(owner, &asking, KW_METHOD_RENEW_SERVICE, kw_bytes_str("request"));
+    HOUSE_EVENTUALLY(&house, house.hop.opened == 1);
+    cr_assert_not_null(asking.call, "it waits for the answer");
+    kw_hop_cancel(asking.call);
+    asking_done(&asking);
+}

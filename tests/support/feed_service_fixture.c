@@ -198,6 +198,7 @@ struct kw_result house_owner_serve(struct house_owner *owner, struct kw_error *e
                                                     .store = owner->store,
                                                     .feed = &owner->feed,
                                                     .identity = &owner->identity,
+                                                    .inner = owner->inner,
                                                     .listen = "127.0.0.1:0",
                                                     .applied = on_applied,
                                                     .acked = on_acked,

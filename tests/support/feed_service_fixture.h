@@ -82,8 +82,9 @@ struct house_owner {
     struct kw_feed_service *service;
     struct kw_feed_service *ended; /* closed, to be freed with the loop */
     int port;
-    struct kw_hop_client *client; /* the replicator's */
-    struct kw_id lane;            /* its present one */
+    struct kw_hop_client *const *inner; /* set before it serves */
+    struct kw_hop_client *client;       /* the replicator's */
+    struct kw_id lane;                  /* its present one */
     unsigned applied;
     unsigned acked;
     unsigned store_failures;
