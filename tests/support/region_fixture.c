@@ -181,7 +181,7 @@ static int object_add(const char *path, const struct stat *st, int kind, struct 
     uint64_t hash = (uint64_t)st->st_size;
 
     (void)kind;
-    if (strstr(path, ".object") != NULL) {
+    if (strstr(path, ".object") != NULL && strcmp(path + where->base, "token.object") != 0) {
         for (const char *at = path + where->base; *at != '\0'; at++) {
             hash = (hash ^ (uint64_t)(unsigned char)*at) * PRIME;
         }
