@@ -16,7 +16,9 @@ mkdir -p "$out"
 for service in "${services[@]}"; do
     "$bin/keyward-$service" --print-settings-doc >"$out/settings-$service.md"
 done
-"$bin/keyward-cryptocore" init --print-settings-doc >"$out/settings-cryptocore-init.md"
+for step in init request carry answer complete regions; do
+    "$bin/keyward-cryptocore" "$step" --print-settings-doc >"$out/settings-cryptocore-$step.md"
+done
 
 if [ "${3:-}" = --check ]; then
     status=0

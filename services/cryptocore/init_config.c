@@ -11,7 +11,9 @@ static const struct kw_setting settings[] = {
     {FIELD(out_dir), .type = KW_SETTING_PATH, .required = true,
      .doc = "Where certificates, credentials and the ceremony blob are written. Must be empty."},
     {FIELD(services_file), .type = KW_SETTING_PATH, .required = true,
-     .doc = "The services that get a certificate: one SPIFFE id a line."},
+     .doc =
+         "The services that get a certificate: one SPIFFE id a line, of one region, of one cell or "
+         "several."},
     {FIELD(services_signature_file), .type = KW_SETTING_PATH, .required = true,
      .doc = "The first officer's ECDSA signature (DER) over KEYWARD-LIST-v1 and the list."},
     {FIELD(officer_csr_files), .type = KW_SETTING_LIST, .required = true, .min = 1, .max = 16,
@@ -46,8 +48,9 @@ static const struct kw_setting settings[] = {
 
 const struct kw_settings_spec kw_init_settings = {
     .program = "keyward-cryptocore init",
-    .summary = "Makes the keys of a fresh HSM token, the CAs, and the first certificates. Offline, "
-               "once a region.",
+    .summary =
+        "Makes the keys of a fresh HSM token, the root and the CAs, and the first certificates. "
+        "Offline, for the first region of a mesh.",
     .settings = settings,
     .count = sizeof(settings) / sizeof(settings[0]),
 };

@@ -129,7 +129,8 @@ static struct kw_result run(struct step *step, struct kw_error *err)
     KW_TRY(set_make(step, err));
     KW_TRY(tell(step, err));
     KW_LOG(INFO, "a region is of the mesh: compare these check values there",
-           KW_F_STR("region", request->region), KW_F_HEX("request", KW_BYTES_OF(request->digest)),
+           KW_F_STR("region_name", request->region),
+           KW_F_HEX("request", KW_BYTES_OF(request->digest)),
            KW_F_STR("token", request->token.serial),
            KW_F_HEX("kek_check", KW_BYTES_OF(carried.kek.check)),
            KW_F_HEX("mac_check", KW_BYTES_OF(carried.mac.check)));

@@ -40,7 +40,7 @@ struct kw_result kw_core_carry(const struct kw_carry_config *config, struct kw_e
     KW_TRY(kw_keyfile_write(AT_FDCWD, config->carried_file, kw_buf_bytes(&record),
                             KW_KEYFILE_MODE_PUBLIC, err));
     KW_LOG(INFO, "keys wrapped for a region: compare these check values there",
-           KW_F_STR("region", approved.request.region),
+           KW_F_STR("region_name", approved.request.region),
            KW_F_HEX("request", KW_BYTES_OF(approved.request.digest)),
            KW_F_HEX("kek_check", KW_BYTES_OF(carried.kek.check)),
            KW_F_HEX("mac_check", KW_BYTES_OF(carried.mac.check)));

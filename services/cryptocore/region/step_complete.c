@@ -195,7 +195,7 @@ static struct kw_result run(struct step *step, struct kw_error *err)
                              err));
     KW_TRY(leaves_make(step, err));
     KW_TRY(kw_hsm_ceremony_finish(step->ceremony, err));
-    KW_LOG(INFO, "region complete", KW_F_STR("region", step->request.region),
+    KW_LOG(INFO, "region complete", KW_F_STR("region_name", step->request.region),
            KW_F_HEX("kek_check", KW_BYTES_OF(step->carried.kek.check)),
            KW_F_HEX("mac_check", KW_BYTES_OF(step->carried.mac.check)));
     return KW_OK;

@@ -55,7 +55,7 @@ static struct kw_result keys_ask(const struct kw_request_config *config,
     KW_TRY(kw_sha256(kw_buf_bytes(&record), digest, err));
     KW_TRY(kw_keyfile_write(AT_FDCWD, config->request_file, kw_buf_bytes(&record),
                             KW_KEYFILE_MODE_PUBLIC, err));
-    KW_LOG(INFO, "a region asks to be of the mesh", KW_F_STR("region", config->region),
+    KW_LOG(INFO, "a region asks to be of the mesh", KW_F_STR("region_name", config->region),
            KW_F_HEX("request", KW_BYTES_OF(digest)), KW_F_STR("token", request->token.serial));
     return KW_OK;
 }
