@@ -134,7 +134,12 @@
 #define KW_RECORD_FIELDS_MAX  63U   /* of one record; their numbers too */
 #define KW_RECORD_KEY_LEN_MAX 1024U /* what a record is found by */
 #define KW_RECORD_VALUE_LEN_MAX                                                                    \
-    (512U * 1024U)                  /* one field of a record: an answer and what goes with it */
+    (512U * 1024U) /* one field of a record: an answer and what goes with it */
+#define KW_RECORD_FIELD_LEN_MAX                                                                    \
+    (32U * 1024U)              /* the same of one that its kind does not call large */
+#define KW_RECORD_LARGE_MAX 2U /* fields of a kind that it calls large */
+#define KW_ROW_LEN_MAX                                                                             \
+    (3U * 1024U * 1024U) /* a row, merged of whatever changes: it follows from the above */
 #define KW_VECTOR_STORES_MAX   256U /* stores in one version vector; the last is for good */
 #define KW_SUSPENSIONS_MAX     64U  /* in one set; the last is for good */
 #define KW_SET_ELEMENTS_MAX    64U  /* of one grow-only set; the lowest are kept */
@@ -155,7 +160,7 @@
 #define KW_FEED_RELEASE_MAX     256U  /* changes that wait, looked at in one job */
 #define KW_FEED_WRITERS_MAX     64U   /* instances on one database: a lane's writer is below */
 #define KW_FEED_STORE_LANES_MAX 256U  /* of one store, of all its lives */
-#define KW_FEED_URGENTS_MAX     1024U /* urgent changes of one lane that are kept ahead of it */
+#define KW_FEED_URGENTS_MAX     1024U /* urgent changes of one store, kept ahead of its lanes */
 #define KW_FEED_TRIES_MAX       8U    /* a row that others change meanwhile is merged again */
 #define KW_FEED_CHANGE_MEMORY_MAX                                                                  \
     (64U * 1024U * 1024U) /* to merge one change into the largest row, or to read a batch */
@@ -175,7 +180,7 @@
 #define KW_SCRUB_BUCKETS_MAX    256U
 #define KW_ANSWER_ITEMS_MAX     1000U /* rows, or what else an owner hands over in one answer */
 #define KW_ANSWER_ITEM_LEN_MAX                                                                     \
-    (KW_CHANGE_LEN_MAX + 64U) /* a row, or a change that waits, with its lane and point */
+    (KW_ROW_LEN_MAX + 64U) /* a row, or a change that waits, with its lane and point */
 #define KW_ANSWER_LEN_MAX (KW_BATCH_LEN_SOFT + KW_ANSWER_ITEM_LEN_MAX + 16U * 1024U) /* encoded */
 
 /* --- replication --- */

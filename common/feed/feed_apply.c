@@ -275,13 +275,21 @@ static struct kw_result act(struct hearing *h, const struct kw_lane_batch *batch
     return KW_OK;
 }
 
+/* Would acting on it begin a row? */
+static bool begins_row(const struct hearing *h, const struct kw_lane_finding *finding)
+{
+    return h->is_new &&
+           (finding->verdict == KW_LANE_NEWS || finding->verdict == KW_LANE_KNOWN ||
+            finding->verdict == KW_LANE_FORK || (finding->verdict == KW_LANE_GAP && h->adopts));
+}
+
 /* One store does not fill our table of lanes, nor the replicator's. */
 static struct kw_result bound_lanes(const struct hearing *h, struct kw_lane_finding *finding,
                                     struct kw_error *err)
 {
     bool is_full;
 
-    if (!h->is_new || (finding->verdict != KW_LANE_NEWS && finding->verdict != KW_LANE_KNOWN)) {
+    if (!begins_row(h, finding)) {
         return KW_OK;
     }
     KW_TRY(kw_lane_row_full(h->tx, h->row.store, &is_full, err));
@@ -358,7 +366,7 @@ static struct kw_result judge_urgent(const struct hearing *h, const struct kw_ur
     if (*ret_verdict != KW_LANE_NEWS) {
         return KW_OK;
     }
-    KW_TRY(kw_urgent_row_full(h->tx, h->row.id, &is_full, err));
+    KW_TRY(kw_urgent_row_full(h->tx, h->row.store, &is_full, err));
     if (is_full || !kw_feed_may_hurry(h->feed, urgent->change.record)) {
         *ret_verdict = KW_LANE_WAITS;
     }
@@ -377,7 +385,8 @@ static struct kw_result take_urgent(struct hearing *h, const struct kw_urgent *u
     KW_TRY(take(h, &urgent->change, &urgent->point, &news, err));
     KW_TRY(is_outrun(h, urgent->point.seq) ? end_lanes(h, err) : KW_OK);
     if (news || is_ahead || is_rival) {
-        KW_TRY(kw_urgent_row_insert(h->tx, h->row.id, &urgent->point, urgent->record, err));
+        KW_TRY(kw_urgent_row_insert(h->tx, h->row.id, h->row.store, &urgent->point, urgent->record,
+                                    err));
     }
     if (is_rival) {
         tell(h, KW_LANE_FORK, urgent->point.seq);

@@ -127,6 +127,7 @@ static struct kw_result merge_and_store(struct merging *m, struct kw_feed_merged
 
     KW_TRY(merge(m, &old, &found, &ret_merged->record, err));
     KW_TRY(kw_record_encode(&ret_merged->record, &encoded, err));
+    KW_ENSURE(encoded.len <= KW_ROW_LEN_MAX, err, INTERNAL, "a row of %zu bytes", encoded.len);
     ret_merged->changed = !found || !kw_bytes_equal(old.record, kw_buf_bytes(&encoded));
     if (!ret_merged->changed) {
         *ret_done = true;

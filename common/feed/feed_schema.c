@@ -37,10 +37,12 @@ const char kw_feed_schema[] =
     /* Urgent changes of other stores (KWU1) whose lane has not got so far. */
     "CREATE TABLE feed_urgents ("
     " lane BLOB NOT NULL CHECK (length(lane) = 16),"
+    " store BLOB NOT NULL CHECK (length(store) = 16),"
     " seq INTEGER NOT NULL CHECK (seq > 0),"
     " chain BLOB NOT NULL CHECK (length(chain) = 32),"
     " record BLOB NOT NULL,"
     " PRIMARY KEY (lane, seq, chain));"
+    "CREATE INDEX feed_urgents_store ON feed_urgents (store);"
 
     /* The rows of all replicated tables, as merged records (KWM1). `digest` is the record's, or zeros
      * where the record was found to be another; `bucket` is where it is counted. */

@@ -7,12 +7,27 @@
 #include "common/feed/join_table.h"
 #include "common/feed/lane_table.h"
 
+/* So that any row, whatever is merged into it, fits into an answer. */
+static struct kw_result check_lengths(const struct kw_feed_table *table,
+                                      const struct kw_record *intent, struct kw_error *err)
+{
+    for (size_t i = 0; i < intent->count; i++) {
+        const struct kw_record_field *field = &intent->fields[i];
+
+        KW_ENSURE(field->value.len <= kw_record_kind_field_max(table->kind, field->number), err,
+                  BODY_TOO_LARGE, "field %u of %s: %zu bytes", field->number, table->kind->name,
+                  field->value.len);
+    }
+    return KW_OK;
+}
+
 /* What others would refuse is not said: they would keep it in quarantine for good. */
 static struct kw_result encode(const struct kw_feed_table *table, const struct kw_record *intent,
                                struct kw_buf *out, struct kw_error *err)
 {
     struct kw_record read;
 
+    KW_TRY(check_lengths(table, intent, err));
     KW_TRY(kw_record_encode(intent, out, err));
     KW_ENSURE(out->len <= KW_CHANGE_LEN_MAX, err, BODY_TOO_LARGE, "a change of %zu bytes",
               out->len);

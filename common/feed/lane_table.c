@@ -4,16 +4,14 @@
 #include "common/base/limits.h"
 #include "common/store/row.h"
 
-/* `rival` itself: in RETURNING, SQLite 3.40 says that NULL IS NOT NULL. */
 #define COLUMNS                                                                                    \
     "id, store, incarnation, writer, role, seq, chain, floor_seq, floor_chain, closed,"            \
     " rival"
 
 static const char select_one[] = "SELECT " COLUMNS " FROM feed_lanes WHERE id = $1";
-static const char lock_one[] = "UPDATE feed_lanes SET seq = seq WHERE id = $1 RETURNING " COLUMNS;
-static const char lock_present[] = "UPDATE feed_lanes SET seq = seq"
-                                   " WHERE store = $1 AND writer = $2 AND role = 2"
-                                   " RETURNING " COLUMNS;
+static const char lock_one[] = "SELECT " COLUMNS " FROM feed_lanes WHERE id = $1 FOR UPDATE";
+static const char lock_present[] =
+    "SELECT " COLUMNS " FROM feed_lanes WHERE store = $1 AND writer = $2 AND role = 2 FOR UPDATE";
 static const char select_incarnation[] =
     "SELECT incarnation FROM feed_lanes WHERE store = $1 AND role = 2 ORDER BY writer LIMIT 1";
 static const char select_life[] =

@@ -11,6 +11,16 @@ const struct kw_field_kind *kw_record_kind_field(const struct kw_record_kind *ki
     return &kind->fields[number];
 }
 
+size_t kw_record_kind_field_max(const struct kw_record_kind *kind, uint8_t number)
+{
+    for (size_t i = 0; i < KW_RECORD_LARGE_MAX; i++) {
+        if (number != 0 && kind->large[i] == number) {
+            return KW_RECORD_VALUE_LEN_MAX;
+        }
+    }
+    return KW_RECORD_FIELD_LEN_MAX;
+}
+
 /* The place of the field, or where it belongs. */
 static size_t place_of(const struct kw_record *record, uint8_t number)
 {

@@ -63,7 +63,7 @@ bool kw_record_peek(struct kw_bytes encoded, uint16_t *ret_table, struct kw_byte
 
 /* Reads a record strictly; fields the kind does not know are kept. `ret_record` borrows from
  * `encoded`. Fails: ENCODING_INVALID (truncated, another table, out of order, a value its rule does
- * not have, a known field under another rule, a rule that is none). */
+ * not have, or that is too long for its field, a known field under another rule, a rule that is none). */
 struct kw_result kw_record_decode(const struct kw_record_kind *kind, struct kw_bytes encoded,
                                   struct kw_record *ret_record, struct kw_error *err);
 

@@ -53,10 +53,14 @@ static bool has_its_rule(const struct kw_record_kind *kind, const struct kw_reco
 }
 
 /* What is wrong with a field, or NULL. */
-static const char *fault(const struct kw_record_field *field, uint8_t last)
+static const char *fault(const struct kw_record_kind *kind, const struct kw_record_field *field,
+                         uint8_t last)
 {
     if (field->number <= last || field->number > KW_RECORD_FIELDS_MAX) {
         return "out of order";
+    }
+    if (field->value.len > kw_record_kind_field_max(kind, field->number)) {
+        return "too long";
     }
     return kw_rule_valid(field->rule, field->value) ? NULL : "not a value of its rule";
 }
@@ -72,7 +76,7 @@ static struct kw_result read_field(struct kw_reader *r, const struct kw_record_k
     field.rule = (enum kw_rule)kw_get_u8(r);
     field.value = kw_get_raw(r, kw_get_u32(r));
     KW_ENSURE(!r->failed, err, ENCODING_INVALID, "%s record: truncated", kind->name);
-    wrong = fault(&field, last);
+    wrong = fault(kind, &field, last);
     KW_ENSURE(wrong == NULL, err, ENCODING_INVALID, "%s record, field %u (%s): %s", kind->name,
               field.number, kw_rule_name(field.rule), wrong);
     *ret_field = field;

@@ -3,8 +3,10 @@
 #ifndef KW_COMMON_SYNC_RECORD_KIND_H
 #define KW_COMMON_SYNC_RECORD_KIND_H
 
+#include "common/base/limits.h"
 #include "common/sync/rule.h"
 
+#include <stddef.h>
 #include <stdint.h>
 
 struct kw_field_kind {
@@ -18,6 +20,7 @@ struct kw_record_kind {
     const char *name;
     const struct kw_field_kind *fields; /* by number; 0 is none */
     size_t field_end;                   /* the highest number, and 1 */
+    uint8_t large[KW_RECORD_LARGE_MAX]; /* numbers of fields that may be as long as any; 0: none */
 };
 
 /* `{.table = 7, .name = "grants", KW_RECORD_FIELDS(fields)}` */
@@ -44,5 +47,9 @@ enum kw_record_table {
 
 /* The field's row, or NULL where the kind knows none. */
 const struct kw_field_kind *kw_record_kind_field(const struct kw_record_kind *kind, uint8_t number);
+
+/* How long its value may be. Of a field that the kind does not know as of any that is not large: so a later release
+ * makes one large only when every cell knows it. */
+size_t kw_record_kind_field_max(const struct kw_record_kind *kind, uint8_t number);
 
 #endif

@@ -146,6 +146,39 @@ Test(feed_apply, a_store_has_only_so_many_lanes)
     cr_assert_eq(feed_apply(b, feed_batch(a, a->lane, 0)), KW_LANE_NEWS);
 }
 
+/* What a has, but from another start. */
+static struct kw_bytes from_elsewhere(void)
+{
+    struct kw_lane_batch batch;
+    struct kw_lane_head head;
+    struct kw_buf out = {0};
+
+    MUST(kw_lane_batch_decode(feed_batch(a, a->lane, 0), values_arena(), &batch, err));
+    head = batch.head;
+    head.point = batch.from;
+    head.point.chain[0] ^= 1;
+    batch.from = head.point;
+    for (size_t i = 0; i < batch.count; i++) {
+        MUST(kw_lane_advance(&head.point, &batch.changes[i], err));
+    }
+    MUST(kw_lane_head_sign(&head, feed_key(0), &out, err));
+    batch.head_record = value_keep(&out);
+    out = (struct kw_buf){0};
+    MUST(kw_lane_batch_encode(&batch, &out, err));
+    return value_keep(&out);
+}
+
+Test(feed_apply, nor_more_by_forks)
+{
+    MUST(feed_do(b, run_fill, NULL, NULL, err));
+    write_tags(a, "n", "x");
+    cr_assert_eq(feed_apply(b, from_elsewhere()), KW_LANE_WAITS);
+    cr_assert_eq(feed_number(b, "SELECT count(*) FROM feed_lanes"), KW_FEED_STORE_LANES_MAX + 1);
+    (void)feed_number(b, "DELETE FROM feed_lanes WHERE role = 1 RETURNING 1");
+    cr_assert_eq(feed_apply(b, from_elsewhere()), KW_LANE_FORK);
+    cr_assert_eq(feed_number(b, "DELETE FROM feed_lanes WHERE rival IS NOT NULL RETURNING 1"), 1);
+}
+
 /* --- forks --- */
 
 /* Node `from` forgets change `seq` and everything after it, as an old copy of its database has. */
@@ -447,8 +480,9 @@ Test(feed_apply, a_field_that_was_kept_under_another_rule_stops_no_upgrade)
     for (size_t i = 1; i < NOTE_FIELD_END_; i++) {
         later[i] = *kw_record_kind_field(&note_kind, (uint8_t)i);
     }
-    later[30] = (struct kw_field_kind){"new", KW_RULE_MAX};
-    kind = (struct kw_record_kind){note_kind.table, "notes", later, 31};
+    later[30] = (struct kw_field_kind){.name = "new", .rule = KW_RULE_MAX};
+    kind = (struct kw_record_kind){
+        .table = note_kind.table, .name = "notes", .fields = later, .field_end = 31};
     tables[0] = feed_tables[0];
     tables[1] = feed_tables[1];
     tables[1].kind = &kind;
@@ -466,6 +500,40 @@ Test(feed_apply, a_field_that_was_kept_under_another_rule_stops_no_upgrade)
     change.fields[0] =
         (struct kw_record_field){.number = 30, .rule = KW_RULE_MAX, .value = value_u64(3)};
     feed_write(b, &change, false);
+}
+
+static struct kw_record with_unknown(uint8_t number, size_t len)
+{
+    static uint8_t zeros[KW_RECORD_FIELD_LEN_MAX + 1];
+    struct kw_record record = note("n");
+
+    record.fields[record.count++] = (struct kw_record_field){
+        .number = number, .rule = KW_RULE_ONCE, .value = KW_BYTES(zeros, len)};
+    return record;
+}
+
+/* A field by itself is judged, so that all cells judge alike, in whichever order they hear of what
+ * the row is merged. */
+Test(feed_apply, what_is_too_long_for_its_field_waits_and_a_row_holds_the_rest)
+{
+    struct kw_record_kind lax = note_kind;
+    struct kw_feed_table tables[] = {feed_tables[0], feed_tables[1]};
+    struct kw_record record = with_unknown(30, KW_RECORD_FIELD_LEN_MAX + 1);
+
+    lax.large[0] = 30;
+    tables[1].kind = &lax;
+    a->feed.options.tables = tables; /* of a release in which it is large */
+    feed_write(a, &record, false);
+    for (uint8_t number = 31; number <= KW_RECORD_FIELDS_MAX; number++) {
+        record = with_unknown(number, KW_RECORD_FIELD_LEN_MAX);
+        feed_write(a, &record, false);
+    }
+    feed_catch_up(b, a, a->lane);
+    cr_assert_eq(feed_number(b, "SELECT count(*) FROM feed_quarantine"), 1);
+    cr_assert_gt(feed_number(b, "SELECT max(length(record)) FROM feed_records"),
+                 (int64_t)KW_CHANGE_LEN_MAX, "more than a change");
+    cr_assert_leq(feed_number(b, "SELECT max(length(record)) FROM feed_records"),
+                  (int64_t)KW_ROW_LEN_MAX);
 }
 
 /* --- who belongs to the mesh --- */

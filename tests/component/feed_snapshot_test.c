@@ -3,6 +3,7 @@
 #include "common/base/limits.h"
 #include "common/base/metrics.h"
 #include "common/feed/feed_join.h"
+#include "common/feed/lane_table.h"
 #include "common/sync/store_record.h"
 #include "tests/support/feed_join_fixture.h"
 #include "tests/support/must.h"
@@ -288,6 +289,30 @@ static struct kw_bytes signed_by(struct kw_answer answer, unsigned signer)
 }
 
 /* A donor is believed about rows, and about nobody's lane: that is signed by whose it is. */
+static struct kw_result run_fill(struct feed_job *job, struct kw_tx *tx, struct kw_error *err)
+{
+    struct kw_lane_row row = {.store = c->id, .role = KW_LANE_ROLE_FOREIGN};
+
+    (void)job;
+    for (unsigned i = 0; i < KW_FEED_STORE_LANES_MAX; i++) {
+        row.id = (struct kw_id){{1, (uint8_t)i}};
+        KW_TRY(kw_lane_row_insert(tx, &row, err));
+    }
+    return KW_OK;
+}
+
+Test(feed_snapshot, nor_does_a_donor_bring_more_lanes)
+{
+    write_numbered(c);
+    feed_catch_up(a, c, c->lane);
+    MUST(feed_do(b, run_fill, NULL, NULL, err));
+    feed_join(b, a);
+    (void)feed_join_all(b, a);
+    cr_assert_eq(kw_metric_value(KW_M_FEED_VERDICTS, "waits"), 1);
+    cr_assert_eq(feed_number(b, "SELECT count(*) FROM feed_lanes WHERE seq > 0"), 0);
+    (void)feed_number(b, "DELETE FROM feed_lanes WHERE role = 1 RETURNING 1");
+}
+
 Test(feed_snapshot, a_donor_can_make_up_no_lane)
 {
     struct kw_ask ask;

@@ -200,13 +200,14 @@ Test(feed_urgent, one_that_comes_after_its_lane_passed_is_told_too)
     cr_assert_eq(kw_metric_value(KW_M_FEED_VERDICTS, "fork"), 1);
 }
 
-Test(feed_urgent, there_are_only_so_many_of_a_lane)
+Test(feed_urgent, there_are_only_so_many_of_a_store)
 {
     struct kw_record record = removal("n");
     static const char fill[] =
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1023)"
-        " INSERT INTO feed_urgents (lane, seq, chain, record)"
-        " SELECT lane, 1000 + i, chain, record FROM feed_urgents, n WHERE seq = 1 RETURNING 1";
+        " INSERT INTO feed_urgents (lane, store, seq, chain, record)" /* of another lane of its */
+        " SELECT store, store, 1000 + i, chain, record FROM feed_urgents, n WHERE seq = 1"
+        " RETURNING 1";
 
     cr_assert_eq(KW_FEED_URGENTS_MAX, 1024);
     cr_assert_eq(feed_apply_urgent(b, forged(1, 1, &record)), KW_LANE_NEWS);

@@ -211,19 +211,27 @@ Test(feed_write, what_others_would_refuse_is_not_said)
     struct kw_record bad = note("n");
     struct kw_record keyless = {.table = note_kind.table};
     struct kw_record large = note("n");
+    static uint8_t zeros[KW_CHANGE_LEN_MAX];
 
     note_set(&bad, NOTE_TEXT, note_stamped(&node, "bad"));
     note_set(&large, NOTE_TAGS, value_set("x"));
     large.fields[large.count++] = (struct kw_record_field){
-        .number = 9,
-        .rule = KW_RULE_ONCE,
-        .value = KW_BYTES(calloc(1, KW_CHANGE_LEN_MAX), KW_CHANGE_LEN_MAX)};
+        .number = 8, .rule = KW_RULE_ONCE, .value = KW_BYTES(zeros, KW_RECORD_FIELD_LEN_MAX + 1)};
     cr_expect_eq(feed_try_write(&node, &later, false, NULL).reason, KW_E_ARGUMENT_INVALID);
     cr_expect_eq(feed_try_write(&node, &bad, false, NULL).reason, KW_E_ENCODING_INVALID);
     cr_expect_eq(feed_try_write(&node, &keyless, false, NULL).reason, KW_E_ENCODING_INVALID);
-    cr_expect_eq(feed_try_write(&node, &large, false, NULL).reason, KW_E_BODY_TOO_LARGE);
+    cr_expect_eq(feed_try_write(&node, &large, false, NULL).reason, KW_E_BODY_TOO_LARGE, "a field");
+    large.fields[1].number = NOTE_LARGE;
+    large.fields[1].value.len = KW_RECORD_VALUE_LEN_MAX;
+    for (uint8_t number = NOTE_LARGE + 1; number < NOTE_LARGE + 6; number++) {
+        large.fields[large.count++] =
+            (struct kw_record_field){.number = number,
+                                     .rule = KW_RULE_ONCE,
+                                     .value = KW_BYTES(zeros, KW_RECORD_FIELD_LEN_MAX)};
+    }
+    cr_expect_eq(feed_try_write(&node, &large, false, NULL).reason, KW_E_BODY_TOO_LARGE,
+                 "or all of them");
     cr_expect_eq(feed_seq(&node, node.lane), 0);
-    free((void *)large.fields[1].value.data);
 }
 
 Test(feed_write, a_promise_is_kept_across_a_restart_and_a_clock_that_is_set_back)

@@ -33,7 +33,7 @@ static const struct kw_field_kind note_fields[NOTE_FIELD_END_] = {
     [NOTE_COUNT] = {"count", KW_RULE_MAX},
 };
 const struct kw_record_kind note_kind = {
-    .table = 900, .name = "notes", KW_RECORD_FIELDS(note_fields)};
+    .table = 900, .name = "notes", KW_RECORD_FIELDS(note_fields), .large = {NOTE_TEXT, NOTE_LARGE}};
 const struct kw_record_kind later_kind = {
     .table = 901, .name = "later", KW_RECORD_FIELDS(note_fields)};
 
@@ -684,7 +684,7 @@ static const char *const all_rows[] = {
     "SELECT * FROM feed_joins",
     "SELECT * FROM feed_join_heads ORDER BY lane",
 };
-static const int all_columns[] = {12, 7, 5, 5, 7, 3, 4, 5, 4, 6, 2};
+static const int all_columns[] = {12, 7, 5, 5, 7, 3, 5, 5, 4, 6, 2};
 #define ALL_ROWS (sizeof(all_rows) / sizeof(all_rows[0]))
 
 static struct kw_result run_state(struct feed_job *job, struct kw_tx *tx, struct kw_error *err)

@@ -21,6 +21,7 @@ enum note_field {
     NOTE_TAGS,
     NOTE_COUNT,
     NOTE_FIELD_END_,
+    NOTE_LARGE = 9, /* no field that is known here, but as long as any may be */
 };
 
 extern const struct kw_record_kind note_kind;

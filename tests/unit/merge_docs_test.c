@@ -84,6 +84,31 @@ Test(merge_docs, the_page_shows_every_field_of_every_table_and_no_other)
     cr_assert_eq(lines_of_section(text), lines);
 }
 
+static void expect_room(const struct kw_record_kind *kind)
+{
+    size_t row = KW_RECORD_KEY_LEN_MAX + 16;
+    size_t large = 0;
+
+    for (uint8_t number = 1; number <= KW_RECORD_FIELDS_MAX; number++) {
+        size_t most = kw_record_kind_field_max(kind, number);
+
+        row += 6 + most;
+        large += most > KW_RECORD_FIELD_LEN_MAX;
+    }
+    cr_assert_leq(large, KW_RECORD_LARGE_MAX, "%s", kind->name);
+    cr_assert_leq(row, KW_ROW_LEN_MAX, "%s", kind->name);
+}
+
+Test(merge_docs, whatever_is_merged_into_a_row_it_fits_into_an_answer)
+{
+    for (size_t i = 0; i < kw_authz_record_kind_count; i++) {
+        expect_room(kw_authz_record_kinds[i]);
+    }
+    for (size_t i = 0; i < kw_orch_record_kind_count; i++) {
+        expect_room(kw_orch_record_kinds[i]);
+    }
+}
+
 Test(merge_docs, no_two_tables_have_one_number)
 {
     for (size_t i = 0; i < kw_authz_record_kind_count; i++) {

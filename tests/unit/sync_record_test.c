@@ -11,16 +11,18 @@ enum field {
     COUNT,
     PROFILE,
     LATEST,
+    ANSWER,
 };
 
 static const struct kw_field_kind fields[] = {
     [NAME] = {"name", KW_RULE_ONCE},
     [COUNT] = {"count", KW_RULE_MAX},
     [PROFILE] = {"profile", KW_RULE_LWW},
+    [ANSWER] = {"answer", KW_RULE_ONCE},
 };
 
 static const struct kw_record_kind kind = {
-    .table = 258, .name = "examples", KW_RECORD_FIELDS(fields)};
+    .table = 258, .name = "examples", KW_RECORD_FIELDS(fields), .large = {ANSWER}};
 
 static struct kw_record record_of(uint8_t field, struct kw_bytes value)
 {
@@ -164,6 +166,27 @@ Test(record, a_value_that_is_too_long_is_none)
 
     cr_assert(kw_rule_valid(KW_RULE_ONCE, KW_BYTES(zeros, KW_RECORD_VALUE_LEN_MAX)));
     cr_assert_not(kw_rule_valid(KW_RULE_ONCE, KW_BYTES_OF(zeros)));
+}
+
+static bool is_read_with(uint8_t field, size_t len)
+{
+    static const uint8_t zeros[KW_RECORD_VALUE_LEN_MAX + 1];
+    struct kw_record record = {.table = kind.table, .key = kw_bytes_str("key"), .count = 1};
+
+    record.fields[0] = (struct kw_record_field){
+        .number = field, .rule = KW_RULE_ONCE, .value = KW_BYTES(zeros, len)};
+    return kw_ok(kw_record_decode(&kind, encoded(&record), &record, NULL));
+}
+
+/* Each field by itself, so that it makes no difference what it is merged with. */
+Test(record, only_what_its_table_calls_large_is)
+{
+    cr_assert(is_read_with(NAME, KW_RECORD_FIELD_LEN_MAX));
+    cr_assert_not(is_read_with(NAME, KW_RECORD_FIELD_LEN_MAX + 1));
+    cr_assert(is_read_with(ANSWER, KW_RECORD_VALUE_LEN_MAX));
+    cr_assert_not(is_read_with(ANSWER, KW_RECORD_VALUE_LEN_MAX + 1));
+    cr_assert(is_read_with(40, KW_RECORD_FIELD_LEN_MAX));
+    cr_assert_not(is_read_with(40, KW_RECORD_FIELD_LEN_MAX + 1), "nobody here knows it");
 }
 
 Test(record, what_is_there_or_erased_has_no_value_beside_that)
