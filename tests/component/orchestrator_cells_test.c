@@ -1,6 +1,8 @@
 /* What one cell's orchestrator has done, the other serves by; and what both have done while they were out
  * of touch is the same in both once they have met. */
 #include "services/orchestrator/device_feed.h"
+#include "services/orchestrator/fact_feed.h"
+#include "services/orchestrator/key_feed.h"
 #include "services/orchestrator/wrapped_key_feed.h"
 #include "tests/component/orchestrator_cells.h"
 
@@ -316,7 +318,7 @@ static const Keyward__V1__BatchChunk *second_half(struct orch_fixture *fx, struc
     return orch_chunk(fx, &asked);
 }
 
-static Keyward__V1__ReleaseBatchResponse release(struct orch_fixture *fx, const char *batch)
+static struct asked ask_release(struct orch_fixture *fx, const char *batch)
 {
     Keyward__V1__ReleaseBatchRequest body = KEYWARD__V1__RELEASE_BATCH_REQUEST__INIT;
     const struct asking asking = {.method = KW_METHOD_RELEASE_BATCH,
@@ -324,11 +326,16 @@ static Keyward__V1__ReleaseBatchResponse release(struct orch_fixture *fx, const 
                                   .role = KW_ROLE_STATION,
                                   .caller = fx->station,
                                   .count = KW_CHUNK_ITEMS_MAX};
-    struct asked asked;
 
     body.request_id = orch_request_id(fx);
     body.name = text(batch);
-    asked = orch_ask(fx, &asking);
+    return orch_ask(fx, &asking);
+}
+
+static Keyward__V1__ReleaseBatchResponse release(struct orch_fixture *fx, const char *batch)
+{
+    const struct asked asked = ask_release(fx, batch);
+
     return *(const Keyward__V1__ReleaseBatchResponse *)orch_message(
         fx, &asked, 0, &keyward__v1__release_batch_response__descriptor);
 }
@@ -354,6 +361,74 @@ Test(orchestrator_cells, pens_that_two_cells_made_for_one_position_are_all_relea
     batch = device(a, here->items[0]->device)->batch;
     cr_assert(eq(u32, release(a, batch).activated_count, 2));
     served(a, there->items[0]->device, KW_E_NONE);
+}
+
+#define CROWD (KW_CHUNK_ITEMS_MAX + 1)
+
+/* The kinds of facts that a pen has which may be released. */
+static struct kw_result say_facts(const struct kw_feed_tx *feed_tx, struct kw_id key,
+                                  struct kw_error *err)
+{
+    static const enum kw_fact_kind kinds[] = {KW_FACT_CONFIRMED, KW_FACT_PROTECTED};
+
+    for (size_t i = 0; i < 2; i++) {
+        KW_SCOPED(kw_buf_done) struct kw_buf record = {0};
+        struct kw_fact_row row = {.fact = {.key = key,
+                                           .kind = kinds[i],
+                                           .time_ms = 1,
+                                           .capsule = {{1}},
+                                           .actor = kw_bytes_str("spiffe://t/station/s")},
+                                  .justification = ""};
+
+        KW_TRY(kw_fact_encode(&row.fact, &record, err));
+        row.record = kw_buf_bytes(&record);
+        KW_TRY(kw_fact_state(feed_tx, &row, err));
+    }
+    return KW_OK;
+}
+
+static struct kw_result say_confirmed_pen(const struct kw_feed_tx *feed_tx, struct kw_id batch,
+                                          uint32_t number, struct kw_error *err)
+{
+    const uint8_t high = (uint8_t)(number >> 8);
+    const uint8_t low = (uint8_t)number;
+    const uint8_t blob[40] = {high, low};
+    const struct kw_device_row pen = {
+        .id = {{1, high, low}}, .batch = batch, .key = {{2, high, low}}, .created_ms = 1};
+    const struct kw_key_row key = {.id = pen.key,
+                                   .device = pen.id,
+                                   .version = 1,
+                                   .wrapped = KW_BYTES_OF(blob),
+                                   .check_value = KW_BYTES(blob, 3),
+                                   .mac = KW_BYTES(blob, 16),
+                                   .created_ms = 1,
+                                   .delivery = KW_BYTES_OF(blob)};
+
+    KW_TRY(say_facts(feed_tx, key.id, err));
+    KW_TRY(kw_key_add(feed_tx, &key, err));
+    KW_TRY(kw_device_add(feed_tx, &pen, err));
+    return kw_device_confirm(feed_tx, &pen, "SN", err);
+}
+
+/* At the place of the only pen of its batch. */
+static struct kw_result say_crowd(const struct kw_feed_tx *feed_tx, const void *context,
+                                  struct kw_error *err)
+{
+    for (uint32_t i = 0; i < CROWD; i++) {
+        KW_TRY(say_confirmed_pen(feed_tx, *(const struct kw_id *)context, i, err));
+    }
+    return KW_OK;
+}
+
+Test(orchestrator_cells, more_pens_than_the_core_takes_at_once_are_not_released_in_part)
+{
+    const char *batch;
+    struct kw_resource_ids ids;
+
+    (void)orch_make_batch(a, 1, &batch);
+    MUST(kw_resource_parse(KW_RESOURCE_BATCH, batch, &ids, err));
+    MUST(orch_try_say(a, say_crowd, &ids.id[0]));
+    cr_assert(eq(int, ask_release(a, batch).reason, KW_E_LIMIT_REACHED));
 }
 
 static struct kw_result lose_the_first(const struct kw_feed_tx *feed_tx, const void *context,

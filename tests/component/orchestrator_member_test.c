@@ -116,6 +116,28 @@ Test(orchestrator_member, answers_the_same_enrolment_again_whatever_its_request_
     enrolment_done(&e);
 }
 
+/* Under two invitations: each sees that there is no key yet, and the core makes both. */
+Test(orchestrator_member, makes_one_transport_key_of_a_version)
+{
+    struct enrolment e[2];
+    struct asked asked[2];
+
+    faults_off(); /* both are under way */
+    for (size_t i = 0; i < 2; i++) {
+        enrolment_init(&e[i]);
+        e[i].asking.owner = e[0].asking.owner;
+        orch_ask_start(&fx, &e[i].asking, &asked[i]);
+    }
+    EVENTUALLY(&fx, asked[0].over && asked[1].over);
+    cr_assert(ne(int, asked[0].reason, asked[1].reason));
+    for (size_t i = 0; i < 2; i++) {
+        cr_assert(asked[i].reason == KW_E_NONE || asked[i].reason == KW_E_STORE_CONFLICT);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        enrolment_done(&e[i]);
+    }
+}
+
 Test(orchestrator_member, holds_another_enrolment_under_the_same_invitation)
 {
     struct enrolment e;

@@ -160,6 +160,8 @@ static struct kw_result confirm_run(struct kw_store_job *job, struct kw_tx *tx,
     cr_assert(kw_id_equal(device.station, station_id));
     cr_assert(kw_id_equal(device.key, id_of(101)));
     cr_assert(not(device.disputed));
+    cr_assert(eq(int, kw_device_confirm(&later, &device, "SN 2", NULL).reason,
+                 KW_E_STORE_CONFLICT)); /* whoever says so has to undo it */
     KW_TRY(kw_device_release(&later, id_of(1), err));
     KW_TRY(kw_device_find(tx, id_of(1), arena, &device, &found, err));
     cr_assert(eq(int, kw_device_state(&device), KW_DEVICE_RELEASED));
