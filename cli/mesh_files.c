@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define TEXT_MAX   8192
+#define SIGNED_MAX (1024U * 1024U)
 #define LIST_LABEL "KEYWARD-LIST-v1"
 
 static const char *const services[] = {"gateway", "authz", "orchestrator", "cryptocore",
@@ -87,6 +88,35 @@ struct kw_result kw_mesh_officer_files(const struct kw_mesh_layout *layout, stru
     return secret_make(&layout->dir, "secret/page-token.key", err);
 }
 
+/* As the officer, label ‖ what is in the file at `path`. */
+static struct kw_result sign(const struct kw_mesh_layout *layout, const char *label,
+                             const char *path, const char *signature_path, struct kw_error *err)
+{
+    KW_SCOPED(kw_private_key_done) struct kw_private_key officer = {0};
+    KW_SCOPED(kw_buf_done) struct kw_buf message = {0};
+    struct kw_signature signature;
+    char key_path[PATH_MAX];
+
+    KW_TRY(kw_private_key_from_file(&officer,
+                                    kw_mesh_path(&layout->dir, "officer/key.pem", key_path), err));
+    KW_TRY(kw_buf_append(&message, kw_bytes_str(label), err));
+    KW_TRY(kw_keyfile_read(AT_FDCWD, path, SIGNED_MAX, false, &message, err));
+    KW_TRY(kw_ecdsa_sign(&officer, kw_buf_bytes(&message), &signature, err));
+    return kw_keyfile_write(AT_FDCWD, signature_path, kw_signature_bytes(&signature),
+                            KW_KEYFILE_MODE_PUBLIC, err);
+}
+
+struct kw_result kw_mesh_officer_sign(const struct kw_mesh_layout *layout, const char *label,
+                                      const char *name, const char *signature_name,
+                                      struct kw_error *err)
+{
+    char path[PATH_MAX];
+    char signature_path[PATH_MAX];
+
+    return sign(layout, label, kw_mesh_path(&layout->dir, name, path),
+                kw_mesh_path(&layout->dir, signature_name, signature_path), err);
+}
+
 /* Init names the officer's certificate by the id it gave; here there is one, and it is put beside
  * its key. */
 struct kw_result kw_mesh_officer_place(const struct kw_mesh_layout *layout, struct kw_error *err)
@@ -131,21 +161,14 @@ static struct kw_result list_write(const struct kw_mesh_layout *layout,
 static struct kw_result list_make(const struct kw_mesh_layout *layout,
                                   const struct kw_mesh_region *region, struct kw_error *err)
 {
-    KW_SCOPED(kw_private_key_done) struct kw_private_key officer = {0};
     KW_SCOPED(kw_buf_done) struct kw_buf list = {0};
-    KW_SCOPED(kw_buf_done) struct kw_buf message = {0};
-    struct kw_signature signature;
     char path[PATH_MAX];
+    char signature_path[PATH_MAX];
 
-    KW_TRY(kw_private_key_from_file(&officer, kw_mesh_path(&layout->dir, "officer/key.pem", path),
-                                    err));
     KW_TRY(list_write(layout, region, &list, err));
-    KW_TRY(kw_buf_append(&message, kw_bytes_str(LIST_LABEL), err));
-    KW_TRY(kw_buf_append(&message, kw_buf_bytes(&list), err));
-    KW_TRY(kw_ecdsa_sign(&officer, kw_buf_bytes(&message), &signature, err));
     KW_TRY(put(&region->dir, "services.list", kw_buf_bytes(&list), KW_KEYFILE_MODE_PUBLIC, err));
-    return put(&region->dir, "services.list.sig", kw_signature_bytes(&signature),
-               KW_KEYFILE_MODE_PUBLIC, err);
+    return sign(layout, LIST_LABEL, kw_mesh_path(&region->dir, "services.list", path),
+                kw_mesh_path(&region->dir, "services.list.sig", signature_path), err);
 }
 
 static const char softhsm_conf[] = "directories.tokendir = {region}/tokens\n"
@@ -164,6 +187,19 @@ static const char init_yaml[] = "trust_domain: " KW_MESH_TRUST_DOMAIN "\n"
                                 "hsm_so_pin_file: {region}/secret/so-pin\n"
                                 "hsm_lock_file: {region}/run/hsm-login.lock\n";
 
+struct kw_result kw_mesh_token_files(const struct kw_mesh_layout *layout,
+                                     const struct kw_mesh_region *region, struct kw_error *err)
+{
+    const struct kw_template_word words[] = {{"region", region->dir.path}, {NULL, NULL}};
+    char path[PATH_MAX];
+
+    KW_TRY(secret_make(&region->dir, "secret/pin", err));
+    KW_TRY(secret_make(&region->dir, "secret/so-pin", err));
+    KW_TRY(list_make(layout, region, err));
+    return kw_template_write(kw_mesh_path(&region->dir, "softhsm2.conf", path), softhsm_conf, words,
+                             err);
+}
+
 struct kw_result kw_mesh_region_files(const struct kw_mesh_layout *layout,
                                       const struct kw_mesh_region *region, struct kw_error *err)
 {
@@ -171,10 +207,6 @@ struct kw_result kw_mesh_region_files(const struct kw_mesh_layout *layout,
         {"region", region->dir.path}, {"mesh", layout->dir.path}, {NULL, NULL}};
     char path[PATH_MAX];
 
-    KW_TRY(secret_make(&region->dir, "secret/pin", err));
-    KW_TRY(secret_make(&region->dir, "secret/so-pin", err));
-    KW_TRY(list_make(layout, region, err));
-    KW_TRY(kw_template_write(kw_mesh_path(&region->dir, "softhsm2.conf", path), softhsm_conf, words,
-                             err));
+    KW_TRY(kw_mesh_token_files(layout, region, err));
     return kw_template_write(kw_mesh_path(&region->dir, "init.yaml", path), init_yaml, words, err);
 }

@@ -10,10 +10,20 @@
  * Secrets are random and in files of mode 0600. Fails: SYSTEM, CRYPTO, MEMORY. */
 struct kw_result kw_mesh_officer_files(const struct kw_mesh_layout *layout, struct kw_error *err);
 
-/* For one region's ceremony: PINs, the officer's list of its services, SoftHSM's configuration, and
- * init.yaml. Fails: likewise. */
+/* For one region's ceremony: PINs, the officer's list of its services, SoftHSM's configuration.
+ * Fails: likewise. */
+struct kw_result kw_mesh_token_files(const struct kw_mesh_layout *layout,
+                                     const struct kw_mesh_region *region, struct kw_error *err);
+
+/* The same of the first region, and init.yaml. */
 struct kw_result kw_mesh_region_files(const struct kw_mesh_layout *layout,
                                       const struct kw_mesh_region *region, struct kw_error *err);
+
+/* Signs label ‖ what is in the file `name` of the mesh's directory, as the officer, into the file
+ * `signature_name`. Fails: CONFIG_INVALID, SYSTEM, CRYPTO, MEMORY. */
+struct kw_result kw_mesh_officer_sign(const struct kw_mesh_layout *layout, const char *label,
+                                      const char *name, const char *signature_name,
+                                      struct kw_error *err);
 
 /* After the first ceremony: the officer's certificate beside its key. Fails: SYSTEM. */
 struct kw_result kw_mesh_officer_place(const struct kw_mesh_layout *layout, struct kw_error *err);

@@ -151,7 +151,8 @@ static struct kw_result directories_make(const struct kw_mesh_dir *dir, const ch
 
 struct kw_result kw_mesh_layout_make(const struct kw_mesh_layout *layout, struct kw_error *err)
 {
-    static const char *const mesh_names[] = {"officer", "recovery", "secret", "logs", NULL};
+    static const char *const mesh_names[] = {"officer", "recovery", "ceremony",
+                                             "secret",  "logs",     NULL};
     static const char *const region_dirs[] = {"tokens", "secret", "run", NULL};
     static const char *const cell_dirs[] = {"config", "data", "logs", "run", "secret", NULL};
 

@@ -155,7 +155,7 @@ struct kw_result kw_mesh_cell_files(const struct kw_mesh_layout *layout,
 
 static const char cli_yaml[] =
     "target: 127.0.0.1:{port}\n"
-    "ca_file: {root}/pki/root.pem\n"
+    "ca_file: {region}/pki/root.pem\n"
     "peer: spiffe://" KW_MESH_TRUST_DOMAIN "/region/{region_name}/cell/{cell_name}/svc/gateway\n"
     "cert_file: {mesh}/officer/cert.pem\n"
     "key_file: {mesh}/officer/key.pem\n";
@@ -169,7 +169,7 @@ struct kw_result kw_mesh_cli_file(const struct kw_mesh_layout *layout,
     char path[PATH_MAX];
     const struct kw_template_word words[] = {
         {"port", port_text(cell->ports[KW_MESH_GATEWAY].listen, port)},
-        {"root", layout->regions[0].dir.path},
+        {"region", region->dir.path},
         {"mesh", layout->dir.path},
         {"region_name", region->name},
         {"cell_name", cell->name},

@@ -16,6 +16,7 @@ static enum kw_exit run_up(struct kw_cli *cli)
 {
     const struct kw_up_options options = {
         .dir = kw_cli_argument(cli, "--dir"),
+        .regions = kw_cli_argument(cli, "--regions"),
         .cells = kw_cli_argument(cli, "--cells"),
         .start_ms = kw_cli_argument(cli, "--start-ms"),
         .with_parent = kw_cli_argument(cli, "--with-parent") != NULL,
@@ -90,7 +91,8 @@ const struct kw_command kw_mesh_commands[] = {
      "Starts a whole development mesh and keeps it running until Ctrl-C.",
      {{"--dir", "DIR", NULL, false,
        "Where it lies; must not exist or be empty. Else a temporary one."},
-      {"--cells", "N", NULL, false, "How many cells it has, 1 to 3; 1 by default."},
+      {"--regions", "N", NULL, false, "How many regions it has, 1 to 3; 2 by default."},
+      {"--cells", "N", NULL, false, "How many cells each has, 1 to 3; 1 by default."},
       {"--start-ms", "MS", NULL, false,
        "How long each part may take to become ready; 30,000 by default."},
       {"--with-parent", NULL, NULL, false, "Stop also when whoever started it ends."}},

@@ -91,9 +91,10 @@ static struct kw_result mesh_await(const struct kw_tour *tour, struct kw_error *
 
         ready = poll(&poll_fd, 1, READY_MS);
         KW_ENSURE(!kw_tour_interrupted(), err, CANCELLED, "interrupted");
-        KW_ENSURE(ready == 1, err, SYSTEM, "the mesh did not start: see %s/mesh/logs", tour->dir);
+        KW_ENSURE(ready == 1, err, SYSTEM, "the mesh did not start: see the logs below %s/mesh",
+                  tour->dir);
         more = read(tour->mesh_out, banner + len, sizeof(banner) - 1 - len);
-        KW_ENSURE(more > 0, err, SYSTEM, "the mesh ended: see %s/mesh/logs", tour->dir);
+        KW_ENSURE(more > 0, err, SYSTEM, "the mesh ended: see the logs below %s/mesh", tour->dir);
         len += (size_t)more;
         banner[len] = '\0';
     }
@@ -106,7 +107,8 @@ static struct kw_result mesh_start(struct kw_tour *tour, struct kw_error *err)
     int fds[2];
     int rc;
 
-    (void)printf("No KEYWARD_CONFIG: starting a mesh (SoftHSM, Redis, four services) ... ");
+    (void)printf("No KEYWARD_CONFIG: starting a mesh (two regions, each with SoftHSM, Redis, five "
+                 "services) ... ");
     (void)fflush(stdout);
     KW_ENSURE(pipe2(fds, O_CLOEXEC) == 0, err, SYSTEM, "a pipe: %s", strerror(errno));
     rc = mesh_spawn(tour, fds[1]);
@@ -171,7 +173,7 @@ static struct kw_result mesh_stop(struct kw_tour *tour, struct kw_error *err)
     (void)close(tour->mesh_out);
     tour->mesh_out = -1;
     KW_ENSURE(WIFEXITED(status) && WEXITSTATUS(status) == 0, err, SYSTEM,
-              "the mesh did not end well: see %s/mesh/logs", tour->dir);
+              "the mesh did not end well: see the logs below %s/mesh", tour->dir);
     return KW_OK;
 }
 

@@ -17,6 +17,8 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#define REGIONS  2
+#define CELLS    1
 #define STOP_MS  60000U
 #define START_MS 30000U
 
@@ -122,12 +124,14 @@ static struct kw_result layout_make(struct up *up, const struct kw_up_options *o
                                     struct kw_error *err)
 {
     struct kw_mesh_dir dir;
+    uint64_t regions;
     uint64_t cells;
 
-    KW_TRY(number_read("--cells", options->cells, 1, &cells, err));
-    KW_TRY(kw_mesh_layout_check(1, cells, err)); /* before anything is made */
+    KW_TRY(number_read("--regions", options->regions, REGIONS, &regions, err));
+    KW_TRY(number_read("--cells", options->cells, CELLS, &cells, err));
+    KW_TRY(kw_mesh_layout_check(regions, cells, err)); /* before anything is made */
     KW_TRY(kw_mesh_dir_make(options->dir, &dir, err));
-    KW_TRY(kw_mesh_layout_init(&dir, 1, cells, &up->layout, err));
+    KW_TRY(kw_mesh_layout_init(&dir, regions, cells, &up->layout, err));
     KW_TRY(kw_mesh_layout_make(&up->layout, err));
     return kw_mesh_ports_reserve(&up->layout, err);
 }

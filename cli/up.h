@@ -7,7 +7,8 @@
 /* What `keyward up` is told. */
 struct kw_up_options {
     const char *dir;      /* NULL: a new one below TMPDIR, removed after a clean end */
-    const char *cells;    /* how many the region has; NULL: 1 */
+    const char *regions;  /* how many there are; NULL: 2 */
+    const char *cells;    /* how many each has; NULL: 1 */
     const char *start_ms; /* how long a part may take to become ready; NULL: 30 s */
     bool with_parent;     /* stop also when the process that started it ends */
 };

@@ -26,7 +26,7 @@ class Cells(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.mesh = cls.enterClassContext(Mesh(BINARY, words=["--cells=2"]))
+        cls.mesh = cls.enterClassContext(Mesh(BINARY, words=["--regions=1", "--cells=2"]))
 
     def keyward(self, cell, *words):
         """A command as the officer, through that cell's gateway."""

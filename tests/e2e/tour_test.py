@@ -21,7 +21,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "interop"))
 from mesh import Mesh, eventually
 from processes import Processes
 
-TOUR_S = 120
+TOUR_S = 200
 CALL_S = 90
 
 
@@ -108,6 +108,16 @@ class Tour(unittest.TestCase):
                         r"ReleaseBatch", r"GetDeviceAccess", r"DeriveSession",
                         r"\$ keyward receipt export", r"\$ keyward verify",
                         r"^ +VERIFIED: \d{4} receipts .* 0 findings$")
+
+    def test_another_region_agrees(self):
+        self.assertTold(r"What one cell says", r"\$ keyward grant create", r"\$ keyward access get", r"region/r2/cell/a",
+                        r"used in r2/a at most \d+ ms later", r"\$ keyward grant revoke", r"keyward: NOT_FOUND",
+                        r"refused in r2/a at most \d+ ms later")
+
+    def test_a_region_that_was_away_catches_up(self):
+        self.assertTold(r"\$ keyward cell stop r2/a", r"\$ keyward partner create .*Late Reader",
+                        r"\$ keyward cell start r2/a", r"display_name +Late Reader", r"known in r2/a at most \d+ ms later",
+                        r"\$ keyward regions", r"^ +r1/a +- +\d+ ms$", r"^ +r2/a +\d+ ms +-$")
 
     def test_times(self):
         closing = re.search(r"Done in ([0-9.]+) s: .* first key came ([0-9.]+) s", self.text)

@@ -15,7 +15,7 @@ import unittest
 
 sys.path[:0] = [str(pathlib.Path(__file__).parent.parent / name) for name in ("interop", "chaos")]
 
-from mesh import Mesh, eventually
+from mesh import ONE, Mesh, eventually
 from nemesis import returns
 from processes import PROGRAMS, Processes, is_alive, send
 
@@ -100,7 +100,7 @@ class Start(unittest.TestCase):
             core = pathlib.Path(tmp, "keyward-cryptocore")
             core.write_text("#!/bin/sh\n[ \"$1\" != init ] || exec %s-cryptocore \"$@\"\n%s\n" % (BINARY, script))
             core.chmod(0o755)
-            return subprocess.run([pathlib.Path(tmp, "keyward"), "up", "--dir=%s/mesh" % tmp, *words], text=True,
+            return subprocess.run([pathlib.Path(tmp, "keyward"), "up", "--dir=%s/mesh" % tmp, *ONE, *words], text=True,
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=UP_S)
 
     def test_a_part_that_never_becomes_ready_ends_it(self):

@@ -57,7 +57,7 @@ expect() {
     echo "ok: $1"
 }
 
-"$keyward" up --dir="$dir/mesh" >"$dir/output" &
+"$keyward" up --regions=1 --dir="$dir/mesh" >"$dir/output" &
 mesh=$!
 exec 3<"$dir/output"
 url=https://127.0.0.1:$(await_ready <&3)

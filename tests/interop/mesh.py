@@ -27,10 +27,11 @@ def eventually(what, condition):
 
 
 FIRST = "r1/a"
+ONE = ("--regions=1", "--cells=1")
 
 
 class Mesh:
-    """Use as a context; `environment` is for the services too. Leaving it stops the mesh and fails unless it ends with 0.
+    """One cell, unless `words` for `keyward up` say otherwise. Use as a context; `environment` is for the services too. Leaving it stops the mesh and fails unless it ends with 0.
 
     A cell is named as its directory is below the mesh's: REGION/CELL. `target` is the gateway of the first."""
 
@@ -38,7 +39,7 @@ class Mesh:
         self._temporary = tempfile.TemporaryDirectory(prefix="keyward-interop-")
         self.temporary = pathlib.Path(self._temporary.name)
         self.directory = self.temporary / "mesh"
-        self._process = subprocess.Popen([binary, "up", "--dir=%s" % self.directory, *words],
+        self._process = subprocess.Popen([binary, "up", "--dir=%s" % self.directory, *(words or ONE)],
                                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                          env={**os.environ, **environment})
         self.pid = self._process.pid

@@ -191,7 +191,8 @@ Test(cli_mesh, the_first_cell_is_what_commands_find_by_themselves)
         MUST(kw_mesh_cli_file(&layout, &layout.regions[i], &layout.regions[i].cells[i], err));
     }
     cr_expect(has_line("cli-r2-b.yaml", "/region/r2/cell/b/svc/gateway\n"));
-    cr_expect(has_line("cli-r2-b.yaml", "/r1/pki/root.pem\n"), "the root is the first region's");
+    cr_expect(has_line("cli-r2-b.yaml", "/r2/pki/root.pem\n"),
+              "beside it is the key of the region's checkpoints");
     cr_expect(has_line("cli.yaml", "/region/r1/cell/a/svc/gateway\n"));
     cr_expect(has_line("cli.yaml", "target: 127.0.0.1:%d\n",
                        layout.regions[0].cells[0].ports[KW_MESH_GATEWAY].listen));
