@@ -2,6 +2,7 @@
 #include "common/feed/intent.h"
 #include "services/authz/member_merge.h"
 #include "tests/component/authz_fixture.h"
+#include "tests/support/faults.h"
 #include "tests/support/feed_cell.h"
 
 #include <keyward/v1/status_service.pb-c.h>
@@ -221,6 +222,7 @@ static void written(struct authz_fixture *cell, int64_t used)
 
 Test(authz_cells, what_both_cells_use_of_a_quota_adds_up)
 {
+    faults_off(); /* each attempt is one of four */
     grant_with_quota(4);
     cr_assert(eq(int, access_by(&a, &a.partner), KW_E_NONE));
     cr_assert(eq(int, access_by(&a, &a.partner), KW_E_NONE));
@@ -235,6 +237,16 @@ Test(authz_cells, what_both_cells_use_of_a_quota_adds_up)
     cr_assert(eq(int, access_by(&a, &a.partner), KW_E_QUOTA_EXCEEDED));
     authz_fixture_restart(&a); /* the same from the table */
     cr_assert(eq(int, access_by(&a, &a.partner), KW_E_QUOTA_EXCEEDED));
+}
+
+Test(authz_cells, however_often_it_is_used_here_it_is_told_there)
+{
+    grant_with_quota(1000);
+    cr_assert(eq(int, access_by(&a, &a.partner), KW_E_NONE));
+    EVENTUALLY(&a, authz_number(&a, "SELECT count(*) FROM quotas") == 1);
+    feed_cell_meet(&cell_a, &cell_b);
+    cr_assert(eq(i64, authz_number(&b, "SELECT max(used) FROM quotas"),
+                 authz_number(&a, "SELECT max(used) FROM quotas")));
 }
 
 /* --- the same request in two cells --- */

@@ -1,0 +1,363 @@
+/* Authz's rows as they come from other cells: in pieces, in any order, and perhaps as no cell of ours writes them. */
+#include "common/feed/intent.h"
+#include "common/sync/suspension_set.h"
+#include "services/authz/certificate_merge.h"
+#include "services/authz/certificate_table.h"
+#include "services/authz/disabled_merge.h"
+#include "services/authz/feed_tables.h"
+#include "services/authz/grant_merge.h"
+#include "services/authz/grant_table.h"
+#include "services/authz/invitation_merge.h"
+#include "services/authz/invitation_table.h"
+#include "services/authz/member_merge.h"
+#include "services/authz/member_table.h"
+#include "services/authz/quota_merge.h"
+#include "services/authz/request_merge.h"
+#include "services/authz/schema.h"
+#include "tests/support/merge_values.h"
+#include "tests/support/store_fixture.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+
+static struct store_fixture store;
+static struct kw_feed feed;
+static struct kw_arena *arena;
+
+static STORE_TEST_RUN(open_feed)
+{
+    const struct kw_feed_options options = {.mesh = {{1}},
+                                            .store = kw_store_id(store.store),
+                                            .tables = kw_authz_feed_tables,
+                                            .table_count = kw_authz_feed_table_count};
+
+    (void)job;
+    return kw_feed_open(&feed, &options, tx, 77, err);
+}
+
+static void in_tx(STORE_TEST_RUN((*run)))
+{
+    struct store_test_job job = store_test_job(&store, run, 0, NULL);
+    struct kw_result result = store_test_write(&job);
+
+    cr_assert(kw_ok(result), "%s", job.job.error.message);
+}
+
+static void init(void)
+{
+    store_fixture_init(&store);
+    cr_assert(
+        kw_ok(store_fixture_open(&store, kw_authz_migrations, kw_authz_migration_count, NULL)));
+    arena = kw_arena_new(64U << 20);
+    in_tx(open_feed);
+}
+
+static void done(void)
+{
+    kw_arena_free(arena);
+    store_fixture_close(&store);
+    store_fixture_done(&store);
+}
+
+TestSuite(authz_feed, .init = init, .fini = done);
+
+static struct kw_feed_tx feed_of(struct kw_tx *tx)
+{
+    return (struct kw_feed_tx){.feed = &feed, .tx = tx, .arena = arena, .wall_ms = 77};
+}
+
+/* --- pieces --- */
+
+/* Says each field of a record alone, the last one first. */
+static struct kw_result say_backwards(const struct kw_feed_tx *feed_tx,
+                                      const struct kw_record *record, struct kw_error *err)
+{
+    for (size_t i = record->count; i > 0; i--) {
+        struct kw_record piece = {.table = record->table,
+                                  .key = record->key,
+                                  .count = 1,
+                                  .fields = {record->fields[i - 1]}};
+
+        KW_TRY(kw_feed_change(feed_tx, &piece, NULL, err));
+    }
+    return KW_OK;
+}
+
+static const struct kw_id member_id = {{1}};
+static const struct kw_id grant_id = {{2}};
+
+static struct kw_result member_make(const struct kw_feed_tx *feed_tx, struct kw_record *ret_member,
+                                    struct kw_error *err)
+{
+    const struct kw_member_row row = {.id = member_id,
+                                      .kind = KW_MEMBER_PARTNER,
+                                      .display_name = "Acme",
+                                      .contact = "a@acme.example",
+                                      .location = "",
+                                      .regions = "eu-1",
+                                      .epoch = 1,
+                                      .created_ms = 100};
+    bool found;
+
+    KW_TRY(kw_member_insert(feed_tx, &row, err));
+    KW_TRY(kw_feed_find(feed_tx->tx, &kw_member_record, kw_id_bytes(&row.id), arena, ret_member,
+                        &found, err));
+    return KW_OK;
+}
+
+/* The same member under another id, in pieces: it is there once the last one is. */
+static STORE_TEST_RUN(a_member_in_pieces)
+{
+    const struct kw_feed_tx feed_tx = feed_of(tx);
+    static const struct kw_id other = {{9}};
+    struct kw_member_row row = {0};
+    struct kw_record member;
+    bool found = true;
+
+    (void)job;
+    KW_TRY(member_make(&feed_tx, &member, err));
+    member.key = kw_id_bytes(&other);
+    KW_TRY(kw_member_suspend(&feed_tx, other, (struct kw_id){{5}}, 1, err));
+    KW_TRY(kw_member_find(tx, other, arena, &row, &found, err));
+    cr_assert(not(found));
+    KW_TRY(say_backwards(&feed_tx, &member, err));
+    KW_TRY(kw_member_find(tx, other, arena, &row, &found, err));
+    cr_assert(found && row.suspended && row.kind == KW_MEMBER_PARTNER && row.epoch == 1);
+    cr_assert(eq(str, (char *)(uintptr_t)row.display_name, "Acme"));
+    cr_assert(eq(str, (char *)(uintptr_t)row.regions, "eu-1"));
+    return KW_OK;
+}
+
+Test(authz_feed, a_member_is_there_when_all_of_it_is_and_suspended_if_that_came_before)
+{
+    in_tx(a_member_in_pieces);
+}
+
+/* Which regions it may use waits for its time: until then it may use none. */
+static STORE_TEST_RUN(a_member_without_reach)
+{
+    const struct kw_feed_tx feed_tx = feed_of(tx);
+    static const struct kw_id other = {{9}};
+    struct kw_member_row row = {0};
+    struct kw_record member;
+    struct kw_record rest = {.table = KW_TABLE_MEMBERS, .key = kw_id_bytes(&other)};
+    bool found = true;
+
+    (void)job;
+    KW_TRY(member_make(&feed_tx, &member, err));
+    for (size_t i = 0; i < member.count; i++) {
+        if (member.fields[i].number != KW_MEMBER_FIELD_REACH) {
+            rest.fields[rest.count++] = member.fields[i];
+        }
+    }
+    KW_TRY(kw_feed_change(&feed_tx, &rest, NULL, err));
+    KW_TRY(kw_member_find(tx, other, arena, &row, &found, err));
+    cr_assert(not(found));
+    return KW_OK;
+}
+
+Test(authz_feed, a_member_whose_reach_is_not_here_yet_is_none)
+{
+    in_tx(a_member_without_reach);
+}
+
+static struct kw_result grant_make(const struct kw_feed_tx *feed_tx, struct kw_bytes seen,
+                                   struct kw_error *err)
+{
+    static const struct kw_id devices[2] = {{{30}}, {{31}}};
+    const struct kw_grant_row row = {.id = grant_id,
+                                     .partner = member_id,
+                                     .scope = KW_SCOPE_BODY,
+                                     .operations = KW_GRANT_RELEASE,
+                                     .purpose = "care",
+                                     .start_ms = 1,
+                                     .end_ms = 200,
+                                     .regions = "",
+                                     .justification = "ticket",
+                                     .created_ms = 1,
+                                     .seen = seen};
+
+    return kw_grant_insert(feed_tx, &row, devices, 2, err);
+}
+
+static enum kw_grant_state state_of(struct kw_tx *tx)
+{
+    struct kw_grant_row row = {0};
+    bool found = false;
+
+    cr_assert(kw_ok(kw_grant_find(tx, grant_id, arena, &row, &found, NULL)));
+    cr_assert(found);
+    return kw_grant_state(&row, 150);
+}
+
+static STORE_TEST_RUN(a_revocation_first)
+{
+    const struct kw_feed_tx feed_tx = feed_of(tx);
+    struct kw_intent revoked = kw_intent(&kw_grant_record, kw_id_bytes(&grant_id), arena);
+
+    (void)job;
+    kw_intent_first(&revoked, KW_GRANT_FIELD_REVOKED, &feed, 0, KW_BYTES_NONE); /* at no time */
+    KW_TRY(kw_intent_say(&revoked, &feed_tx, NULL, err));
+    KW_TRY(grant_make(&feed_tx, KW_BYTES_NONE, err));
+    cr_assert(eq(int, state_of(tx), KW_GRANT_REVOKED));
+    return KW_OK;
+}
+
+Test(authz_feed, a_grant_whose_revocation_came_before_it_is_revoked_whatever_its_time)
+{
+    in_tx(a_revocation_first);
+}
+
+static struct kw_result revoke_all(const struct kw_feed_tx *feed_tx, struct kw_bytes counts,
+                                   struct kw_error *err)
+{
+    struct kw_intent intent = kw_intent(&kw_member_record, kw_id_bytes(&member_id), arena);
+
+    kw_intent_bytes(&intent, KW_MEMBER_FIELD_REVOKE_ALL, counts);
+    return kw_intent_say(&intent, feed_tx, NULL, err);
+}
+
+/* Grant, member and the revocation of all, in each order. */
+static STORE_TEST_RUN(overruled_before)
+{
+    const struct kw_feed_tx feed_tx = feed_of(tx);
+    struct kw_record member;
+
+    (void)job;
+    KW_TRY(revoke_all(&feed_tx, value_vector(1, 0), err));
+    KW_TRY(grant_make(&feed_tx, value_vector(0, 5), err));
+    cr_assert(eq(int, state_of(tx), KW_GRANT_ACTIVE)); /* nobody is known to whom it was given */
+    KW_TRY(member_make(&feed_tx, &member, err));
+    cr_assert(eq(int, state_of(tx), KW_GRANT_REVOKED));
+    return KW_OK;
+}
+
+static STORE_TEST_RUN(overruled_after)
+{
+    const struct kw_feed_tx feed_tx = feed_of(tx);
+    struct kw_record member;
+
+    (void)job;
+    KW_TRY(member_make(&feed_tx, &member, err));
+    KW_TRY(grant_make(&feed_tx, value_vector(1, 0), err));
+    KW_TRY(revoke_all(&feed_tx, value_vector(1, 0), err)); /* which it knew */
+    cr_assert(eq(int, state_of(tx), KW_GRANT_ACTIVE));
+    KW_TRY(revoke_all(&feed_tx, value_vector(0, 1), err));
+    cr_assert(eq(int, state_of(tx), KW_GRANT_REVOKED));
+    return KW_OK;
+}
+
+Test(authz_feed, a_grant_made_without_knowledge_of_revoke_all_does_not_stand)
+{
+    in_tx(overruled_before);
+}
+
+Test(authz_feed, a_grant_stands_as_far_as_its_maker_knew)
+{
+    in_tx(overruled_after);
+}
+
+/* --- what disables, and so goes ahead --- */
+
+static struct kw_record of(const struct kw_record_kind *kind, uint8_t field, struct kw_bytes value)
+{
+    static const struct kw_id key = {{1}};
+    struct kw_record record = {.table = kind->table, .key = kw_id_bytes(&key)};
+
+    cr_assert(kw_ok(kw_record_set(&record, kind, field, value, NULL)));
+    return record;
+}
+
+static const struct kw_feed_table *table_of(uint16_t number)
+{
+    for (size_t i = 0; i < kw_authz_feed_table_count; i++) {
+        if (kw_authz_feed_tables[i].kind->table == number) {
+            return &kw_authz_feed_tables[i];
+        }
+    }
+    return NULL;
+}
+
+static bool disables(const struct kw_record_kind *kind, uint8_t field, struct kw_bytes value)
+{
+    const struct kw_record record = of(kind, field, value);
+    const struct kw_feed_table *table = table_of(kind->table);
+
+    return table->disables != NULL && table->disables(&record);
+}
+
+Test(authz_feed, what_takes_away_disables_and_nothing_else)
+{
+    struct kw_bytes when = value_first(1, store_a, "");
+    struct kw_bytes set = value_suspensions(KW_SUSPENSION_SET, 0);
+    struct kw_bytes lifted = value_suspensions(KW_SUSPENSION_LIFTED, 0);
+
+    cr_assert(disables(&kw_member_record, KW_MEMBER_FIELD_SUSPENSIONS, set));
+    cr_assert(not(disables(&kw_member_record, KW_MEMBER_FIELD_SUSPENSIONS, lifted)));
+    cr_assert(disables(&kw_member_record, KW_MEMBER_FIELD_STATUS, value_u64(2)));
+    cr_assert(not(disables(&kw_member_record, KW_MEMBER_FIELD_STATUS, value_u64(1))));
+    cr_assert(disables(&kw_member_record, KW_MEMBER_FIELD_REVOKE_ALL, value_vector(1, 0)));
+    cr_assert(disables(&kw_certificate_record, KW_CERTIFICATE_FIELD_REVOKED, when));
+    cr_assert(disables(&kw_certificate_record, KW_CERTIFICATE_FIELD_HOLDS, set));
+    cr_assert(not(disables(&kw_certificate_record, KW_CERTIFICATE_FIELD_KNOWN, when)));
+    cr_assert(disables(&kw_invitation_record, KW_INVITATION_FIELD_HELD, when));
+    cr_assert(disables(&kw_invitation_record, KW_INVITATION_FIELD_ENDED, when));
+    cr_assert(not(disables(&kw_invitation_record, KW_INVITATION_FIELD_ENROLMENTS, value_set("x"))));
+    cr_assert(disables(&kw_grant_record, KW_GRANT_FIELD_REVOKED, when));
+    cr_assert(disables(&kw_disabled_record, KW_DISABLED_FIELD_STATEMENT, when));
+    cr_assert(not(disables(&kw_quota_record, KW_QUOTA_FIELD_USED, value_vector(1, 0))));
+}
+
+/* --- what no cell of ours writes --- */
+
+static bool fits(const struct kw_record *record)
+{
+    return kw_ok(table_of(record->table)->check(record, NULL));
+}
+
+static bool field_fits(const struct kw_record_kind *kind, uint8_t field, struct kw_bytes value)
+{
+    const struct kw_record record = of(kind, field, value);
+
+    return fits(&record);
+}
+
+Test(authz_feed, a_field_that_its_column_cannot_take_is_refused)
+{
+    struct kw_bytes text = kw_bytes_str("\xff");
+    struct kw_bytes never = value_first(UINT64_MAX, store_a, "");
+
+    cr_assert(field_fits(&kw_member_record, KW_MEMBER_FIELD_KIND, value_u64(2)));
+    cr_assert(not(field_fits(&kw_member_record, KW_MEMBER_FIELD_KIND, value_u64(3))));
+    cr_assert(not(field_fits(&kw_member_record, KW_MEMBER_FIELD_PROFILE,
+                             value_lww(1, store_a, "no profile"))));
+    cr_assert(
+        not(field_fits(&kw_member_record, KW_MEMBER_FIELD_REACH, value_lww(1, store_a, "x"))));
+    cr_assert(not(field_fits(&kw_member_record, KW_MEMBER_FIELD_EPOCH, value_u64(UINT64_MAX))));
+    cr_assert(not(field_fits(&kw_grant_record, KW_GRANT_FIELD_PARTNER, text)));
+    cr_assert(not(field_fits(&kw_grant_record, KW_GRANT_FIELD_PURPOSE, text)));
+    cr_assert(not(field_fits(&kw_grant_record, KW_GRANT_FIELD_SCOPE, value_u64(4))));
+    cr_assert(not(field_fits(&kw_grant_record, KW_GRANT_FIELD_DEVICES, text)));
+    cr_assert(not(field_fits(&kw_grant_record, KW_GRANT_FIELD_OPERATIONS, value_u64(8))));
+    cr_assert(not(field_fits(&kw_grant_record, KW_GRANT_FIELD_REVOKED, never)));
+    cr_assert(
+        not(field_fits(&kw_invitation_record, KW_INVITATION_FIELD_ENROLMENTS, value_set("x"))));
+    cr_assert(not(field_fits(&kw_invitation_record, KW_INVITATION_FIELD_ANSWER,
+                             value_first(1, store_a, "short"))));
+    cr_assert(not(field_fits(&kw_authz_request_record, KW_REQUEST_FIELD_RUNS, value_set("x"))));
+    cr_assert(not(field_fits(&kw_disabled_record, KW_DISABLED_FIELD_STATEMENT,
+                             value_first(1, store_a, "no fact"))));
+}
+
+Test(authz_feed, a_row_under_another_kind_of_key_is_refused)
+{
+    static const struct kw_record_kind *const kinds[] = {
+        &kw_member_record, &kw_certificate_record,   &kw_invitation_record, &kw_grant_record,
+        &kw_quota_record,  &kw_authz_request_record, &kw_disabled_record};
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        const struct kw_record record = {.table = kinds[i]->table, .key = kw_bytes_str("key")};
+
+        cr_assert(not(fits(&record)), "%s", kinds[i]->name);
+    }
+}
