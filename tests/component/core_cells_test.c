@@ -6,16 +6,17 @@
 #include "common/base/clock.h"
 #include "common/pki/credentials.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/inotify.h>
 #include <unistd.h>
 
 #define CORE   KW_BINARY_DIR "/bin/keyward-cryptocore"
 #define WORKER KW_BINARY_DIR "/bin/keyward-hsm-worker"
 #define ID(cell, service)                                                                          \
     "spiffe://" KW_MESH_TRUST_DOMAIN "/region/" KW_MESH_REGION "/cell/" cell "/svc/" service
-#define WAIT_NS (20ULL * 1000000000)
-#define LOOK_US 10000
+#define WAIT_MS 20000
 
 static const char *const cells[] = {"a", "b"};
 static const char *const services[] = {"gateway", "authz", "orchestrator", "cryptocore",
@@ -125,14 +126,20 @@ static char generation(size_t cell)
     return target[len - 1];
 }
 
+/* Each swap is a rename in the cell's directory. */
 static void renewed(size_t cell, char before)
 {
-    uint64_t end = kw_clock_mono_ns() + WAIT_NS;
+    struct pollfd change = {.fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK), .events = POLLIN};
+    char path[PATH_MAX];
+    char event[4096];
 
-    while (generation(cell) == before && kw_clock_mono_ns() < end) {
-        usleep(LOOK_US);
+    REQUIRE(inotify_add_watch(change.fd, credentials_path(cells[cell], "", path), IN_MOVED_TO) >= 0,
+            "%s", path);
+    while (generation(cell) == before) {
+        REQUIRE(poll(&change, 1, WAIT_MS) == 1, "core %s signed nothing", cells[cell]);
+        REQUIRE(read(change.fd, event, sizeof(event)) > 0, "%s", path);
     }
-    REQUIRE(generation(cell) != before, "core %s signed nothing", cells[cell]);
+    close(change.fd);
 }
 
 Test(core_cells, two_cores_sign_on_one_token_and_one_goes_on_when_the_other_dies)

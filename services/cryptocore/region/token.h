@@ -17,7 +17,7 @@ struct kw_region_token {
 };
 
 /* Rows of a table of settings, for a struct whose member `token` is one of these. */
-#define KW_REGION_TOKEN_FIELD(owner, field)                                                         \
+#define KW_REGION_TOKEN_FIELD(owner, field)                                                        \
     .name = #field, .offset = offsetof(owner, token) + offsetof(struct kw_region_token, field)
 /* clang-format off */
 #define KW_REGION_TOKEN_SETTINGS(owner)                                                            \
