@@ -62,7 +62,7 @@ static void issue(struct authz_fixture *fx, const struct kw_private_key *key,
     MUST(kw_certificate_issue(&plan, &fx->issuer, ret_leaf, err));
 }
 
-static void make_credentials(struct authz_fixture *fx, const char *service)
+void authz_fixture_credentials(struct authz_fixture *fx, const char *service)
 {
     KW_SCOPED(kw_private_key_done) struct kw_private_key key = {0};
     KW_SCOPED(kw_certificate_done) struct kw_certificate leaf = {0};
@@ -402,9 +402,9 @@ void authz_fixture_init(struct authz_fixture *fx)
     REQUIRE(mkdtemp(fx->dir) != NULL, "mkdtemp");
     fx->arena = kw_arena_new(ARENA_SIZE);
     authz_root_make(fx);
-    make_credentials(fx, "gateway");
-    make_credentials(fx, "authz");
-    make_credentials(fx, "orchestrator");
+    authz_fixture_credentials(fx, "gateway");
+    authz_fixture_credentials(fx, "authz");
+    authz_fixture_credentials(fx, "orchestrator");
     make_officers(fx);
     MUST(kw_id_random(&fx->product, err));
     make_loop(fx);

@@ -99,6 +99,9 @@ struct answer {
 void authz_fixture_init(struct authz_fixture *fx);
 void authz_fixture_done(struct authz_fixture *fx);
 
+/* Credentials of a service of its cell, in a folder of that name. */
+void authz_fixture_credentials(struct authz_fixture *fx, const char *service);
+
 /* Ends the service and starts it again on the same database. */
 void authz_fixture_restart(struct authz_fixture *fx);
 void authz_fixture_stop(struct authz_fixture *fx);
