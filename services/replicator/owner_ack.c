@@ -131,7 +131,14 @@ void kw_owner_ack(struct kw_owner_client *client, struct kw_id store, struct kw_
 
 void kw_owner_ack_drop(struct kw_owner_client *client)
 {
-    while (client->acks != NULL) {
-        forget(client->acks);
+    struct kw_owner_ack *ack = client->acks;
+
+    client->acks = NULL;
+    client->ack_count = 0;
+    while (ack != NULL) {
+        struct kw_owner_ack *next = ack->next;
+
+        free(ack);
+        ack = next;
     }
 }
