@@ -1,5 +1,6 @@
-/* Applying. The lane's row is locked first, judged by it, and moved last; all in one transaction
- * with what the changes do, so what is acknowledged is in rows, waits, or is in quarantine. */
+/* Applying. What is refused without a look at its signature writes nothing. Else the lane's row is locked,
+ * the batch judged by it, and the row moved last; all in one transaction with what the changes do, so
+ * what is acknowledged is in rows, waits, or is in quarantine. */
 #include "common/feed/feed_apply.h"
 
 #include "common/base/limits.h"
@@ -59,14 +60,30 @@ static struct kw_result load_chain(struct hearing *h, uint64_t seq, struct kw_er
     return KW_OK;
 }
 
-/* What is held of this lane, and its chain at number `seq`. */
-static struct kw_result load(struct hearing *h, const struct kw_lane *lane, uint64_t seq,
-                             struct kw_error *err)
+static struct kw_result load_store(struct hearing *h, struct kw_id store, struct kw_error *err)
 {
     bool found;
 
+    KW_TRY(kw_feed_find(h->tx, &kw_store_record, kw_id_bytes(&store), h->arena, &h->store, &found,
+                        err));
+    h->held.store = found ? &h->store : NULL;
+    return KW_OK;
+}
+
+/* What is held of this lane, and its chain at number `seq`. With its row locked the store's is read: who
+ * fences the store locks all of its lanes first (feed_rows.c). */
+static struct kw_result load(struct hearing *h, const struct kw_lane *lane, uint64_t seq,
+                             bool locks, struct kw_error *err)
+{
+    bool found;
+
+    h->is_new = false;
     KW_TRY(kw_lane_id(lane, &h->row.id, err));
-    KW_TRY(kw_lane_row_lock(h->tx, h->row.id, &h->row, &found, err));
+    if (locks) {
+        KW_TRY(kw_lane_row_lock(h->tx, h->row.id, &h->row, &found, err));
+    } else {
+        KW_TRY(kw_lane_row_find(h->tx, h->row.id, &h->row, &found, err));
+    }
     if (!found) {
         KW_TRY(first_row(h, lane, err));
     }
@@ -74,9 +91,7 @@ static struct kw_result load(struct hearing *h, const struct kw_lane *lane, uint
                                     .point = h->row.point,
                                     .closed = h->row.closed,
                                     .forked = h->row.forked};
-    KW_TRY(kw_feed_find(h->tx, &kw_store_record, kw_id_bytes(&lane->store), h->arena, &h->store,
-                        &found, err));
-    h->held.store = found ? &h->store : NULL;
+    KW_TRY(load_store(h, lane->store, err));
     return load_chain(h, seq, err);
 }
 
@@ -173,13 +188,27 @@ static struct kw_result settle_urgents(const struct hearing *h, uint64_t seq, st
     return KW_OK;
 }
 
+/* A lane that had no row could not be locked by who fenced its store meanwhile; now it can. */
+static struct kw_result keep_row_unfenced(struct hearing *h, uint64_t seq, struct kw_error *err)
+{
+    bool was_new = h->is_new;
+
+    KW_TRY(keep_row(h, err));
+    if (was_new) {
+        KW_TRY(load_store(h, h->row.store, err));
+        KW_ENSURE(h->held.store != NULL && kw_store_record_honours(&h->store, h->row.id, seq), err,
+                  STORE_UNAVAILABLE, "the store was fenced just now");
+    }
+    return KW_OK;
+}
+
 static struct kw_result apply_news(struct hearing *h, const struct kw_lane_batch *batch,
                                    const struct kw_lane_finding *finding, struct kw_error *err)
 {
     struct kw_lane_point point = h->row.point;
     bool outrun = is_outrun(h, finding->point.seq);
 
-    KW_TRY(keep_row(h, err));
+    KW_TRY(keep_row_unfenced(h, finding->point.seq, err));
     KW_TRY(take_and_log(h, batch, finding->skip, &point, err));
     KW_ENSURE(kw_lane_point_equal(&point, &finding->point), err, INTERNAL,
               "a batch was judged otherwise than it is");
@@ -302,10 +331,19 @@ static struct kw_result bound_lanes(const struct hearing *h, struct kw_lane_find
 static struct kw_result hear(struct hearing *h, const struct kw_lane_batch *batch,
                              struct kw_lane_finding *ret_finding, struct kw_error *err)
 {
-    KW_TRY(load(h, &batch->head.lane, batch->head.point.seq, err));
-    KW_TRY(kw_lane_check(&h->held, batch, ret_finding, err));
-    KW_TRY(bound_lanes(h, ret_finding, err));
-    KW_TRY(act(h, batch, ret_finding, err));
+    const struct kw_lane *lane = &batch->head.lane;
+    enum kw_lane_verdict verdict;
+
+    KW_TRY(load(h, lane, batch->head.point.seq, false, err));
+    KW_TRY(kw_lane_precheck(&h->held, batch, &verdict, err));
+    *ret_finding = (struct kw_lane_finding){
+        .verdict = verdict, .point = h->row.point, .closed = h->row.closed};
+    if (verdict == 0) {
+        KW_TRY(load(h, lane, batch->head.point.seq, true, err));
+        KW_TRY(kw_lane_check(&h->held, batch, ret_finding, err));
+        KW_TRY(bound_lanes(h, ret_finding, err));
+        KW_TRY(act(h, batch, ret_finding, err));
+    }
     tell(h, ret_finding->verdict, batch->head.point.seq);
     return KW_OK;
 }
@@ -350,18 +388,27 @@ struct kw_result kw_feed_adopt(struct kw_feed *feed, struct kw_tx *tx, struct kw
 
 /* --- ahead of the lane --- */
 
-/* What was kept was judged, so a copy costs no signature. */
-static struct kw_result judge_urgent(const struct hearing *h, const struct kw_urgent *urgent,
-                                     enum kw_lane_verdict *ret_verdict, struct kw_error *err)
+/* What was kept was judged, so a copy costs no signature, and no lock. */
+static struct kw_result prejudge_urgent(struct hearing *h, const struct kw_urgent *urgent,
+                                        enum kw_lane_verdict *ret_verdict, struct kw_error *err)
 {
     bool is_kept;
-    bool is_full;
 
+    KW_TRY(load(h, &urgent->lane, urgent->point.seq, false, err));
     KW_TRY(kw_urgent_row_has(h->tx, h->row.id, &urgent->point, &is_kept, err));
     if (is_kept) {
         *ret_verdict = KW_LANE_KNOWN;
         return KW_OK;
     }
+    return kw_urgent_precheck(&h->held, urgent, ret_verdict, err);
+}
+
+static struct kw_result judge_urgent(struct hearing *h, const struct kw_urgent *urgent,
+                                     enum kw_lane_verdict *ret_verdict, struct kw_error *err)
+{
+    bool is_full;
+
+    KW_TRY(load(h, &urgent->lane, urgent->point.seq, true, err));
     KW_TRY(kw_urgent_check(&h->held, urgent, ret_verdict, err));
     if (*ret_verdict != KW_LANE_NEWS) {
         return KW_OK;
@@ -399,8 +446,10 @@ static struct kw_result take_urgent(struct hearing *h, const struct kw_urgent *u
 static struct kw_result hear_urgent(struct hearing *h, const struct kw_urgent *urgent,
                                     enum kw_lane_verdict *ret_verdict, struct kw_error *err)
 {
-    KW_TRY(load(h, &urgent->lane, urgent->point.seq, err));
-    KW_TRY(judge_urgent(h, urgent, ret_verdict, err));
+    KW_TRY(prejudge_urgent(h, urgent, ret_verdict, err));
+    if (*ret_verdict == 0) {
+        KW_TRY(judge_urgent(h, urgent, ret_verdict, err));
+    }
     if (*ret_verdict == KW_LANE_NEWS) {
         KW_TRY(take_urgent(h, urgent, ret_verdict, err));
     }

@@ -5,6 +5,7 @@
 #include "common/base/limits.h"
 #include "common/base/log.h"
 #include "common/base/metrics.h"
+#include "common/feed/lane_table.h"
 #include "common/feed/record_table.h"
 #include "common/sync/store_record.h"
 
@@ -149,6 +150,20 @@ static struct kw_result project(const struct merging *m, const struct kw_record 
     return projected;
 }
 
+/* Of two instances on one database one may fence a store while the other applies what it said: the one
+ * waits for the other, so that what is applied after the fence is judged by it. */
+static struct kw_result wait_for_lanes(struct kw_tx *tx, const struct kw_record *change,
+                                       struct kw_error *err)
+{
+    struct kw_id store;
+
+    if (change->table != KW_TABLE_STORES || kw_store_record_state(change) != KW_STORE_FENCED) {
+        return KW_OK;
+    }
+    KW_TRY(kw_id_from_bytes(change->key, &store, err));
+    return kw_lane_row_lock_all(tx, store, err);
+}
+
 struct kw_result kw_feed_merge_row(const struct kw_feed *feed, const struct kw_feed_table *table,
                                    struct kw_tx *tx, const struct kw_record *change,
                                    struct kw_arena *arena, struct kw_feed_merged *ret_merged,
@@ -163,6 +178,7 @@ struct kw_result kw_feed_merge_row(const struct kw_feed *feed, const struct kw_f
                         .conflicts = {.items = items, .max = KW_RECORD_FIELDS_MAX}};
     bool done = false;
 
+    KW_TRY(wait_for_lanes(tx, change, err));
     for (unsigned tries = 0; !done; tries++) {
         KW_ENSURE(tries < KW_FEED_TRIES_MAX, err, STORE_UNAVAILABLE,
                   "a row is changed by others all the time");

@@ -75,43 +75,24 @@ static struct kw_result refuse(const struct kw_lane_held *held, const struct kw_
     return KW_OK;
 }
 
-static struct kw_result is_signer(const struct kw_lane_held *held, struct kw_bytes key,
-                                  bool *ret_signer, struct kw_error *err)
+/* Why nothing by this key is listened to, or 0. One that is none of its store's here may be one there: who
+ * passes it on is not to blame. */
+static struct kw_result refuse_key(const struct kw_lane_held *held, struct kw_bytes key,
+                                   enum kw_lane_verdict *ret_verdict, struct kw_error *err)
 {
     uint8_t digest[KW_SHA256_LEN];
+    bool is_known;
 
     KW_TRY(kw_sha256(key, digest, err));
-    *ret_signer =
+    is_known =
         kw_set_has(kw_record_value(held->store, KW_STORE_FIELD_SIGNERS), KW_BYTES_OF(digest));
+    *ret_verdict = is_known ? 0 : KW_LANE_STRANGER;
     return KW_OK;
 }
 
-static struct kw_result verify_head(const void *what, struct kw_error *err)
+/* The result of looking at a signature as a verdict, or 0; want of memory is neither. */
+static struct kw_result verdict_of(struct kw_result verified, enum kw_lane_verdict *ret_verdict)
 {
-    return kw_lane_head_verify(what, err);
-}
-
-static struct kw_result verify_urgent(const void *what, struct kw_error *err)
-{
-    return kw_urgent_verify(what, err);
-}
-
-/* Why it is not believed for its signature, or 0; want of memory is neither. A key that is none of its
- * store's here may be one there: who passes it on is not to blame. */
-static struct kw_result
-refuse_signature(const struct kw_lane_held *held, struct kw_bytes key,
-                 struct kw_result (*verify)(const void *what, struct kw_error *err),
-                 const void *what, enum kw_lane_verdict *ret_verdict, struct kw_error *err)
-{
-    struct kw_result verified;
-    bool is_known;
-
-    *ret_verdict = KW_LANE_STRANGER;
-    KW_TRY(is_signer(held, key, &is_known, err));
-    if (!is_known) {
-        return KW_OK;
-    }
-    verified = verify(what, err);
     *ret_verdict = kw_ok(verified) ? 0 : KW_LANE_UNSIGNED;
     return verified.reason == KW_E_SIGNATURE_INVALID ? KW_OK : verified;
 }
@@ -204,19 +185,29 @@ static struct kw_result judge(const struct kw_lane_held *held, const struct kw_l
     return KW_OK;
 }
 
-/* Of a batch of a lane that is listened to. */
-static struct kw_result hear(const struct kw_lane_held *held, const struct kw_lane_batch *batch,
-                             struct kw_lane_finding *finding, struct kw_error *err)
+static bool says_nothing_new(const struct kw_lane_held *held, const struct kw_lane_batch *batch,
+                             enum place place)
 {
-    enum place place = place_of(held, &batch->head.point);
+    return (place == THE_SAME || place == FORGOTTEN) && batch->head.closed <= held->closed;
+}
 
-    if ((place == THE_SAME || place == FORGOTTEN) && batch->head.closed <= held->closed) {
-        finding->verdict = KW_LANE_KNOWN;
+struct kw_result kw_lane_precheck(const struct kw_lane_held *held,
+                                  const struct kw_lane_batch *batch,
+                                  enum kw_lane_verdict *ret_verdict, struct kw_error *err)
+{
+    KW_TRY(refuse(held, &batch->head.lane, batch->head.point.seq, ret_verdict, err));
+    if (*ret_verdict != 0) {
         return KW_OK;
     }
-    KW_TRY(
-        refuse_signature(held, batch->head.key, verify_head, &batch->head, &finding->verdict, err));
-    return finding->verdict == 0 ? judge(held, batch, place, finding, err) : KW_OK;
+    if (held->forked) {
+        *ret_verdict = KW_LANE_STOPPED;
+        return KW_OK;
+    }
+    if (says_nothing_new(held, batch, place_of(held, &batch->head.point))) {
+        *ret_verdict = KW_LANE_KNOWN;
+        return KW_OK;
+    }
+    return refuse_key(held, batch->head.key, ret_verdict, err);
 }
 
 struct kw_result kw_lane_check(const struct kw_lane_held *held, const struct kw_lane_batch *batch,
@@ -224,32 +215,42 @@ struct kw_result kw_lane_check(const struct kw_lane_held *held, const struct kw_
 {
     struct kw_lane_finding finding = {.point = held->point, .closed = held->closed};
 
-    KW_TRY(refuse(held, &batch->head.lane, batch->head.point.seq, &finding.verdict, err));
-    if (finding.verdict == 0 && held->forked) {
-        finding.verdict = KW_LANE_STOPPED;
+    KW_TRY(kw_lane_precheck(held, batch, &finding.verdict, err));
+    if (finding.verdict == 0) {
+        KW_TRY(verdict_of(kw_lane_head_verify(&batch->head, err), &finding.verdict));
     }
     if (finding.verdict == 0) {
-        KW_TRY(hear(held, batch, &finding, err));
+        KW_TRY(judge(held, batch, place_of(held, &batch->head.point), &finding, err));
     }
     *ret_finding = finding;
     return KW_OK;
 }
 
+struct kw_result kw_urgent_precheck(const struct kw_lane_held *held, const struct kw_urgent *urgent,
+                                    enum kw_lane_verdict *ret_verdict, struct kw_error *err)
+{
+    *ret_verdict = refuse_whose(held, &urgent->lane);
+    if (*ret_verdict != 0) {
+        return KW_OK;
+    }
+    if (place_of(held, &urgent->point) == THE_SAME) {
+        *ret_verdict = KW_LANE_KNOWN;
+        return KW_OK;
+    }
+    if (kw_store_record_state(held->store) == KW_STORE_FENCED) {
+        *ret_verdict = KW_LANE_FENCED;
+        return KW_OK;
+    }
+    return refuse_key(held, urgent->key, ret_verdict, err);
+}
+
 struct kw_result kw_urgent_check(const struct kw_lane_held *held, const struct kw_urgent *urgent,
                                  enum kw_lane_verdict *ret_verdict, struct kw_error *err)
 {
-    enum kw_lane_verdict verdict = refuse_whose(held, &urgent->lane);
-
-    if (verdict == 0 && place_of(held, &urgent->point) == THE_SAME) {
-        verdict = KW_LANE_KNOWN;
+    KW_TRY(kw_urgent_precheck(held, urgent, ret_verdict, err));
+    if (*ret_verdict == 0) {
+        KW_TRY(verdict_of(kw_urgent_verify(urgent, err), ret_verdict));
+        *ret_verdict = *ret_verdict == 0 ? KW_LANE_NEWS : *ret_verdict;
     }
-    if (verdict == 0 && kw_store_record_state(held->store) == KW_STORE_FENCED) {
-        verdict = KW_LANE_FENCED;
-    }
-    if (verdict == 0) {
-        KW_TRY(refuse_signature(held, urgent->key, verify_urgent, urgent, &verdict, err));
-        verdict = verdict == 0 ? KW_LANE_NEWS : verdict;
-    }
-    *ret_verdict = verdict;
     return KW_OK;
 }

@@ -56,6 +56,14 @@ const char *kw_lane_verdict_name(enum kw_lane_verdict verdict);
  * the FORK was told. */
 bool kw_lane_verdict_alarms(enum kw_lane_verdict verdict);
 
+/* What can be said of a batch, or of an urgent change, without a look at its signature: mostly of what
+ * somebody without a key can bring. 0: more is to be looked at. Fails: CRYPTO, MEMORY. */
+struct kw_result kw_lane_precheck(const struct kw_lane_held *held,
+                                  const struct kw_lane_batch *batch,
+                                  enum kw_lane_verdict *ret_verdict, struct kw_error *err);
+struct kw_result kw_urgent_precheck(const struct kw_lane_held *held, const struct kw_urgent *urgent,
+                                    enum kw_lane_verdict *ret_verdict, struct kw_error *err);
+
 /* Judges a batch, from the cheap to the dear: whose it is, what of it is held, the signature, and the
  * chain of its changes. A fork is found where chains differ at `held->point`, which the batch passes,
  * or at its end, if that is before. Nothing unsigned is believed, GAP and FORK neither; what says

@@ -42,6 +42,9 @@ struct kw_result kw_lane_row_incarnation(struct kw_tx *tx, struct kw_id store,
                                          struct kw_id *ret_incarnation, bool *ret_found,
                                          struct kw_error *err);
 
+/* All lanes of a store, as they are. */
+struct kw_result kw_lane_row_lock_all(struct kw_tx *tx, struct kw_id store, struct kw_error *err);
+
 /* Is there a lane of this life of the store? */
 struct kw_result kw_lane_row_has_life(struct kw_tx *tx, struct kw_id store,
                                       struct kw_id incarnation, bool *ret_has,

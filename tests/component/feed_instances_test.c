@@ -1,5 +1,6 @@
 /* Several writers of one database, on PostgreSQL: each has a lane, no number is missing, and what they
  * say about one row at one time is all in it. */
+#include "common/sync/store_record.h"
 #include "tests/support/feed_join_fixture.h"
 #include "tests/support/must.h"
 
@@ -72,6 +73,83 @@ Test(feed_instances, nothing_that_two_writers_say_of_one_row_is_lost)
     work_together(1, "n");
     cr_assert_eq(feed_number(&nodes[0], "SELECT count(*) FROM feed_lanes WHERE seq = 13"), WRITERS);
     cr_assert_eq(feed_number(&nodes[0], "SELECT count(DISTINCT incarnation) FROM feed_lanes"), 1);
+}
+
+/* --- a fence by one, while the other applies --- */
+
+static struct feed_node foreign;
+static struct kw_result fenced; /* what became of the fence */
+static bool interferes;
+
+static struct kw_result run_fence(struct feed_job *job, struct kw_tx *tx, struct kw_error *err)
+{
+    const struct kw_record *fence = job->in;
+
+    return kw_feed_write(&job->node->feed, tx, fence, false, job->node->wall_ms, values_arena(),
+                         NULL, err);
+}
+
+static void fence_foreign(void)
+{
+    struct kw_record row = {.table = KW_TABLE_STORES, .key = kw_id_bytes(&foreign.id)};
+
+    MUST(kw_record_set(&row, &kw_store_record, KW_STORE_FIELD_STATE, value_u64(KW_STORE_FENCED),
+                       err));
+    fenced = feed_do(&nodes[1], run_fence, &row, NULL, NULL);
+}
+
+/* Between judging a batch and its end. */
+static struct kw_result project_and_fence(struct kw_tx *tx, const struct kw_record *merged,
+                                          struct kw_arena *arena, struct kw_error *err)
+{
+    (void)tx;
+    (void)merged;
+    (void)arena;
+    (void)err;
+    if (interferes) {
+        interferes = false;
+        fence_foreign();
+    }
+    return KW_OK;
+}
+
+static void prepare_fence(struct kw_feed_table *tables)
+{
+    struct kw_record row;
+
+    feed_node_init(&nodes[0], 0);
+    feed_node_join(&nodes[1], &nodes[0], 1);
+    feed_node_init(&foreign, 2);
+    row = feed_store_row(&foreign);
+    feed_put_row(&nodes[0], &kw_store_record, &row);
+    tables[1].project = project_and_fence;
+    nodes[0].feed.options.tables = tables;
+}
+
+static void write_foreign(const char *key)
+{
+    struct kw_record record = note(key);
+
+    note_set(&record, NOTE_TAGS, value_set("x"));
+    feed_write(&foreign, &record, false);
+}
+
+Test(feed_instances, a_fence_waits_for_what_is_being_applied)
+{
+    struct kw_feed_table tables[] = {feed_tables[0], feed_tables[1]};
+
+    prepare_fence(tables);
+    write_foreign("n");
+    feed_catch_up(&nodes[0], &foreign, foreign.lane);
+    write_foreign("m");
+    interferes = true;
+    cr_assert_eq(feed_apply(&nodes[0], feed_batch(&foreign, foreign.lane, 1)), KW_LANE_NEWS);
+    cr_assert_eq(fenced.reason, KW_E_STORE_UNAVAILABLE, "it could not come in between");
+    fence_foreign();
+    cr_assert_eq(fenced.reason, KW_E_NONE);
+    write_foreign("o");
+    cr_assert_eq(feed_apply(&nodes[0], feed_batch(&foreign, foreign.lane, 2)), KW_LANE_FENCED);
+    feed_node_done(&foreign);
 }
 
 /* A mistake in their settings. */
