@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define NS_PER_MS 1000000U
+
 #define MS_PER_S 1000U
 
 /* --- what its parts have in common --- */
@@ -276,6 +278,7 @@ struct kw_result kw_feed_service_start(const struct kw_feed_service_options *opt
     kw_timer_init(&service->upkeep, options->loop, kw_feed_upkeep_fire);
     service->timers_open = 2;
     service->credentials_looked_ns = kw_clock_mono_ns();
+    service->trims_from_ns = kw_clock_mono_ns() + options->keep_ms * NS_PER_MS;
     kw_feed_introduction_begin(service, NULL);
     kw_timer_start(&service->upkeep, 0, 0);
     *ret_service = service;

@@ -36,6 +36,8 @@ struct kw_feed_service_options {
     struct kw_feed *feed;              /* opened, with the identity's trust as its `vouchers` */
     struct kw_feed_identity *identity; /* renewed here */
     const char *listen;                /* "127.0.0.1:0" */
+    uint64_t
+        keep_ms; /* after the start, what all have acknowledged is kept: others may begin, too */
     /* Where the replicator has its certificate renewed, inward; it points to NULL while nobody is there. NULL:
      * nowhere. */
     struct kw_hop_client *const *inner;

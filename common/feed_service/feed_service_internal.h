@@ -72,8 +72,9 @@ struct kw_feed_service {
     bool sealing;
     struct kw_timer upkeep; /* while there is something to look after, and now and then */
     size_t chores;          /* that are being done */
-    bool trims;    /* somebody has acknowledged something since nothing was left to be deleted */
-    uint64_t held; /* changes that wait for our clock, as known last */
+    bool trims; /* somebody has acknowledged something since nothing was left to be deleted */
+    uint64_t trims_from_ns; /* and nothing is deleted before */
+    uint64_t held;          /* changes that wait for our clock, as known last */
 
     uint64_t log_second; /* so that nobody fills the log */
     unsigned logged;

@@ -268,7 +268,7 @@ void kw_feed_upkeep_fire(struct kw_timer *timer)
         release(service);
         chore_try(service, kw_feed_task_read,
                   (struct kw_feed_task){.job = {.run = run_figures}, .done = figures_done});
-        if (service->trims) {
+        if (service->trims && kw_clock_mono_ns() >= service->trims_from_ns) {
             trim(service);
         }
     }
