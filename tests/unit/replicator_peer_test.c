@@ -372,6 +372,32 @@ Test(replicator_peer, batches_that_are_read_for_it_are_bounded)
     cr_assert_eq(at.reads, many, "each once");
 }
 
+/* Lanes that always have more do not keep others from theirs. */
+Test(replicator_peer, each_lane_has_its_turn_though_all_have_more)
+{
+    const unsigned many = 2 * KW_LINK_READS_MAX;
+    uint64_t sent[2 * KW_LINK_READS_MAX] = {0};
+    uint8_t batch[4] = {0};
+    unsigned untouched = many;
+
+    greet();
+    for (unsigned i = 0; i < many; i++) {
+        MUST(kw_replicator_lane(at.replicator, KW_OWNER_AUTHZ, (struct kw_id){{9, (uint8_t)i}},
+                                &places[0], (struct kw_extent){.seq = 1000}, 1000, err));
+    }
+    for (unsigned n = 0; n < 4 * many && untouched > 0; n++) {
+        struct kw_ticket ticket = {.link = 1, .lane = at.read.lane};
+        struct kw_reach reach = {.lane = ticket.lane};
+        uint64_t *seq = &sent[ticket.lane.bytes[1]];
+
+        untouched -= *seq == 0;
+        reach.extent.seq = ++*seq;
+        kw_replicator_read(at.replicator, ticket, KW_BYTES_OF(batch), reach.extent, 1000);
+        take((struct kw_frame){.type = KW_FRAME_ACK, .reaches = &reach, .reach_count = 1});
+    }
+    cr_assert_eq(untouched, KW_LINK_READS_MAX - 1, "all but those that are still being read");
+}
+
 Test(replicator_peer, nothing_is_read_for_a_link_without_room)
 {
     greet();
