@@ -161,6 +161,7 @@
 #define KW_FEED_WRITERS_MAX     64U   /* instances on one database: a lane's writer is below */
 #define KW_FEED_STORE_LANES_MAX 256U  /* of one store, of all its lives */
 #define KW_FEED_URGENTS_MAX     1024U /* urgent changes of one store, kept ahead of its lanes */
+#define KW_SEAL_IDLE_MS         5000U /* a lane of ours whose instance promised nothing for so long */
 #define KW_FEED_TRIES_MAX       8U    /* a row that others change meanwhile is merged again */
 #define KW_FEED_CHANGE_MEMORY_MAX                                                                  \
     (64U * 1024U * 1024U) /* to merge one change into the largest row, or to read a batch */

@@ -8,6 +8,18 @@
 
 #define LANES_AT_ONCE 16
 
+/* An instance that was taken away makes no promise any more, and who waits for one would do so for ever. Any
+ * instance may make it: who writes the lane once more has it locked, and its clock is then ahead of what is
+ * promised there (kw_feed_own_voice). */
+static struct kw_result close_idle(const struct kw_feed *feed, struct kw_tx *tx, uint64_t closed,
+                                   struct kw_error *err)
+{
+    const uint64_t idle = (uint64_t)KW_SEAL_IDLE_MS << 16;
+
+    return closed > idle ? kw_lane_row_close(tx, feed->options.store, closed - idle, closed, err)
+                         : KW_OK;
+}
+
 struct kw_result kw_feed_seal(struct kw_feed *feed, struct kw_tx *tx, uint64_t wall_ms,
                               const struct kw_private_key *key, struct kw_buf *out,
                               struct kw_error *err)
@@ -20,6 +32,7 @@ struct kw_result kw_feed_seal(struct kw_feed *feed, struct kw_tx *tx, uint64_t w
     head.point = lane.point;
     head.closed = kw_stamp_next(&feed->clock, wall_ms).hlc;
     KW_TRY(kw_lane_row_move(tx, lane.id, &lane.point, head.closed, err));
+    KW_TRY(close_idle(feed, tx, head.closed, err));
     kw_feed_lane_grew(feed, tx);
     return kw_lane_head_sign(&head, key, out, err);
 }

@@ -7,7 +7,8 @@
 #include "common/feed/feed.h"
 
 /* Our lane's present head, signed: what a heartbeat carries. No later change is older than its
- * `closed`. Appends KWL1. Write job, so that this is kept after a restart: it leaves once the job is
+ * `closed`. Lanes of other instances of our store that promised nothing for KW_SEAL_IDLE_MS promise the same. Appends
+ * KWL1. Write job, so that this is kept after a restart: it leaves once the job is
  * done. Fails: as kw_lane_head_sign, the store; SYSTEM. */
 struct kw_result kw_feed_seal(struct kw_feed *feed, struct kw_tx *tx, uint64_t wall_ms,
                               const struct kw_private_key *key, struct kw_buf *out,

@@ -14,6 +14,8 @@ static const char lock_present[] =
     "SELECT " COLUMNS " FROM feed_lanes WHERE store = $1 AND writer = $2 AND role = 2 FOR UPDATE";
 static const char select_incarnation[] =
     "SELECT incarnation FROM feed_lanes WHERE store = $1 AND role = 2 ORDER BY writer LIMIT 1";
+static const char update_closed[] =
+    "UPDATE feed_lanes SET closed = $3 WHERE store = $1 AND role = 2 AND closed < $2";
 static const char lock_all[] = "UPDATE feed_lanes SET seq = seq WHERE store = $1";
 static const char select_life[] =
     "SELECT 1 FROM feed_lanes WHERE store = $1 AND incarnation = $2 LIMIT 1";
@@ -116,6 +118,18 @@ struct kw_result kw_lane_row_incarnation(struct kw_tx *tx, struct kw_id store,
     kw_bind_id(stmt, 1, &store);
     KW_TRY(kw_step(stmt, ret_found, err));
     return *ret_found ? kw_col_id(stmt, 0, ret_incarnation, err) : KW_OK;
+}
+
+struct kw_result kw_lane_row_close(struct kw_tx *tx, struct kw_id store, uint64_t before,
+                                   uint64_t closed, struct kw_error *err)
+{
+    struct kw_stmt *stmt;
+
+    KW_TRY(kw_sql(tx, update_closed, &stmt, err));
+    kw_bind_id(stmt, 1, &store);
+    kw_bind_i64(stmt, 2, (int64_t)before);
+    kw_bind_i64(stmt, 3, (int64_t)closed);
+    return kw_exec(stmt, NULL, err);
 }
 
 struct kw_result kw_lane_row_lock_all(struct kw_tx *tx, struct kw_id store, struct kw_error *err)

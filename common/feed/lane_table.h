@@ -42,7 +42,11 @@ struct kw_result kw_lane_row_incarnation(struct kw_tx *tx, struct kw_id store,
                                          struct kw_id *ret_incarnation, bool *ret_found,
                                          struct kw_error *err);
 
-/* All lanes of a store, as they are. */
+/* The promise of each of our present lanes that is older than `before` becomes `closed`. */
+struct kw_result kw_lane_row_close(struct kw_tx *tx, struct kw_id store, uint64_t before,
+                                   uint64_t closed, struct kw_error *err);
+
+/* Locks all lanes of a store. */
 struct kw_result kw_lane_row_lock_all(struct kw_tx *tx, struct kw_id store, struct kw_error *err);
 
 /* Is there a lane of this life of the store? */

@@ -205,6 +205,33 @@ Test(feed_write, writers_of_one_database_have_lanes_of_one_life)
     cr_assert_eq(feed_number(&node, "SELECT count(DISTINCT incarnation) FROM feed_lanes"), 2);
 }
 
+static uint64_t promise_of_second(void)
+{
+    return (uint64_t)feed_number(&node, "SELECT closed FROM feed_lanes WHERE writer = 1");
+}
+
+/* Else an instance that was taken away would be waited for, for ever. */
+Test(feed_write, who_is_left_promises_for_who_is_gone_and_it_holds_if_that_one_comes_back)
+{
+    struct kw_feed second = {0};
+    uint64_t before;
+
+    MUST(feed_do(&node, run_open_second, NULL, &second, err));
+    before = promise_of_second();
+    node.wall_ms += KW_SEAL_IDLE_MS;
+    (void)feed_sealed(&node);
+    cr_assert_eq(promise_of_second(), before, "it may be about to promise something itself");
+    node.wall_ms += 2;
+    (void)feed_sealed(&node);
+    cr_assert_eq(promise_of_second(), feed_lane(&node, node.lane).closed);
+    node.wall_ms -= KW_SEAL_IDLE_MS; /* its own clock, which is behind */
+    (void)feed_number(&node, "DELETE FROM feed_records WHERE kind = 900 RETURNING 1");
+    before = promise_of_second();
+    MUST(feed_do(&node, run_open_second, NULL, &second, err));
+    cr_assert_gt((uint64_t)feed_number(&node, "SELECT max(hlc) FROM feed_changes WHERE seq = 2"),
+                 before);
+}
+
 Test(feed_write, what_others_would_refuse_is_not_said)
 {
     struct kw_record later = {.table = later_kind.table, .key = kw_bytes_str("n")};
