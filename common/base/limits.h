@@ -173,9 +173,10 @@
 #define KW_FEED_APPLIES_MAX     32U  /* records that it brought, in jobs of the store; more wait */
 #define KW_FEED_APPLIES_LEN_MAX (32U * 1024U * 1024U) /* of them, with those that wait */
 #define KW_FEED_UPKEEP_MS       1000U /* how often what waits, and what may be deleted, is looked at */
-#define KW_FEED_WAITS_MAX       10000U /* changes that wait are counted up to this */
-#define KW_FEED_LOGS_PER_S      10U    /* lines about failed calls of a replicator, and the like */
-#define KW_FEED_TRIM_MAX        1000U  /* changes deleted in one job */
+#define KW_FEED_NEWCOMER_MS     300000U /* nothing is deleted so soon after an owner's start */
+#define KW_FEED_WAITS_MAX       10000U  /* changes that wait are counted up to this */
+#define KW_FEED_LOGS_PER_S      10U     /* lines about failed calls of a replicator, and the like */
+#define KW_FEED_TRIM_MAX        1000U   /* changes deleted in one job */
 #define KW_DIGEST_BUCKETS       4096U /* of one table's rows, compared as a tree of 16 × 16 × 16 */
 #define KW_SCRUB_ROWS_MAX       1000U /* looked at in one job, to the end of a bucket */
 #define KW_SCRUB_BUCKETS_MAX    256U

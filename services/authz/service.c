@@ -3,6 +3,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/container.h"
+#include "common/base/limits.h"
 #include "common/base/log.h"
 #include "common/base/random.h"
 #include "common/feed_service/feed_service.h"
@@ -274,6 +275,7 @@ static struct kw_result feed_start(struct kw_authz_service *service, struct kw_e
         .feed = &service->authz.feed,
         .identity = &service->identity,
         .listen = service->authz.config->feed_listen,
+        .keep_ms = KW_FEED_NEWCOMER_MS,
         .context = service,
     };
 

@@ -326,6 +326,37 @@ Test(feed_service, what_all_have_acknowledged_is_trimmed_and_who_is_behind_is_to
     house_hang_up(&listening);
 }
 
+/* It is looked after what may be deleted, now. */
+static void look_after(struct house_owner *owner)
+{
+    HOUSE_EVENTUALLY(&house, owner->service->chores == 0);
+    kw_feed_upkeep_fire(&owner->service->upkeep);
+    HOUSE_EVENTUALLY(&house, owner->service->chores == 0);
+}
+
+Test(feed_service, what_all_have_acknowledged_is_kept_while_others_may_begin)
+{
+    struct asking read = {0};
+    uint64_t seq;
+
+    eu->service->trims_from_ns = UINT64_MAX;
+    house_introduce(&house);
+    write_note(eu, "n", "x");
+    carry(us, eu);
+    seq = own_seq(eu);
+    cr_assert(eq(int, house_ack(eu, us->feed.options.store, eu->lane, seq), KW_E_NONE));
+    look_after(eu);
+    house_read(eu, &read, eu->lane, seq - 1);
+    cr_expect(eq(int, read.read, READ(BATCH)), "too soon");
+    asking_done(&read);
+    eu->service->trims_from_ns = 0;
+    look_after(eu);
+    read = (struct asking){0};
+    house_read(eu, &read, eu->lane, seq - 1);
+    cr_expect(eq(int, read.read, READ(TRIMMED)), "and then it goes");
+    asking_done(&read);
+}
+
 Test(feed_service, acknowledgements_that_wait_share_a_job)
 {
     struct asking asks[50] = {0};
