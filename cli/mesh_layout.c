@@ -125,6 +125,7 @@ struct kw_result kw_mesh_layout_init(const struct kw_mesh_dir *dir, size_t regio
 {
     struct kw_id id; /* one for all that replicates */
 
+    KW_TRY(kw_mesh_layout_check(region_count, cell_count, err));
     *ret_layout = (struct kw_mesh_layout){
         .dir = *dir, .region_count = region_count, .cell_count = cell_count};
     KW_TRY(kw_id_random(&id, err));

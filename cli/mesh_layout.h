@@ -77,8 +77,8 @@ void kw_mesh_dir_remove(const char *path);
 /* Fails: CONFIG_INVALID (none, or above a limit). */
 struct kw_result kw_mesh_layout_check(size_t region_count, size_t cell_count, struct kw_error *err);
 
-/* Names regions, cells and their directories below `dir`, and draws the mesh's id. Counts are
- * those that were checked. Fails: CONFIG_INVALID (path too long), SYSTEM. */
+/* Names regions, cells and their directories below `dir`, and draws the mesh's id. Fails: as
+ * kw_mesh_layout_check, CONFIG_INVALID (path too long), SYSTEM. */
 struct kw_result kw_mesh_layout_init(const struct kw_mesh_dir *dir, size_t region_count,
                                      size_t cell_count, struct kw_mesh_layout *ret_layout,
                                      struct kw_error *err);

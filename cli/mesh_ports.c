@@ -25,12 +25,15 @@ static struct kw_result port_bind(int fd, int *ret_port, struct kw_error *err)
 
 struct kw_result kw_mesh_port_reserve(int *ret_port, struct kw_error *err)
 {
-    KW_SCOPED(kw_fd_close) int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct kw_result result;
 
     KW_ENSURE(fd >= 0, err, SYSTEM, "a port: %s", strerror(errno));
-    KW_TRY(port_bind(fd, ret_port, err));
-    fd = -1; /* open until we end, for that is what reserves it */
-    return KW_OK;
+    result = port_bind(fd, ret_port, err);
+    if (!kw_ok(result)) {
+        kw_fd_close(&fd);
+    }
+    return result; /* the socket stays until we end, for that is what reserves it */
 }
 
 static struct kw_result cell_reserve(struct kw_mesh_place *cell, struct kw_error *err)
