@@ -1,6 +1,9 @@
 /* Each allocation of a job of the feed fails once, ours and SQLite's: the transaction does nothing, says
  * why, and works the next time. Node 0 writes, node 1 hears. */
+#include "common/feed/feed_admit.h"
+#include "common/feed/feed_freshness.h"
 #include "tests/support/feed_join_fixture.h"
+#include "tests/support/lane_voucher.h"
 #include "tests/support/must.h"
 #include "tests/support/note.h"
 #include "tests/support/nth.h"
@@ -243,6 +246,62 @@ Test(feed_nth, giving)
     static const struct trial trial = {"give", prepare_own, give, all_is_trimmed};
 
     run(&trial);
+}
+
+/* --- admitting --- */
+
+static struct kw_bytes voucher;
+
+static void prepare_voucher(void)
+{
+    static struct voucher_owner *owner;
+    const struct kw_id seed = {{0x5e, (uint8_t)(number >> 8), (uint8_t)number}};
+
+    if (owner == NULL) {
+        owner = voucher_owner_in("us", "a", feed_key(2));
+    }
+    number++;
+    b->wall_ms = PKI_NOW_MS;
+    b->feed.options.vouchers = &owner->trust;
+    voucher = voucher_made(owner, b->feed.options.mesh, seed, seed, PKI_NOW_MS);
+}
+
+static void free_arena(struct kw_arena **arena)
+{
+    kw_arena_free(*arena);
+}
+
+static struct kw_result run_admit(struct feed_job *job, struct kw_tx *tx, struct kw_error *err)
+{
+    KW_SCOPED(free_arena) struct kw_arena *arena = kw_arena_new(KW_FEED_CHANGE_MEMORY_MAX);
+    struct kw_freshness *freshness = job->out;
+    enum kw_lane_verdict verdict;
+
+    KW_ENSURE(arena != NULL, err, MEMORY, "an arena");
+    KW_TRY(kw_feed_admit(&job->node->feed, tx, voucher, job->node->wall_ms, arena, &verdict, err));
+    KW_ENSURE(verdict == KW_LANE_NEWS, err, INTERNAL, "%s", kw_lane_verdict_name(verdict));
+    return kw_feed_freshness(&job->node->feed, tx, job->node->wall_ms, freshness, err);
+}
+
+static struct kw_result admit(struct kw_error *err)
+{
+    struct kw_freshness freshness;
+
+    return feed_do(b, run_admit, NULL, &freshness, err);
+}
+
+static void it_is_a_member(void)
+{
+    cr_assert_eq(feed_number(b, "SELECT count(*) FROM feed_records WHERE kind = 1"),
+                 (int64_t)number + 2);
+}
+
+Test(feed_nth, admitting)
+{
+    static const struct trial trial = {"admit", prepare_voucher, admit, it_is_a_member};
+
+    run(&trial);
+    b->feed.options.vouchers = NULL;
 }
 
 /* --- joining and mending --- */
