@@ -188,6 +188,24 @@ Test(replicator_peer, lanes_that_nobody_has_take_no_room)
     cr_assert_eq(at.reads, 1);
 }
 
+/* Where a fence ends a lane there are changes, and a heartbeat is all there is to be had. */
+Test(replicator_peer, what_is_held_back_is_not_asked_for_in_a_circle)
+{
+    static const uint8_t batch[] = "KWN1";
+
+    greet();
+    hold(5);
+    cr_assert_eq(at.reads, 1);
+    kw_replicator_read(at.replicator, at.read, KW_BYTES_OF(batch), (struct kw_extent){.seq = 3},
+                       1000);
+    cr_assert_eq(at.reads, 2, "there is more");
+    kw_replicator_read(at.replicator, at.read, KW_BYTES_OF(batch), (struct kw_extent){.seq = 3},
+                       1000);
+    cr_assert_eq(at.reads, 2);
+    kw_replicator_tick(at.replicator, 1000 + KW_HEARTBEAT_MS);
+    cr_assert_eq(at.reads, 3, "but now and then: a fence may be raised");
+}
+
 Test(replicator_peer, what_was_read_for_an_earlier_link_is_not_sent)
 {
     uint8_t batch[4] = {0};

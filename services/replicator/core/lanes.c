@@ -135,6 +135,7 @@ void kw_replicator_read(struct kw_replicator *replicator, struct kw_ticket ticke
     struct kw_frame frame = {.type = KW_FRAME_BATCH, .owner = ticket.owner, .record = batch};
     struct kw_progress *progress;
     bool was_full;
+    bool is_held_back;
 
     if (lane == NULL || !kw_link_current(replicator, ticket)) {
         return;
@@ -147,11 +148,13 @@ void kw_replicator_read(struct kw_replicator *replicator, struct kw_ticket ticke
         progress->sent.closed = progress->asked.closed;
         return;
     }
+    /* A heartbeat, though there are changes: a fence ends there. Asked again at once it would be the same. */
+    is_held_back = extent.seq <= progress->sent.seq && progress->sent.seq < lane->ours.seq;
     kw_progress_sent(progress, extent, now_ms);
     replicator->options.io.send(replicator->options.io.context, ticket.peer, &frame);
     if (was_full) {
         kw_peer_pump(replicator, ticket.peer, now_ms);
-    } else {
+    } else if (!is_held_back) {
         kw_carried_pump(replicator, lane, ticket.peer, now_ms);
     }
 }
