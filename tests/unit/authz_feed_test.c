@@ -1,5 +1,6 @@
 /* Authz's rows as they come from other cells: in pieces, in any order, and perhaps as no cell of ours writes them. */
 #include "common/feed/intent.h"
+#include "common/sync/first.h"
 #include "common/sync/suspension_set.h"
 #include "services/authz/certificate_merge.h"
 #include "services/authz/certificate_table.h"
@@ -347,6 +348,46 @@ Test(authz_feed, a_field_that_its_column_cannot_take_is_refused)
     cr_assert(not(field_fits(&kw_authz_request_record, KW_REQUEST_FIELD_RUNS, value_set("x"))));
     cr_assert(not(field_fits(&kw_disabled_record, KW_DISABLED_FIELD_STATEMENT,
                              value_first(1, store_a, "no fact"))));
+}
+
+/* The n-th byte of the key is another one; past its end: one more. */
+static bool fact_fits(enum kw_fact_kind kind, size_t n)
+{
+    const struct kw_fact fact = {.key = {{4}},
+                                 .kind = kind,
+                                 .ref = kind == KW_FACT_SUSPENDED ? store_a : KW_ID_NONE,
+                                 .time_ms = 1,
+                                 .capsule = {{8}},
+                                 .actor = kw_bytes_str("spiffe://x/operator/opr")};
+    struct kw_record record = {.table = KW_TABLE_DISABLING_FACTS};
+    uint8_t key[KW_ID_LEN + KW_ID_LEN + 1 + KW_ID_LEN + 1] = {9};
+    struct kw_buf encoded = {0};
+    struct kw_buf buf = {0};
+    struct kw_writer w = KW_WRITER(&buf);
+    struct kw_first statement = {.time_ms = 1, .store = store_a};
+
+    cr_assert(kw_ok(kw_fact_encode(&fact, &encoded, NULL)));
+    statement.detail = kw_buf_bytes(&encoded);
+    kw_put_first(&w, &statement);
+    kw_copy(key + KW_ID_LEN, fact.key.bytes, KW_ID_LEN);
+    key[2 * KW_ID_LEN] = (uint8_t)kind;
+    kw_copy(key + 2 * KW_ID_LEN + 1, fact.ref.bytes, KW_ID_LEN);
+    key[n] ^= 1;
+    record.key = KW_BYTES(key, n < sizeof(key) - 1 ? sizeof(key) - 1 : sizeof(key));
+    cr_assert(kw_ok(kw_record_set(&record, &kw_disabled_record, KW_DISABLED_FIELD_STATEMENT,
+                                  value_keep(&buf), NULL)));
+    kw_buf_done(&encoded);
+    return fits(&record);
+}
+
+Test(authz_feed, a_fact_is_what_its_key_says_and_disables)
+{
+    cr_assert(fact_fits(KW_FACT_SUSPENDED, 0)); /* of whichever device */
+    cr_assert(not(fact_fits(KW_FACT_SUSPENDED, KW_ID_LEN)));
+    cr_assert(not(fact_fits(KW_FACT_SUSPENDED, 2 * KW_ID_LEN)));
+    cr_assert(not(fact_fits(KW_FACT_SUSPENDED, 2 * KW_ID_LEN + 1)));
+    cr_assert(not(fact_fits(KW_FACT_SUSPENDED, 3 * KW_ID_LEN + 1)));
+    cr_assert(not(fact_fits(KW_FACT_ACTIVATED, 0)));
 }
 
 Test(authz_feed, a_row_under_another_kind_of_key_is_refused)

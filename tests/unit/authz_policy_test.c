@@ -468,7 +468,7 @@ Test(authz_stamps, grow_when_the_clock_stands_still_or_is_set_back)
     for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
         struct kw_stamp stamp = kw_stamp_next(&clock, times[i]);
 
-        cr_assert(gt(u64, stamp.hlc, last.hlc));
+        cr_assert(lt(u64, last.hlc, stamp.hlc));
         cr_assert(kw_id_equal(stamp.store, clock.store));
         last = stamp;
     }
