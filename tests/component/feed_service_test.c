@@ -1,4 +1,5 @@
 /* An owner and its replicator: what is told, read, applied and acknowledged. */
+#include "common/base/metrics.h"
 #include "common/feed_service/feed_service_internal.h"
 #include "tests/support/feed_service_fixture.h"
 #include "tests/support/must.h"
@@ -345,6 +346,8 @@ Test(feed_service, what_all_have_acknowledged_is_kept_while_others_may_begin)
     carry(us, eu);
     seq = own_seq(eu);
     cr_assert(eq(int, house_ack(eu, us->feed.options.store, eu->lane, seq), KW_E_NONE));
+    cr_expect(gt(i64, kw_metric_value(KW_M_RPC_HANDLED, "ok"), 0));
+    cr_expect(eq(i64, kw_metric_value(KW_M_RPC_HANDLED, "internal"), 0));
     look_after(eu);
     house_read(eu, &read, eu->lane, seq - 1);
     cr_expect(eq(int, read.read, READ(BATCH)), "too soon");
