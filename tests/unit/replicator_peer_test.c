@@ -435,6 +435,33 @@ Test(replicator_peer, a_link_with_room_that_has_not_greeted_gets_nothing)
     cr_assert_eq(at.reads, 0);
 }
 
+/* --- silence --- */
+
+Test(replicator_peer, who_says_nothing_is_cut)
+{
+    greet();
+    for (uint64_t now_ms = 1000; now_ms <= 1000 + KW_LINK_SILENT_MS; now_ms += KW_HEARTBEAT_MS) {
+        kw_replicator_tick(at.replicator, now_ms);
+        cr_assert_null(at.why);
+    }
+    kw_replicator_tick(at.replicator, 1000 + KW_LINK_SILENT_MS + KW_HEARTBEAT_MS);
+    cr_assert_str_eq(at.why, "silent");
+}
+
+Test(replicator_peer, who_was_not_listened_to_is_not_cut)
+{
+    greet();
+    kw_replicator_tick(at.replicator, 1000);
+    kw_replicator_tick(at.replicator, 1000 + 3 * KW_LINK_SILENT_MS);
+    cr_assert_null(at.why, "it may have said something");
+    for (uint64_t ms = KW_HEARTBEAT_MS; ms <= KW_LINK_SILENT_MS; ms += KW_HEARTBEAT_MS) {
+        kw_replicator_tick(at.replicator, 1000 + 3 * KW_LINK_SILENT_MS + ms);
+        cr_assert_null(at.why);
+    }
+    kw_replicator_tick(at.replicator, 1000 + 4 * KW_LINK_SILENT_MS + KW_HEARTBEAT_MS);
+    cr_assert_str_eq(at.why, "silent");
+}
+
 /* --- our owners --- */
 
 Test(replicator_peer, a_voucher_is_told_at_once_and_with_each_new_link)

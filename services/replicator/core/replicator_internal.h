@@ -33,6 +33,7 @@ struct kw_replicator {
     struct kw_replicator_options options;
     struct kw_place places[KW_PEERS_MAX]; /* where peers are */
     size_t peer_count;
+    uint64_t tick_ms; /* the last tick */
     struct kw_peer peers[KW_PEERS_MAX];
     struct kw_buf vouchers[KW_OWNER_COUNT_]; /* of our owners; empty: none yet */
     struct kw_carried *lanes[KW_LANES_MAX];

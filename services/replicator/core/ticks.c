@@ -19,8 +19,21 @@ static void tick_peer(struct kw_replicator *r, uint32_t peer, uint64_t now_ms)
     kw_peer_pump(r, peer, now_ms);
 }
 
+/* A tick that is late says that we did not listen, not that nobody spoke: what was said meanwhile is still
+ * to be read. */
+static void forgive(struct kw_replicator *r, uint64_t now_ms)
+{
+    for (uint32_t peer = 0; peer < r->peer_count; peer++) {
+        r->peers[peer].heard_ms = now_ms;
+    }
+}
+
 void kw_replicator_tick(struct kw_replicator *replicator, uint64_t now_ms)
 {
+    if (now_ms - replicator->tick_ms > KW_LINK_SILENT_MS / 2) {
+        forgive(replicator, now_ms);
+    }
+    replicator->tick_ms = now_ms;
     for (uint32_t peer = 0; peer < replicator->peer_count; peer++) {
         if (replicator->peers[peer].up) {
             tick_peer(replicator, peer, now_ms);
