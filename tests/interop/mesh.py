@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 
-START_S = 90
+START_S = 180
 STOP_S = 60
 LOG_TAIL_BYTES = 4000
 PATIENCE_S = 60
