@@ -346,7 +346,7 @@ Test(feed_service, what_all_have_acknowledged_is_kept_while_others_may_begin)
     carry(us, eu);
     seq = own_seq(eu);
     cr_assert(eq(int, house_ack(eu, us->feed.options.store, eu->lane, seq), KW_E_NONE));
-    cr_expect(gt(i64, kw_metric_value(KW_M_RPC_HANDLED, "ok"), 0));
+    cr_expect(lt(i64, 0, kw_metric_value(KW_M_RPC_HANDLED, "ok")));
     cr_expect(eq(i64, kw_metric_value(KW_M_RPC_HANDLED, "internal"), 0));
     look_after(eu);
     house_read(eu, &read, eu->lane, seq - 1);
@@ -386,4 +386,30 @@ Test(feed_service, acknowledgements_that_wait_share_a_job)
     cr_assert(eq(sz, over, 50));
     cr_assert(eq(uint, eu->acked, 50));
     cr_assert(lt(u64, after.writes - before.writes, 25));
+}
+
+/* --- a disk that changes what is stored --- */
+
+static struct kw_result run_damage(struct house_job *job, struct kw_tx *tx, struct kw_error *err)
+{
+    struct kw_stmt *stmt;
+
+    KW_TRY(kw_sql(tx, "UPDATE feed_changes SET hlc = hlc + 1 WHERE urgent = 1", &stmt, err));
+    return kw_exec(stmt, job->out, err);
+}
+
+Test(feed_service, a_damaged_urgent_change_is_not_told_and_lanes_are)
+{
+    struct listening listening = {0};
+    int64_t changed = 0;
+
+    remove_note(eu, "n");
+    cr_assert(kw_ok(house_write_job(eu, run_damage, NULL, &changed)));
+    cr_assert(eq(i64, changed, 1));
+    house_listen(eu, &listening);
+    HOUSE_EVENTUALLY(&house, house_told(&listening, eu->lane)->seq == own_seq(eu));
+    write_note(eu, "m", "x");
+    HOUSE_EVENTUALLY(&house, house_told(&listening, eu->lane)->seq == own_seq(eu));
+    cr_assert(eq(uint, listening.urgents, 0));
+    house_hang_up(&listening);
 }
