@@ -456,6 +456,23 @@ Test(orchestrator_cells, pens_that_are_on_their_way_are_not_made_again)
 
 /* --- two pens that claim to be one --- */
 
+static enum kw_reason confirm(struct orch_fixture *fx, const char *name, const char *serial)
+{
+    static uint8_t sixteen[16] = {3};
+    Keyward__V1__ConfirmDeviceRequest body = KEYWARD__V1__CONFIRM_DEVICE_REQUEST__INIT;
+    const struct asking asking = {.method = KW_METHOD_CONFIRM_DEVICE,
+                                  .body = &body.base,
+                                  .role = KW_ROLE_STATION,
+                                  .caller = fx->station};
+
+    body.request_id = orch_request_id(fx);
+    body.device = text(name);
+    body.challenge = (ProtobufCBinaryData){.data = sixteen, .len = sizeof(sixteen)};
+    body.tag = body.challenge;
+    body.serial_number = text(serial);
+    return orch_ask(fx, &asking).reason;
+}
+
 Test(orchestrator_cells, confirmed_as_two_pens_it_is_disputed_and_not_released)
 {
     const char *batch;
@@ -468,6 +485,7 @@ Test(orchestrator_cells, confirmed_as_two_pens_it_is_disputed_and_not_released)
     orch_meet(&cells);
     cr_assert(eq(str, device(a, pen->device)->serial_number, text("SN 1")));
     cr_assert(eq(str, device(b, pen->device)->serial_number, text("SN 1")));
+    cr_assert(eq(int, confirm(a, pen->device, "SN 1"), KW_E_STATE_CONFLICT));
     released = release(a, batch);
     cr_assert(eq(u32, released.activated_count, 0));
     cr_assert(eq(u32, released.unconfirmed_count, 1));
