@@ -162,7 +162,8 @@
 #define KW_FEED_STORE_LANES_MAX 256U  /* of one store, of all its lives */
 #define KW_FEED_URGENTS_MAX     1024U /* urgent changes of one store, kept ahead of its lanes */
 #define KW_SEAL_IDLE_MS         5000U /* a lane of ours whose instance promised nothing for so long */
-#define KW_FEED_TRIES_MAX       8U    /* a row that others change meanwhile is merged again */
+#define KW_FEED_ORPHAN_MS       30000U /* an urgent change whose lane has not come since is said by us */
+#define KW_FEED_TRIES_MAX       8U /* a row that others change meanwhile is merged again */
 #define KW_FEED_CHANGE_MEMORY_MAX                                                                  \
     (64U * 1024U * 1024U) /* to merge one change into the largest row, or to read a batch */
 #define KW_FEED_PIECE_LEN_MAX                                                                      \

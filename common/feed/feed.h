@@ -52,6 +52,12 @@ struct kw_feed_options {
     const struct kw_voucher_trust *vouchers; /* NULL: none is believed. Changes in write jobs */
     const struct kw_feed_table *tables;
     size_t table_count;
+    /* Of a lane so many changes are kept for members that have not acknowledged them; who is further behind
+     * needs a snapshot. 0: all of them are kept. */
+    uint64_t keep_max;
+    /* An urgent change of another store whose lane has not come so long after it is said once more, in our
+     * lane: it may never come. 0: KW_FEED_ORPHAN_MS. */
+    uint64_t orphan_ms;
     /* Another store's change altered a row: what follows from it here, in the transaction that merged it,
      * however it came. A failure undoes that. NULL: nothing follows. */
     struct kw_result (*heard)(void *context, const struct kw_feed_heard *heard,

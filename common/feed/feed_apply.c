@@ -433,7 +433,7 @@ static struct kw_result take_urgent(struct hearing *h, const struct kw_urgent *u
     KW_TRY(is_outrun(h, urgent->point.seq) ? end_lanes(h, err) : KW_OK);
     if (news || is_ahead || is_rival) {
         KW_TRY(kw_urgent_row_insert(h->tx, h->row.id, h->row.store, &urgent->point, urgent->record,
-                                    err));
+                                    h->wall_ms + h->feed->options.orphan_ms, err));
     }
     if (is_rival) {
         tell(h, KW_LANE_FORK, urgent->point.seq);

@@ -30,7 +30,7 @@ struct kw_result kw_feed_apply_urgent(struct kw_feed *feed, struct kw_tx *tx,
                                       enum kw_lane_verdict *ret_verdict, struct kw_error *err);
 
 /* Applies held values whose time has come, and what is in quarantine if it can be read by now
- * (after an upgrade; tried once in each life). At most KW_FEED_RELEASE_MAX rows are looked at.
+ * (after an upgrade; tried once in each life); says what went ahead of a lane that has not come since. At most KW_FEED_RELEASE_MAX rows are looked at.
  * `ret_released`: how many were applied, at least in part. `ret_more`: it is worth calling again at
  * once. Write job. Fails: as the store, MEMORY, CRYPTO, INTERNAL. */
 struct kw_result kw_feed_release(struct kw_feed *feed, struct kw_tx *tx, uint64_t wall_ms,

@@ -122,6 +122,9 @@ struct kw_result kw_feed_open(struct kw_feed *feed, const struct kw_feed_options
     KW_ENSURE(options->writer < KW_FEED_WRITERS_MAX, err, ARGUMENT_INVALID, "writer %u",
               options->writer);
     *feed = (struct kw_feed){.options = *options, .seed = options->store};
+    if (options->orphan_ms == 0) {
+        feed->options.orphan_ms = KW_FEED_ORPHAN_MS;
+    }
     if (options->vouchers != NULL) {
         KW_TRY(kw_voucher_store(options->mesh, &options->vouchers->self, options->store,
                                 &feed->options.store, err));

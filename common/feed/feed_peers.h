@@ -70,7 +70,7 @@ struct kw_result kw_feed_ack(struct kw_tx *tx, struct kw_id peer, struct kw_id l
 
 /* Deletes changes that all who are to have them have acknowledged, at most `max`: every member
  * that is not fenced, but for us and the store whose lane it is. A member in a state that we do not
- * know counts. Write job. `ret_trimmed`: how many. */
+ * know counts. Nobody is waited for beyond options.keep_max changes. Write job. `ret_trimmed`: how many. */
 struct kw_result kw_feed_trim(const struct kw_feed *feed, struct kw_tx *tx, size_t max,
                               size_t *ret_trimmed, struct kw_error *err);
 

@@ -1,11 +1,15 @@
 /* Releasing what waits. A row is taken away and taken in once more; if it still can't be applied it
  * is back where it was, but later in the order, so there is an end. */
 #include "common/base/limits.h"
+#include "common/base/log.h"
 #include "common/base/metrics.h"
 #include "common/feed/feed_apply.h"
+#include "common/feed/feed_rows.h"
 #include "common/feed/feed_take.h"
 #include "common/feed/held_table.h"
+#include "common/feed/join_table.h"
 #include "common/feed/quarantine_table.h"
+#include "common/feed/urgent_table.h"
 #include "common/feed/waiting_table.h"
 
 struct releasing {
@@ -54,11 +58,52 @@ static struct kw_result release_quarantined(const struct releasing *r, bool *ret
     return KW_OK;
 }
 
+/* Its lane has not come: its store may be lost, or fenced with what went ahead, and then only those who
+ * heard it have it in their rows. So each of them says it in a lane that goes on. All of them may: what is
+ * said twice says nothing new. */
+static struct kw_result say_orphan(const struct releasing *r, bool *ret_any, size_t *released,
+                                   struct kw_error *err)
+{
+    struct kw_bytes record;
+    struct kw_urgent urgent;
+    struct kw_error why;
+
+    KW_TRY(kw_urgent_row_due(r->tx, r->wall_ms, r->arena, &record, ret_any, err));
+    if (!*ret_any) {
+        return KW_OK;
+    }
+    KW_ENSURE(kw_ok(kw_urgent_decode(record, &urgent, &why)), err, INTERNAL,
+              "a stored urgent change is damaged: %s", why.message);
+    KW_LOG(WARN, "an urgent change of a lane that does not come is said by us",
+           KW_F_HEX("store", kw_id_bytes(&urgent.lane.store)), KW_F_U64("seq", urgent.point.seq));
+    KW_TRY(kw_feed_say(r->feed, r->tx, urgent.change.record, false, r->wall_ms, err));
+    kw_metric_add(KW_M_FEED_RELEASED, "orphan", 1);
+    *released += 1;
+    return KW_OK;
+}
+
+/* Not while we join, nor where our own lane has forked. */
+static struct kw_result say_orphan_if_we_may(const struct releasing *r, bool *ret_any,
+                                             size_t *released, struct kw_error *err)
+{
+    const struct kw_feed_tx feed_tx = {.feed = r->feed, .tx = r->tx};
+    bool joining;
+    bool has_voice;
+
+    *ret_any = false;
+    KW_TRY(kw_join_row_any(r->tx, &joining, err));
+    KW_TRY(kw_feed_has_voice(&feed_tx, &has_voice, err));
+    return !joining && has_voice ? say_orphan(r, ret_any, released, err) : KW_OK;
+}
+
 static struct kw_result release_one(struct releasing *r, bool *ret_any, size_t *released,
                                     struct kw_error *err)
 {
     KW_TRY(release_held(r, ret_any, released, err));
-    return *ret_any ? KW_OK : release_quarantined(r, ret_any, released, err);
+    if (!*ret_any) {
+        KW_TRY(release_quarantined(r, ret_any, released, err));
+    }
+    return *ret_any ? KW_OK : say_orphan_if_we_may(r, ret_any, released, err);
 }
 
 struct kw_result kw_feed_release(struct kw_feed *feed, struct kw_tx *tx, uint64_t wall_ms,

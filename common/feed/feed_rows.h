@@ -27,6 +27,10 @@ struct kw_result kw_feed_merge_row(const struct kw_feed *feed, const struct kw_f
                                    struct kw_arena *arena, struct kw_feed_merged *ret_merged,
                                    struct kw_error *err);
 
+/* The next change of our lane, whatever our rows say. Fails: as kw_feed_own_voice. */
+struct kw_result kw_feed_say(struct kw_feed *feed, struct kw_tx *tx, struct kw_bytes record,
+                             bool urgent, uint64_t wall_ms, struct kw_error *err);
+
 /* kw_feed_write, also while the store joins: for what is not decided by rows. */
 struct kw_result kw_feed_put(struct kw_feed *feed, struct kw_tx *tx, const struct kw_record *intent,
                              bool urgent, uint64_t wall_ms, struct kw_arena *arena,

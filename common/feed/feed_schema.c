@@ -41,8 +41,10 @@ const char kw_feed_schema[] =
     " seq INTEGER NOT NULL CHECK (seq > 0),"
     " chain BLOB NOT NULL CHECK (length(chain) = 32),"
     " record BLOB NOT NULL,"
+    " due_ms INTEGER," /* NULL: that is over */
     " PRIMARY KEY (lane, seq, chain));"
     "CREATE INDEX feed_urgents_store ON feed_urgents (store);"
+    "CREATE INDEX feed_urgents_due ON feed_urgents (due_ms);"
 
     /* The rows of all replicated tables, as merged records (KWM1). `digest` is the record's, or zeros
      * where the record was found to be another; `bucket` is where it is counted. */

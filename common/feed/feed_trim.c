@@ -87,6 +87,18 @@ static struct kw_result acknowledged(const struct trimming *t, const struct kw_l
 
 /* --- one lane --- */
 
+/* Up to where nobody is waited for. */
+static struct kw_result find_floor(const struct trimming *t, const struct kw_lane_row *lane,
+                                   uint64_t *ret_seq, struct kw_error *err)
+{
+    uint64_t keep = t->feed->options.keep_max;
+    uint64_t end = keep > 0 && lane->point.seq > keep ? lane->point.seq - keep : 0;
+
+    KW_TRY(acknowledged(t, lane, ret_seq, err));
+    *ret_seq = *ret_seq > end ? *ret_seq : end;
+    return KW_OK;
+}
+
 static struct kw_result trim_lane(struct trimming *t, const struct kw_lane_row *lane,
                                   struct kw_error *err)
 {
@@ -94,7 +106,7 @@ static struct kw_result trim_lane(struct trimming *t, const struct kw_lane_row *
     uint64_t count;
     bool found;
 
-    KW_TRY(acknowledged(t, lane, &floor.seq, err));
+    KW_TRY(find_floor(t, lane, &floor.seq, err));
     if (floor.seq <= lane->floor.seq || t->left == 0) {
         return KW_OK;
     }

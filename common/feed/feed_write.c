@@ -35,8 +35,8 @@ static struct kw_result encode(const struct kw_feed_table *table, const struct k
     return kw_feed_check(table, &read, err);
 }
 
-static struct kw_result say(struct kw_feed *feed, struct kw_tx *tx, struct kw_bytes record,
-                            bool urgent, uint64_t wall_ms, struct kw_error *err)
+struct kw_result kw_feed_say(struct kw_feed *feed, struct kw_tx *tx, struct kw_bytes record,
+                             bool urgent, uint64_t wall_ms, struct kw_error *err)
 {
     struct kw_change_row row = {.change = {.urgent = urgent, .record = record}};
     struct kw_lane_row lane;
@@ -74,7 +74,8 @@ struct kw_result kw_feed_put(struct kw_feed *feed, struct kw_tx *tx, const struc
               "an urgent change of %s that disables nothing", table->kind->name);
     KW_TRY(encode(table, intent, &record, err));
     KW_TRY(kw_feed_merge_row(feed, table, tx, intent, arena, ret_merged, err));
-    return ret_merged->changed ? say(feed, tx, kw_buf_bytes(&record), urgent, wall_ms, err) : KW_OK;
+    return ret_merged->changed ? kw_feed_say(feed, tx, kw_buf_bytes(&record), urgent, wall_ms, err)
+                               : KW_OK;
 }
 
 struct kw_result kw_feed_write(struct kw_feed *feed, struct kw_tx *tx,

@@ -4,12 +4,17 @@
 #include "common/base/limits.h"
 #include "common/store/row.h"
 
-static const char insert_urgent[] = "INSERT INTO feed_urgents (lane, store, seq, chain, record)"
-                                    " VALUES ($1, $2, $3, $4, $5)"
-                                    " ON CONFLICT (lane, seq, chain) DO NOTHING";
+static const char insert_urgent[] =
+    "INSERT INTO feed_urgents (lane, store, seq, chain, record, due_ms)"
+    " VALUES ($1, $2, $3, $4, $5, $6)"
+    " ON CONFLICT (lane, seq, chain) DO NOTHING";
 static const char select_next[] = "SELECT seq, chain, record FROM feed_urgents"
                                   " WHERE lane = $1 AND (seq, chain) > ($2, $3)"
                                   " ORDER BY seq, chain LIMIT 1";
+static const char take_due[] =
+    "UPDATE feed_urgents SET due_ms = NULL WHERE (lane, seq, chain) ="
+    " (SELECT u.lane, u.seq, u.chain FROM feed_urgents u WHERE u.due_ms <= $1"
+    " ORDER BY u.due_ms, u.lane, u.seq, u.chain LIMIT 1) RETURNING record";
 static const char select_one[] =
     "SELECT 1 FROM feed_urgents WHERE lane = $1 AND seq = $2 AND chain = $3";
 static const char count_of[] = "SELECT count(*) FROM feed_urgents WHERE store = $1";
@@ -23,7 +28,7 @@ static const char delete_urgents[] = "DELETE FROM feed_urgents WHERE lane = $1 A
 
 struct kw_result kw_urgent_row_insert(struct kw_tx *tx, struct kw_id lane, struct kw_id store,
                                       const struct kw_lane_point *point, struct kw_bytes record,
-                                      struct kw_error *err)
+                                      uint64_t due_ms, struct kw_error *err)
 {
     struct kw_stmt *stmt;
 
@@ -33,7 +38,19 @@ struct kw_result kw_urgent_row_insert(struct kw_tx *tx, struct kw_id lane, struc
     kw_bind_i64(stmt, 3, (int64_t)point->seq);
     kw_bind_blob(stmt, 4, KW_BYTES_OF(point->chain));
     kw_bind_blob(stmt, 5, record);
+    kw_bind_i64(stmt, 6, (int64_t)due_ms);
     return kw_exec(stmt, NULL, err);
+}
+
+struct kw_result kw_urgent_row_due(struct kw_tx *tx, uint64_t wall_ms, struct kw_arena *arena,
+                                   struct kw_bytes *ret_record, bool *ret_any, struct kw_error *err)
+{
+    struct kw_stmt *stmt;
+
+    KW_TRY(kw_sql(tx, take_due, &stmt, err));
+    kw_bind_i64(stmt, 1, (int64_t)wall_ms);
+    KW_TRY(kw_step(stmt, ret_any, err));
+    return *ret_any ? kw_row_bytes(stmt, 0, arena, ret_record, err) : KW_OK;
 }
 
 struct kw_result kw_urgent_row_next(struct kw_tx *tx, struct kw_id lane,

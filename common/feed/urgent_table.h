@@ -4,14 +4,21 @@
 #ifndef KW_COMMON_FEED_URGENT_TABLE_H
 #define KW_COMMON_FEED_URGENT_TABLE_H
 
+#include "common/base/arena.h"
 #include "common/feed/lane.h"
 #include "common/store/store.h"
 
 /* All of these fail as the store does. */
 
+/* `due_ms`: when its lane should be here. */
 struct kw_result kw_urgent_row_insert(struct kw_tx *tx, struct kw_id lane, struct kw_id store,
                                       const struct kw_lane_point *point, struct kw_bytes record,
-                                      struct kw_error *err);
+                                      uint64_t due_ms, struct kw_error *err);
+
+/* One whose time has come, in the arena; it comes no second time. Fails also: MEMORY. */
+struct kw_result kw_urgent_row_due(struct kw_tx *tx, uint64_t wall_ms, struct kw_arena *arena,
+                                   struct kw_bytes *ret_record, bool *ret_any,
+                                   struct kw_error *err);
 
 /* Appends the next one after `after`, by number and chain; `ret_at` is where it is, and stays if there
  * is none. Fails also: MEMORY. */

@@ -227,6 +227,20 @@ Test(feed_peers, who_is_behind_what_was_trimmed_is_told)
     cr_assert_eq(changes_of(feed_batch(a, a->lane, 4)), 1);
 }
 
+Test(feed_peers, nobody_is_waited_for_beyond_what_is_kept)
+{
+    a->feed.options.keep_max = 2;
+    write_notes(a, 2);
+    cr_assert_eq(feed_trim(a, 100), 0, "so much is kept");
+    write_notes(a, 3);
+    cr_assert_eq(feed_trim(a, 100), 3);
+    cr_assert_eq(feed_read_kind(a, a->lane, 2), KW_FEED_READ_TRIMMED);
+    cr_assert_eq(changes_of(feed_batch(a, a->lane, 3)), 2);
+    feed_ack(a, b, a->lane, 5);
+    feed_ack(a, c, a->lane, 4);
+    cr_assert_eq(feed_trim(a, 100), 1, "what all have goes all the same");
+}
+
 Test(feed_peers, a_trimmed_lane_still_knows_duplicates_and_goes_on)
 {
     struct kw_bytes old;

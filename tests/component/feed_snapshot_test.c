@@ -160,6 +160,22 @@ Test(feed_snapshot, until_it_is_done_nothing_is_trusted)
     MUST(feed_try_answer(b, &ask, err));
 }
 
+Test(feed_snapshot, a_joining_store_that_must_not_speak_says_nothing_for_others)
+{
+    struct kw_record record = note("n");
+
+    note_set(&record, NOTE_REMOVED, value_first(FEED_WALL, c->id, "gone"));
+    feed_write(c, &record, true);
+    cr_assert_eq(feed_apply_urgent(b, feed_urgent(c, c->lane, 0)), KW_LANE_NEWS);
+    feed_join(b, a);
+    b->wall_ms += KW_FEED_ORPHAN_MS;
+    (void)feed_release(b);
+    cr_assert_eq(feed_seq(b, b->lane), 0, "it joins");
+    (void)feed_join_all(b, a);
+    (void)feed_release(b);
+    cr_assert_eq(feed_seq(b, b->lane), 1);
+}
+
 Test(feed_snapshot, what_disables_is_said_all_the_same)
 {
     struct kw_record record = note("n");

@@ -217,3 +217,40 @@ Test(feed_urgent, there_are_only_so_many_of_a_store)
     cr_assert_eq(feed_apply_urgent(b, forged(2, 1, &record)), KW_LANE_WAITS);
     cr_assert_eq(feed_number(b, "SELECT count(*) FROM notes"), 1);
 }
+
+/* --- whose lane does not come --- */
+
+/* How many changes of b's lane it said since `before`, when its clock is `ms` further on. */
+static uint64_t said_after(uint64_t ms)
+{
+    uint64_t before = feed_seq(b, b->lane);
+
+    b->wall_ms += ms;
+    (void)feed_release(b);
+    return feed_seq(b, b->lane) - before;
+}
+
+/* Its store may be lost, or fenced at less: then nobody else would ever hear of it. */
+Test(feed_urgent, one_whose_lane_does_not_come_is_said_by_who_has_it)
+{
+    struct kw_record record = removal("n");
+
+    cr_assert_eq(feed_apply_urgent(b, forged(7, 1, &record)), KW_LANE_NEWS);
+    cr_assert_eq(said_after(KW_FEED_ORPHAN_MS - 1), 0, "it may be on its way");
+    cr_assert_eq(said_after(1), 1);
+    cr_assert_eq(said_after(KW_FEED_ORPHAN_MS), 0, "once");
+    cr_assert_eq(kept(), 1, "and it is still passed on");
+    feed_catch_up(a, b, b->lane);
+    cr_assert_eq(feed_number(a, "SELECT count(*) FROM notes"), 1, "the store that lost it has it");
+    cr_assert_eq(kw_metric_value(KW_M_FEED_RELEASED, "orphan"), 1);
+}
+
+Test(feed_urgent, one_whose_lane_came_is_not_said_again)
+{
+    struct kw_record record = removal("n");
+
+    feed_write(a, &record, true);
+    cr_assert_eq(feed_apply_urgent(b, feed_urgent(a, a->lane, 0)), KW_LANE_NEWS);
+    feed_catch_up(b, a, a->lane);
+    cr_assert_eq(said_after(KW_FEED_ORPHAN_MS), 0);
+}
