@@ -13,6 +13,8 @@
 #include "common/feed/urgent_table.h"
 #include "common/sync/stamp_limits.h"
 
+#define MS_PER_S 1000U
+
 struct hearing {
     struct kw_feed *feed;
     struct kw_tx *tx;
@@ -95,10 +97,25 @@ static struct kw_result load(struct hearing *h, const struct kw_lane *lane, uint
     return load_chain(h, seq, err);
 }
 
+/* All are counted; whoever brings forgeries does not fill the log with them. */
+static bool may_log(const struct hearing *h)
+{
+    struct kw_feed *feed = h->feed;
+    uint64_t second = h->wall_ms / MS_PER_S;
+
+    feed->alarms = second == feed->alarm_second ? feed->alarms + 1 : 1;
+    feed->alarm_second = second;
+    if (feed->alarms > KW_FEED_LOGS_PER_S) {
+        kw_metric_add(KW_M_LIMITS_REACHED, "feed_alarms_logged", 1);
+        return false;
+    }
+    return true;
+}
+
 static void tell(const struct hearing *h, enum kw_lane_verdict verdict, uint64_t seq)
 {
     kw_metric_add(KW_M_FEED_VERDICTS, kw_lane_verdict_name(verdict), 1);
-    if (kw_lane_verdict_alarms(verdict)) {
+    if (kw_lane_verdict_alarms(verdict) && may_log(h)) {
         KW_LOG(ERROR, "what a lane says is not believed",
                KW_F_STR("verdict", kw_lane_verdict_name(verdict)),
                KW_F_HEX("store", kw_id_bytes(&h->row.store)),

@@ -14,6 +14,24 @@ struct reading {
     struct kw_lane_row lane;
 };
 
+/* As it was written? We would sign what a disk made of it. */
+static struct kw_result check_whole(const struct reading *r, const struct kw_change_row *row,
+                                    struct kw_error *err)
+{
+    struct kw_lane_point at = {.seq = row->point.seq - 1};
+    bool found = at.seq == r->lane.floor.seq;
+
+    if (found) {
+        at = r->lane.floor;
+    } else {
+        KW_TRY(kw_change_chain(r->tx, r->lane.id, at.seq, at.chain, &found, err));
+    }
+    KW_ENSURE(found, err, INTERNAL, "a lane has a hole after its floor");
+    KW_TRY(kw_lane_advance(&at, &row->change, err));
+    KW_ENSURE(kw_lane_point_equal(&at, &row->point), err, INTERNAL, "a stored change is damaged");
+    return KW_OK;
+}
+
 static struct kw_result sign(const struct reading *r, const struct kw_change_row *row,
                              struct kw_buf *out, struct kw_error *err)
 {
@@ -33,6 +51,7 @@ static struct kw_result read_own(const struct reading *r, uint64_t after, struct
     if (!found) {
         return KW_OK;
     }
+    KW_TRY(check_whole(r, &row, err));
     *ret_at = row.point;
     return sign(r, &row, out, err);
 }

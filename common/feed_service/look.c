@@ -1,6 +1,7 @@
 /* Looking: lanes by id, against the last time's; what disables first. */
 #include "common/feed_service/look.h"
 
+#include "common/base/log.h"
 #include "common/feed_service/store_about.h"
 #include "common/rpc/messages.h"
 
@@ -36,6 +37,24 @@ static struct kw_result put_urgent(struct kw_feed_look *look, struct kw_bytes re
     return put_message(look, &message, err);
 }
 
+/* One that is damaged is not told, nor what follows it: the lanes are. */
+static struct kw_result read_urgent(const struct kw_feed_look *look, struct kw_tx *tx,
+                                    struct kw_feed_told *told, struct kw_buf *record,
+                                    struct kw_lane_point *ret_at, struct kw_error *err)
+{
+    struct kw_result read = kw_feed_read_urgent(look->feed, tx, told->lane, &told->urgent,
+                                                &look->identity->key, record, ret_at, err);
+
+    if (read.reason != KW_E_INTERNAL) {
+        return read;
+    }
+    KW_LOG(ERROR, "an urgent change can't be told", KW_F_HEX("lane", kw_id_bytes(&told->lane)),
+           KW_F_ERR(err));
+    told->urgents_done = true;
+    *ret_at = (struct kw_lane_point){.seq = 0};
+    return KW_OK;
+}
+
 /* Ours, of this and earlier lives, as they come; others', whose lane is not here so far, once. */
 static struct kw_result look_for_urgents(struct kw_feed_look *look, struct kw_tx *tx,
                                          const struct kw_feed_lane *lane, struct kw_feed_told *told,
@@ -51,10 +70,9 @@ static struct kw_result look_for_urgents(struct kw_feed_look *look, struct kw_tx
             look->more = true;
             return KW_OK;
         }
-        KW_TRY(kw_feed_read_urgent(look->feed, tx, told->lane, &told->urgent, &look->identity->key,
-                                   &record, &at, err));
+        KW_TRY(read_urgent(look, tx, told, &record, &at, err));
         if (at.seq == 0) {
-            told->urgents_done = !ours;
+            told->urgents_done = told->urgents_done || !ours;
             return KW_OK;
         }
         KW_TRY(put_urgent(look, kw_buf_bytes(&record), err));

@@ -1,5 +1,6 @@
 /* Every verdict of an owner reaches its replicator, with how far the lane is held then. */
-#include "common/rpc/methods.h"
+#include "common/base/limits.h"
+#include "common/base/metrics.h"
 #include "tests/support/feed_service_fixture.h"
 #include "tests/support/must.h"
 
@@ -148,6 +149,19 @@ Test(feed_service_verdict, what_was_altered_on_its_way_is_unsigned_or_broken)
     cr_assert(eq(int, house_verdict(owner, BATCH, with_a_bit_turned(batch, batch.len - 1)),
                  VERDICT(BROKEN)));
     cr_assert(eq(u64, house_lane(owner, lane_of(&origin)).point.seq, 0));
+}
+
+Test(feed_service_verdict, all_alarms_are_counted_and_not_all_are_logged)
+{
+    struct kw_bytes batch = lane_batch_bytes(&origin, 0, 3);
+    struct kw_bytes forged = with_a_bit_turned(batch, end_of_head(batch));
+    const int64_t many = 5 * KW_FEED_LOGS_PER_S;
+
+    for (int64_t i = 0; i < many; i++) {
+        cr_assert(eq(int, house_verdict(owner, BATCH, forged), VERDICT(UNSIGNED)));
+    }
+    cr_assert(eq(i64, kw_metric_value(KW_M_FEED_VERDICTS, "unsigned"), many));
+    cr_assert(gt(i64, kw_metric_value(KW_M_LIMITS_REACHED, "feed_alarms_logged"), 0));
 }
 
 Test(feed_service_verdict, what_can_not_be_read_is_broken)
