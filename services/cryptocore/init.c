@@ -121,7 +121,7 @@ static struct kw_result pki_make(struct init *init, struct kw_error *err)
     KW_TRY(root_make(init, err));
     KW_TRY(cas_make(init, err));
     KW_TRY(set_make(init, &record, err));
-    return kw_region_publish(init->config->out_dir, kw_region_list_region(&init->list), &init->set,
+    return kw_region_publish(init->config->out_dir, &init->set, &init->set.rows[0],
                              kw_buf_bytes(&record), err);
 }
 

@@ -134,6 +134,26 @@ Test(hsm_fault_region, a_shared_secret_that_stays_ends_the_ceremony)
     cr_expect(eq(int, hsm_region_objects(&region), before));
 }
 
+Test(hsm_fault_region, a_token_that_waits_for_no_keys_takes_none_and_says_who_it_is)
+{
+    const struct kw_hsm_token token = hsm_region_token(&region, P11_FAULT_MODULE);
+    struct kw_hsm_ceremony *ceremony;
+    struct kw_hsm_token_info info;
+
+    MUST(kw_hsm_ceremony_new(&token, &ceremony, err));
+    cr_expect(eq(int,
+                 kw_hsm_ceremony_receive(ceremony, &region.carried, KW_BYTES_NONE, NULL).reason,
+                 KW_E_HSM_KEY_MISSING));
+    MUST(kw_hsm_ceremony_token(ceremony, &info, err));
+    cr_expect(eq(str, info.label, HSM_REGION_TOKEN));
+    cr_expect(ne(str, info.serial, ""));
+    p11_fault_set(&p11, &(struct p11_plan){
+                            .function = P11_GetTokenInfo, .rv = CKR_TOKEN_NOT_PRESENT, .every = 1});
+    cr_expect(eq(int, kw_hsm_ceremony_token(ceremony, &info, NULL).reason, KW_E_HSM_UNAVAILABLE));
+    p11_fault_clear(&p11);
+    kw_hsm_ceremony_free(ceremony);
+}
+
 /* A token whose keys are not the mesh's compares nothing well. */
 Test(hsm_fault_region, carried_keys_are_compared_with_the_token_s)
 {

@@ -78,6 +78,18 @@ static void named_twice(struct kw_init_config *config)
                       "spiffe://keyward.test/region/local/cell/a/svc/gateway\n");
 }
 
+static void too_many(struct kw_init_config *config)
+{
+    static char text[64 * 1024];
+    size_t len = 0;
+
+    for (unsigned i = 0; i < 1025; i++) {
+        len += (size_t)snprintf(text + len, sizeof(text) - len,
+                                "spiffe://keyward.test/region/r/cell/c/svc/s%u\n", i);
+    }
+    list_sign(config, text);
+}
+
 static void no_request(struct kw_init_config *config)
 {
     static char *items[] = {"/nowhere/csr.der"};
@@ -187,6 +199,7 @@ static const struct {
     {"list of two regions", another_region, KW_E_CONFIG_INVALID,
      "is not a service of region local"},
     {"service named twice", named_twice, KW_E_CONFIG_INVALID, "svc/gateway is named twice"},
+    {"over 1024 services", too_many, KW_E_CONFIG_INVALID, "over 1024 services"},
     {"request missing", no_request, KW_E_CONFIG_INVALID, "/nowhere/csr.der"},
     {"request is none", request_is_text, KW_E_ARGUMENT_INVALID, ""},
     {"second officer's is none", second_officer_is_text, KW_E_ARGUMENT_INVALID, ""},

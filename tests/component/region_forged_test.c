@@ -83,6 +83,11 @@ static void another_officer_is_a_service(struct region_forge *forge)
     forge->answer.officers[forge->answer.officer_count++] = region_forge_service(forge);
 }
 
+static void another_officer_is_a_partner(struct region_forge *forge)
+{
+    forge->answer.officers[forge->answer.officer_count++] = region_forge_partner(forge);
+}
+
 static void region_missing(struct region_forge *forge)
 {
     struct kw_region_row home = *row_of(forge, KW_MESH_REGION);
@@ -146,6 +151,8 @@ static const struct {
     {"not approved", not_approved, KW_E_SIGNATURE_INVALID, "not approved"},
     {"approved by another", approved_by_another, KW_E_SIGNATURE_INVALID, "not approved"},
     {"officer is a service", another_officer_is_a_service, KW_E_IDENTITY_INVALID, ""},
+    {"officer is a partner", another_officer_is_a_partner, KW_E_IDENTITY_INVALID,
+     "an officer who is no operator"},
     {"region missing", region_missing, KW_E_BINDING_INVALID, "has no region far"},
     {"CAs of another region", cas_of_another_region, KW_E_IDENTITY_INVALID,
      "in the place of one of far"},
@@ -191,6 +198,39 @@ Test(region_forged, an_answer_that_is_wrong_is_refused_though_the_root_signed_it
 }
 
 /* --- sets --- */
+
+Test(region_forged, a_set_has_a_region_once_and_sixteen_at_most)
+{
+    static struct kw_region_set set;
+    struct kw_region_row row = {.checkpoint = KW_BYTES_NONE};
+
+    for (unsigned i = 0; i < KW_REGIONS_MAX; i++) {
+        snprintf(row.region, sizeof(row.region), "r%u", (7 * i) % KW_REGIONS_MAX);
+        MUST(kw_region_set_add(&set, &row, err));
+        cr_expect(i == 0 || strcmp(set.rows[i - 1].region, set.rows[i].region) < 0);
+    }
+    cr_expect(eq(int, kw_region_set_add(&set, &row, NULL).reason, KW_E_ALREADY_EXISTS));
+    snprintf(row.region, sizeof(row.region), "one more");
+    cr_expect(eq(int, kw_region_set_add(&set, &row, NULL).reason, KW_E_LIMIT_REACHED));
+}
+
+/* A running core reads the CAs of callers again: all or none. */
+Test(region_forged, callers_that_cannot_be_read_are_as_they_were)
+{
+    struct kw_core_pki pki = {0};
+    char path[PATH_MAX];
+    X509_STORE *before;
+
+    MUST(kw_core_pki_load(&pki, fx.paths[REGION_HOME_PKI], KW_MESH_TRUST_DOMAIN, err));
+    before = pki.trust[1].store;
+    cr_expect(eq(int, kw_core_pki_callers(&pki, "/nowhere", NULL).reason, KW_E_CONFIG_INVALID));
+    MUST(kw_keyfile_write(AT_FDCWD, kw_mesh_path(&fx.dir, "region/pki/ca-stations.pem", path),
+                          kw_bytes_str("no certificate"), KW_KEYFILE_MODE_PUBLIC, err));
+    cr_expect(eq(int, kw_core_pki_callers(&pki, fx.paths[REGION_HOME_PKI], NULL).reason,
+                 KW_E_CONFIG_INVALID));
+    cr_expect(eq(ptr, before, pki.trust[1].store));
+    kw_core_pki_done(&pki);
+}
 
 static void third_region(struct region_forge *forge)
 {

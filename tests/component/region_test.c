@@ -1,6 +1,7 @@
 /* A further region's ceremony: what comes of it, and each thing that may be wrong with what its steps are given, which is
  * refused by name and leaves the tokens as they were. */
 #include "common/crypto/keyfile.h"
+#include "common/pki/build.h"
 #include "common/pki/credentials.h"
 #include "common/pki/region.h"
 #include "services/cryptocore/region/answer.h"
@@ -198,7 +199,6 @@ Test(region, a_region_without_a_name_asks_for_nothing)
     REFUSED(request, KW_E_ARGUMENT_INVALID, "");
     fx.request.region = REGION_NEW;
     fx.request.request_file = "/nowhere/request";
-    region_tokens(&fx);
     cr_expect(eq(int, kw_core_request(&fx.request, NULL).reason, KW_E_SYSTEM));
     fx.request.request_file = fx.paths[REGION_REQUEST];
     region_request(&fx); /* the token was left fresh */
@@ -384,6 +384,123 @@ Test(region, another_token_takes_no_keys)
     fx.request.token.hsm_token = "keyward-third";
     region_request(&fx);
     REFUSED(complete, KW_E_BINDING_INVALID, "an answer to another request");
+}
+
+/* Two tokens that both asked; the one is answered, the other takes the answer. */
+Test(region, a_token_takes_no_keys_that_another_asked_for)
+{
+    char third[PATH_MAX];
+
+    until_answer();
+    fx.request.token.hsm_token = "keyward-third";
+    fx.request.request_file = kw_mesh_path(&fx.dir, "third.kwq", third);
+    MUST(kw_core_request(&fx.request, err));
+    fx.complete.token.hsm_token = "keyward-third";
+    REFUSED(complete, KW_E_BINDING_INVALID, "this token did not make the request");
+}
+
+Test(region, what_is_of_another_mesh_is_named)
+{
+    static char *no_csr[1];
+
+    fx.request.trust_domain = "example.org";
+    region_request(&fx);
+    REFUSED(carry, KW_E_CONFIG_INVALID, "a request of trust domain example.org");
+    (void)unlink(fx.paths[REGION_REQUEST]);
+    fx.request.trust_domain = KW_MESH_TRUST_DOMAIN;
+    fx.request.token.hsm_token = "keyward-third";
+    fx.complete.token.hsm_token = "keyward-third";
+    until_answer();
+    fx.complete.trust_domain = "example.org";
+    REFUSED(complete, KW_E_CONFIG_INVALID, "a request of trust domain keyward.test");
+    fx.complete.trust_domain = KW_MESH_TRUST_DOMAIN;
+    no_csr[0] = fx.paths[REGION_LIST];
+    fx.complete.officer_csr_files = (struct kw_strings){.items = no_csr, .count = 1};
+    REFUSED(complete, KW_E_ARGUMENT_INVALID, "");
+}
+
+/* A key on another curve, in the place of the carrier. */
+static void carrier_exchange(void)
+{
+    KW_SCOPED(kw_private_key_done) struct kw_private_key key = {0};
+    KW_SCOPED(kw_public_key_done) struct kw_public_key public = {0};
+    KW_SCOPED(kw_buf_done) struct kw_buf record = {0};
+    KW_SCOPED(kw_buf_done) struct kw_buf other = {0};
+    struct kw_writer w = KW_WRITER(&other);
+    struct kw_region_request request;
+    struct kw_bytes old;
+    struct kw_spki spki;
+    size_t at;
+
+    bytes_load(REGION_REQUEST, &record);
+    MUST(kw_region_request_read(kw_buf_bytes(&record), &request, err));
+    MUST(kw_private_key_generate(&key, KW_CURVE_P256, err));
+    MUST(kw_private_key_public(&key, &public, err));
+    MUST(kw_public_key_spki(&public, &spki, err));
+    old = request.keys[0];
+    at = (size_t)(old.data - record.data);
+    kw_put_raw(&w, KW_BYTES(record.data, at - 2)); /* without its length */
+    kw_put_var(&w, kw_spki_bytes(&spki));
+    kw_put_raw(&w, KW_BYTES(old.data + old.len, record.len - at - old.len));
+    MUST(kw_writer_end(&w, err));
+    file_put(REGION_REQUEST, kw_buf_bytes(&other));
+}
+
+Test(region, a_key_on_another_curve_is_not_certified)
+{
+    region_request(&fx);
+    carrier_exchange();
+    region_approve(&fx);
+    REFUSED(carry, KW_E_ARGUMENT_INVALID, "a region's keys are on P-384");
+}
+
+/* Certificates of anybody: whose they are the new region looks at. */
+static void officers_add(unsigned count)
+{
+    const struct kw_validity validity = {0, 1000000};
+    KW_SCOPED(kw_private_key_done) struct kw_private_key key = {0};
+    KW_SCOPED(kw_public_key_done) struct kw_public_key public = {0};
+    const struct kw_ca_plan plan = {.subject = &public, .name = "anybody", .validity = validity};
+
+    MUST(kw_private_key_generate(&key, KW_CURVE_P256, err));
+    MUST(kw_private_key_public(&key, &public, err));
+    for (unsigned i = 0; i < count; i++) {
+        KW_SCOPED(kw_certificate_done) struct kw_certificate made = {0};
+        KW_SCOPED(kw_buf_done) struct kw_buf pem = {0};
+        char name[64];
+        char path[PATH_MAX];
+
+        MUST(kw_certificate_issue_root(&plan, &key, &made, err));
+        MUST(kw_certificate_to_pem(&made, &pem, err));
+        snprintf(name, sizeof(name), "region/officers/%u.pem", i);
+        MUST(kw_keyfile_write(AT_FDCWD, kw_mesh_path(&fx.dir, name, path), kw_buf_bytes(&pem),
+                              KW_KEYFILE_MODE_PUBLIC, err));
+    }
+}
+
+Test(region, officers_that_are_too_many_or_nowhere_are_not_answered_with)
+{
+    char from[PATH_MAX];
+    char to[PATH_MAX];
+
+    region_request(&fx);
+    region_carry(&fx);
+    officers_add(64);
+    REFUSED(answer, KW_E_LIMIT_REACHED, "over 64 officers");
+    (void)rename(kw_mesh_path(&fx.dir, "region/officers", from),
+                 kw_mesh_path(&fx.dir, "region/away", to));
+    REFUSED(answer, KW_E_CONFIG_INVALID, "region/officers: No such file");
+}
+
+Test(region, a_region_whose_credentials_are_away_is_not_told)
+{
+    char from[PATH_MAX];
+    char to[PATH_MAX];
+
+    region_fixture_run(&fx);
+    (void)rename(kw_mesh_path(&fx.dir, "far/credentials", from),
+                 kw_mesh_path(&fx.dir, "far/away", to));
+    REFUSED(regions, KW_E_CONFIG_INVALID, "far/credentials: No such file");
 }
 
 Test(region, keys_come_once)

@@ -87,6 +87,26 @@ struct kw_bytes region_forge_ca(struct region_forge *forge, size_t ca, const cha
     return kw_buf_bytes(made);
 }
 
+struct kw_bytes region_forge_partner(struct region_forge *forge)
+{
+    const struct kw_region_row *home = kw_region_set_find(&forge->set, KW_MESH_REGION);
+    struct kw_buf *made = &forge->made[forge->made_count++];
+    struct kw_hsm_request request = {
+        .op = KW_HSM_ISSUE_CERTIFICATE,
+        .issue = {.issuer = KW_HSM_CA_OPERATORS,
+                  .issuer_certificate = home->cas[kw_core_ca_index(KW_HSM_CA_OPERATORS)],
+                  .spki = forge->request.keys[0],
+                  .spiffe_id =
+                      "spiffe://" KW_MESH_TRUST_DOMAIN "/partner/prt_aaaaaaaaaaaaaaaaaaaaaaaaaa",
+                  .validity = kw_region_valid_for(1),
+                  .usage = KW_USAGE_CLIENT}};
+    struct kw_hsm_answer answer;
+
+    MUST(kw_hsm_ceremony_run(forge->ceremony, &request, &answer, err));
+    MUST(kw_buf_append(made, answer.certificate, err));
+    return kw_buf_bytes(made);
+}
+
 struct kw_bytes region_forge_service(struct region_forge *forge)
 {
     KW_SCOPED(kw_credentials_done) struct kw_credentials credentials = {0};

@@ -34,6 +34,9 @@ void region_forge_end_set(struct region_forge *forge);
 /* A certificate of an issuing CA by the root, for a key of the root's token. */
 struct kw_bytes region_forge_ca(struct region_forge *forge, size_t ca, const char *region);
 
+/* A certificate of a partner, by the root's region's CA of operators. */
+struct kw_bytes region_forge_partner(struct region_forge *forge);
+
 /* The certificate of a service of the root's region. */
 struct kw_bytes region_forge_service(struct region_forge *forge);
 

@@ -127,16 +127,14 @@ static struct kw_result proof_compare(struct kw_hsm_session *session,
     return KW_OK;
 }
 
-static struct kw_result receive(struct kw_hsm_ceremony *ceremony,
+static struct kw_result receive(struct kw_hsm_ceremony *ceremony, CK_OBJECT_HANDLE carrier,
                                 const struct kw_hsm_carried *carried, struct kw_bytes info,
                                 struct kw_error *err)
 {
     struct kw_hsm_session *session = &ceremony->session;
     KW_SCOPED(kw_hsm_object_done) struct kw_hsm_object wrapping = {0};
-    CK_OBJECT_HANDLE carrier;
 
     KW_TRY(canary_make(ceremony, err));
-    KW_TRY(carrier_find(session, &carrier, err));
     KW_TRY(kw_hsm_agree(session, carrier, KW_BYTES_OF(carried->ephemeral), info, &wrapping, err));
     KW_TRY(kek_take(ceremony, wrapping.handle, &carried->kek, err));
     KW_TRY(mac_take(ceremony, wrapping.handle, &carried->mac, err));
@@ -154,7 +152,7 @@ struct kw_result kw_hsm_ceremony_receive(struct kw_hsm_ceremony *ceremony,
     KW_TRY(kw_hsm_ceremony_keyless(&ceremony->session, err));
     KW_TRY(carrier_find(&ceremony->session, &carrier, err));
     KW_TRY(kw_hsm_ceremony_begin(ceremony, err));
-    result = receive(ceremony, carried, info, err);
+    result = receive(ceremony, carrier, carried, info, err);
     if (!kw_ok(result)) {
         kw_hsm_ceremony_unmake(ceremony);
     }

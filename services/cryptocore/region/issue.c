@@ -9,10 +9,8 @@
 #include "services/cryptocore/region/out.h"
 #include "services/cryptocore/region/publish.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 #define DAY_MS 86400000ULL
 
@@ -83,9 +81,7 @@ static struct kw_result place(const struct kw_region_issuer *issuer,
     char name[sizeof("credentials//") + 2 * KW_SPIFFE_SEGMENT_LEN_MAX];
 
     (void)snprintf(name, sizeof(name), "credentials/%s", service->cell);
-    KW_TRY(kw_out_path(issuer->out_dir, name, path, err));
-    KW_ENSURE(mkdir(path, 0755) == 0 || errno == EEXIST, err, SYSTEM, "%s: %s", path,
-              strerror(errno));
+    KW_TRY(kw_out_directory(issuer->out_dir, name, true, err));
     (void)snprintf(name, sizeof(name), "credentials/%s/%s", service->cell, service->service);
     return kw_out_path(issuer->out_dir, name, path, err);
 }

@@ -19,16 +19,25 @@ struct kw_result kw_out_path(const char *dir, const char *name, char path[PATH_M
     return KW_OK;
 }
 
+struct kw_result kw_out_directory(const char *dir, const char *name, bool may_exist,
+                                  struct kw_error *err)
+{
+    char path[PATH_MAX];
+
+    KW_TRY(kw_out_path(dir, name, path, err));
+    KW_ENSURE(mkdir(path, 0755) == 0 || (may_exist && errno == EEXIST), err, CONFIG_INVALID,
+              "%s: %s", path, strerror(errno));
+    return KW_OK;
+}
+
 struct kw_result kw_out_directories(const char *dir, struct kw_error *err)
 {
     static const char *const names[] = {"pki", "credentials", "officers"};
-    char path[PATH_MAX];
 
     KW_ENSURE(mkdir(dir, 0755) == 0 || errno == EEXIST, err, SYSTEM, "%s: %s", dir,
               strerror(errno));
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        KW_TRY(kw_out_path(dir, names[i], path, err));
-        KW_ENSURE(mkdir(path, 0755) == 0, err, CONFIG_INVALID, "%s: %s", path, strerror(errno));
+        KW_TRY(kw_out_directory(dir, names[i], false, err));
     }
     return KW_OK;
 }

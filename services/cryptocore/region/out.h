@@ -17,6 +17,10 @@ struct kw_result kw_out_path(const char *dir, const char *name, char path[PATH_M
  * CONFIG_INVALID. */
 struct kw_result kw_out_directories(const char *dir, struct kw_error *err);
 
+/* Makes one directory below it, which may be there where that is said. Fails: CONFIG_INVALID. */
+struct kw_result kw_out_directory(const char *dir, const char *name, bool may_exist,
+                                  struct kw_error *err);
+
 /* Writes a file that others may read. Fails: CONFIG_INVALID, SYSTEM. */
 struct kw_result kw_out_put(const char *dir, const char *name, struct kw_bytes content,
                             struct kw_error *err);

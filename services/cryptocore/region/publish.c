@@ -82,13 +82,10 @@ static struct kw_result checkpoints_put(const char *dir, const struct kw_region_
     return KW_OK;
 }
 
-struct kw_result kw_region_publish(const char *dir, const char *region,
-                                   const struct kw_region_set *set, struct kw_bytes record,
+struct kw_result kw_region_publish(const char *dir, const struct kw_region_set *set,
+                                   const struct kw_region_row *own, struct kw_bytes record,
                                    struct kw_error *err)
 {
-    const struct kw_region_row *own = kw_region_set_find(set, region);
-
-    KW_ENSURE(own != NULL, err, NOT_FOUND, "the set has no region %s", region);
     KW_TRY(services_put(dir, set, own, err));
     KW_TRY(callers_put(dir, set, own, err));
     KW_TRY(checkpoints_put(dir, set, own, err));

@@ -18,9 +18,9 @@ struct kw_result kw_region_services_pem(const struct kw_region_set *set, struct 
  *     pki/checkpoint.pub, pki/checkpoint-REGION.pub   own and others' checkpoint keys, DER
  *     pki/regions.kwg          the set: `record`
  *
- * Fails: NOT_FOUND (`region` isn't in the set), ARGUMENT_INVALID, SYSTEM, MEMORY. */
-struct kw_result kw_region_publish(const char *dir, const char *region,
-                                   const struct kw_region_set *set, struct kw_bytes record,
+ * `own` is the region's row of the set. Fails: ARGUMENT_INVALID, SYSTEM, MEMORY. */
+struct kw_result kw_region_publish(const char *dir, const struct kw_region_set *set,
+                                   const struct kw_region_row *own, struct kw_bytes record,
                                    struct kw_error *err);
 
 /* Gives the services of all cells below `dir` the set's CAs to trust; each takes note within seconds.

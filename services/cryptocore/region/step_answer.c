@@ -115,7 +115,9 @@ static struct kw_result tell(struct step *step, struct kw_error *err)
     KW_TRY(officers_load(step, err));
     KW_TRY(answer_put(step, err));
     KW_TRY(kw_region_publish_credentials(dir, &step->own.set, err));
-    return kw_region_publish(dir, step->own.region, &step->own.set, kw_buf_bytes(&step->set), err);
+    return kw_region_publish(dir, &step->own.set,
+                             kw_region_set_find(&step->own.set, step->own.region),
+                             kw_buf_bytes(&step->set), err);
 }
 
 static struct kw_result run(struct step *step, struct kw_error *err)

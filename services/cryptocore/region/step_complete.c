@@ -147,6 +147,11 @@ static struct kw_result keys_take(struct step *step, struct kw_error *err)
 
 /* --- the files --- */
 
+static const struct kw_region_row *own_row(const struct step *step)
+{
+    return kw_region_set_find(&step->set, step->request.region);
+}
+
 /* What was asked and answered is kept: it has the check values, and who approved. */
 static struct kw_result records_put(const struct step *step, struct kw_error *err)
 {
@@ -163,15 +168,14 @@ static struct kw_result records_put(const struct step *step, struct kw_error *er
 static struct kw_result leaves_make(const struct step *step, struct kw_error *err)
 {
     const struct kw_complete_config *config = step->config;
-    const struct kw_region_issuer issuer = {
-        .ceremony = step->ceremony,
-        .set = &step->set,
-        .own = kw_region_set_find(&step->set, step->request.region),
-        .out_dir = config->out_dir,
-        .trust_domain = config->trust_domain,
-        .edge_hosts = &config->edge_hosts,
-        .service_days = config->service_days,
-        .officer_days = config->officer_days};
+    const struct kw_region_issuer issuer = {.ceremony = step->ceremony,
+                                            .set = &step->set,
+                                            .own = own_row(step),
+                                            .out_dir = config->out_dir,
+                                            .trust_domain = config->trust_domain,
+                                            .edge_hosts = &config->edge_hosts,
+                                            .service_days = config->service_days,
+                                            .officer_days = config->officer_days};
 
     KW_TRY(kw_region_issue_services(&issuer, &step->list, err));
     KW_TRY(kw_region_officers_put(&step->answer, &step->set, config->out_dir, err));
@@ -191,8 +195,7 @@ static struct kw_result run(struct step *step, struct kw_error *err)
     KW_TRY(kw_out_directories(config->out_dir, err));
     KW_TRY(keys_take(step, err));
     KW_TRY(records_put(step, err));
-    KW_TRY(kw_region_publish(config->out_dir, step->request.region, &step->set, step->answer.set,
-                             err));
+    KW_TRY(kw_region_publish(config->out_dir, &step->set, own_row(step), step->answer.set, err));
     KW_TRY(leaves_make(step, err));
     KW_TRY(kw_hsm_ceremony_finish(step->ceremony, err));
     KW_LOG(INFO, "region complete", KW_F_STR("region_name", step->request.region),

@@ -34,7 +34,8 @@ struct kw_result kw_core_regions(const struct kw_regions_config *config, struct 
     KW_TRY(kw_region_set_read(kw_buf_bytes(&record), &own.root, config->trust_domain, &set, err));
     KW_TRY(own_check(&own, &set, err));
     KW_TRY(kw_region_publish_credentials(config->region_dir, &set, err));
-    KW_TRY(kw_region_publish(config->region_dir, own.region, &set, kw_buf_bytes(&record), err));
+    KW_TRY(kw_region_publish(config->region_dir, &set, kw_region_set_find(&set, own.region),
+                             kw_buf_bytes(&record), err));
     KW_LOG(INFO, "regions of the mesh", KW_F_STR("region_name", own.region),
            KW_F_U64("regions", set.count));
     return KW_OK;
