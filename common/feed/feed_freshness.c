@@ -2,8 +2,8 @@
 #include "common/feed/feed_freshness.h"
 
 #include "common/base/limits.h"
+#include "common/feed/feed_members.h"
 #include "common/feed/lane_table.h"
-#include "common/feed/record_table.h"
 
 #define ROWS_AT_ONCE 16
 
@@ -17,51 +17,24 @@ struct looking {
     size_t lane_count;
 };
 
-static struct kw_id life_of(const struct kw_record *row)
+static struct kw_id life_of(struct kw_bytes voucher_record)
 {
     struct kw_voucher voucher;
 
-    return kw_ok(kw_voucher_decode(kw_voucher_of(row), &voucher, NULL)) ? voucher.incarnation
-                                                                        : KW_ID_NONE;
-}
-
-static struct kw_result add_store(struct looking *l, const struct kw_record_row *row,
-                                  struct kw_error *err)
-{
-    struct kw_freshness_store *store = &l->stores[l->store_count];
-    struct kw_record record;
-    struct kw_error why;
-    size_t dropped;
-
-    KW_ENSURE(
-        kw_ok(kw_record_decode_stored(&kw_store_record, row->record, &record, &dropped, &why)), err,
-        INTERNAL, "a stored row is damaged: %s", why.message);
-    if (kw_record_u64(&record, KW_STORE_FIELD_STATE) == KW_STORE_FENCED) {
-        return KW_OK;
-    }
-    KW_ENSURE(l->store_count < KW_VECTOR_STORES_MAX, err, LIMIT_REACHED, "more than %u stores",
-              KW_VECTOR_STORES_MAX);
-    *store = (struct kw_freshness_store){.region = kw_store_record_region(&record),
-                                         .state = kw_record_u64(&record, KW_STORE_FIELD_STATE),
-                                         .life = life_of(&record)};
-    KW_TRY(kw_id_from_bytes(row->key, &store->id, err));
-    l->store_count++;
-    return KW_OK;
+    return kw_ok(kw_voucher_decode(voucher_record, &voucher, NULL)) ? voucher.incarnation
+                                                                    : KW_ID_NONE;
 }
 
 static struct kw_result load_stores(struct looking *l, struct kw_error *err)
 {
-    struct kw_record_row rows[ROWS_AT_ONCE];
-    struct kw_bytes after = KW_BYTES_NONE;
-    size_t count = ROWS_AT_ONCE;
+    struct kw_feed_member *members;
 
-    while (count == ROWS_AT_ONCE) {
-        KW_TRY(kw_record_row_list(l->tx, &kw_store_record, after, l->arena, rows, ROWS_AT_ONCE,
-                                  &count, err));
-        for (size_t i = 0; i < count; i++) {
-            KW_TRY(add_store(l, &rows[i], err));
-            after = rows[i].key;
-        }
+    KW_TRY(kw_feed_members(l->tx, l->arena, &members, &l->store_count, err));
+    for (size_t i = 0; i < l->store_count; i++) {
+        l->stores[i] = (struct kw_freshness_store){.id = members[i].store,
+                                                   .region = members[i].region,
+                                                   .state = members[i].state,
+                                                   .life = life_of(members[i].voucher)};
     }
     return KW_OK;
 }

@@ -3,10 +3,9 @@
 #include "common/base/limits.h"
 #include "common/feed/ack_table.h"
 #include "common/feed/change_table.h"
+#include "common/feed/feed_members.h"
 #include "common/feed/feed_own.h"
 #include "common/feed/feed_peers.h"
-#include "common/feed/record_table.h"
-#include "common/sync/store_record.h"
 
 #define ROWS_AT_ONCE 16
 
@@ -14,7 +13,7 @@ struct trimming {
     const struct kw_feed *feed;
     struct kw_tx *tx;
     struct kw_arena *arena;
-    struct kw_id members[KW_VECTOR_STORES_MAX]; /* not fenced */
+    struct kw_feed_member *members;
     size_t member_count;
     bool knows_us; /* else the members are not known here yet */
     size_t left;
@@ -22,46 +21,11 @@ struct trimming {
 
 /* --- who is to have them --- */
 
-/* Not as kw_store_record_state: a state of a later release is not known to be the end of a store. */
-static bool is_fenced(const struct kw_record *store)
-{
-    return kw_record_u64(store, KW_STORE_FIELD_STATE) == KW_STORE_FENCED;
-}
-
-static struct kw_result add_member(struct trimming *t, const struct kw_record_row *row,
-                                   struct kw_error *err)
-{
-    struct kw_record store;
-    struct kw_error why;
-    struct kw_id id;
-    size_t dropped;
-
-    KW_ENSURE(kw_ok(kw_record_decode_stored(&kw_store_record, row->record, &store, &dropped, &why)),
-              err, INTERNAL, "a stored row is damaged: %s", why.message);
-    KW_TRY(kw_id_from_bytes(row->key, &id, err));
-    if (is_fenced(&store)) {
-        return KW_OK;
-    }
-    KW_ENSURE(t->member_count < KW_VECTOR_STORES_MAX, err, LIMIT_REACHED, "more than %u stores",
-              KW_VECTOR_STORES_MAX);
-    t->members[t->member_count++] = id;
-    t->knows_us = t->knows_us || kw_id_equal(id, t->feed->options.store);
-    return KW_OK;
-}
-
 static struct kw_result load_members(struct trimming *t, struct kw_error *err)
 {
-    struct kw_record_row rows[ROWS_AT_ONCE];
-    struct kw_bytes after = KW_BYTES_NONE;
-    size_t count = ROWS_AT_ONCE;
-
-    while (count == ROWS_AT_ONCE) {
-        KW_TRY(kw_record_row_list(t->tx, &kw_store_record, after, t->arena, rows, ROWS_AT_ONCE,
-                                  &count, err));
-        for (size_t i = 0; i < count; i++) {
-            KW_TRY(add_member(t, &rows[i], err));
-            after = rows[i].key;
-        }
+    KW_TRY(kw_feed_members(t->tx, t->arena, &t->members, &t->member_count, err));
+    for (size_t i = 0; i < t->member_count; i++) {
+        t->knows_us = t->knows_us || kw_id_equal(t->members[i].store, t->feed->options.store);
     }
     return KW_OK;
 }
@@ -75,9 +39,9 @@ static struct kw_result acknowledged(const struct trimming *t, const struct kw_l
     for (size_t i = 0; i < t->member_count && least > 0; i++) {
         uint64_t seq = least;
 
-        if (!kw_id_equal(t->members[i], t->feed->options.store) &&
-            !kw_id_equal(t->members[i], lane->store)) {
-            KW_TRY(kw_ack_find(t->tx, lane->id, t->members[i], &seq, err));
+        if (!kw_id_equal(t->members[i].store, t->feed->options.store) &&
+            !kw_id_equal(t->members[i].store, lane->store)) {
+            KW_TRY(kw_ack_find(t->tx, lane->id, t->members[i].store, &seq, err));
         }
         least = seq < least ? seq : least;
     }

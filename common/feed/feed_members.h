@@ -1,0 +1,24 @@
+/* Who the other stores are, by their rows: who is to have our changes, and whose we wait for. */
+#ifndef KW_COMMON_FEED_FEED_MEMBERS_H
+#define KW_COMMON_FEED_FEED_MEMBERS_H
+
+#include "common/base/arena.h"
+#include "common/base/id.h"
+#include "common/store/store.h"
+
+/* Plain data; the bytes are in the arena. */
+struct kw_feed_member {
+    struct kw_id store;
+    struct kw_bytes region;  /* empty: not known */
+    uint64_t state;          /* enum kw_store_state, as it is in the row; 0: nothing is said */
+    struct kw_bytes voucher; /* KWV1; empty: none */
+};
+
+/* All stores but those that are fenced, by id: ours among them, once it is known. A state of a later
+ * release is not known to be the end of a store. In the arena. Read or write job. Fails: as the store,
+ * MEMORY, INTERNAL (what is stored is damaged), LIMIT_REACHED (more than KW_VECTOR_STORES_MAX). */
+struct kw_result kw_feed_members(struct kw_tx *tx, struct kw_arena *arena,
+                                 struct kw_feed_member **ret_members, size_t *ret_count,
+                                 struct kw_error *err);
+
+#endif
