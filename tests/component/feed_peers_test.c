@@ -336,6 +336,7 @@ Test(feed_peers, a_relay_cuts_at_the_fence)
     cr_assert_eq(feed_apply(b, feed_batch(c, a->lane, 0)), KW_LANE_NEWS);
     cr_assert_eq(feed_seq(b, a->lane), 2);
     cr_assert_eq(feed_read_kind(c, a->lane, 2), KW_FEED_READ_NOTHING);
+    cr_assert_eq(feed_read_kind(c, a->lane, 3), KW_FEED_READ_NOTHING, "nor how far it is");
 }
 
 /* The newer key may be announced by what the older one signed. */

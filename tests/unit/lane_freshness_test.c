@@ -82,6 +82,16 @@ Test(lane_freshness, our_region_goes_on_without_any_of_its_cells)
                  "of an unknown region it is waited for");
 }
 
+Test(lane_freshness, who_knows_no_region_waits_for_all)
+{
+    const struct kw_freshness_store stores[] = {store(theirs, "", KW_STORE_ACTIVE)};
+    const struct kw_freshness_lane lane = {theirs, life, at_ms(1)};
+    const struct kw_freshness_mesh mesh = {
+        .store = ours, .stores = stores, .store_count = 1, .lanes = &lane, .lane_count = 1};
+
+    cr_assert_eq(kw_freshness(&mesh, NOW).age_ms, NOW - 1);
+}
+
 Test(lane_freshness, the_oldest_of_all_is_told_and_whose_it_is)
 {
     const struct kw_freshness_store stores[] = {store(theirs, "us", KW_STORE_ACTIVE),
