@@ -206,6 +206,32 @@ Test(replicator_peer, what_is_held_back_is_not_asked_for_in_a_circle)
     cr_assert_eq(at.reads, 3, "but now and then: a fence may be raised");
 }
 
+/* What was deleted is such a thing too, and what an owner that is away can't say. */
+Test(replicator_peer, what_is_not_to_be_had_is_asked_for_now_and_then_or_when_there_is_more)
+{
+    greet();
+    hold(5);
+    kw_replicator_read(at.replicator, at.read, KW_BYTES_NONE, (struct kw_extent){0}, 1000);
+    kw_replicator_writable(at.replicator, 0, 1000);
+    hold(5);
+    cr_assert_eq(at.reads, 1);
+    hold(6);
+    cr_assert_eq(at.reads, 2);
+    kw_replicator_read(at.replicator, at.read, KW_BYTES_NONE, (struct kw_extent){0}, 1000);
+    kw_replicator_tick(at.replicator, 1000 + KW_HEARTBEAT_MS);
+    cr_assert_eq(at.reads, 3);
+}
+
+Test(replicator_peer, what_grew_while_nothing_was_found_is_asked_for_at_once)
+{
+    greet();
+    hold(5);
+    hold(6);
+    cr_assert_eq(at.reads, 1, "it is being read");
+    kw_replicator_read(at.replicator, at.read, KW_BYTES_NONE, (struct kw_extent){0}, 1000);
+    cr_assert_eq(at.reads, 2);
+}
+
 Test(replicator_peer, what_was_read_for_an_earlier_link_is_not_sent)
 {
     uint8_t batch[4] = {0};

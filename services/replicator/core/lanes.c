@@ -123,9 +123,32 @@ struct kw_result kw_replicator_lane(struct kw_replicator *replicator, enum kw_ow
         KW_TRY(add(replicator, owner, lane, origin, &carried, err));
     }
     tell_acked(replicator, carried, extent.seq);
+    for (uint32_t peer = 0; peer < replicator->peer_count; peer++) {
+        carried->peers[peer].held_back =
+            carried->peers[peer].held_back && extent.seq == carried->ours.seq;
+    }
     carried->ours = extent;
     kw_carried_pump_all(replicator, carried, now_ms);
     return KW_OK;
+}
+
+/* What was read, if anything, is sent. Where there was less than we were told of, asking again at once would find
+ * the same, unless the lane grew meanwhile: it may end at a fence, be deleted, or its owner be away. */
+static void send_read(struct kw_replicator *r, struct kw_carried *lane, uint32_t peer,
+                      const struct kw_frame *frame, struct kw_extent extent, uint64_t now_ms)
+{
+    struct kw_progress *progress = &lane->peers[peer];
+    bool grew = lane->ours.seq > progress->asked.seq;
+
+    if (frame->record.len == 0) {
+        progress->sent.closed = progress->asked.closed;
+        progress->held_back = !grew;
+        return;
+    }
+    progress->held_back =
+        !grew && extent.seq <= progress->sent.seq && progress->sent.seq < lane->ours.seq;
+    kw_progress_sent(progress, extent, now_ms);
+    r->options.io.send(r->options.io.context, peer, frame);
 }
 
 void kw_replicator_read(struct kw_replicator *replicator, struct kw_ticket ticket,
@@ -133,28 +156,17 @@ void kw_replicator_read(struct kw_replicator *replicator, struct kw_ticket ticke
 {
     struct kw_carried *lane = kw_carried_find(replicator, ticket.owner, ticket.lane);
     struct kw_frame frame = {.type = KW_FRAME_BATCH, .owner = ticket.owner, .record = batch};
-    struct kw_progress *progress;
     bool was_full;
-    bool is_held_back;
 
     if (lane == NULL || !kw_link_current(replicator, ticket)) {
         return;
     }
     was_full = replicator->peers[ticket.peer].reads-- >= KW_LINK_READS_MAX;
-    progress = &lane->peers[ticket.peer];
-    progress->reading = false;
-    if (batch.len == 0) {
-        /* Nothing to be had, though there was something to ask for: not again before it grows. */
-        progress->sent.closed = progress->asked.closed;
-        return;
-    }
-    /* A heartbeat, though there are changes: a fence ends there. Asked again at once it would be the same. */
-    is_held_back = extent.seq <= progress->sent.seq && progress->sent.seq < lane->ours.seq;
-    kw_progress_sent(progress, extent, now_ms);
-    replicator->options.io.send(replicator->options.io.context, ticket.peer, &frame);
+    lane->peers[ticket.peer].reading = false;
+    send_read(replicator, lane, ticket.peer, &frame, extent, now_ms);
     if (was_full) {
         kw_peer_pump(replicator, ticket.peer, now_ms);
-    } else if (!is_held_back) {
+    } else {
         kw_carried_pump(replicator, lane, ticket.peer, now_ms);
     }
 }

@@ -111,7 +111,7 @@ bool kw_progress_due(struct kw_progress *progress, struct kw_extent ours, unsign
 
 bool kw_progress_wants(const struct kw_progress *progress, struct kw_extent ours)
 {
-    if (progress->reading || progress->flight_count == KW_LINK_BATCHES_MAX ||
+    if (progress->reading || progress->held_back || progress->flight_count == KW_LINK_BATCHES_MAX ||
         progress->sent.seq > ours.seq) {
         return false;
     }

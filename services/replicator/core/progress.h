@@ -34,6 +34,7 @@ struct kw_progress {
     uint64_t behind_ms; /* since when it comes no closer, seen by a backup; 0: it is not behind */
     uint64_t carry_ms;  /* a backup that stepped in goes on until then */
     bool reading;       /* a batch for it is being read */
+    bool held_back; /* there was less to be had than there should be: not asked for again at once */
     struct kw_extent asked; /* what our owner held when that was asked */
 };
 

@@ -14,6 +14,7 @@ static void tick_peer(struct kw_replicator *r, uint32_t peer, uint64_t now_ms)
         kw_link_reach(r, peer, now_ms);
     }
     for (size_t i = 0; i < r->lane_count; i++) {
+        r->lanes[i]->peers[peer].held_back = false;
         kw_progress_resend(&r->lanes[i]->peers[peer], now_ms);
     }
     kw_peer_pump(r, peer, now_ms);
