@@ -54,8 +54,9 @@ def stubs():
 
 # --- keys, made once ---
 
-def certificate(subject, key, issuer, issuer_key, extensions=(), ca=False):
-    name = lambda text: x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])  # noqa: E731
+def certificate(subject, key, issuer, issuer_key, extensions=(), ca=False, region=None):
+    unit = [x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, region)] if region else []
+    name = lambda text: x509.Name([*unit, x509.NameAttribute(NameOID.COMMON_NAME, text)])  # noqa: E731
     builder = (x509.CertificateBuilder().subject_name(name(subject)).issuer_name(name(issuer))
                .public_key(key.public_key()).serial_number(x509.random_serial_number())
                .not_valid_before(datetime.datetime(2025, 12, 1))
@@ -101,6 +102,11 @@ def make_keys():
         (KEYS / "stranger.pem").write_bytes(pem(certificate(
             "stranger", key, "stranger", key,
             [(usage(key_cert_sign=True, crl_sign=True), True)], ca=True)))
+    if not (KEYS / "region-ca.pem").exists():
+        key = ec.generate_private_key(ec.SECP384R1())  # nobody keeps it
+        (KEYS / "region-ca.pem").write_bytes(pem(certificate(
+            "region-ca", key, "region-ca", key, [(usage(key_cert_sign=True, crl_sign=True), True)], ca=True,
+            region="eu-1")))
     if not (KEYS / "recipient.key.pem").exists():
         key = ec.generate_private_key(ec.SECP384R1())
         (KEYS / "recipient.key.pem").write_bytes(key_pem(key))
@@ -560,6 +566,30 @@ def voucher():
     return made
 
 
+def region():
+    """The five records between regions, behind their place among them."""
+    ca = x509.load_pem_x509_certificate((KEYS / "region-ca.pem").read_bytes())
+    spki = ca.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    point = ca.public_key().public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
+    digest, signature, number = b"\1" + bytes(31), u16(b"signature"), struct.pack(">Q", 1767225600000)
+    texts = b"".join(u16(t) for t in (b"keyward.test", b"eu-1", b"token", b"maker", b"model", b"0123456789abcdef"))
+    request = b"KWQ1" + bytes(16) + number + texts + b"\0\6" + u16(spki) * 6 + signature * 6
+    wrapped = bytes(40) + b"abc"
+    carried = b"KWT1" + digest + point + wrapped * 2 + bytes(40)
+    row = lambda name: u16(name) + u16(spki) + u16(der(ca)) * 4  # noqa: E731
+    head = b"KWG1" + u16(b"keyward.test") + number
+    one = head + b"\0\1" + row(b"eu-1") + signature
+    small = b"KWA1" + digest + number + u16(b"approval") + u16(b"set") + u16(b"carried") + b"\0\1" + u16(der(ca)) + signature
+    blob = (b"KWB1" + bytes(32) + point + b"\0\2" + u16(b"keyward-kek-v1") + wrapped + u16(b"keyward-mac-v1") + wrapped)
+    return {"request": b"\0" + request, "request-unsigned": b"\0" + request[:-1] + b"\xee",
+            "carried": b"\1" + carried, "carried-for-another": b"\1" + carried[:4] + bytes(32) + carried[36:],
+            "set": b"\2" + one, "set-unsigned": b"\2" + one[:-1] + b"\xee",
+            "set-twice": b"\2" + head + b"\0\2" + row(b"eu-1") * 2 + signature,
+            "set-of-another": b"\2" + head + b"\0\1" + row(b"eu-2") + signature,
+            "answer": b"\3" + small, "answer-officers": b"\3" + small.replace(b"\0\1" + u16(der(ca)), b"\0\2" + u16(der(ca)) + u16(b"another")),
+            "blob": b"\4" + blob, "blob-cut": b"\4" + blob[:-3]}
+
+
 def link_frame():
     """A peer's frames, behind what our owners hold and answer: both lanes and news, unless said otherwise."""
     import keyward.internal.v1.replication_pb2 as wire
@@ -593,7 +623,7 @@ def link_frame():
 TARGETS = {name: globals()[name] for name in (
     "caller capsule checkpoint cli codec edge_h2 edge_metadata envelope evidence "
     "evidence_record fact hop hsm_core hsm_worker invitation lane link_frame log officers page_token partner pen "
-    "pki_messages proto receipt record redis reflection request_signature resource seal settings store_authz "
+    "pki_messages proto receipt record redis reflection region request_signature resource seal settings store_authz "
     "store_orchestrator trace voucher").split()}
 TARGETS["certificate"] = certificate_seeds
 
