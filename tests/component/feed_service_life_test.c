@@ -6,6 +6,7 @@
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -102,6 +103,65 @@ Test(feed_service_life, it_closes_with_everything_in_flight)
         asking_done(&askings[i]);
     }
     house_hang_up(&listening);
+}
+
+static sem_t standing;
+static sem_t released;
+
+static struct kw_result run_and_stand(struct kw_store_job *job, struct kw_tx *tx,
+                                      struct kw_error *err)
+{
+    (void)job;
+    (void)tx;
+    (void)err;
+    sem_post(&standing);
+    while (sem_wait(&released) != 0) {
+    }
+    return KW_OK;
+}
+
+static bool stands_still(void)
+{
+    int value = 0;
+
+    return sem_getvalue(&standing, &value) == 0 && value > 0;
+}
+
+static void stood(struct kw_store_job *job)
+{
+    (void)job;
+}
+
+static void on_late_close(void *context)
+{
+    ((struct house_owner *)context)->closed = true;
+}
+
+Test(feed_service_life, it_is_not_closed_while_the_store_works_for_it)
+{
+    struct lane_owner origin = lane_owner_new(5);
+    struct kw_store_job stands = {.run = run_and_stand, .done = stood, .vital = true};
+    struct kw_feed_service *service = owner->service;
+    struct asking asking = {0};
+
+    house_put_store(owner, &origin.row);
+    sem_init(&standing, 0, 0);
+    sem_init(&released, 0, 0);
+    MUST(kw_store_write(owner->store, &stands, err));
+    house_apply_begin(owner, &asking);
+    cr_assert(house_apply_piece(&asking, BATCH, lane_batch_bytes(&origin, 0, 5)));
+    kw_hop_end(asking.call);
+    HOUSE_EVENTUALLY(&house, service->applyings_running == 1 && stands_still());
+    kw_feed_service_close(service, on_late_close, owner);
+    HOUSE_EVENTUALLY(&house, asking.call == NULL && service->server == NULL);
+    for (unsigned i = 0; i < 20; i++) {
+        hop_turn(&house.hop);
+    }
+    cr_expect(not(owner->closed));
+    sem_post(&released);
+    HOUSE_EVENTUALLY(&house, owner->closed);
+    owner->ended = service;
+    owner->service = NULL;
 }
 
 Test(feed_service_life, it_is_there_again_after_a_restart_and_is_who_it_was)
