@@ -2,6 +2,8 @@
  * repeat. */
 #include "common/rpc/hop_calls.h"
 
+#include "common/rpc/methods.h"
+
 #include <stdlib.h>
 
 #define SLOT_BITS 16
@@ -46,7 +48,14 @@ static void heap_down(struct kw_hop_calls *calls, size_t i)
     heap_put(calls, i, call);
 }
 
-static struct kw_hop_call *insert(struct kw_hop_calls *calls, uint64_t id, uint64_t deadline_ns)
+/* A link between cells has an ocean to cross, and is alone on its stream. */
+static size_t window_of(uint32_t method)
+{
+    return method == KW_METHOD_LINK ? KW_LINK_CREDIT_BYTES : KW_HOP_CREDIT_BYTES;
+}
+
+static struct kw_hop_call *insert(struct kw_hop_calls *calls, uint64_t id, uint32_t method,
+                                  uint64_t deadline_ns)
 {
     struct kw_hop_call *call = calloc(1, sizeof(*call));
 
@@ -56,7 +65,8 @@ static struct kw_hop_call *insert(struct kw_hop_calls *calls, uint64_t id, uint6
     call->id = id;
     call->deadline_ns = deadline_ns;
     call->expiry = KW_E_DEADLINE_EXCEEDED;
-    call->credit = KW_HOP_CREDIT_BYTES;
+    call->window = window_of(method);
+    call->credit = (int64_t)call->window;
     calls->slots[id & SLOT_MASK] = call;
     calls->heap[calls->count] = call;
     calls->count++;
@@ -64,7 +74,8 @@ static struct kw_hop_call *insert(struct kw_hop_calls *calls, uint64_t id, uint6
     return call;
 }
 
-struct kw_hop_call *kw_hop_calls_make(struct kw_hop_calls *calls, uint64_t deadline_ns)
+struct kw_hop_call *kw_hop_calls_make(struct kw_hop_calls *calls, uint32_t method,
+                                      uint64_t deadline_ns)
 {
     size_t slot = calls->next_slot;
 
@@ -76,10 +87,10 @@ struct kw_hop_call *kw_hop_calls_make(struct kw_hop_calls *calls, uint64_t deadl
     }
     calls->next_slot = (slot + 1) % KW_HOP_CALLS_MAX;
     calls->made++;
-    return insert(calls, calls->made << SLOT_BITS | slot, deadline_ns);
+    return insert(calls, calls->made << SLOT_BITS | slot, method, deadline_ns);
 }
 
-struct kw_hop_call *kw_hop_calls_accept(struct kw_hop_calls *calls, uint64_t id,
+struct kw_hop_call *kw_hop_calls_accept(struct kw_hop_calls *calls, uint64_t id, uint32_t method,
                                         uint64_t deadline_ns)
 {
     size_t slot = id & SLOT_MASK;
@@ -87,7 +98,7 @@ struct kw_hop_call *kw_hop_calls_accept(struct kw_hop_calls *calls, uint64_t id,
     if (slot >= KW_HOP_CALLS_MAX || calls->slots[slot] != NULL) {
         return NULL;
     }
-    return insert(calls, id, deadline_ns);
+    return insert(calls, id, method, deadline_ns);
 }
 
 struct kw_hop_call *kw_hop_calls_find(const struct kw_hop_calls *calls, uint64_t id)

@@ -15,7 +15,8 @@ struct kw_hop_call {
     size_t heap_index;
     struct kw_hop_events events;
     void *user;
-    int64_t credit;        /* bytes the peer still takes; one item may overdraw it */
+    size_t window;         /* bytes on their way before the receiver says more: its method's */
+    int64_t credit;        /* of it, what the peer still takes; one item may overdraw it */
     size_t unconsumed;     /* data received and not yet returned as credit */
     size_t overhead;       /* of received items beside their data; consume returns it too */
     size_t credit_owed;    /* consumed, not yet told to the peer */
@@ -33,11 +34,12 @@ struct kw_hop_calls {
 };
 
 /* A new call with an id of our choosing (outer side), or NULL: table full or out of memory. */
-struct kw_hop_call *kw_hop_calls_make(struct kw_hop_calls *calls, uint64_t deadline_ns);
+struct kw_hop_call *kw_hop_calls_make(struct kw_hop_calls *calls, uint32_t method,
+                                      uint64_t deadline_ns);
 
 /* A new call with the peer's id (inner side). NULL: the slot does not exist or is taken, or out of
  * memory. */
-struct kw_hop_call *kw_hop_calls_accept(struct kw_hop_calls *calls, uint64_t id,
+struct kw_hop_call *kw_hop_calls_accept(struct kw_hop_calls *calls, uint64_t id, uint32_t method,
                                         uint64_t deadline_ns);
 
 /* The call with this id, or NULL: over already, or never was. */

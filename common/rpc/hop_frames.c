@@ -53,7 +53,7 @@ bool kw_hop_charge(struct kw_hop_call *call, const Keyward__Internal__V1__Frame 
     size_t held = call->unconsumed + call->overhead + call->credit_owed;
 
     /* An answer that ends its call needs no credit: there is at most one of them. */
-    if (held >= KW_HOP_CREDIT_BYTES && (frame->flags & KW_HOP_FLAG(STATUS)) == 0) {
+    if (held >= call->window && (frame->flags & KW_HOP_FLAG(STATUS)) == 0) {
         return false;
     }
     call->unconsumed += frame->data.len;
@@ -63,12 +63,14 @@ bool kw_hop_charge(struct kw_hop_call *call, const Keyward__Internal__V1__Frame 
 
 void kw_hop_take_credit(struct kw_hop_call *call, uint64_t credit)
 {
-    if (credit > KW_HOP_CREDIT_BYTES) {
-        credit = KW_HOP_CREDIT_BYTES;
+    int64_t window = (int64_t)call->window;
+
+    if (credit > call->window) {
+        credit = call->window;
     }
     call->credit += (int64_t)credit;
-    if (call->credit > KW_HOP_CREDIT_BYTES) {
-        call->credit = KW_HOP_CREDIT_BYTES;
+    if (call->credit > window) {
+        call->credit = window;
     }
     if (call->blocked && call->credit > 0 && !kw_hop_stream_full(call->stream)) {
         call->blocked = false;
@@ -85,7 +87,7 @@ void kw_hop_consume(struct kw_hop_call *call, size_t len)
     call->unconsumed -= consumed;
     call->credit_owed += consumed + call->overhead;
     call->overhead = 0;
-    if (call->credit_owed >= KW_HOP_CREDIT_BYTES / 2) {
+    if (call->credit_owed >= call->window / 2) {
         Keyward__Internal__V1__Frame frame = kw_hop_frame_make(call, KW_HOP_FLAG(CREDIT));
 
         frame.credit = call->credit_owed;

@@ -113,7 +113,7 @@ static bool take_open(struct kw_hop_stream *stream, const Keyward__Internal__V1_
         refuse(stream, frame->call, KW_E_DRAINING);
         return true;
     }
-    call = kw_hop_calls_accept(&stream->calls, frame->call, deadline_ns);
+    call = kw_hop_calls_accept(&stream->calls, frame->call, frame->method, deadline_ns);
     if (call == NULL) {
         return false;
     }

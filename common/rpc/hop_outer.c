@@ -47,7 +47,7 @@ struct kw_result kw_hop_outer_open(struct kw_hop_stream *stream, const struct kw
               "hop: an item of %zu and %zu bytes", open->item.data.len, open->item.context.len);
     KW_ENSURE(open->trace.len <= KW_HOP_TRACE_LEN_MAX, err, ARGUMENT_INVALID,
               "hop: trace context of %zu bytes", open->trace.len);
-    call = kw_hop_calls_make(&stream->calls, open->deadline_ns);
+    call = kw_hop_calls_make(&stream->calls, open->method, open->deadline_ns);
     KW_ENSURE(call != NULL, err, RATE_LIMITED, "hop: %zu calls in flight", stream->calls.count);
     call->stream = stream;
     call->events = *events;

@@ -175,6 +175,29 @@ Test(hop, sender_stops_when_the_receiver_does_not_consume)
     hop_fixture_done(&fx);
 }
 
+/* Both ends know a call's window by its method; a link between cells has a wider one. */
+Test(hop, a_link_has_a_wider_window)
+{
+    struct hop_fixture fx;
+    struct hop_outcome outcome = {0};
+    size_t sent = 0;
+
+    hop_fixture_init(&fx);
+    hop_up(&fx);
+    cr_assert(kw_ok(hop_call(&fx, &outcome, HOP_LINK, KW_BYTES_NONE, false, LONG_MS)));
+    while (
+        kw_hop_send(outcome.call, (struct kw_hop_item){.data = KW_BYTES(block, SOURCE_ITEM_LEN)})) {
+        sent += SOURCE_ITEM_LEN;
+    }
+    cr_assert(ge(sz, sent, KW_LINK_CREDIT_BYTES - SOURCE_ITEM_LEN));
+    HOP_EVENTUALLY(&fx, fx.received == sent);
+    kw_hop_consume(fx.sink, fx.received);
+    HOP_EVENTUALLY(&fx, outcome.writables == 1);
+    kw_hop_cancel(outcome.call);
+    hop_outcome_done(&outcome);
+    hop_fixture_done(&fx);
+}
+
 Test(hop, answers_stop_until_they_are_consumed)
 {
     struct hop_fixture fx;

@@ -368,7 +368,7 @@ Test(replicator_cost, no_more_is_read_for_a_peer_than_it_takes)
         live();
     }
     cr_assert_leq(owner->reads * len,
-                  KW_LINK_QUEUE_LEN_SOFT + KW_HOP_CREDIT_BYTES + (KW_LINK_READS_MAX + 4) * len,
+                  KW_LINK_QUEUE_LEN_SOFT + KW_LINK_CREDIT_BYTES + (KW_LINK_READS_MAX + 10) * len,
                   "%u reads", owner->reads);
     kw_hop_consume(peer.call, peer.bytes);
     peer.bytes = 0;
@@ -419,7 +419,7 @@ Test(replicator_cost, no_more_is_taken_from_a_peer_than_owners_judge)
         said++;
     }
     cr_assert_geq(said * len, KW_LINK_HELD_LEN_MAX);
-    cr_assert_leq(said * len, KW_LINK_HELD_LEN_MAX + 2 * KW_HOP_CREDIT_BYTES);
+    cr_assert_leq(said * len, KW_LINK_HELD_LEN_MAX + 2 * KW_LINK_CREDIT_BYTES);
     owner_unpark(&b->owners[0]);
     REP_EVENTUALLY(&mesh, owner_held(&b->owners[0], owner_lane_id(&a->owners[0])) == said);
     for (then = said; said < 2 * then;) {

@@ -168,9 +168,8 @@ static void check_calls(const struct kw_hop_calls *calls)
 
         KW_FUZZ_CHECK(call->heap_index == i && kw_hop_calls_find(calls, call->id) == call);
         KW_FUZZ_CHECK(i == 0 || calls->heap[(i - 1) / 2]->deadline_ns <= call->deadline_ns);
-        KW_FUZZ_CHECK(call->credit <= KW_HOP_CREDIT_BYTES);
-        KW_FUZZ_CHECK(call->unconsumed + call->credit_owed <=
-                      KW_HOP_CREDIT_BYTES + KW_BODY_LEN_MAX);
+        KW_FUZZ_CHECK(call->credit <= (int64_t)call->window);
+        KW_FUZZ_CHECK(call->unconsumed + call->credit_owed <= call->window + KW_BODY_LEN_MAX);
     }
 }
 

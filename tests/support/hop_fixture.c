@@ -99,6 +99,7 @@ static void serve(struct kw_hop_call *call, const struct kw_hop_open *open, stru
     case HOP_RELAY:
         kw_hop_serve(call, &relay, fx);
         break;
+    case HOP_LINK:
     case HOP_SINK:
         fx->sink = call;
         kw_hop_serve(call, &sink, fx);

@@ -7,6 +7,7 @@
 #include "common/base/limits.h"
 #include "common/rpc/client.h"
 #include "common/rpc/hop.h"
+#include "common/rpc/methods.h"
 #include "common/rpc/rpc.h"
 #include "tests/support/certs.h"
 
@@ -18,14 +19,15 @@
 
 /* What the inner end does with a call. */
 enum hop_method {
-    HOP_ECHO,    /* unary: the same back */
-    HOP_PARK,    /* nothing, ever */
-    HOP_RELAY,   /* every message back, then success at END */
-    HOP_SINK,    /* takes messages; consumes only when the test says so */
-    HOP_SOURCE,  /* sends SOURCE_ITEMS messages of SOURCE_ITEM_LEN as credit allows */
-    HOP_REFUSE,  /* ends with a status that has everything in it */
-    HOP_HUGE,    /* replies with more than an item may hold */
-    HOP_TOO_BIG, /* sends such an item, then nothing */
+    HOP_ECHO,                  /* unary: the same back */
+    HOP_PARK,                  /* nothing, ever */
+    HOP_RELAY,                 /* every message back, then success at END */
+    HOP_SINK,                  /* takes messages; consumes only when the test says so */
+    HOP_SOURCE,                /* sends SOURCE_ITEMS messages of SOURCE_ITEM_LEN as credit allows */
+    HOP_REFUSE,                /* ends with a status that has everything in it */
+    HOP_HUGE,                  /* replies with more than an item may hold */
+    HOP_TOO_BIG,               /* sends such an item, then nothing */
+    HOP_LINK = KW_METHOD_LINK, /* a sink, of the method that has a wider window */
 };
 
 #define SOURCE_ITEMS    40U
