@@ -16,7 +16,7 @@ static const char select_incarnation[] =
     "SELECT incarnation FROM feed_lanes WHERE store = $1 AND role = 2 ORDER BY writer LIMIT 1";
 static const char update_closed[] =
     "UPDATE feed_lanes SET closed = $3 WHERE store = $1 AND role = 2 AND closed < $2";
-static const char lock_all[] = "UPDATE feed_lanes SET seq = seq WHERE store = $1";
+static const char lock_all[] = "SELECT 1 FROM feed_lanes WHERE store = $1 ORDER BY id FOR UPDATE";
 static const char select_life[] =
     "SELECT 1 FROM feed_lanes WHERE store = $1 AND incarnation = $2 LIMIT 1";
 static const char insert_lane[] =

@@ -75,11 +75,11 @@ Test(feed_instances, nothing_that_two_writers_say_of_one_row_is_lost)
     cr_assert_eq(feed_number(&nodes[0], "SELECT count(DISTINCT incarnation) FROM feed_lanes"), 1);
 }
 
-/* --- a fence by one, while the other applies --- */
+/* --- what one does while the other applies --- */
 
 static struct feed_node foreign;
 static struct kw_result fenced; /* what became of the fence */
-static bool interferes;
+static void (*meanwhile)(void);
 
 static struct kw_result run_fence(struct feed_job *job, struct kw_tx *tx, struct kw_error *err)
 {
@@ -99,21 +99,23 @@ static void fence_foreign(void)
 }
 
 /* Between judging a batch and its end. */
-static struct kw_result project_and_fence(struct kw_tx *tx, const struct kw_record *merged,
+static struct kw_result project_meanwhile(struct kw_tx *tx, const struct kw_record *merged,
                                           struct kw_arena *arena, struct kw_error *err)
 {
+    void (*run)(void) = meanwhile;
+
     (void)tx;
     (void)merged;
     (void)arena;
     (void)err;
-    if (interferes) {
-        interferes = false;
-        fence_foreign();
+    meanwhile = NULL;
+    if (run != NULL) {
+        run();
     }
     return KW_OK;
 }
 
-static void prepare_fence(struct kw_feed_table *tables)
+static void prepare_foreign(struct kw_feed_table *tables)
 {
     struct kw_record row;
 
@@ -122,7 +124,7 @@ static void prepare_fence(struct kw_feed_table *tables)
     feed_node_init(&foreign, 2);
     row = feed_store_row(&foreign);
     feed_put_row(&nodes[0], &kw_store_record, &row);
-    tables[1].project = project_and_fence;
+    tables[1].project = project_meanwhile;
     nodes[0].feed.options.tables = tables;
 }
 
@@ -138,17 +140,43 @@ Test(feed_instances, a_fence_waits_for_what_is_being_applied)
 {
     struct kw_feed_table tables[] = {feed_tables[0], feed_tables[1]};
 
-    prepare_fence(tables);
+    prepare_foreign(tables);
     write_foreign("n");
     feed_catch_up(&nodes[0], &foreign, foreign.lane);
     write_foreign("m");
-    interferes = true;
+    meanwhile = fence_foreign;
     cr_assert_eq(feed_apply(&nodes[0], feed_batch(&foreign, foreign.lane, 1)), KW_LANE_NEWS);
     cr_assert_eq(fenced.reason, KW_E_STORE_UNAVAILABLE, "it could not come in between");
     fence_foreign();
     cr_assert_eq(fenced.reason, KW_E_NONE);
     write_foreign("o");
     cr_assert_eq(feed_apply(&nodes[0], feed_batch(&foreign, foreign.lane, 2)), KW_LANE_FENCED);
+    feed_node_done(&foreign);
+}
+
+static void judge_strangers(void)
+{
+    foreign.number = 3; /* with a key that is nobody's */
+    cr_assert_eq(feed_apply(&nodes[1], feed_batch(&foreign, foreign.lane, 1)), KW_LANE_STRANGER);
+    cr_assert_eq(feed_apply_urgent(&nodes[1], feed_urgent(&foreign, foreign.lane, 1)),
+                 KW_LANE_STRANGER);
+    foreign.number = 2;
+}
+
+/* Whoever has no key can't even make somebody wait. */
+Test(feed_instances, what_is_refused_without_a_signature_locks_nothing)
+{
+    struct kw_feed_table tables[] = {feed_tables[0], feed_tables[1]};
+    struct kw_record record = note("m");
+
+    prepare_foreign(tables);
+    write_foreign("n");
+    feed_catch_up(&nodes[0], &foreign, foreign.lane);
+    note_set(&record, NOTE_REMOVED, value_first(FEED_WALL, foreign.id, "gone"));
+    feed_write(&foreign, &record, true);
+    meanwhile = judge_strangers;
+    cr_assert_eq(feed_apply(&nodes[0], feed_batch(&foreign, foreign.lane, 1)), KW_LANE_NEWS);
+    cr_assert_eq(meanwhile, NULL, "it was judged");
     feed_node_done(&foreign);
 }
 
