@@ -29,6 +29,9 @@ bool kw_copies_reached(const struct kw_copies *copies, struct kw_id lane, uint64
 {
     bool there;
 
+    if (!copies->known) {
+        return false;
+    }
     if (level == KW_COPY_REGION) {
         bool reached = any_holds(copies, lane, seq, true, &there);
 
@@ -132,13 +135,14 @@ void kw_copies_members(struct kw_copies *copies, const struct kw_copy_holder *me
 {
     struct kw_copies before = *copies;
 
+    copies->known = true;
     copies->count = count < KW_COPY_HOLDERS_MAX ? count : KW_COPY_HOLDERS_MAX;
     for (size_t i = 0; i < copies->count; i++) {
         const struct kw_copy_holder *known = find(&before, members[i].store);
 
         copies->holders[i] = members[i];
-        if (known != NULL && kw_id_equal(known->lane, members[i].lane) &&
-            known->seq > members[i].seq) {
+        if (known != NULL) {
+            copies->holders[i].lane = known->lane;
             copies->holders[i].seq = known->seq;
         }
     }

@@ -47,14 +47,15 @@ struct kw_copy_wait {
     void (*done)(struct kw_copy_wait *wait, bool reached);
 };
 
-/* Zero-initialise. */
+/* Zero-initialise. Until the members are known, nothing counts as held. */
 struct kw_copies {
+    bool known;
     struct kw_copy_holder holders[KW_COPY_HOLDERS_MAX];
     size_t count;
     struct kw_copy_wait *waits;
 };
 
-/* These are the members now; what is known of those who stay is kept. Of more than
+/* These are the members now; what is known of those who stay is kept, in the place of what the list says. Of more than
  * KW_COPY_HOLDERS_MAX the first are taken. Wakes who has nobody left to wait for. */
 void kw_copies_members(struct kw_copies *copies, const struct kw_copy_holder *members,
                        size_t count);

@@ -47,6 +47,7 @@ struct kw_result kw_feed_say(struct kw_feed *feed, struct kw_tx *tx, struct kw_b
     KW_TRY(kw_lane_advance(&row.point, &row.change, err));
     KW_TRY(kw_lane_row_move(tx, lane.id, &row.point, row.change.hlc, err));
     kw_feed_lane_grew(feed, tx);
+    feed->said++;
     return kw_change_insert(tx, lane.id, &row, err);
 }
 

@@ -24,8 +24,8 @@ struct group {
 static void end_one(struct kw_feed_service *service, struct kw_feed_acking *acking,
                     const struct kw_error *error)
 {
-    if (error == NULL && service->options.acked != NULL) {
-        service->options.acked(acking->store, acking->lane, acking->seq, service->options.context);
+    if (error == NULL) {
+        kw_copies_held(&service->copies, acking->store, acking->lane, acking->seq);
     }
     if (acking->hop != NULL && error == NULL) {
         kw_feed_call_succeed(acking->hop);

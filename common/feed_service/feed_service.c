@@ -150,6 +150,11 @@ static void upkeep_closed(struct kw_timer *timer)
     timer_closed(KW_CONTAINER_OF(timer, struct kw_feed_service, upkeep));
 }
 
+static void copies_closed(struct kw_timer *timer)
+{
+    timer_closed(KW_CONTAINER_OF(timer, struct kw_feed_service, copies_tick));
+}
+
 void kw_feed_service_drain(struct kw_feed_service *service, void (*drained)(void *context),
                            void *context)
 {
@@ -167,6 +172,8 @@ void kw_feed_service_close(struct kw_feed_service *service, void (*closed)(void 
     service->closed_context = context;
     kw_timer_close(&service->beat, beat_closed);
     kw_timer_close(&service->upkeep, upkeep_closed);
+    kw_timer_close(&service->copies_tick, copies_closed);
+    kw_copies_end(&service->copies);
     kw_hop_server_close(service->server, server_closed, service);
 }
 
@@ -276,7 +283,8 @@ struct kw_result kw_feed_service_start(const struct kw_feed_service_options *opt
     }
     kw_timer_init(&service->beat, options->loop, kw_feed_upkeep_beat);
     kw_timer_init(&service->upkeep, options->loop, kw_feed_upkeep_fire);
-    service->timers_open = 2;
+    kw_timer_init(&service->copies_tick, options->loop, kw_feed_copies_tick);
+    service->timers_open = 3;
     service->credentials_looked_ns = kw_clock_mono_ns();
     service->trims_from_ns = kw_clock_mono_ns() + options->keep_ms * NS_PER_MS;
     kw_feed_introduction_begin(service, NULL);

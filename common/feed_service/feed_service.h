@@ -43,8 +43,6 @@ struct kw_feed_service_options {
     struct kw_hop_client *const *inner;
     /* Another store's change was merged and is durable; may be NULL. */
     void (*applied)(void *context);
-    /* A peer's store holds a lane durably so far; may be NULL. */
-    void (*acked)(struct kw_id store, struct kw_id lane, uint64_t seq, void *context);
     void *context;
 };
 

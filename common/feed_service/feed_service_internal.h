@@ -1,12 +1,13 @@
 /* Inside the feed service: its parts, shared by feed_service.c (life, listener), subscription.c with look.c
- * (the standing call), reading.c, applying.c, acks.c (the others), introduction.c (who we are) and upkeep.c
- * (what time does). Loop thread, but for the `run` of tasks. */
+ * (the standing call), reading.c, applying.c, acks.c (the others), second_copy.c (who waits for others), introduction.c (who we are)
+ * and upkeep.c (what time does). Loop thread, but for the `run` of tasks. */
 #ifndef KW_COMMON_FEED_SERVICE_FEED_SERVICE_INTERNAL_H
 #define KW_COMMON_FEED_SERVICE_FEED_SERVICE_INTERNAL_H
 
 #include "common/base/arena.h"
 #include "common/base/limits.h"
 #include "common/crypto/sign.h"
+#include "common/feed/copies.h"
 #include "common/feed_service/feed_service.h"
 
 #include <stdatomic.h>
@@ -66,6 +67,10 @@ struct kw_feed_service {
     bool introduction_owed;  /* which failed */
     struct kw_buf cert_pem;  /* the certificate that is vouched with */
     uint64_t credentials_looked_ns;
+
+    struct kw_copies copies;     /* of our lane, elsewhere */
+    struct kw_timer copies_tick; /* while somebody waits for one */
+    bool members_read;           /* who is to have them is being read anew */
 
     struct kw_timer beat; /* while somebody listens */
     struct kw_feed_task seal;
@@ -129,6 +134,12 @@ void kw_feed_applying_open(struct kw_feed_service *service, struct kw_hop_call *
 void kw_feed_acking_open(struct kw_feed_service *service, struct kw_hop_call *hop,
                          const struct kw_hop_open *open);
 void kw_feed_acks_flush(struct kw_flush *flush);
+
+/* --- second_copy.c --- */
+
+/* Reads anew who the members are, and what they hold. */
+void kw_feed_copies_look(struct kw_feed_service *service);
+void kw_feed_copies_tick(struct kw_timer *timer);
 
 /* --- upkeep.c --- */
 

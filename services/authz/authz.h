@@ -21,8 +21,9 @@ struct kw_authz {
     struct kw_caller_cache *callers;
     struct kw_capsules capsules;
     struct kw_diary diary;
-    struct kw_feed feed;       /* the thread of write jobs' */
-    struct kw_secret page_key; /* page tokens are ours alone, and of this life */
+    struct kw_feed feed;                  /* the thread of write jobs' */
+    struct kw_feed_service *feed_service; /* of the replicator; NULL: nothing is replicated */
+    struct kw_secret page_key;            /* page tokens are ours alone, and of this life */
     /* Counts disabling changes that are in force, of this cell and of others: revocations, suspensions,
      * disabling facts. An answer whose decision is of an older epoch is decided again before it leaves. */
     _Atomic uint64_t epoch;

@@ -151,7 +151,7 @@ static struct kw_result outcome_make(struct kw_authz_call *call, struct kw_bytes
 
     outcome.receipt_id = kw_field_bytes(call->inner.outcome.receipt_id);
     outcome.replayed = call->replayed || call->inner.outcome.replayed;
-    outcome.local_only = call->inner.outcome.local_only;
+    outcome.local_only = call->copy.missing || call->inner.outcome.local_only;
     return kw_arena_pack(call->arena, &outcome.base, ret_context, err);
 }
 
@@ -173,12 +173,20 @@ static struct kw_result answer_make(struct kw_authz_call *call, struct kw_bytes 
     return outcome_make(call, ret_context, err);
 }
 
+static void copied(struct kw_second_copy *copy)
+{
+    kw_authz_call_answer(KW_CONTAINER_OF(copy, struct kw_authz_call, copy));
+}
+
 void kw_authz_call_answer(struct kw_authz_call *call)
 {
     const struct kw_hop_status success = {.reason = KW_E_NONE};
     struct kw_hop_item item = {.data = call->response};
     struct kw_error error;
 
+    if (kw_second_copy_await(&call->copy, call->authz->feed_service, copied)) {
+        return;
+    }
     if (!kw_ok(answer_make(call, &item.context, &error))) {
         kw_authz_call_fail(call, &error);
         return;
@@ -218,6 +226,16 @@ static struct kw_result step_run(struct kw_store_job *job, struct kw_tx *tx, str
     return call->step_run(call, tx, err);
 }
 
+static struct kw_result write_run(struct kw_store_job *job, struct kw_tx *tx, struct kw_error *err)
+{
+    struct kw_authz_call *call = KW_CONTAINER_OF(job, struct kw_authz_call, job);
+    const struct kw_feed_tx feed_tx = kw_authz_call_feed(call, tx);
+
+    kw_second_copy_begin(&call->copy, feed_tx.feed);
+    KW_TRY(call->step_run(call, tx, err));
+    return kw_second_copy_note(&call->copy, &feed_tx, err);
+}
+
 static void step_done(struct kw_store_job *job)
 {
     struct kw_authz_call *call = KW_CONTAINER_OF(job, struct kw_authz_call, job);
@@ -240,8 +258,9 @@ void kw_authz_call_step(struct kw_authz_call *call, bool write,
 
     call->step_run = run;
     call->step_done = done;
-    call->job = (struct kw_store_job){
-        .run = step_run, .done = step_done, .vital = call->returned || call->operation->vital};
+    call->job = (struct kw_store_job){.run = write ? write_run : step_run,
+                                      .done = step_done,
+                                      .vital = call->returned || call->operation->vital};
     result = write ? kw_store_write(store, &call->job, &error)
                    : kw_store_read(store, &call->job, &error);
     if (!kw_ok(result)) {

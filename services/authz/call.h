@@ -13,6 +13,7 @@
 #ifndef KW_SERVICES_AUTHZ_CALL_H
 #define KW_SERVICES_AUTHZ_CALL_H
 
+#include "common/feed_service/second_copy.h"
 #include "common/rpc/messages.h"
 #include "common/rpc/resource.h"
 #include "services/authz/inner.h"
@@ -62,9 +63,10 @@ struct kw_authz_call {
                                  struct kw_error *err);
     void (*step_done)(struct kw_authz_call *call);
 
-    uint64_t epoch; /* the process's when this was decided */
-    bool returned;  /* the layers inside have done it */
-    bool disabled;  /* a write job disabled something: the epoch moves before any answer */
+    struct kw_second_copy copy; /* of what the last write job said */
+    uint64_t epoch;             /* the process's when this was decided */
+    bool returned;              /* the layers inside have done it */
+    bool disabled; /* a write job disabled something: the epoch moves before any answer */
     struct kw_bytes response; /* in the arena */
     bool replayed;
     const char *subject; /* resource name for the audit entry; "" */

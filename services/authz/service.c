@@ -284,6 +284,7 @@ static struct kw_result feed_start(struct kw_authz_service *service, struct kw_e
     }
     KW_TRY(kw_feed_service_start(&options, &service->feed, &service->feed_port, err));
     service->feed_serves = true;
+    service->authz.feed_service = service->feed;
     return KW_OK;
 }
 

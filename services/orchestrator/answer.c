@@ -62,6 +62,7 @@ struct kw_result kw_call_outcome(struct kw_call *call, struct kw_arena *arena,
     }
     fill_outcome(call, &head, &outcome);
     outcome.replayed = call->replayed;
+    outcome.local_only = call->copy.missing;
     if (call->disabled.len > 0) {
         outcome.n_disabled = 1;
         outcome.disabled = &disabled;

@@ -263,6 +263,7 @@ static struct kw_result write_run(struct kw_store_job *job, struct kw_tx *tx, st
 
     call->feed_tx = (struct kw_feed_tx){
         .feed = &call->orch->feed, .tx = tx, .arena = call->arena, .wall_ms = call->now_ms};
+    kw_second_copy_begin(&call->copy, call->feed_tx.feed);
     KW_TRY(put_receipt(call, tx, err));
     call->result = write_effect(call, tx, &call->error);
     if (is_store_failure(call->result.reason)) {
@@ -271,7 +272,15 @@ static struct kw_result write_run(struct kw_store_job *job, struct kw_tx *tx, st
         }
         return call->result;
     }
-    return KW_OK;
+    return kw_second_copy_note(&call->copy, &call->feed_tx, err);
+}
+
+static void copied(struct kw_second_copy *copy)
+{
+    struct kw_call *call = KW_CONTAINER_OF(copy, struct kw_call, copy);
+
+    call->sending = true;
+    answer(call);
 }
 
 /* What is durable is acknowledged, whatever becomes of the call. */
@@ -286,8 +295,9 @@ static void write_done(struct kw_store_job *job)
         refuse(call, call->result);
         return;
     }
-    call->sending = true;
-    answer(call);
+    if (!kw_second_copy_await(&call->copy, call->orch->feed_service, copied)) {
+        copied(&call->copy);
+    }
 }
 
 /* --- the receipt alone, when the effect could not be written --- */

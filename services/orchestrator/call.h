@@ -19,6 +19,7 @@
 #define KW_SERVICES_ORCHESTRATOR_CALL_H
 
 #include "common/audit/capsule.h"
+#include "common/feed_service/second_copy.h"
 #include "common/rpc/methods.h"
 #include "services/orchestrator/core_link.h"
 #include "services/orchestrator/request_table.h"
@@ -81,7 +82,8 @@ struct kw_call {
     uint64_t started_ns;
     uint64_t now_ms;           /* wall time of the effect */
     struct kw_feed_tx feed_tx; /* what a write step changes rows with */
-    bool ask_core;             /* the handler's read filled `question` */
+    struct kw_second_copy copy;
+    bool ask_core; /* the handler's read filled `question` */
     Keyward__Internal__V1__CoreRequest question;
     struct kw_core_call core;
     bool has_receipt;              /* core.receipt is in turn */

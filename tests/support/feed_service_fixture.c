@@ -183,14 +183,6 @@ static void on_applied(void *context)
     ((struct house_owner *)context)->applied++;
 }
 
-static void on_acked(struct kw_id store, struct kw_id lane, uint64_t seq, void *context)
-{
-    (void)store;
-    (void)lane;
-    (void)seq;
-    ((struct house_owner *)context)->acked++;
-}
-
 struct kw_result house_owner_serve(struct house_owner *owner, struct kw_error *err)
 {
     const struct kw_feed_service_options options = {.loop = owner->house->hop.loop,
@@ -201,7 +193,6 @@ struct kw_result house_owner_serve(struct house_owner *owner, struct kw_error *e
                                                     .inner = owner->inner,
                                                     .listen = "127.0.0.1:0",
                                                     .applied = on_applied,
-                                                    .acked = on_acked,
                                                     .context = owner};
 
     return kw_feed_service_start(&options, &owner->service, &owner->port, err);

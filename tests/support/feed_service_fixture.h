@@ -86,7 +86,6 @@ struct house_owner {
     struct kw_hop_client *client;       /* the replicator's */
     struct kw_id lane;                  /* its present one */
     unsigned applied;
-    unsigned acked;
     unsigned store_failures;
     bool drained;
     bool closed;

@@ -50,10 +50,12 @@ static struct kw_copies copies_of(const struct kw_copy_holder *members, size_t c
     return copies;
 }
 
-Test(copies, who_is_alone_waits_for_nobody)
+Test(copies, who_is_alone_waits_for_nobody_but_must_know)
 {
     struct kw_copies copies = {0};
 
+    cr_assert(!kw_copies_reached(&copies, lane, 5, KW_COPY_CELL));
+    kw_copies_members(&copies, NULL, 0);
     cr_assert(kw_copies_reached(&copies, lane, 5, KW_COPY_CELL));
     cr_assert(kw_copies_reached(&copies, lane, 5, KW_COPY_REGION));
 }
@@ -130,7 +132,7 @@ Test(copies, those_who_wait_are_told_once_and_only_for_what_is_held)
 
 Test(copies, what_was_reached_before_it_was_asked_is_told_with_the_next_tick)
 {
-    struct kw_copies copies = {0};
+    struct kw_copies copies = copies_of(NULL, 0);
     struct asker one = {0};
 
     ask(&copies, &one, 4, KW_COPY_CELL);

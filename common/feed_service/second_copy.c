@@ -1,0 +1,166 @@
+/* Who is to have a copy is read now and then, and when somebody acknowledged something; who waits is told by
+ * acknowledgements, or by the clock. */
+#include "common/feed_service/second_copy.h"
+
+#include "common/base/clock.h"
+#include "common/base/container.h"
+#include "common/base/metrics.h"
+#include "common/feed/feed_members.h"
+#include "common/feed_service/feed_service_internal.h"
+#include "common/sync/store_record.h"
+
+#include <stdlib.h>
+
+#define NS_PER_MS 1000000ULL
+
+/* --- in the job --- */
+
+void kw_second_copy_begin(struct kw_second_copy *copy, const struct kw_feed *feed)
+{
+    copy->before = feed->said;
+}
+
+struct kw_result kw_second_copy_note(struct kw_second_copy *copy, const struct kw_feed_tx *feed_tx,
+                                     struct kw_error *err)
+{
+    copy->owed = feed_tx->feed->said != copy->before;
+    if (!copy->owed) {
+        return KW_OK;
+    }
+    copy->wait.level = KW_COPY_CELL;
+    return kw_feed_said(feed_tx, &copy->wait.lane, &copy->wait.seq, err);
+}
+
+/* --- the wait --- */
+
+static void conclude(struct kw_second_copy *copy, bool reached)
+{
+    copy->missing = copy->missing || !reached;
+    if (!reached) {
+        kw_metric_add(KW_M_LOCAL_ONLY, NULL, 1);
+    }
+}
+
+static void wait_over(struct kw_copy_wait *wait, bool reached)
+{
+    struct kw_second_copy *copy = KW_CONTAINER_OF(wait, struct kw_second_copy, wait);
+
+    conclude(copy, reached);
+    copy->done(copy);
+}
+
+static bool is_held(const struct kw_feed_service *service, const struct kw_copy_wait *wait)
+{
+    return kw_copies_reached(&service->copies, wait->lane, wait->seq, wait->level);
+}
+
+bool kw_second_copy_await(struct kw_second_copy *copy, struct kw_feed_service *service,
+                          void (*done)(struct kw_second_copy *copy))
+{
+    if (!copy->owed) {
+        return false;
+    }
+    copy->owed = false;
+    if (service == NULL) {
+        return false;
+    }
+    if (service->closing || is_held(service, &copy->wait)) {
+        conclude(copy, is_held(service, &copy->wait));
+        return false;
+    }
+    copy->done = done;
+    copy->wait.done = wait_over;
+    copy->wait.deadline_ns = kw_clock_mono_ns() + KW_SECOND_COPY_MS * NS_PER_MS;
+    if (service->copies.waits == NULL) {
+        kw_timer_start(&service->copies_tick, KW_SECOND_COPY_TICK_MS, KW_SECOND_COPY_TICK_MS);
+    }
+    kw_copies_wait(&service->copies, &copy->wait);
+    return true;
+}
+
+void kw_feed_copies_tick(struct kw_timer *timer)
+{
+    struct kw_feed_service *service = KW_CONTAINER_OF(timer, struct kw_feed_service, copies_tick);
+
+    if (!kw_copies_tick(&service->copies, kw_clock_mono_ns())) {
+        kw_timer_stop(timer);
+    }
+}
+
+/* --- the members --- */
+
+struct members_task {
+    struct kw_feed_task task;
+    struct kw_copy_holder holders[KW_VECTOR_STORES_MAX];
+    size_t count;
+};
+
+/* Whose region is not known may be anywhere: it does not count as far. */
+static bool is_far(const struct kw_feed_service *service, struct kw_bytes region)
+{
+    return region.len > 0 &&
+           !kw_bytes_equal(region, kw_bytes_str(service->options.identity->trust.self.region));
+}
+
+/* One that still joins is not asked for copies: it may be long in coming. */
+static void take(struct members_task *members, const struct kw_feed_member *member)
+{
+    const struct kw_feed_service *service = members->task.service;
+
+    if (!kw_id_equal(member->store, service->options.feed->options.store) &&
+        member->state != KW_STORE_JOINING) {
+        members->holders[members->count++] =
+            (struct kw_copy_holder){.store = member->store, .far = is_far(service, member->region)};
+    }
+}
+
+static struct kw_result run_members(struct kw_store_job *job, struct kw_tx *tx,
+                                    struct kw_error *err)
+{
+    struct members_task *members = KW_CONTAINER_OF(job, struct members_task, task.job);
+    struct kw_arena *arena = kw_arena_new(KW_FEED_CHANGE_MEMORY_MAX);
+    struct kw_feed_member *list = NULL;
+    size_t count = 0;
+    struct kw_result result;
+
+    KW_ENSURE(arena != NULL, err, MEMORY, "an arena for the members");
+    result = kw_feed_members(tx, arena, &list, &count, err);
+    members->count = 0;
+    for (size_t i = 0; i < count; i++) {
+        take(members, &list[i]);
+    }
+    kw_arena_free(arena);
+    return result;
+}
+
+/* What could not be read leaves what was known, or that nothing is. */
+static void members_done(struct kw_feed_task *task)
+{
+    struct members_task *members = KW_CONTAINER_OF(task, struct members_task, task);
+    struct kw_feed_service *service = task->service;
+
+    service->members_read = false;
+    if (kw_ok(task->job.result)) {
+        kw_copies_members(&service->copies, members->holders, members->count);
+    } else {
+        kw_feed_service_log(service, "the members can't be read", &task->job.error);
+    }
+    free(members);
+}
+
+void kw_feed_copies_look(struct kw_feed_service *service)
+{
+    struct members_task *members = service->members_read ? NULL : calloc(1, sizeof(*members));
+    struct kw_error error = {0};
+
+    if (members == NULL) {
+        return;
+    }
+    members->task.job.run = run_members;
+    members->task.done = members_done;
+    service->members_read = kw_ok(kw_feed_task_read(service, &members->task, &error));
+    if (!service->members_read) {
+        kw_feed_service_log(service, "the members can't be read", &error);
+        free(members);
+    }
+}

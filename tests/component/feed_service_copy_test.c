@@ -1,0 +1,180 @@
+/* Second copies: an answer waits until another cell has what it says, and not for ever. */
+#include "common/base/clock.h"
+#include "common/base/metrics.h"
+#include "common/feed_service/feed_service_internal.h"
+#include "common/feed_service/second_copy.h"
+#include "tests/support/feed_service_fixture.h"
+#include "tests/support/must.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+
+static struct feed_house house;
+static struct house_owner *eu;
+static struct house_owner *us;
+static bool time_stands; /* nobody's time is over */
+
+void __real_kw_feed_copies_tick(struct kw_timer *timer);
+void __wrap_kw_feed_copies_tick(struct kw_timer *timer);
+
+void __wrap_kw_feed_copies_tick(struct kw_timer *timer)
+{
+    if (!time_stands) {
+        __real_kw_feed_copies_tick(timer);
+    }
+}
+
+static void set_up(void)
+{
+    time_stands = false;
+    house_init(&house, HOUSE_OWNERS);
+    eu = &house.owners[0];
+    us = &house.owners[1];
+}
+
+static void tear_down(void)
+{
+    house_done(&house);
+}
+
+TestSuite(feed_service_copy, .init = set_up, .fini = tear_down, .timeout = 60);
+
+struct caller {
+    struct kw_second_copy copy; /* first */
+    unsigned told;
+};
+
+static void on_copied(struct kw_second_copy *copy)
+{
+    ((struct caller *)copy)->told++;
+}
+
+static struct kw_result run_write(struct house_job *job, struct kw_tx *tx, struct kw_error *err)
+{
+    struct kw_arena *arena = values_arena();
+    const struct kw_feed_tx feed_tx = {&job->owner->feed, tx, arena, kw_clock_wall_ms()};
+    struct kw_second_copy *copy = job->out;
+
+    kw_second_copy_begin(copy, feed_tx.feed);
+    KW_TRY(kw_feed_change(&feed_tx, job->in, NULL, err));
+    return kw_second_copy_note(copy, &feed_tx, err);
+}
+
+static void write_as(struct caller *caller, const char *tags)
+{
+    struct kw_record record = note("n");
+
+    note_set(&record, NOTE_TAGS, value_set(tags));
+    cr_assert(kw_ok(house_write_job(eu, run_write, &record, &caller->copy)));
+}
+
+static bool waits(struct caller *caller)
+{
+    return kw_second_copy_await(&caller->copy, eu->service, on_copied);
+}
+
+/* Each knows the other, and eu's service that it does. */
+static void introduce(void)
+{
+    house_introduce(&house);
+    HOUSE_EVENTUALLY(&house, !eu->service->members_read);
+    kw_feed_copies_look(eu->service);
+    HOUSE_EVENTUALLY(&house, eu->service->copies.count == 1);
+}
+
+Test(feed_service_copy, who_is_alone_waits_for_nobody)
+{
+    struct caller caller = {0};
+
+    HOUSE_EVENTUALLY(&house, eu->service->copies.known);
+    write_as(&caller, "x");
+    cr_assert(not(waits(&caller)));
+    cr_assert(not(caller.copy.missing));
+}
+
+Test(feed_service_copy, without_a_feed_nobody_waits)
+{
+    struct caller caller = {0};
+
+    introduce();
+    write_as(&caller, "x");
+    cr_assert(not(kw_second_copy_await(&caller.copy, NULL, on_copied)));
+    cr_assert(not(caller.copy.missing));
+}
+
+Test(feed_service_copy, an_acknowledgement_ends_the_wait)
+{
+    struct caller caller = {0};
+
+    introduce();
+    time_stands = true;
+    write_as(&caller, "x");
+    cr_assert(waits(&caller));
+    cr_assert(eq(int, house_ack(eu, us->feed.options.store, eu->lane, caller.copy.wait.seq - 1),
+                 KW_E_NONE));
+    cr_assert(eq(uint, caller.told, 0));
+    cr_assert(
+        eq(int, house_ack(eu, us->feed.options.store, eu->lane, caller.copy.wait.seq), KW_E_NONE));
+    cr_assert(eq(uint, caller.told, 1));
+    cr_assert(not(caller.copy.missing));
+}
+
+Test(feed_service_copy, what_is_held_already_is_not_waited_for_nor_what_says_nothing)
+{
+    struct caller caller = {0};
+
+    introduce();
+    write_as(&caller, "x");
+    cr_assert(
+        eq(int, house_ack(eu, us->feed.options.store, eu->lane, caller.copy.wait.seq), KW_E_NONE));
+    cr_assert(not(waits(&caller)));
+    cr_assert(not(caller.copy.missing));
+    write_as(&caller, "x");
+    cr_assert(not(waits(&caller)), "the same again");
+    write_as(&caller, "y");
+    cr_assert(waits(&caller));
+    HOUSE_EVENTUALLY(&house, caller.told == 1);
+}
+
+Test(feed_service_copy, a_member_that_is_silent_is_waited_for_a_moment_and_it_is_told)
+{
+    struct caller caller = {0};
+    int64_t before = kw_metric_value(KW_M_LOCAL_ONLY, NULL);
+
+    introduce();
+    write_as(&caller, "x");
+    cr_assert(waits(&caller));
+    HOUSE_EVENTUALLY(&house, caller.told == 1);
+    cr_assert(caller.copy.missing);
+    cr_assert(eq(i64, kw_metric_value(KW_M_LOCAL_ONLY, NULL), before + 1));
+    cr_assert(not(waits(&caller)), "nobody waits twice");
+    cr_assert(caller.copy.missing, "and it stays known");
+}
+
+Test(feed_service_copy, while_the_members_are_not_known_there_may_be_some)
+{
+    struct caller caller = {0};
+
+    HOUSE_EVENTUALLY(&house, eu->service->copies.known);
+    eu->service->copies.known = false;
+    write_as(&caller, "x");
+    cr_assert(waits(&caller));
+    HOUSE_EVENTUALLY(&house, caller.told == 1);
+}
+
+Test(feed_service_copy, the_end_of_the_service_ends_all_waits)
+{
+    struct caller first = {0};
+    struct caller late = {0};
+
+    introduce();
+    time_stands = true;
+    write_as(&first, "x");
+    write_as(&late, "y");
+    cr_assert(waits(&first));
+    house_owner_close_service(eu);
+    cr_assert(eq(uint, first.told, 1));
+    cr_assert(first.copy.missing);
+    cr_assert(not(kw_second_copy_await(&late.copy, eu->ended, on_copied)));
+    cr_assert(late.copy.missing);
+}
