@@ -42,7 +42,7 @@ static void on_store_failed(const struct kw_error *error, void *context)
 {
     struct program *program = context;
 
-    KW_LOG(ERROR, "store failed", KW_F_ERR(error));
+    KW_LOG(ERROR, "cannot go on", KW_F_ERR(error));
     kw_process_fail(program->process, EXIT_FAILURE);
 }
 
