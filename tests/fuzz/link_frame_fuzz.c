@@ -1,4 +1,5 @@
-/* Frames of another replicator, and what ours makes of them: the codec, then the mind that decides.
+/* Frames of another replicator, and what ours makes of them: the codec, then the mind that decides; and the same
+ * bytes as a piece of a frame.
  *
  * Input: how u8 (1, 2: which of two lanes our owners hold; 4: what is read is there; 8: time goes in long
  * steps; the high half: how what is applied is judged), then frames with their lengths, u16, before them. Between two frames our
@@ -11,6 +12,7 @@
 #include "keyward/internal/v1/replication.pb-c.h"
 #include "services/replicator/core/replicator.h"
 #include "services/replicator/frame_codec.h"
+#include "services/replicator/pieces.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/proto_mutate.h"
 
@@ -303,13 +305,35 @@ static void take(struct kw_bytes bytes)
     kw_arena_free(arena);
 }
 
+/* The same bytes as an item of a hop, beginning with its one byte. */
+static void take_item(struct kw_bytes bytes)
+{
+    struct kw_pieces pieces = {0};
+    struct kw_buf again = {0};
+    struct kw_error err = {0};
+
+    if (kw_fuzz_accepted(kw_pieces_take(&pieces, bytes, KW_LINK_FRAME_LEN_MAX, &err), &err)) {
+        KW_FUZZ_CHECK(pieces.frame.len + 1 == bytes.len);
+        KW_FUZZ_CHECK(pieces.whole == (bytes.data[0] == 0));
+    }
+    if (pieces.whole) {
+        KW_FUZZ_MUST(kw_pieces_cut(kw_buf_bytes(&pieces.frame), &again, NULL));
+        KW_FUZZ_CHECK(kw_bytes_equal(kw_pieces_item(&again, 0), bytes));
+    }
+    kw_buf_done(&pieces.frame);
+    kw_buf_done(&again);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct kw_fuzz_input input = KW_FUZZ_INPUT(data, size);
 
     start(kw_fuzz_u8(&input));
     while (input.rest.len > 0) {
-        take(kw_fuzz_piece(&input));
+        struct kw_bytes said = kw_fuzz_piece(&input);
+
+        take_item(said);
+        take(said);
         at.now_ms += (at.how & 8) != 0 ? LONG_STEP_MS : STEP_MS;
         kw_replicator_tick(at.replicator, at.now_ms);
         answer_all();
