@@ -1,16 +1,21 @@
 /* SQL of table batches. */
 #include "services/orchestrator/batch_table.h"
 
+/* Each count is of an index alone: a batch may have ten thousand devices, and is read for each range of
+ * it that is made. */
 #define SELECT_BATCH                                                                               \
     "SELECT b.id, b.station, b.request, b.product, b.lot, b.count, b.created_ms, b.released_ms,"   \
-    " count(DISTINCT d.position), count(d.confirmed_ms), count(d.released_ms),"                    \
-    " coalesce(max(d.position), -1) + 1"                                                           \
-    " FROM batches b LEFT JOIN devices d ON d.batch = b.id"
+    " (SELECT count(*) FROM (SELECT DISTINCT d.position FROM devices d WHERE d.batch = b.id) p)"   \
+    " AS generated,"                                                                               \
+    " (SELECT count(*) FROM devices d WHERE d.batch = b.id AND d.confirmed_ms IS NOT NULL),"       \
+    " (SELECT count(*) FROM devices d WHERE d.batch = b.id AND d.released_ms IS NOT NULL),"        \
+    " (SELECT coalesce(max(d.position), -1) + 1 FROM devices d WHERE d.batch = b.id)"              \
+    " FROM batches b"
 
-static const char select_by_id[] = SELECT_BATCH " WHERE b.id = $1 GROUP BY b.id";
+static const char select_by_id[] = SELECT_BATCH " WHERE b.id = $1";
 static const char select_by_request[] =
-    SELECT_BATCH " WHERE b.station = $1 AND b.request = $2 GROUP BY b.id"
-                 " ORDER BY count(DISTINCT d.position) < $3, b.created_ms, b.id LIMIT 1";
+    "SELECT * FROM (" SELECT_BATCH " WHERE b.station = $1 AND b.request = $2) q"
+    " ORDER BY q.generated < $3, q.created_ms, q.id LIMIT 1";
 static const char take_turn[] =
     "INSERT INTO batch_turns (station, request, turns) VALUES ($1, $2, 1)"
     " ON CONFLICT (station, request) DO UPDATE SET turns = batch_turns.turns + 1";

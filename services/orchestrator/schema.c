@@ -44,6 +44,8 @@ static const char initial[] =
     " disputed INTEGER NOT NULL CHECK (disputed IN (0, 1)));"
     "CREATE INDEX devices_position ON devices (batch, position, created_ms, id);"
     "CREATE INDEX devices_batch ON devices (batch, id);"
+    "CREATE INDEX devices_confirmed ON devices (batch) WHERE confirmed_ms IS NOT NULL;"
+    "CREATE INDEX devices_released ON devices (batch) WHERE released_ms IS NOT NULL;"
     "CREATE INDEX devices_serial ON devices (serial, id) WHERE serial IS NOT NULL;"
 
     /* Key versions. `delivery` is the key under the station's transport key, until release. */

@@ -249,6 +249,7 @@ void orch_fixture_done(struct orch_fixture *fx)
 struct key_job {
     struct kw_store_job job;
     struct orch_fixture *fx;
+    struct kw_arena *arena; /* the writer's */
     struct kw_id owner;
     bool done;
 };
@@ -267,7 +268,7 @@ static struct kw_result put_key(struct kw_store_job *job, struct kw_tx *tx, stru
                                              .created_ms = 1};
 
     const struct kw_feed_tx feed_tx = {
-        .feed = &key->fx->orch.feed, .tx = tx, .arena = key->fx->arena, .wall_ms = 2};
+        .feed = &key->fx->orch.feed, .tx = tx, .arena = key->arena, .wall_ms = 2};
 
     KW_TRY(kw_transport_key_add(&feed_tx, &row, err));
     return kw_transport_key_confirm(&feed_tx, &row, err);
@@ -283,10 +284,14 @@ static void put_key_done(struct kw_store_job *job)
 
 void orch_transport_key(struct orch_fixture *fx, struct kw_id owner)
 {
-    struct key_job key = {.job = {.run = put_key, .done = put_key_done}, .fx = fx, .owner = owner};
+    struct key_job key = {.job = {.run = put_key, .done = put_key_done},
+                          .fx = fx,
+                          .arena = kw_arena_new(ARENA_SIZE),
+                          .owner = owner};
 
     MUST(kw_store_write(fx->orch.store, &key.job, err));
     EVENTUALLY(fx, key.done);
+    kw_arena_free(key.arena);
 }
 
 /* --- asking --- */
