@@ -5,6 +5,7 @@
 #include "common/base/container.h"
 #include "common/base/metrics.h"
 #include "common/feed/feed_apply.h"
+#include "common/feed/feed_freshness.h"
 #include "common/feed/feed_peers.h"
 #include "common/feed_service/introduction.h"
 #include "common/feed_service/store_about.h"
@@ -32,7 +33,8 @@ static struct kw_result run_seal(struct kw_store_job *job, struct kw_tx *tx, str
                         &service->options.identity->key, &head, err);
 }
 
-/* Looked at all the same: other writers of this database tell us of their lanes in no other way. */
+/* A lane that was sealed has grown, so lanes are looked at: those, too, that other writers of this database made
+ * longer, who tell us in no other way. What forbids us to speak forbids none of this. */
 static void seal_done(struct kw_feed_task *task)
 {
     struct kw_feed_service *service = task->service;
@@ -40,8 +42,8 @@ static void seal_done(struct kw_feed_task *task)
     service->sealing = false;
     if (!kw_ok(task->job.result)) {
         kw_feed_service_log(service, "our lane can't be sealed", &task->job.error);
+        kw_feed_subscription_nudge(service);
     }
-    kw_feed_subscription_nudge(service);
 }
 
 void kw_feed_upkeep_beat(struct kw_timer *timer)
@@ -224,6 +226,39 @@ static struct kw_result show_lanes(const struct kw_feed_service *service, struct
     return KW_OK;
 }
 
+/* Made in the transaction that all figures are made in. */
+static struct kw_result look_how_fresh(struct kw_feed_service *service, struct kw_tx *tx,
+                                       struct kw_error *err)
+{
+    uint64_t now_ms = kw_clock_wall_ms();
+    struct kw_freshness freshness;
+    bool alone;
+
+    KW_TRY(kw_feed_freshness(service->options.feed, tx, now_ms, &freshness, err));
+    alone = freshness.age_ms == 0 && kw_id_is_none(freshness.store);
+    if (alone) {
+        atomic_store(&service->promised_ms, KW_FRESHNESS_NEVER);
+    } else {
+        atomic_store(&service->promised_ms,
+                     freshness.age_ms < now_ms ? now_ms - freshness.age_ms : 0);
+    }
+    return KW_OK;
+}
+
+uint64_t kw_feed_service_age_ms(const struct kw_feed_service *service, uint64_t wall_ms)
+{
+    uint64_t promised_ms =
+        service != NULL ? atomic_load(&service->promised_ms) : KW_FRESHNESS_NEVER;
+
+    if (promised_ms == KW_FRESHNESS_NEVER) {
+        return 0;
+    }
+    if (promised_ms == 0) {
+        return KW_FRESHNESS_NEVER;
+    }
+    return wall_ms > promised_ms ? wall_ms - promised_ms : 0;
+}
+
 static struct kw_result run_figures(struct kw_store_job *job, struct kw_tx *tx,
                                     struct kw_error *err)
 {
@@ -236,6 +271,7 @@ static struct kw_result run_figures(struct kw_store_job *job, struct kw_tx *tx,
     shown = show_lanes(chore->task.service, tx, arena, err);
     kw_arena_free(arena);
     KW_TRY(shown);
+    KW_TRY(look_how_fresh(chore->task.service, tx, err));
     KW_TRY(kw_feed_waits(tx, &chore->held, &quarantined, err));
     kw_metric_set(KW_M_FEED_WAITING, "held", (int64_t)chore->held);
     kw_metric_set(KW_M_FEED_WAITING, "quarantine", (int64_t)quarantined);
