@@ -56,6 +56,31 @@ static void count_cut(const char *why)
     kw_metric_add(KW_M_LINK_CUTS, label, 1);
 }
 
+/* Links come and go by these; all else is for somebody to look at. */
+static bool is_ordinary(const char *why)
+{
+    static const char *const ordinary[] = {
+        "lost",         "silent",         "it has ended the link",
+        "a newer link", "a newer stream", "our owner begins anew",
+        "we stop"};
+
+    for (size_t i = 0; i < sizeof(ordinary) / sizeof(ordinary[0]); i++) {
+        if (strcmp(why, ordinary[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void log_end(const struct slot *slot, const char *why)
+{
+    if (is_ordinary(why)) {
+        KW_LOG(INFO, "link ended", KW_F_STR("peer", slot->name), KW_F_STR("why", why));
+    } else {
+        KW_LOG(WARN, "link cut", KW_F_STR("peer", slot->name), KW_F_STR("why", why));
+    }
+}
+
 static void end_link(struct slot *slot)
 {
     const struct kw_peers_options *options = &slot->peers->options;
@@ -65,7 +90,7 @@ static void end_link(struct slot *slot)
     count_cut(wire->why);
     kw_metric_set(KW_M_LINK_UP, slot->name, 0);
     kw_metric_set(KW_M_LINK_QUEUE, slot->name, 0);
-    KW_LOG(INFO, "link ended", KW_F_STR("peer", slot->name), KW_F_STR("why", wire->why));
+    log_end(slot, wire->why);
     options->events.down(options->context, slot->index);
     kw_wire_free(wire);
     if (slot->client != NULL && !slot->peers->closing) {
