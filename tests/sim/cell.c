@@ -8,7 +8,9 @@
 #include "services/authz/record_kinds.h"
 #include "services/orchestrator/record_kinds.h"
 #include "tests/sim/cell_step.h"
+#include "tests/sim/join.h"
 #include "tests/sim/net.h"
+#include "tests/sim/trim.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,11 +20,10 @@ enum {
     TABLES_MAX = 32,
     BEAT_MS = 400, /* fewer than the product has: each costs a signature and eight checks */
     TICK_MS = KW_HEARTBEAT_MS,
+    ORPHAN_MS = 2000, /* urgent changes whose lane does not come: longer than a lane is late */
 };
 
 static const struct kw_migration migrations[] = {{.name = "0001_feed", .sql = kw_feed_schema}};
-
-static const struct kw_id mesh = {{0x5e, 0x51}};
 
 /* The tables of both owners: one store here holds them all. */
 static struct kw_feed_table tables[TABLES_MAX];
@@ -74,14 +75,48 @@ bool sim_cell_runs(const struct sim *sim, size_t cell)
     return sim->cells[cell].up && sim->now_ms >= sim->cells[cell].paused_ms;
 }
 
-size_t sim_cell_of_store(const struct sim *sim, struct kw_id store)
+bool sim_cell_serves(const struct sim *sim, size_t cell)
 {
-    for (size_t i = 0; i < sim->cell_count; i++) {
-        if (kw_id_equal(sim->cells[i].store_id, store)) {
-            return i;
+    return sim_cell_runs(sim, cell) && !sim->cells[cell].joining;
+}
+
+uint64_t sim_cell_holds(const struct sim *sim, size_t cell, struct kw_id lane)
+{
+    const struct sim_cell *at = &sim->cells[cell];
+
+    for (size_t i = 0; i < at->lane_count; i++) {
+        if (kw_id_equal(at->lanes[i].id, lane)) {
+            return at->lanes[i].extent.seq;
         }
     }
-    sim_fatal("a lane of nobody", "sim_cell_of_store");
+    return 0;
+}
+
+/* Until when is everything of this store here, by its promise? */
+static uint64_t promised_ms(const struct sim_cell *at, size_t member)
+{
+    uint64_t promised = 0;
+
+    for (size_t i = 0; i < at->lane_count; i++) {
+        uint64_t closed = kw_hlc_ms(at->lanes[i].extent.closed);
+
+        promised = at->lanes[i].member == member && closed > promised ? closed : promised;
+    }
+    return promised;
+}
+
+/* Is all of a fenced store here that is honoured? Then it has nothing more to say. */
+static bool has_all(const struct sim *sim, const struct sim_cell *at, size_t member)
+{
+    const struct sim_told *told = &at->told[member];
+
+    for (size_t i = 0; i < told->life_count; i++) {
+        if (sim_cell_holds(sim, at->index, sim->desk->members[member].lives[i].lane) <
+            told->fence[i]) {
+            return false;
+        }
+    }
+    return told->fenced;
 }
 
 uint64_t sim_cell_staleness(const struct sim *sim, size_t cell)
@@ -89,15 +124,12 @@ uint64_t sim_cell_staleness(const struct sim *sim, size_t cell)
     const struct sim_cell *at = &sim->cells[cell];
     uint64_t now = sim_cell_clock(sim, cell), oldest = now;
 
-    for (size_t origin = 0; origin < sim->cell_count; origin++) {
-        uint64_t promised = 0;
+    for (size_t i = 0; i < sim->desk->count; i++) {
+        if (i != at->member && at->told[i].version > 0 && !has_all(sim, at, i)) {
+            uint64_t promised = promised_ms(at, i);
 
-        for (size_t i = 0; i < at->lane_count; i++) {
-            if (at->lanes[i].origin == origin && kw_hlc_ms(at->lanes[i].extent.closed) > promised) {
-                promised = kw_hlc_ms(at->lanes[i].extent.closed);
-            }
+            oldest = promised < oldest ? promised : oldest;
         }
-        oldest = origin != cell && promised < oldest ? promised : oldest;
     }
     return now - oldest;
 }
@@ -156,37 +188,65 @@ static SIM_JOB(open_feed)
 {
     const struct own_job *own = context;
     struct sim_cell *cell = own->cell;
-    const struct kw_feed_options options = {
-        .mesh = mesh, .store = cell->store_id, .tables = tables, .table_count = table_count};
+    const struct kw_feed_options options = {.mesh = sim_mesh,
+                                            .store = cell->store_id,
+                                            .tables = tables,
+                                            .table_count = table_count,
+                                            .keep_max = own->sim->rates.keep,
+                                            .orphan_ms = ORPHAN_MS};
 
     return kw_feed_open(&cell->feed, &options, tx, sim_cell_clock(own->sim, cell->index), err);
 }
 
-static SIM_JOB(load_lanes)
+/* A copy can't know what was said since it was taken. */
+static SIM_JOB(new_life)
 {
     const struct own_job *own = context;
-    struct sim_cell *cell = own->cell;
+
+    return kw_feed_new_life(&own->cell->feed, tx, err);
+}
+
+struct loading {
+    struct sim_cell *cell;
     struct kw_feed_lane lanes[SIM_LANES_MAX];
     size_t count;
+};
 
-    KW_TRY(kw_feed_lanes(&cell->feed, tx, KW_ID_NONE, lanes, SIM_LANES_MAX, &count, err));
-    for (size_t i = 0; i < count; i++) {
-        struct kw_extent extent = {.seq = lanes[i].point.seq, .closed = lanes[i].closed};
+static SIM_JOB(load_lanes)
+{
+    struct loading *loading = context;
 
-        sim_cell_reached(own->sim, cell, lanes[i].id,
-                         sim_cell_of_store(own->sim, lanes[i].lane.store), extent);
-        if (lanes[i].ours) {
-            cell->own = lanes[i].id;
-            cell->urgent_at = lanes[i].point;
-        }
+    return kw_feed_lanes(&loading->cell->feed, tx, KW_ID_NONE, loading->lanes, SIM_LANES_MAX,
+                         &loading->count, err);
+}
+
+static void load_lane(struct sim *sim, struct sim_cell *cell, const struct kw_feed_lane *lane)
+{
+    struct kw_extent extent = {.seq = lane->point.seq, .closed = lane->closed};
+
+    if (lane->ours && !kw_id_equal(cell->own, lane->id)) {
+        cell->own = lane->id;
+        cell->urgent_at = lane->point;
+        sim_desk_life(sim, cell->member, &lane->lane);
     }
-    return KW_OK;
+    sim_cell_reached(sim, cell, lane->id, sim_desk_find(sim, lane->lane.store), extent);
+    sim_trim_floor(sim, cell, lane);
+}
+
+void sim_cell_load(struct sim *sim, size_t index)
+{
+    struct loading loading = {.cell = &sim->cells[index]};
+
+    SIM_MUST(sim_store_write(loading.cell->store, load_lanes, &loading, err));
+    for (size_t i = 0; i < loading.count; i++) {
+        load_lane(sim, loading.cell, &loading.lanes[i]);
+    }
 }
 
 static void start_replicator(struct sim *sim, struct sim_cell *cell, struct kw_places all)
 {
     const struct kw_replicator_options options = {
-        .mesh = mesh,
+        .mesh = sim_mesh,
         .stores = {cell->store_id},
         .us = cell->place,
         .cells = all,
@@ -201,20 +261,36 @@ static struct kw_place places[SIM_CELLS_MAX];
 static void beat(struct sim *sim, struct sim_cell *cell, struct sim_step *step);
 static void tick(struct sim *sim, struct sim_cell *cell, struct sim_step *step);
 
-void sim_cell_start(struct sim *sim, size_t index)
+static void open_store(struct sim *sim, struct sim_cell *cell)
 {
-    struct sim_cell *cell = &sim->cells[index];
     struct own_job own = {sim, cell};
 
     cell->store = sim_store_open(cell->path, migrations, 1);
     cell->store_id = sim_store_id(cell->store);
-    cell->lane_count = 0;
-    cell->up = true;
+    cell->member = sim_desk_member(sim, cell->store_id, cell->index);
+    cell->key = sim->desk->members[cell->member].key;
     SIM_MUST(sim_store_write(cell->store, open_feed, &own, err));
+    if (cell->is_copy) {
+        SIM_MUST(sim_store_write(cell->store, new_life, &own, err));
+        cell->is_copy = false;
+    }
+}
+
+void sim_cell_start(struct sim *sim, size_t index)
+{
+    struct sim_cell *cell = &sim->cells[index];
+
+    cell->lane_count = 0;
+    cell->missed_count = 0;
+    cell->own = KW_ID_NONE;
+    cell->up = true;
+    open_store(sim, cell);
     start_replicator(sim, cell, (struct kw_places){places, sim->cell_count});
-    SIM_MUST(sim_store_write(cell->store, load_lanes, &own, err));
+    sim_cell_load(sim, index);
+    sim_desk_tell(sim, index);
     sim_cell_later(sim, cell, sim_random(sim, BEAT_MS), beat);
     sim_cell_later(sim, cell, sim_random(sim, TICK_MS), tick);
+    sim_join_resume(sim, index);
 }
 
 static void stop(struct sim_cell *cell)
@@ -257,6 +333,7 @@ static void beat(struct sim *sim, struct sim_cell *cell, struct sim_step *step)
 
     (void)step;
     SIM_MUST(sim_store_write(cell->store, seal, &own, err));
+    sim_trim(sim, cell);
     sim_cell_nudge(sim, cell);
     sim_cell_later(sim, cell, BEAT_MS, beat);
 }
@@ -270,23 +347,20 @@ static void tick(struct sim *sim, struct sim_cell *cell, struct sim_step *step)
 
 /* --- all of them --- */
 
-static struct kw_private_key keys[SIM_CELLS_MAX + 1]; /* the last is the forger's */
-
-void sim_cells_make_keys(void)
+static void place_cell(struct sim *sim, size_t index, size_t region, size_t letter)
 {
-    for (size_t i = 0; i <= SIM_CELLS_MAX; i++) {
-        SIM_MUST(kw_private_key_generate(&keys[i], KW_CURVE_P256, err));
-    }
-}
+    struct sim_cell *cell = &sim->cells[index];
 
-const struct kw_private_key *sim_forger_key(void)
-{
-    return &keys[SIM_CELLS_MAX];
+    places[index] = (struct kw_place){{(char)('A' + (int)region)}, {(char)('a' + (int)letter)}};
+    *cell = (struct sim_cell){.index = index, .place = places[index]};
+    cell->skew_ms = (int64_t)sim_random(sim, 2 * SIM_SKEW_MS + 1) - SIM_SKEW_MS;
+    (void)snprintf(cell->path, sizeof(cell->path), "%s/cell%zu", sim->dir, index);
 }
 
 /* In the order of kw_place_peers. */
 static void find_peers(struct sim *sim, struct sim_cell *cell)
 {
+    cell->peer_count = 0;
     for (size_t other = 0; other < sim->cell_count; other++) {
         if (kw_place_linked(&cell->place, &places[other])) {
             cell->peer_cells[cell->peer_count++] = other;
@@ -294,7 +368,7 @@ static void find_peers(struct sim *sim, struct sim_cell *cell)
     }
 }
 
-void sim_cells_init(struct sim *sim, const char *dir)
+void sim_cells_init(struct sim *sim)
 {
     size_t letters = sim->options.letters;
 
@@ -303,23 +377,45 @@ void sim_cells_init(struct sim *sim, const char *dir)
         add_tables(kw_orch_record_kinds, kw_orch_record_kind_count);
     }
     sim->cell_count = sim->options.regions * letters;
-    sim->cells = calloc(sim->cell_count, sizeof(*sim->cells));
+    sim->cells = calloc(SIM_CELLS_MAX, sizeof(*sim->cells));
     if (sim->cells == NULL) {
         sim_fatal("memory", "cells");
     }
     for (size_t i = 0; i < sim->cell_count; i++) {
-        struct sim_cell *cell = &sim->cells[i];
-
-        places[i] = (struct kw_place){{(char)('A' + (int)(i / letters))},
-                                      {(char)('a' + (int)(i % letters))}};
-        *cell = (struct sim_cell){.index = i, .place = places[i], .key = &keys[i]};
-        cell->skew_ms = (int64_t)sim_random(sim, 2 * SIM_SKEW_MS + 1) - SIM_SKEW_MS;
-        (void)snprintf(cell->path, sizeof(cell->path), "%s/cell%zu", dir, i);
+        place_cell(sim, i, i / letters, i % letters);
     }
     for (size_t i = 0; i < sim->cell_count; i++) {
         find_peers(sim, &sim->cells[i]);
         sim_cell_start(sim, i);
     }
+    for (size_t i = 0; i < sim->cell_count; i++) {
+        sim_desk_tell(sim, i);
+    }
+}
+
+/* Its replicator is told of the new place, for which it begins anew; its owner goes on. */
+static void meet_new_cell(struct sim *sim, struct sim_cell *cell)
+{
+    find_peers(sim, cell);
+    if (cell->up) {
+        sim_net_forget(sim, cell->index);
+        kw_replicator_free(cell->replicator);
+        start_replicator(sim, cell, (struct kw_places){places, sim->cell_count});
+        sim_cell_load(sim, cell->index);
+    }
+}
+
+void sim_cells_add(struct sim *sim)
+{
+    size_t index = sim->cell_count++;
+
+    place_cell(sim, index, sim_random(sim, sim->options.regions), sim->options.letters);
+    sim->cells[index].is_new = true;
+    for (size_t i = 0; i <= index; i++) {
+        meet_new_cell(sim, &sim->cells[i]);
+    }
+    sim_net_add(sim, index);
+    sim_cell_start(sim, index);
 }
 
 void sim_cells_done(struct sim *sim)

@@ -7,17 +7,18 @@
 #include "common/feed/feed_apply.h"
 #include "common/feed/feed_peers.h"
 #include "services/replicator/core/replicator.h"
+#include "tests/sim/desk.h"
 #include "tests/sim/sim.h"
 #include "tests/sim/store.h"
 
 enum {
-    SIM_LANES_MAX = 64,
+    SIM_LANES_MAX = 128,
 };
 
 /* What the cell knows of a lane without asking its store. */
 struct sim_lane {
     struct kw_id id;
-    size_t origin; /* whose store's */
+    size_t member; /* whose */
     struct kw_extent extent;
 };
 
@@ -26,31 +27,56 @@ struct sim_cell {
     struct kw_place place;
     size_t peer_cells[SIM_CELLS_MAX];
     size_t peer_count;
-    char path[128];
+    char path[128]; /* of its disk */
+    size_t disks;   /* it had before */
     bool up;
     uint64_t life;      /* of its processes */
     uint64_t paused_ms; /* until then nothing of it runs */
     int64_t skew_ms;    /* of its clock */
     struct kw_id store_id;
+    size_t member; /* that store */
+    struct sim_told told[SIM_STORES_MAX];
+    uint64_t since_ms; /* when this store, or this copy of it, began here */
+    bool is_new;       /* its disk is empty: it joins by `donor` */
+    bool has_copy;     /* of its disk, put aside */
+    bool is_copy;      /* its disk is an older one: the next start is a new life */
+    bool joining;      /* by a snapshot */
+    size_t donor;      /* a cell */
+    uint64_t asked;    /* questions; who waits for an answer knows which */
     const struct kw_private_key *key;
     struct sim_store *store;
     struct kw_feed feed;
     struct kw_replicator *replicator;
     struct sim_lane lanes[SIM_LANES_MAX];
     size_t lane_count;
+    struct sim_missed {
+        struct kw_id lane;
+        uint64_t seq;
+        uint64_t since_ms;
+    } missed[SIM_LANES_MAX]; /* what peers have no more of it */
+    size_t missed_count;
+    uint64_t acked[SIM_STORES_MAX]
+                  [SIM_STORES_MAX * SIM_LIVES_MAX]; /* by stores, of lanes: trim.c */
+    uint64_t floors[SIM_STORES_MAX * SIM_LIVES_MAX + 1];
     struct kw_id own;               /* its lane now */
     struct kw_lane_point urgent_at; /* of its lane, told to the replicator */
 };
 
-/* The cells' signing keys, the same for all runs. */
-void sim_cells_make_keys(void);
-
-/* The key of somebody who has none in the mesh. */
-const struct kw_private_key *sim_forger_key(void);
-
-/* Makes all cells, each with a store in a directory of its own below `dir`, and starts them. */
-void sim_cells_init(struct sim *sim, const char *dir);
+/* Makes all cells, each with a disk of its own, and starts them. */
+void sim_cells_init(struct sim *sim);
 void sim_cells_done(struct sim *sim);
+
+/* One more cell, in a region that is there; it knows its peers, and they know it. */
+void sim_cells_add(struct sim *sim);
+
+/* How far it holds a lane, also while it is down. */
+uint64_t sim_cell_holds(const struct sim *sim, size_t cell, struct kw_id lane);
+
+/* Is it up and has all rows? */
+bool sim_cell_serves(const struct sim *sim, size_t cell);
+
+/* The lanes that its store holds: all, anew. */
+void sim_cell_load(struct sim *sim, size_t cell);
 
 /* The wall clock as the cell sees it. */
 uint64_t sim_cell_clock(const struct sim *sim, size_t cell);

@@ -1,7 +1,10 @@
 /* Between a cell's store and its replicator's mind: wishes become jobs a moment later, and what jobs find
  * goes back as events. */
 #include "tests/sim/cell_step.h"
+#include "tests/sim/hostile.h"
+#include "tests/sim/join.h"
 #include "tests/sim/net.h"
+#include "tests/sim/trim.h"
 
 #include "common/base/arena.h"
 #include "common/feed/lane_batch.h"
@@ -40,7 +43,7 @@ static struct kw_arena *arena_new(void)
 
 /* --- lanes --- */
 
-void sim_cell_reached(struct sim *sim, struct sim_cell *cell, struct kw_id lane, size_t origin,
+void sim_cell_reached(struct sim *sim, struct sim_cell *cell, struct kw_id lane, size_t member,
                       struct kw_extent extent)
 {
     struct sim_lane *known = cell->lanes;
@@ -52,16 +55,18 @@ void sim_cell_reached(struct sim *sim, struct sim_cell *cell, struct kw_id lane,
         if (cell->lane_count == SIM_LANES_MAX) {
             sim_fatal("lanes", "too many");
         }
-        *known = (struct sim_lane){.id = lane, .origin = origin};
+        *known = (struct sim_lane){.id = lane, .member = member};
         cell->lane_count++;
     }
     known->extent = extent;
-    SIM_MUST(kw_replicator_lane(cell->replicator, KW_OWNER_AUTHZ, lane, &sim->cells[origin].place,
-                                extent, sim->now_ms, err));
+    SIM_MUST(kw_replicator_lane(cell->replicator, KW_OWNER_AUTHZ, lane,
+                                &sim->cells[sim->desk->members[member].cell].place, extent,
+                                sim->now_ms, err));
 }
 
 /* What is told of our own lane. */
 struct nudge {
+    struct sim *sim;
     struct sim_cell *cell;
     struct kw_feed_lane lane;
     struct kw_buf urgent[8];
@@ -84,6 +89,16 @@ static struct kw_result take_urgent(struct nudge *nudge, struct kw_tx *tx, struc
     return KW_OK;
 }
 
+/* It may have begun a new one meanwhile. */
+static void note_life(struct sim *sim, struct sim_cell *cell, const struct kw_feed_lane *lane)
+{
+    if (!kw_id_equal(cell->own, lane->id)) {
+        cell->own = lane->id;
+        cell->urgent_at = (struct kw_lane_point){0};
+        sim_desk_life(sim, cell->member, &lane->lane);
+    }
+}
+
 static SIM_JOB(read_own)
 {
     struct nudge *nudge = context;
@@ -95,7 +110,7 @@ static SIM_JOB(read_own)
     for (size_t i = 0; i < count; i++) {
         if (lanes[i].ours) {
             nudge->lane = lanes[i];
-            cell->own = lanes[i].id;
+            note_life(nudge->sim, cell, &lanes[i]);
         }
     }
     return kw_id_is_none(nudge->lane.id) ? KW_OK : take_urgent(nudge, tx, err);
@@ -103,7 +118,7 @@ static SIM_JOB(read_own)
 
 void sim_cell_nudge(struct sim *sim, struct sim_cell *cell)
 {
-    struct nudge nudge = {.cell = cell};
+    struct nudge nudge = {.sim = sim, .cell = cell};
 
     SIM_MUST(sim_store_write(cell->store, read_own, &nudge, err));
     for (size_t i = 0; i < nudge.urgent_count; i++) {
@@ -113,7 +128,7 @@ void sim_cell_nudge(struct sim *sim, struct sim_cell *cell)
     }
     if (!kw_id_is_none(nudge.lane.id)) {
         sim_cell_reached(
-            sim, cell, nudge.lane.id, cell->index,
+            sim, cell, nudge.lane.id, cell->member,
             (struct kw_extent){.seq = nudge.lane.point.seq, .closed = nudge.lane.closed});
     }
 }
@@ -137,10 +152,12 @@ struct kw_result sim_cell_write(struct sim *sim, size_t index, SIM_JOB((*job)), 
 /* --- reading --- */
 
 struct reading {
+    struct sim *sim;
     struct sim_cell *cell;
     const struct sim_step *step;
     struct kw_buf batch;
     struct kw_extent extent;
+    bool trimmed;
 };
 
 static SIM_JOB(read_batch)
@@ -151,16 +168,19 @@ static SIM_JOB(read_batch)
 
     KW_TRY(kw_feed_read(&cell->feed, tx, reading->step->ticket.lane, reading->step->number,
                         cell->key, &reading->batch, &found, err));
-    KW_ENSURE(found.read != KW_FEED_READ_TRIMMED, err, INTERNAL, "trimmed");
+    reading->trimmed = found.read == KW_FEED_READ_TRIMMED;
     reading->extent = (struct kw_extent){.seq = found.seq, .closed = found.closed};
     return KW_OK;
 }
 
 static void read_step(struct sim *sim, struct sim_cell *cell, struct sim_step *step)
 {
-    struct reading reading = {.cell = cell, .step = step};
+    struct reading reading = {.sim = sim, .cell = cell, .step = step};
 
     SIM_MUST(sim_store_write(cell->store, read_batch, &reading, err));
+    if (reading.trimmed) {
+        sim_join_tell(sim, cell->index, cell->peer_cells[step->ticket.peer], step->ticket.lane);
+    }
     kw_replicator_read(cell->replicator, step->ticket, kw_buf_bytes(&reading.batch), reading.extent,
                        sim->now_ms);
     kw_buf_done(&reading.batch);
@@ -229,10 +249,17 @@ static void answer_apply(struct applying *applying, struct kw_ticket ticket)
              (unsigned long long)batch->from.seq, (unsigned long long)batch->head.point.seq);
     SIM_MUST(kw_lane_id(&batch->head.lane, &held.lane, err));
     if (applying->finding.verdict == KW_LANE_NEWS || applying->finding.verdict == KW_LANE_KNOWN) {
-        sim_cell_reached(sim, applying->cell, held.lane,
-                         sim_cell_of_store(sim, batch->head.lane.store), held.extent);
+        sim_cell_reached(sim, applying->cell, held.lane, sim_desk_find(sim, batch->head.lane.store),
+                         held.extent);
     }
     kw_replicator_applied(applying->cell->replicator, ticket, applying->finding.verdict, &held);
+}
+
+/* A fork that somebody made up would stop a lane, which is to believe him. */
+static void judged(struct sim *sim, const struct sim_step *step, enum kw_lane_verdict verdict)
+{
+    sim_hostile_judged(sim, step->attack, kw_lane_verdict_name(verdict),
+                       verdict == KW_LANE_NEWS || verdict == KW_LANE_FORK);
 }
 
 static void apply_step(struct sim *sim, struct sim_cell *cell, struct sim_step *step)
@@ -243,6 +270,7 @@ static void apply_step(struct sim *sim, struct sim_cell *cell, struct sim_step *
 
     if (kw_ok(kw_lane_batch_decode(kw_buf_bytes(&step->data), arena, &batch, NULL))) {
         take(&applying, apply_batch);
+        judged(sim, step, applying.finding.verdict);
         answer_apply(&applying, step->ticket);
     } else {
         kw_replicator_applied(cell->replicator, step->ticket, KW_LANE_BROKEN,
@@ -258,6 +286,8 @@ static void on_apply(void *context, struct kw_ticket ticket, struct kw_bytes bat
     struct sim_step *step = sim_cell_later(at->sim, cell, hop_ms(at->sim), apply_step);
 
     step->ticket = ticket;
+    step->attack = at->sim->hostile->now;
+    at->sim->hostile->now = SIM_NO_ATTACK;
     SIM_MUST(kw_buf_append(&step->data, batch, err));
 }
 
@@ -278,6 +308,7 @@ static void urgent_step(struct sim *sim, struct sim_cell *cell, struct sim_step 
     applying.finding.verdict = KW_LANE_BROKEN;
     if (kw_ok(kw_urgent_decode(kw_buf_bytes(&step->data), &urgent, NULL))) {
         take(&applying, apply_urgent);
+        judged(sim, step, applying.finding.verdict);
     }
     sim_note(sim, "%zu urgent %s from %u", cell->index,
              kw_lane_verdict_name(applying.finding.verdict), step->ticket.peer);
@@ -293,6 +324,8 @@ static void on_apply_urgent(void *context, struct kw_ticket ticket, struct kw_by
     struct sim_step *step = sim_cell_later(at->sim, cell, hop_ms(at->sim), urgent_step);
 
     step->ticket = ticket;
+    step->attack = at->sim->hostile->now;
+    at->sim->hostile->now = SIM_NO_ATTACK;
     SIM_MUST(kw_buf_append(&step->data, urgent, err));
 }
 
@@ -314,15 +347,14 @@ static void on_send(void *context, uint32_t peer, const struct kw_frame *frame)
     sim_net_send(at->sim, at->cell, at->sim->cells[at->cell].peer_cells[peer], frame);
 }
 
-/* Nothing is trimmed here, and nobody waits for a second copy. */
+/* For retention. */
 static void on_acked(void *context, enum kw_owner owner, struct kw_id peer_store, struct kw_id lane,
                      uint64_t seq)
 {
-    (void)context;
+    const struct sim_at *at = context;
+
     (void)owner;
-    (void)peer_store;
-    (void)lane;
-    (void)seq;
+    sim_trim_acked(at->sim, &at->sim->cells[at->cell], peer_store, lane, seq);
 }
 
 static void on_cut(void *context, uint32_t peer, const char *why)
@@ -331,6 +363,10 @@ static void on_cut(void *context, uint32_t peer, const char *why)
     size_t other = at->sim->cells[at->cell].peer_cells[peer];
 
     at->sim->counts.cuts++;
+    if (at->sim->hostile->now != SIM_NO_ATTACK) {
+        sim_hostile_judged(at->sim, at->sim->hostile->now, why, false);
+        at->sim->hostile->now = SIM_NO_ATTACK;
+    }
     sim_note(at->sim, "%zu cuts %zu: %s", at->cell, other, why);
     sim_net_cut(at->sim, at->cell, other);
 }

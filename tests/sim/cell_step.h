@@ -10,6 +10,7 @@ struct sim_step {
     struct kw_ticket ticket;
     struct kw_buf data;
     uint64_t number;
+    unsigned attack; /* hostile.h: what was done to the data; 0: nothing */
 };
 
 /* The step is filled in by the caller, before the simulation goes on. */
@@ -26,13 +27,10 @@ struct sim_at {
 };
 
 /* The cell's store holds this much of a lane: its replicator hears of it. */
-void sim_cell_reached(struct sim *sim, struct sim_cell *cell, struct kw_id lane, size_t origin,
+void sim_cell_reached(struct sim *sim, struct sim_cell *cell, struct kw_id lane, size_t member,
                       struct kw_extent extent);
 
 /* Its own lane has grown: tells the replicator of it, and of what is urgent. */
 void sim_cell_nudge(struct sim *sim, struct sim_cell *cell);
-
-/* The cell whose store this is. */
-size_t sim_cell_of_store(const struct sim *sim, struct kw_id store);
 
 #endif

@@ -2,10 +2,8 @@
 #include "tests/sim/load.h"
 
 #include "common/sync/first.h"
-#include "common/sync/grow_set.h"
 #include "common/sync/lww.h"
 #include "common/sync/request_record.h"
-#include "common/sync/store_record.h"
 #include "common/sync/suspension_set.h"
 #include "common/sync/version_vector.h"
 #include "services/authz/grant_merge.h"
@@ -29,6 +27,8 @@ struct op {
     struct sim_key *key;
     size_t request;
     bool did;
+    struct kw_id lane; /* and what of it says so */
+    uint64_t seq;
     uint64_t count;          /* of a revoke-all */
     struct kw_bytes lifted;  /* suspension set: what a resume knew of */
     bool stands;             /* of a use */
@@ -92,11 +92,28 @@ static struct kw_result find(struct op *op, struct kw_tx *tx, const struct kw_re
     return kw_feed_find(tx, kind, key, op->arena, &op->record, ret_found, err);
 }
 
+/* Where in its lane this was just said. */
+static struct kw_result find_point(struct op *op, struct kw_tx *tx, struct kw_error *err)
+{
+    struct kw_feed_lane lanes[SIM_LANES_MAX];
+    size_t count;
+
+    KW_TRY(kw_feed_lanes(&op->cell->feed, tx, KW_ID_NONE, lanes, SIM_LANES_MAX, &count, err));
+    for (size_t i = 0; i < count; i++) {
+        if (lanes[i].ours) {
+            op->lane = lanes[i].id;
+            op->seq = lanes[i].point.seq;
+        }
+    }
+    return KW_OK;
+}
+
 static struct kw_result say(struct op *op, struct kw_tx *tx, bool urgent, struct kw_error *err)
 {
+    KW_TRY(kw_feed_write(&op->cell->feed, tx, &op->intent, urgent, clock_of(op), op->arena, NULL,
+                         err));
     op->did = true;
-    return kw_feed_write(&op->cell->feed, tx, &op->intent, urgent, clock_of(op), op->arena, NULL,
-                         err);
+    return find_point(op, tx, err);
 }
 
 static struct kw_result find_partner(struct op *op, struct kw_tx *tx, bool *ret_found,
@@ -167,7 +184,7 @@ static SIM_JOB(suspend_partner)
     if (!found || op->partner->suspension_count == SIM_SUSPENSIONS_MAX) {
         return KW_OK;
     }
-    kw_put_suspension(&w, op->partner->suspensions[op->partner->suspension_count].id,
+    kw_put_suspension(&w, op->partner->suspensions[op->partner->suspension_count],
                       KW_SUSPENSION_SET);
     set(op, &kw_member_record, KW_MEMBER_FIELD_SUSPENSIONS, keep(op, &buf));
     return say(op, tx, true, err);
@@ -234,8 +251,8 @@ static SIM_JOB(make_grant)
     if (seen.len > 0) {
         set(op, &kw_grant_record, KW_GRANT_FIELD_SEEN, seen);
     }
-    for (size_t i = 0; i < op->sim->cell_count; i++) {
-        op->grant->seen[i] = kw_vector_get(seen, op->sim->cells[i].store_id);
+    for (size_t i = 0; i < op->sim->desk->count; i++) {
+        op->grant->seen[i] = kw_vector_get(seen, op->sim->desk->members[i].id);
     }
     return say(op, tx, false, err);
 }
@@ -310,36 +327,51 @@ static SIM_JOB(make_key)
 
 /* --- what the truth is told --- */
 
-static void stop_at(const struct op *op, struct sim_stop *stop)
+static void tell(const struct op *op, enum sim_what what, size_t which, size_t sub)
 {
-    if (stop->at_ms == 0) {
-        *stop = (struct sim_stop){.at_ms = op->sim->now_ms, .cell = op->cell->index};
-    }
+    const struct sim_said said = {.what = what,
+                                  .which = which,
+                                  .sub = sub,
+                                  .cell = op->cell->index,
+                                  .member = op->cell->member,
+                                  .lane = op->lane,
+                                  .seq = op->seq,
+                                  .at_ms = op->sim->now_ms};
+
+    sim_truth_said(op->sim, &said);
+}
+
+static size_t which_partner(const struct op *op)
+{
+    return (size_t)(op->partner - op->sim->truth->partners);
+}
+
+static size_t which_grant(const struct op *op)
+{
+    return (size_t)(op->grant - op->sim->truth->grants);
 }
 
 static void did_make_partner(struct op *op)
 {
-    op->sim->truth->partner_count++;
+    tell(op, SIM_MADE_PARTNER, op->sim->truth->partner_count++, 0);
 }
 
 static void did_revoke_partner(struct op *op)
 {
-    stop_at(op, &op->partner->revoked);
+    tell(op, SIM_REVOKED_PARTNER, which_partner(op), 0);
 }
 
 static void did_suspend(struct op *op)
 {
-    stop_at(op, &op->partner->suspensions[op->partner->suspension_count++].stop);
+    tell(op, SIM_SUSPENDED, which_partner(op), op->partner->suspension_count++);
 }
 
 static void did_resume(struct op *op)
 {
     for (size_t at = 0; at < op->lifted.len; at += KW_SUSPENSION_ENTRY_LEN) {
         for (size_t i = 0; i < op->partner->suspension_count; i++) {
-            struct sim_suspension *suspension = &op->partner->suspensions[i];
-
-            if (memcmp(suspension->id.bytes, op->lifted.data + at, KW_ID_LEN) == 0) {
-                suspension->lifted = true;
+            if (memcmp(op->partner->suspensions[i].bytes, op->lifted.data + at, KW_ID_LEN) == 0) {
+                tell(op, SIM_LIFTED, which_partner(op), i);
             }
         }
     }
@@ -347,21 +379,22 @@ static void did_resume(struct op *op)
 
 static void did_revoke_all(struct op *op)
 {
-    struct sim_revoke_all *all = &op->partner->revoke_alls[op->partner->revoke_all_count++];
+    size_t sub = op->partner->revoke_all_count++;
 
-    stop_at(op, &all->stop);
-    all->count = op->count;
+    op->partner->revoke_alls[sub] = (struct sim_count_of){op->cell->member, op->count};
+    tell(op, SIM_REVOKED_ALL, which_partner(op), sub);
 }
 
 static void did_make_grant(struct op *op)
 {
-    op->grant->partner = (size_t)(op->partner - op->sim->truth->partners);
-    op->sim->truth->grant_count++;
+    op->grant->partner = which_partner(op);
+    op->grant->made_ms = op->sim->now_ms;
+    tell(op, SIM_MADE_GRANT, op->sim->truth->grant_count++, 0);
 }
 
 static void did_revoke_grant(struct op *op)
 {
-    stop_at(op, &op->grant->revoked);
+    tell(op, SIM_REVOKED_GRANT, which_grant(op), 0);
 }
 
 /* Whoever hasn't heard of everybody lately refuses: the strict rule. */
@@ -378,12 +411,12 @@ static void did_use(struct op *op)
 
 static void did_make_key(struct op *op)
 {
-    op->sim->truth->key_count++;
+    tell(op, SIM_MADE_KEY, op->sim->truth->key_count++, 0);
 }
 
 static void did_run(struct op *op)
 {
-    op->sim->truth->runs[op->request]++;
+    tell(op, SIM_RAN, op->request, 0);
 }
 
 /* --- the mix --- */
@@ -403,18 +436,19 @@ static const struct {
     enum subject subject;
     struct kw_result (*job)(struct kw_tx *tx, void *context, struct kw_error *err);
     void (*did)(struct op *op);
+    bool disables;
 } mix[] = {
-    {"make_partner", 20, NEW_PARTNER, make_partner, did_make_partner},
-    {"revoke_partner", 2, PARTNER, revoke_partner, did_revoke_partner},
-    {"edit_partner", 60, PARTNER, edit_partner, NULL},
-    {"suspend", 40, PARTNER, suspend_partner, did_suspend},
-    {"resume", 60, PARTNER, resume_partner, did_resume},
-    {"revoke_all", 8, PARTNER, revoke_all, did_revoke_all},
-    {"make_grant", 250, NEW_GRANT, make_grant, did_make_grant},
-    {"revoke_grant", 100, GRANT, revoke_grant, did_revoke_grant},
-    {"run_request", 60, REQUEST, run_request, did_run},
-    {"make_key", 40, NEW_KEY, make_key, did_make_key},
-    {"use", 360, GRANT, use_grant, did_use},
+    {"make_partner", 20, NEW_PARTNER, make_partner, did_make_partner, false},
+    {"revoke_partner", 2, PARTNER, revoke_partner, did_revoke_partner, true},
+    {"edit_partner", 60, PARTNER, edit_partner, NULL, false},
+    {"suspend", 40, PARTNER, suspend_partner, did_suspend, true},
+    {"resume", 60, PARTNER, resume_partner, did_resume, false},
+    {"revoke_all", 8, PARTNER, revoke_all, did_revoke_all, true},
+    {"make_grant", 250, NEW_GRANT, make_grant, did_make_grant, false},
+    {"revoke_grant", 100, GRANT, revoke_grant, did_revoke_grant, true},
+    {"run_request", 60, REQUEST, run_request, did_run, false},
+    {"make_key", 40, NEW_KEY, make_key, did_make_key, false},
+    {"use", 360, GRANT, use_grant, did_use, false},
 };
 
 static size_t draw_op(struct sim *sim)
@@ -479,7 +513,7 @@ static bool draw_subject(struct op *op, enum subject subject)
     }
     op->request = sim_random(sim, SIM_REQUESTS_MAX);
     op->partner = &truth->partners[sim_random(sim, truth->partner_count)];
-    op->partner->suspensions[op->partner->suspension_count % SIM_SUSPENSIONS_MAX].id = draw_id(sim);
+    op->partner->suspensions[op->partner->suspension_count % SIM_SUSPENSIONS_MAX] = draw_id(sim);
     if (subject == NEW_GRANT) {
         if (truth->partner_count == 0 || truth->grant_count == SIM_GRANTS_MAX) {
             return false;
@@ -512,6 +546,10 @@ void sim_load_one(struct sim *sim)
         sim->counts.refused++;
         return;
     }
+    if (op.cell->joining && !mix[which].disables) {
+        sim->counts.refused++; /* nothing is decided by rows that are not all here */
+        return;
+    }
     op.arena = kw_arena_new(ARENA_BYTES);
     sim->counts.ops++;
     if (!kw_ok(sim_cell_write(sim, op.cell->index, mix[which].job, &op, &err))) {
@@ -525,79 +563,4 @@ void sim_load_one(struct sim *sim)
         }
     }
     kw_arena_free(op.arena);
-}
-
-/* --- the founding --- */
-
-struct founding {
-    struct op op;
-    const struct sim_cell *about;
-    struct kw_id incarnation; /* of the cell it is about */
-};
-
-static SIM_JOB(find_incarnation)
-{
-    struct founding *founding = context;
-    struct kw_feed_lane lanes[SIM_LANES_MAX];
-    size_t count;
-
-    KW_TRY(
-        kw_feed_lanes(&founding->about->feed, tx, KW_ID_NONE, lanes, SIM_LANES_MAX, &count, err));
-    for (size_t i = 0; i < count; i++) {
-        if (lanes[i].ours) {
-            founding->incarnation = lanes[i].lane.incarnation;
-        }
-    }
-    return KW_OK;
-}
-
-static struct kw_bytes element(struct op *op, struct kw_bytes value)
-{
-    struct kw_buf buf = {0};
-    struct kw_writer w = KW_WRITER(&buf);
-
-    kw_put_set_element(&w, value);
-    return keep(op, &buf);
-}
-
-static struct kw_bytes signer(struct op *op, const struct kw_private_key *key)
-{
-    struct kw_public_key public = {0};
-    struct kw_spki spki;
-    uint8_t digest[KW_SHA256_LEN];
-
-    SIM_MUST(kw_private_key_public(key, &public, err));
-    SIM_MUST(kw_public_key_spki(&public, &spki, err));
-    SIM_MUST(kw_sha256(kw_spki_bytes(&spki), digest, err));
-    kw_public_key_done(&public);
-    return element(op, KW_BYTES_OF(digest));
-}
-
-static SIM_JOB(write_store)
-{
-    struct founding *founding = context;
-    struct op *op = &founding->op;
-
-    begin(op, &kw_store_record, kw_id_bytes(&founding->about->store_id));
-    set(op, &kw_store_record, KW_STORE_FIELD_PLACE, kw_bytes_str(founding->about->place.cell));
-    set(op, &kw_store_record, KW_STORE_FIELD_STATE, number(op, KW_STORE_ACTIVE));
-    set(op, &kw_store_record, KW_STORE_FIELD_SIGNERS, signer(op, founding->about->key));
-    set(op, &kw_store_record, KW_STORE_FIELD_INCARNATIONS,
-        element(op, kw_id_bytes(&founding->incarnation)));
-    return say(op, tx, false, err);
-}
-
-void sim_load_found(struct sim *sim)
-{
-    for (size_t about = 0; about < sim->cell_count; about++) {
-        struct founding founding = {.op = {.sim = sim, .arena = kw_arena_new(ARENA_BYTES)},
-                                    .about = &sim->cells[about]};
-
-        SIM_MUST(sim_store_write(founding.about->store, find_incarnation, &founding, err));
-        for (size_t i = 0; i < sim->cell_count; i++) {
-            founding.op.cell = &sim->cells[i];
-            SIM_MUST(sim_cell_write(sim, i, write_store, &founding, err));
-        }
-        kw_arena_free(founding.op.arena);
-    }
 }

@@ -7,7 +7,4 @@
 /* One operation, drawn, in a cell that is up. */
 void sim_load_one(struct sim *sim);
 
-/* Every cell is told of every cell's store: the mesh is founded. */
-void sim_load_found(struct sim *sim);
-
 #endif

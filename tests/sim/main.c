@@ -2,44 +2,26 @@
 #include "common/base/log.h"
 #include "tests/sim/cell.h"
 #include "tests/sim/chance.h"
+#include "tests/sim/summary.h"
 
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static void add(struct sim_counts *sum, const struct sim_counts *one)
-{
-#define ADD(name) sum->name += one->name;
-    SIM_COUNTS(ADD)
-#undef ADD
-}
-
-static void print(const struct sim_counts *sum)
-{
-#define PRINT(name) printf(" %s %llu", #name, (unsigned long long)sum->name);
-    SIM_COUNTS(PRINT)
-#undef PRINT
-    printf("\n");
-}
-
 static void run_seeds(struct sim_options *options, uint64_t seeds)
 {
-    struct sim_counts sum = {0};
+    static struct sim_sum sum;
+    uint64_t trace_hash;
 
     for (uint64_t i = 0; i < seeds; i++) {
-        struct sim_counts counts;
-        uint64_t trace_hash;
-
-        sim_run(options, &counts, &trace_hash);
-        add(&sum, &counts);
-        if (seeds == 1) {
-            printf("trace %016llx\n", (unsigned long long)trace_hash);
-        }
+        sim_run(options, &sum, &trace_hash);
         options->seed++;
     }
-    printf("%llu seeds, 0 violations:", (unsigned long long)seeds);
-    print(&sum);
+    if (seeds == 1) {
+        printf("trace %016llx\n", (unsigned long long)trace_hash);
+    }
+    sim_summary_print(&sum);
 }
 
 int main(int argc, char **argv)
@@ -68,7 +50,7 @@ int main(int argc, char **argv)
     }
     kw_log_setup("keyward-sim", "", KW_LOG_ERROR + 1);
     sim_chance_of(NULL);
-    sim_cells_make_keys();
+    sim_desk_make_keys();
     run_seeds(&options, seeds);
     return 0;
 }

@@ -19,7 +19,7 @@ struct kw_result __wrap_kw_private_key_public(const struct kw_private_key *key,
                                               struct kw_error *err);
 
 enum {
-    KEYS = SIM_CELLS_MAX + 1 /* the cells' and the forger's */
+    KEYS = SIM_STORES_MAX + 1 /* the stores' and the forger's */
 };
 
 static struct {
@@ -27,9 +27,11 @@ static struct {
     struct kw_public_key key;
 } parsed[KEYS];
 
+/* Of private keys; the public half, which is kept, and how it is written. */
 static struct {
     const void *evp;
     struct kw_public_key key;
+    struct kw_spki spki;
 } halves[KEYS];
 
 struct kw_result __wrap_kw_public_key_from_spki(struct kw_public_key *key, struct kw_bytes spki,
@@ -68,6 +70,30 @@ struct kw_result __wrap_kw_private_key_public(const struct kw_private_key *key,
     if (i < KEYS) {
         halves[i].evp = key->evp;
         return kw_public_key_share(ret_public, &halves[i].key, err);
+    }
+    return KW_OK;
+}
+
+struct kw_result __real_kw_public_key_spki(const struct kw_public_key *key,
+                                           struct kw_spki *ret_spki, struct kw_error *err);
+struct kw_result __wrap_kw_public_key_spki(const struct kw_public_key *key,
+                                           struct kw_spki *ret_spki, struct kw_error *err);
+
+struct kw_result __wrap_kw_public_key_spki(const struct kw_public_key *key,
+                                           struct kw_spki *ret_spki, struct kw_error *err)
+{
+    size_t i = 0;
+
+    while (i < KEYS && halves[i].key.evp != key->evp) {
+        i++;
+    }
+    if (i < KEYS && halves[i].spki.len > 0) {
+        *ret_spki = halves[i].spki;
+        return KW_OK;
+    }
+    KW_TRY(__real_kw_public_key_spki(key, ret_spki, err));
+    if (i < KEYS) {
+        halves[i].spki = *ret_spki;
     }
     return KW_OK;
 }

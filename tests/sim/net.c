@@ -2,7 +2,7 @@
 #include "tests/sim/net.h"
 
 #include "tests/sim/cell.h"
-#include "tests/sim/forge.h"
+#include "tests/sim/hostile.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +33,7 @@ struct parcel {
     struct kw_frame frame;
     struct kw_reach *reaches;
     struct kw_buf record;
+    unsigned attack;
 };
 
 static struct wire *wire_of(struct sim *sim, size_t from, size_t to)
@@ -97,14 +98,34 @@ static void send_parcel(struct sim *sim, size_t from, size_t to, struct parcel *
     event->drop = parcel_free;
 }
 
+/* The frame gets to the replicator, with what was done to it. */
+static void hand_over(struct sim *sim, struct sim_event *event)
+{
+    const struct parcel *parcel = event->what;
+    struct kw_frame frame = content(parcel);
+
+    sim->hostile->now = parcel->attack;
+    sim_cell_frame(sim, event->other, event->cell, &frame);
+    if (sim->hostile->now != SIM_NO_ATTACK && sim_cell_runs(sim, event->other)) {
+        sim_hostile_judged(sim, sim->hostile->now, "let in", true);
+    }
+    sim->hostile->now = SIM_NO_ATTACK;
+}
+
 /* Somebody kept it and sends it again, whatever link there is by now. */
 static void replay(struct sim *sim, struct sim_event *event)
 {
-    struct kw_frame frame = content(event->what);
+    struct parcel *parcel = event->what;
+    enum kw_frame_type type = parcel->frame.type;
 
     if (wire_of(sim, event->other, event->cell)->up) {
         sim->counts.replays++;
-        sim_cell_frame(sim, event->other, event->cell, &frame);
+        if (parcel->attack == SIM_NO_ATTACK &&
+            (type == KW_FRAME_BATCH || type == KW_FRAME_URGENT)) {
+            parcel->attack = type == KW_FRAME_BATCH ? SIM_REPLAYED : SIM_REPLAYED_URGENT;
+            sim_hostile_tried(sim, parcel->attack);
+        }
+        hand_over(sim, event);
     }
 }
 
@@ -128,11 +149,11 @@ static bool wait_for_it(struct sim *sim, struct sim_event *event)
     return true;
 }
 
-static void spoil(struct sim *sim, struct parcel *parcel)
+static void spoil(struct sim *sim, size_t to, struct parcel *parcel)
 {
-    if (parcel->frame.type == KW_FRAME_BATCH && sim_chance(sim, sim->rates.forge)) {
-        sim_forge(sim, &parcel->record);
-    } else if (sim_chance(sim, sim->rates.corrupt)) {
+    parcel->attack = sim_hostile_frame(sim, to, &parcel->frame, parcel->reaches, &parcel->record);
+    if (parcel->attack == SIM_NO_ATTACK && parcel->record.len > 0 &&
+        sim_chance(sim, sim->rates.corrupt)) {
         corrupt(sim, parcel);
     }
 }
@@ -155,17 +176,22 @@ static void look_at_cost(struct sim *sim)
 
 static void arrive(struct sim *sim, struct sim_event *event)
 {
-    struct kw_frame frame = content(event->what);
+    const struct parcel *parcel = event->what;
     struct wire *back = wire_of(sim, event->other, event->cell);
+    struct parcel *again;
 
     if (back->up && back->life == event->life && !wait_for_it(sim, event)) {
         sim->counts.frames++;
-        sim->counts.urgent_frames += frame.type == KW_FRAME_URGENT;
+        sim->counts.urgent_frames += parcel->frame.type == KW_FRAME_URGENT;
         look_at_cost(sim);
-        sim_cell_frame(sim, event->other, event->cell, &frame);
-        if (sim->faults && frame.type != KW_FRAME_HELLO && sim_chance(sim, sim->rates.replay)) {
-            send_parcel(sim, event->cell, event->other, parcel_of(&frame),
-                        sim_random(sim, REPLAY_MS), replay);
+        hand_over(sim, event);
+        if (sim->faults && parcel->frame.type != KW_FRAME_HELLO &&
+            sim_chance(sim, sim->rates.replay)) {
+            struct kw_frame frame = content(parcel);
+
+            again = parcel_of(&frame);
+            again->attack = parcel->attack;
+            send_parcel(sim, event->cell, event->other, again, sim_random(sim, REPLAY_MS), replay);
         }
     }
 }
@@ -191,10 +217,34 @@ void sim_net_send(struct sim *sim, size_t from, size_t to, const struct kw_frame
     due = due > wire->last_ms ? due : wire->last_ms;
     due = due > wire->dark_ms ? due : wire->dark_ms + sim_random(sim, RTO_MS);
     wire->last_ms = due;
-    if (sim->faults && parcel->record.len > 0) {
-        spoil(sim, parcel);
+    if (sim->faults) {
+        spoil(sim, to, parcel);
     }
     send_parcel(sim, from, to, parcel, due - sim->now_ms, arrive);
+}
+
+bool sim_net_inject(struct sim *sim, enum kw_frame_type type, const struct kw_buf *record,
+                    unsigned attack)
+{
+    const struct kw_frame frame = {
+        .type = type, .owner = KW_OWNER_AUTHZ, .record = kw_buf_bytes(record)};
+    size_t from = sim_random(sim, sim->cell_count), to = sim_random(sim, sim->cell_count);
+    struct wire *back = wire_of(sim, to, from);
+    struct parcel *parcel;
+
+    if (!linked(sim, from, to) || !back->up || !sim_cell_runs(sim, to)) {
+        return false;
+    }
+    parcel = parcel_of(&frame);
+    parcel->attack = attack;
+    send_parcel(sim, from, to, parcel, way_ms(sim, from, to), replay);
+    return true;
+}
+
+bool sim_net_way(struct sim *sim, size_t from, size_t to, uint64_t *ret_ms)
+{
+    *ret_ms = way_ms(sim, from, to);
+    return sim->now_ms >= wire_of(sim, from, to)->dark_ms;
 }
 
 /* --- links --- */
@@ -225,6 +275,7 @@ void sim_net_forget(struct sim *sim, size_t cell)
         struct wire *wire = wire_of(sim, cell, other);
 
         if (linked(sim, cell, other)) {
+            side_down(sim, cell, other);
             *wire = (struct wire){.dark_ms = wire->dark_ms};
             side_down(sim, other, cell);
         }
@@ -273,6 +324,24 @@ void sim_net_heal(struct sim *sim)
         for (size_t b = 0; b < sim->cell_count; b++) {
             wire_of(sim, a, b)->dark_ms = 0;
         }
+        sim_net_forget(sim, a);
+    }
+}
+
+static void link_pair(struct sim *sim, size_t a, size_t b)
+{
+    if (linked(sim, a, b)) {
+        struct sim_event *event = sim_after(sim, sim_random(sim, CONNECT_MS), reconnect);
+
+        event->cell = a < b ? a : b;
+        event->other = a < b ? b : a;
+    }
+}
+
+void sim_net_add(struct sim *sim, size_t cell)
+{
+    for (size_t other = 0; other < sim->cell_count; other++) {
+        link_pair(sim, other, cell);
     }
 }
 
@@ -284,12 +353,7 @@ void sim_net_init(struct sim *sim)
     }
     for (size_t a = 0; a < sim->cell_count; a++) {
         for (size_t b = a + 1; b < sim->cell_count; b++) {
-            if (linked(sim, a, b)) {
-                struct sim_event *event = sim_after(sim, sim_random(sim, CONNECT_MS), reconnect);
-
-                event->cell = a;
-                event->other = b;
-            }
+            link_pair(sim, a, b);
         }
     }
 }

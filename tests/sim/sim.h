@@ -16,10 +16,14 @@
 #include "common/base/id.h"
 
 enum {
-    SIM_CELLS_MAX = 9,
-    SIM_STALE_MS = 2000,  /* strict uses are refused when a store's promise is older */
-    SIM_SETTLE_MS = 5000, /* within which everything is everywhere when faults have ended */
-    SIM_SKEW_MS = 200,    /* clocks are off by at most this much, in good order */
+    SIM_CELLS_MAX = 10,    /* one more than begin */
+    SIM_STORES_MAX = 40,   /* of a run: a cell that lost its disk comes back with another */
+    SIM_LIVES_MAX = 6,     /* of a store */
+    SIM_STALE_MS = 2000,   /* strict uses are refused when a store's promise is older */
+    SIM_ORDER_MS = 700,    /* within which an officer's order is heard by who is up */
+    SIM_SETTLE_MS = 5000,  /* within which everything is everywhere when faults have ended */
+    SIM_REJOIN_MS = 40000, /* at most, where snapshots are needed, one cell by another */
+    SIM_SKEW_MS = 200,     /* clocks are off by at most this much, in good order */
 };
 
 struct sim;
@@ -42,7 +46,9 @@ struct sim_event {
     X(ops) X(acked) X(refused) X(uses) X(allowed) X(stale)                                         \
     X(frames) X(batches) X(heartbeats) X(urgents) X(urgent_frames)                                 \
     X(stalls) X(partitions) X(oneways) X(crashes) X(pauses) X(jumps)                               \
-    X(replays) X(corruptions) X(forgeries)                                                         \
+    X(lost) X(restored) X(fenced) X(added) X(absent)                                               \
+    X(snapshots) X(answers) X(trimmed) X(behind) X(doubtful)                          \
+    X(replays) X(corruptions)                                                                      \
     X(cuts) X(gaps) X(known) X(alarms)
 /* clang-format on */
 
@@ -65,11 +71,12 @@ struct sim_rates {
     unsigned stall;     /* of frames: lost once, so that all behind it wait for it */
     unsigned replay;    /* of frames: they come again, later */
     unsigned corrupt;   /* of frames: a bit is another */
-    unsigned forge;     /* of batches: a relay promises what nobody did */
+    unsigned forge;     /* of what a relay carries: it makes something else of it */
     unsigned partition; /* of moments */
     unsigned crash;
     unsigned pause;
     unsigned jump; /* of a clock */
+    uint64_t keep; /* changes of a lane that are kept for who lacks them; 0: all */
 };
 
 struct sim {
@@ -85,8 +92,11 @@ struct sim {
     uint64_t order;
     bool faults; /* the first phase */
     struct sim_net *net;
-    struct sim_cell *cells;
+    char dir[32];           /* of all disks */
+    struct sim_cell *cells; /* SIM_CELLS_MAX */
     size_t cell_count;
+    struct sim_desk *desk;
+    struct sim_hostile *hostile;
     struct sim_truth *truth;
 };
 
@@ -129,8 +139,10 @@ _Noreturn void sim_fatal(const char *what, const char *message);
 
 /* --- sim.c --- */
 
-/* One run: both phases and all checks. Ends the process when a promise was broken. */
-void sim_run(const struct sim_options *options, struct sim_counts *ret_counts,
-             uint64_t *ret_trace_hash);
+struct sim_sum;
+
+/* One run: both phases and all checks; what was done is added to `sum` (summary.h). Ends the process when a
+ * promise was broken. */
+void sim_run(const struct sim_options *options, struct sim_sum *sum, uint64_t *ret_trace_hash);
 
 #endif

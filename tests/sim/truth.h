@@ -13,40 +13,53 @@ enum {
     SIM_REQUESTS_MAX = 256,
     SIM_KEYS_MAX = 512,
     SIM_DEVICES = 8,
+    SIM_SAID_MAX = 1 << 14,
 };
 
-/* When something that disables was acknowledged, and where. 0: it was not. */
-struct sim_stop {
-    uint64_t at_ms;
+/* What an acknowledged operation said. */
+enum sim_what {
+    SIM_MADE_PARTNER,
+    SIM_REVOKED_PARTNER,
+    SIM_SUSPENDED,
+    SIM_LIFTED, /* by somebody who knew of it */
+    SIM_REVOKED_ALL,
+    SIM_MADE_GRANT,
+    SIM_REVOKED_GRANT,
+    SIM_RAN,
+    SIM_MADE_KEY,
+};
+
+/* Who said it, where and when: its place in a lane. */
+struct sim_said {
+    enum sim_what what;
+    size_t which; /* partner, grant, request or key */
+    size_t sub;   /* a suspension of it, or a revocation of all */
     size_t cell;
-};
-
-struct sim_suspension {
-    struct kw_id id;
-    struct sim_stop stop;
-    bool lifted; /* by somebody who knew of it */
-};
-
-struct sim_revoke_all {
-    struct sim_stop stop;
-    uint64_t count; /* of its cell's store, after it */
+    size_t member;
+    struct kw_id lane;
+    uint64_t seq;
+    uint64_t at_ms;
+    bool
+        lost; /* every disk that it was on is gone: it may come yet, from the network, or may not */
 };
 
 struct sim_partner {
     struct kw_id id;
-    struct sim_stop revoked;
-    struct sim_suspension suspensions[SIM_SUSPENSIONS_MAX];
+    struct kw_id suspensions[SIM_SUSPENSIONS_MAX];
     size_t suspension_count;
-    struct sim_revoke_all revoke_alls[SIM_REVOKE_ALLS_MAX];
+    struct sim_count_of {
+        size_t member;
+        uint64_t count; /* of that store, after it */
+    } revoke_alls[SIM_REVOKE_ALLS_MAX];
     size_t revoke_all_count;
 };
 
 struct sim_grant {
     struct kw_id id;
     size_t partner;
-    uint64_t seen[SIM_CELLS_MAX]; /* of revoke-alls, by the store that counted */
-    struct sim_stop revoked;
-    bool denied[SIM_CELLS_MAX]; /* the cell said that it is revoked: it can't go back */
+    uint64_t made_ms;
+    uint64_t seen[SIM_STORES_MAX]; /* of revoke-alls, by the store that counted */
+    bool denied[SIM_CELLS_MAX];    /* the cell said that it is revoked: it can't go back */
 };
 
 /* A key version that a cell made. */
@@ -65,9 +78,20 @@ struct sim_truth {
     size_t grant_count;
     struct sim_key keys[SIM_KEYS_MAX];
     size_t key_count;
-    unsigned runs[SIM_REQUESTS_MAX]; /* how often each request was done */
-    uint64_t window_ms;              /* how long a stop acknowledged elsewhere may go unheard */
+    struct sim_said said[SIM_SAID_MAX];
+    size_t said_count;
+    uint64_t window_ms; /* how long a stop acknowledged elsewhere may go unheard */
 };
+
+/* Something was acknowledged. */
+void sim_truth_said(struct sim *sim, const struct sim_said *said);
+
+/* A disk was lost, or is an older one: what was nowhere else is in doubt. What this cell denied it may not know
+ * any more. */
+void sim_truth_lost(struct sim *sim, size_t cell);
+
+/* Can it be relied on that this is heard everywhere? Not of what is lost, nor of what a fence leaves out. */
+bool sim_truth_certain(const struct sim *sim, const struct sim_said *said);
 
 /* What a key version is found by. Two cells that make one for a device at once make two. */
 void sim_key_name(const struct sim_key *key, uint8_t ret_name[KW_ID_LEN]);

@@ -1,0 +1,109 @@
+/* What was deleted, held against what the cell was told. */
+#include "tests/sim/trim.h"
+
+enum {
+    TRIM_MAX = 64, /* changes in one job */
+    LANES = SIM_STORES_MAX * SIM_LIVES_MAX,
+};
+
+/* A number for a lane that some member writes or wrote; LANES: it is nobody's. */
+static size_t number_of(const struct sim *sim, struct kw_id lane)
+{
+    for (size_t i = 0; i < sim->desk->count; i++) {
+        for (size_t life = 0; life < sim->desk->members[i].life_count; life++) {
+            if (kw_id_equal(sim->desk->members[i].lives[life].lane, lane)) {
+                return i * SIM_LIVES_MAX + life;
+            }
+        }
+    }
+    return LANES;
+}
+
+struct acking {
+    struct kw_id store;
+    struct kw_id lane;
+    uint64_t seq;
+};
+
+static SIM_JOB(ack)
+{
+    const struct acking *acking = context;
+
+    return kw_feed_ack(tx, acking->store, acking->lane, acking->seq, err);
+}
+
+void sim_trim_acked(struct sim *sim, struct sim_cell *cell, struct kw_id store, struct kw_id lane,
+                    uint64_t seq)
+{
+    struct acking acking = {store, lane, seq};
+    size_t member = sim_desk_find(sim, store), number = number_of(sim, lane);
+
+    SIM_MUST(sim_store_write(cell->store, ack, &acking, err));
+    if (member < sim->desk->count && number < LANES && seq > cell->acked[member][number]) {
+        cell->acked[member][number] = seq;
+    }
+}
+
+void sim_trim_floor(const struct sim *sim, struct sim_cell *cell, const struct kw_feed_lane *lane)
+{
+    cell->floors[number_of(sim, lane->id)] = lane->floor.seq;
+}
+
+struct trimming {
+    struct sim *sim;
+    struct sim_cell *cell;
+    size_t trimmed;
+    struct kw_feed_lane lanes[SIM_LANES_MAX];
+    size_t count;
+};
+
+static SIM_JOB(trim)
+{
+    struct trimming *t = context;
+
+    KW_TRY(kw_feed_trim(&t->cell->feed, tx, TRIM_MAX, &t->trimmed, err));
+    return t->trimmed == 0 ? KW_OK
+                           : kw_feed_lanes(&t->cell->feed, tx, KW_ID_NONE, t->lanes, SIM_LANES_MAX,
+                                           &t->count, err);
+}
+
+/* How far everybody has this lane who was to have it, by what they said. */
+static uint64_t all_have(const struct trimming *t, size_t number)
+{
+    uint64_t least = UINT64_MAX;
+
+    for (size_t i = 0; i < t->sim->desk->count; i++) {
+        bool waits = t->cell->told[i].version > 0 && !t->cell->told[i].fenced &&
+                     i != t->cell->member && i != number / SIM_LIVES_MAX;
+
+        if (waits && t->cell->acked[i][number] < least) {
+            least = t->cell->acked[i][number];
+        }
+    }
+    return least;
+}
+
+static void look_at(const struct trimming *t, const struct kw_feed_lane *lane)
+{
+    size_t number = number_of(t->sim, lane->id);
+    uint64_t keep = t->sim->rates.keep;
+    uint64_t *floor = &t->cell->floors[number];
+
+    if (lane->floor.seq > *floor && lane->floor.seq > all_have(t, number) &&
+        (keep == 0 || lane->floor.seq + keep > lane->point.seq)) {
+        sim_violation(t->sim, "cell %zu deleted changes up to %llu that not all have",
+                      t->cell->index, (unsigned long long)lane->floor.seq);
+    }
+    *floor = lane->floor.seq > *floor ? lane->floor.seq : *floor;
+}
+
+void sim_trim(struct sim *sim, struct sim_cell *cell)
+{
+    struct trimming t = {.sim = sim, .cell = cell};
+
+    SIM_MUST(sim_store_write(cell->store, trim, &t, err));
+    sim->counts.trimmed += t.trimmed;
+    for (size_t i = 0; i < t.count; i++) {
+        look_at(&t, &t.lanes[i]);
+    }
+}
