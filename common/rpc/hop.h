@@ -154,6 +154,10 @@ struct kw_result kw_hop_client_new(struct kw_rpc *rpc, const struct kw_hop_clien
                                    struct kw_hop_client **ret_client, struct kw_error *err);
 
 bool kw_hop_client_connected(const struct kw_hop_client *client);
+
+/* Its streams are lost, and dialled anew: for who knows sooner than the network that nothing gets through.
+ * TCP tries again ever later on a connection that was cut off; a new one does not. */
+void kw_hop_client_redial(struct kw_hop_client *client);
 size_t kw_hop_server_in_flight(const struct kw_hop_server *server);
 
 /* What was written so far; frames per message is how well coalescing works. */

@@ -77,6 +77,15 @@ bool kw_hop_client_connected(const struct kw_hop_client *client)
     return false;
 }
 
+void kw_hop_client_redial(struct kw_hop_client *client)
+{
+    for (size_t i = 0; i < client->link_count; i++) {
+        if (client->links[i]->stream != NULL) {
+            kw_hop_stream_break(client->links[i]->stream);
+        }
+    }
+}
+
 struct kw_hop_stats kw_hop_client_stats(const struct kw_hop_client *client)
 {
     return client->stats;

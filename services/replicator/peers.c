@@ -81,10 +81,20 @@ static void log_end(const struct slot *slot, const char *why)
     }
 }
 
+/* On a new connection, where the one that was fell silent: it may never be heard of again. */
+static void call_again(struct slot *slot, bool was_silent)
+{
+    if (was_silent) {
+        kw_hop_client_redial(slot->client);
+    }
+    kw_timer_start(&slot->retry, KW_LINK_RETRY_MS, 0);
+}
+
 static void end_link(struct slot *slot)
 {
     const struct kw_peers_options *options = &slot->peers->options;
     struct kw_wire *wire = slot->wire;
+    bool was_silent = strcmp(wire->why, "silent") == 0;
 
     slot->wire = NULL;
     count_cut(wire->why);
@@ -94,7 +104,7 @@ static void end_link(struct slot *slot)
     options->events.down(options->context, slot->index);
     kw_wire_free(wire);
     if (slot->client != NULL && !slot->peers->closing) {
-        kw_timer_start(&slot->retry, KW_LINK_RETRY_MS, 0);
+        call_again(slot, was_silent);
     }
 }
 

@@ -149,6 +149,27 @@ Test(hop, a_call_beside_another_on_a_stream_that_drains_is_refused)
     hop_fixture_done(&fx);
 }
 
+Test(hop, streams_that_are_dialled_anew_are_lost_first)
+{
+    struct hop_fixture fx;
+    struct hop_outcome outcome = {0};
+
+    hop_fixture_init(&fx);
+    hop_up(&fx);
+    cr_assert(kw_ok(hop_call(&fx, &outcome, HOP_PARK, KW_BYTES_NONE, false, LONG_MS)));
+    HOP_EVENTUALLY(&fx, fx.opened == 1);
+    kw_hop_client_redial(fx.client);
+    HOP_EVENTUALLY(&fx, outcome.statuses == 1);
+    cr_assert(eq(int, outcome.reason, KW_E_PEER_UNAVAILABLE));
+    HOP_EVENTUALLY(&fx, fx.losses == 1 && fx.connects == 2);
+    cr_assert(kw_hop_client_connected(fx.client));
+    kw_hop_client_redial(fx.client);
+    kw_hop_client_redial(fx.client); /* while nothing is there: nothing */
+    HOP_EVENTUALLY(&fx, fx.losses == 2 && fx.connects == 3);
+    hop_outcome_done(&outcome);
+    hop_fixture_done(&fx);
+}
+
 /* --- credit --- */
 
 Test(hop, sender_stops_when_the_receiver_does_not_consume)

@@ -53,6 +53,7 @@ Test(replicator_cut, a_link_that_falls_silent_is_cut_and_made_again)
     proxy_set(&way, "stall=1");
     REP_EVENTUALLY(&mesh, rep_cuts("silent") >= 2); /* both ends */
     owner_write(ours, 3);
+    REP_EVENTUALLY(&mesh, proxy_count(&way, "accepted") >= 2); /* the old connection may be dead */
     proxy_heal(&way);
     REP_EVENTUALLY(&mesh, arrived());
     cr_assert_eq(theirs->gaps, 0);
