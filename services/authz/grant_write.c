@@ -179,9 +179,9 @@ static const char put_device[] = "INSERT INTO grant_devices (device, grant_id) V
 static struct kw_result put_devices(struct kw_tx *tx, struct kw_id id, struct kw_bytes devices,
                                     struct kw_arena *arena, struct kw_error *err)
 {
+    struct kw_id *present = NULL;
+    size_t count = 0;
     struct kw_stmt *stmt;
-    struct kw_id *present;
-    size_t count;
 
     KW_TRY(kw_grant_devices(tx, id, arena, &present, &count, err));
     if (kw_bytes_equal(KW_BYTES(present, count * KW_ID_LEN), devices)) {
