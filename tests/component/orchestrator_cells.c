@@ -41,7 +41,8 @@ static void done(struct kw_store_job *job)
     ((struct work *)job)->done = true;
 }
 
-static struct kw_result try_work(struct orch_fixture *fx, work_run *what, const void *in, void *out)
+static struct kw_result try_work(struct orch_fixture *fx, work_run *what, const void *in, void *out,
+                                 struct kw_error *err)
 {
     struct work work = {.job = {.run = run, .done = done},
                         .fx = fx,
@@ -53,14 +54,13 @@ static struct kw_result try_work(struct orch_fixture *fx, work_run *what, const 
     MUST(kw_store_write(fx->orch.store, &work.job, err));
     EVENTUALLY(fx, work.done);
     kw_arena_free(work.arena);
+    *err = work.job.error;
     return work.job.result;
 }
 
 static void do_work(struct orch_fixture *fx, work_run *what, const void *in, void *out)
 {
-    struct kw_result result = try_work(fx, what, in, out);
-
-    cr_assert(kw_ok(result), "%s", kw_reason_row(result.reason)->name);
+    MUST(try_work(fx, what, in, out, err));
 }
 
 /* --- who is who --- */
@@ -309,11 +309,12 @@ static struct kw_result run_say(struct work *work, struct kw_tx *tx, struct kw_e
     return saying->say(&feed_tx, saying->context, err);
 }
 
-struct kw_result orch_try_say(struct orch_fixture *fx, orch_say *say, const void *context)
+struct kw_result orch_try_say(struct orch_fixture *fx, orch_say *say, const void *context,
+                              struct kw_error *err)
 {
     const struct saying saying = {say, context};
 
-    return try_work(fx, run_say, &saying, NULL);
+    return try_work(fx, run_say, &saying, NULL, err);
 }
 
 static struct kw_result run_number(struct work *work, struct kw_tx *tx, struct kw_error *err)

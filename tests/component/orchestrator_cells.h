@@ -26,7 +26,8 @@ size_t orch_tell_urgent(struct orch_fixture *from, struct orch_fixture *to);
 /* Writes of a cell's rows that the service would not do. */
 typedef struct kw_result orch_say(const struct kw_feed_tx *feed_tx, const void *context,
                                   struct kw_error *err);
-struct kw_result orch_try_say(struct orch_fixture *fx, orch_say *say, const void *context);
+struct kw_result orch_try_say(struct orch_fixture *fx, orch_say *say, const void *context,
+                              struct kw_error *err);
 
 /* The one number that `sql`, which has no parameters, answers. */
 int64_t orch_number(struct orch_fixture *fx, const char *sql);

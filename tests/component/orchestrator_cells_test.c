@@ -427,7 +427,7 @@ Test(orchestrator_cells, more_pens_than_the_core_takes_at_once_are_not_released_
 
     (void)orch_make_batch(a, 1, &batch);
     MUST(kw_resource_parse(KW_RESOURCE_BATCH, batch, &ids, err));
-    MUST(orch_try_say(a, say_crowd, &ids.id[0]));
+    MUST(orch_try_say(a, say_crowd, &ids.id[0], err));
     cr_assert(eq(int, ask_release(a, batch).reason, KW_E_LIMIT_REACHED));
 }
 
@@ -449,7 +449,7 @@ Test(orchestrator_cells, pens_that_are_on_their_way_are_not_made_again)
     struct asking asking = orch_batch_ask(a, &body, 4);
 
     (void)orch_ask(a, &asking);
-    MUST(orch_try_say(a, lose_the_first, NULL));
+    MUST(orch_try_say(a, lose_the_first, NULL, err));
     cr_assert(eq(int, orch_ask(a, &asking).reason, KW_E_STORE_CONFLICT));
     cr_assert(eq(sz, second_half(a, asking)->n_items, 2));
 }
@@ -557,16 +557,16 @@ Test(orchestrator_cells, of_two_transport_keys_the_confirmed_one_counts_and_befo
     const struct kw_transport_key_row other = transport_row(&a->partner, blobs[1], 20);
     struct expected expected = {a->partner, 1};
 
-    MUST(orch_try_say(a, say_key, &earlier));
-    MUST(orch_try_say(b, say_key, &other));
+    MUST(orch_try_say(a, say_key, &earlier, err));
+    MUST(orch_try_say(b, say_key, &other, err));
     orch_meet(&cells);
-    MUST(orch_try_say(a, expect_key, &expected));
-    MUST(orch_try_say(b, expect_key, &expected));
-    MUST(orch_try_say(b, say_confirmed, &other));
+    MUST(orch_try_say(a, expect_key, &expected, err));
+    MUST(orch_try_say(b, expect_key, &expected, err));
+    MUST(orch_try_say(b, say_confirmed, &other, err));
     orch_meet(&cells);
     expected.first = 2;
-    MUST(orch_try_say(a, expect_key, &expected));
-    MUST(orch_try_say(b, expect_key, &expected));
+    MUST(orch_try_say(a, expect_key, &expected, err));
+    MUST(orch_try_say(b, expect_key, &expected, err));
 }
 
 /* --- rows that come in pieces --- */
@@ -582,7 +582,7 @@ Test(orchestrator_cells, a_row_is_there_once_it_is_whole)
 {
     const struct kw_id unknown = {{9, 9, 9}};
 
-    MUST(orch_try_say(b, say_released, &unknown));
+    MUST(orch_try_say(b, say_released, &unknown, err));
     orch_meet(&cells);
     cr_assert(eq(i64, orch_number(a, "SELECT count(*) FROM devices"), 0));
     cr_assert(eq(i64, orch_number(a, "SELECT count(*) FROM feed_records WHERE kind = 32"), 1));
