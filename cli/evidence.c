@@ -55,7 +55,9 @@ struct kw_result kw_evidence_export(struct kw_connection *connection,
 struct reading {
     const char *path;
     const struct kw_verify_trust *trust;
-    struct kw_verify *verifier; /* made by the first line */
+    struct kw_verify *verifier; /* made by the first line of the first file */
+    uint64_t records;           /* of all files */
+    bool begun;                 /* this file's first line was read */
     bool complete;
 };
 
@@ -82,7 +84,9 @@ static struct kw_result head_read(struct reading *reading, const json_t *line, s
     KW_TRY(time_of(line, "startTime", &span.start_ms, err));
     KW_TRY(time_of(line, "endTime", &span.end_ms, err));
     KW_TRY(time_of(line, "exportTime", &span.exported_ms, err));
-    return kw_verify_new(reading->trust, &span, &reading->verifier, err);
+    reading->begun = true;
+    return reading->verifier == NULL ? kw_verify_new(reading->trust, &span, &reading->verifier, err)
+                                     : kw_verify_another(reading->verifier, &span, err);
 }
 
 static struct kw_result base64_read(const char *text, struct kw_buf *ret_bytes,
@@ -123,13 +127,14 @@ static struct kw_result end_read(struct reading *reading, const json_t *line, st
 
     KW_ENSURE(records >= 0, err, CONFIG_INVALID, "%s ends in less than nothing", reading->path);
     reading->complete = true;
-    return kw_verify_end(reading->verifier, (uint64_t)records, err);
+    reading->records += (uint64_t)records;
+    return KW_OK;
 }
 
 static struct kw_result line_read(struct reading *reading, const json_t *line, struct kw_error *err)
 {
     KW_ENSURE(!reading->complete, err, CONFIG_INVALID, "%s goes on behind its end", reading->path);
-    if (reading->verifier == NULL) {
+    if (!reading->begun) {
         return head_read(reading, line, err);
     }
     return json_object_get(line, "records") != NULL ? end_read(reading, line, err)
@@ -159,20 +164,46 @@ static struct kw_result lines_read(struct reading *reading, FILE *in, struct kw_
     return KW_OK;
 }
 
-struct kw_result kw_evidence_verify(const char *path, const struct kw_verify_trust *trust,
-                                    struct kw_verify **ret_verifier, struct kw_error *err)
+static struct kw_result file_read(struct reading *reading, const char *path, struct kw_error *err)
 {
-    struct reading reading = {.path = path, .trust = trust};
     FILE *in = fopen(path, "re");
     struct kw_result result;
 
     KW_ENSURE(in != NULL, err, CONFIG_INVALID, "%s: %s", path, strerror(errno));
-    result = lines_read(&reading, in, err);
+    reading->path = path;
+    reading->begun = false;
+    reading->complete = false;
+    result = lines_read(reading, in, err);
     (void)fclose(in);
+    return result;
+}
+
+static struct kw_result files_read(struct reading *reading, const char *const *paths, size_t count,
+                                   struct kw_error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        KW_TRY(file_read(reading, paths[i], err));
+    }
+    return kw_verify_end(reading->verifier, reading->records, err);
+}
+
+struct kw_result kw_evidence_verify_all(const char *const *paths, size_t count,
+                                        const struct kw_verify_trust *trust,
+                                        struct kw_verify **ret_verifier, struct kw_error *err)
+{
+    struct reading reading = {.trust = trust};
+    struct kw_result result = files_read(&reading, paths, count, err);
+
     if (!kw_ok(result)) {
         kw_verify_free(reading.verifier);
         return result;
     }
     *ret_verifier = reading.verifier;
     return KW_OK;
+}
+
+struct kw_result kw_evidence_verify(const char *path, const struct kw_verify_trust *trust,
+                                    struct kw_verify **ret_verifier, struct kw_error *err)
+{
+    return kw_evidence_verify_all(&path, 1, trust, ret_verifier, err);
 }

@@ -20,9 +20,15 @@ struct kw_result kw_evidence_export(struct kw_connection *connection,
                                     struct kw_arena *arena, FILE *out, uint64_t *ret_records,
                                     struct kw_error *err);
 
-/* Verifies a file's evidence, without asking anybody. The caller frees `ret_verifier`, which holds
- * the findings. Fails: CONFIG_INVALID (unreadable, not such a file, or incomplete), MEMORY, CRYPTO.
- */
+/* Verifies what is in these files together, each the export of another cell of the mesh, without asking
+ * anybody: a fact that one cell knows may have its receipt in another. The caller frees `ret_verifier`, which
+ * holds the findings. Fails: CONFIG_INVALID (unreadable, not such a file, incomplete, or of another time than
+ * the first), MEMORY, CRYPTO. */
+struct kw_result kw_evidence_verify_all(const char *const *paths, size_t count,
+                                        const struct kw_verify_trust *trust,
+                                        struct kw_verify **ret_verifier, struct kw_error *err);
+
+/* The same of one. */
 struct kw_result kw_evidence_verify(const char *path, const struct kw_verify_trust *trust,
                                     struct kw_verify **ret_verifier, struct kw_error *err);
 

@@ -11,6 +11,8 @@
 #include <errno.h>
 #include <inttypes.h>
 
+#define PARTS_MAX KW_VERIFY_KEYS_MAX /* files of one verification */
+
 static const char *const columns[] = {"sequence", "create_time", "method", "caller", "name", NULL};
 
 /* --- receipt export --- */
@@ -189,19 +191,42 @@ static struct kw_result verdict_show(const struct kw_cli *cli, const struct kw_v
     return verdict_json(verifier, err);
 }
 
-/* The checkpoint key lies beside the root, where init put both, unless the argument says otherwise.
- */
+/* The parts of a list with commas, in the arena. */
+static struct kw_result parts_of(const struct kw_cli *cli, const char *list,
+                                 const char *ret_parts[PARTS_MAX], size_t *ret_count,
+                                 struct kw_error *err)
+{
+    char *rest = kw_arena_text(cli->arena, list, strlen(list));
+    char *part;
+
+    KW_ENSURE(rest != NULL, err, MEMORY, "a list");
+    *ret_count = 0;
+    while ((part = strsep(&rest, ",")) != NULL) {
+        KW_ENSURE(*ret_count < PARTS_MAX, err, ARGUMENT_INVALID, "more than %d files", PARTS_MAX);
+        ret_parts[(*ret_count)++] = part;
+    }
+    return KW_OK;
+}
+
+/* The checkpoint key lies beside the root, where init put both, unless the argument says otherwise; of
+ * several regions there are several. */
 static struct kw_result checkpoint_key_read(const struct kw_cli *cli, struct kw_buf *ret_key,
                                             struct kw_error *err)
 {
     const char *path = kw_cli_argument(cli, "--checkpoint-key");
+    const char *paths[PARTS_MAX];
+    size_t count;
     char dir[PATH_MAX];
 
     if (path == NULL) {
         path = kw_cli_path(cli->arena, kw_dir_of(cli->settings.ca_file, dir), "checkpoint.pub");
     }
     KW_ENSURE(path != NULL, err, MEMORY, "a path");
-    return kw_file_read(path, KW_SPKI_LEN_MAX, ret_key, err);
+    KW_TRY(parts_of(cli, path, paths, &count, err));
+    for (size_t i = 0; i < count; i++) {
+        KW_TRY(kw_file_read(paths[i], KW_SPKI_LEN_MAX, ret_key, err));
+    }
+    return KW_OK;
 }
 
 static struct kw_result verify(struct kw_cli *cli, bool *ret_good, struct kw_error *err)
@@ -211,6 +236,8 @@ static struct kw_result verify(struct kw_cli *cli, bool *ret_good, struct kw_err
     struct kw_spiffe gateway;
     struct kw_verify_trust trust;
     struct kw_verify *verifier = NULL;
+    const char *files[PARTS_MAX];
+    size_t file_count;
     struct kw_result result;
 
     KW_ENSURE(cli->settings.ca_file != NULL, err, CONFIG_INVALID,
@@ -219,7 +246,8 @@ static struct kw_result verify(struct kw_cli *cli, bool *ret_good, struct kw_err
     KW_TRY(checkpoint_key_read(cli, &key, err));
     KW_TRY(kw_spiffe_parse(kw_bytes_str(cli->settings.peer), &gateway, err));
     trust = (struct kw_verify_trust){kw_buf_bytes(&root), kw_buf_bytes(&key), gateway.trust_domain};
-    KW_TRY(kw_evidence_verify(kw_cli_argument(cli, "FILE"), &trust, &verifier, err));
+    KW_TRY(parts_of(cli, kw_cli_argument(cli, "FILE"), files, &file_count, err));
+    KW_TRY(kw_evidence_verify_all(files, file_count, &trust, &verifier, err));
     result = verdict_show(cli, verifier, ret_good, err);
     kw_verify_free(verifier);
     return result;
@@ -266,8 +294,11 @@ const struct kw_command kw_evidence_commands[] = {
      NULL,
      "Verifies exported evidence offline against root CA and checkpoint key. Exit 5: tampered "
      "with.",
-     {{"FILE", NULL, NULL, true, "What receipt export wrote."},
-      {"--checkpoint-key", "FILE", NULL, false, "Public half, DER; by default beside ca_file."}},
+     {{"FILE", NULL, NULL, true,
+       "What receipt export wrote; of a mesh of several cells one for each of them, joined by "
+       "commas."},
+      {"--checkpoint-key", "FILE", NULL, false,
+       "Public half, DER; of several regions joined by commas; by default beside ca_file."}},
      .run = run_verify},
     {0},
 };

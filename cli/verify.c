@@ -115,13 +115,46 @@ static struct kw_verify *verifier_alloc(void)
     return v;
 }
 
+/* The next DER value of several, whose length is below 256. */
+static bool der_take(struct kw_bytes *rest, struct kw_bytes *ret_one)
+{
+    size_t len = 0;
+
+    if (rest->len >= 3 && rest->data[1] < 0x80) {
+        len = 2U + rest->data[1];
+    } else if (rest->len >= 3 && rest->data[1] == 0x81) {
+        len = 3U + rest->data[2];
+    }
+    if (len == 0 || len > rest->len) {
+        return false;
+    }
+    *ret_one = KW_BYTES(rest->data, len);
+    *rest = KW_BYTES(rest->data + len, rest->len - len);
+    return true;
+}
+
+static struct kw_result checkpoints_load(struct kw_verify *v, struct kw_bytes keys,
+                                         struct kw_error *err)
+{
+    struct kw_bytes spki;
+
+    do {
+        KW_ENSURE(v->checkpoint_count < KW_VERIFY_KEYS_MAX, err, CONFIG_INVALID,
+                  "more than %d checkpoint keys", KW_VERIFY_KEYS_MAX);
+        KW_ENSURE(der_take(&keys, &spki) && kw_ok(kw_public_key_from_spki(
+                                                &v->checkpoints[v->checkpoint_count], spki, NULL)),
+                  err, CONFIG_INVALID, "the checkpoint key is no SubjectPublicKeyInfo of ours");
+        v->checkpoint_count++;
+    } while (keys.len > 0);
+    return KW_OK;
+}
+
 static struct kw_result trust_load(struct kw_verify *v, const struct kw_verify_trust *trust,
                                    struct kw_error *err)
 {
     KW_ENSURE(v->authorities != NULL, err, MEMORY, "a verifier");
     KW_TRY(kw_trust_from_pem(&v->root, trust->root, err));
-    KW_ENSURE(kw_ok(kw_public_key_from_spki(&v->checkpoint, trust->checkpoint, NULL)), err,
-              CONFIG_INVALID, "the checkpoint key is no SubjectPublicKeyInfo of ours");
+    KW_TRY(checkpoints_load(v, trust->checkpoint, err));
     v->trust = trust;
     return KW_OK;
 }
@@ -176,9 +209,24 @@ void kw_verify_free(struct kw_verify *verifier)
     kw_trust_done(&verifier->authorities_trust);
     kw_buf_done(&verifier->authorities_pem);
     sk_X509_pop_free(verifier->authorities, X509_free);
-    kw_public_key_done(&verifier->checkpoint);
+    for (size_t i = 0; i < verifier->checkpoint_count; i++) {
+        kw_public_key_done(&verifier->checkpoints[i]);
+    }
     kw_trust_done(&verifier->root);
     free(verifier);
+}
+
+/* Whatever was exported first is the least complete. */
+struct kw_result kw_verify_another(struct kw_verify *verifier, const struct kw_verify_span *span,
+                                   struct kw_error *err)
+{
+    struct kw_verify_span *ours = &verifier->span;
+
+    KW_ENSURE(span->start_ms == ours->start_ms && span->end_ms == ours->end_ms, err, CONFIG_INVALID,
+              "exports of different stretches of time");
+    ours->exported_ms =
+        span->exported_ms < ours->exported_ms ? span->exported_ms : ours->exported_ms;
+    return KW_OK;
 }
 
 struct kw_result kw_verify_take(struct kw_verify *verifier,

@@ -50,8 +50,9 @@ struct kw_finding {
 
 /* Whom the verifier believes. Borrowed for its life. */
 struct kw_verify_trust {
-    struct kw_bytes root;       /* PEM */
-    struct kw_bytes checkpoint; /* SubjectPublicKeyInfo, DER */
+    struct kw_bytes root; /* PEM */
+    struct kw_bytes
+        checkpoint; /* SubjectPublicKeyInfo, DER; of several regions one after the other */
     const char *trust_domain;
 };
 
@@ -78,6 +79,8 @@ struct kw_verify_chain {
 
 struct kw_verify;
 
+#define KW_VERIFY_KEYS_MAX 16 /* checkpoint keys: regions of a mesh */
+
 /* Caller frees. Fails: CONFIG_INVALID (root or checkpoint key), MEMORY. */
 struct kw_result kw_verify_new(const struct kw_verify_trust *trust,
                                const struct kw_verify_span *span, struct kw_verify **ret_verifier,
@@ -85,6 +88,11 @@ struct kw_result kw_verify_new(const struct kw_verify_trust *trust,
 
 /* Accepts NULL. */
 void kw_verify_free(struct kw_verify *verifier);
+
+/* What is taken from now on is another cell's export of the same stretch. Fails: CONFIG_INVALID (it is of
+ * another). */
+struct kw_result kw_verify_another(struct kw_verify *verifier, const struct kw_verify_span *span,
+                                   struct kw_error *err);
 
 /* Takes the next record, in the order of the export. What is wrong with it becomes a finding, not a
  * failure. Fails: CRYPTO, MEMORY. */

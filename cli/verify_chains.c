@@ -147,6 +147,16 @@ checkpoint_place(struct kw_verify *v, const struct kw_checkpoint *checkpoint, st
     return chain_found(v, chain, before, err);
 }
 
+static bool is_signed(const struct kw_verify *v, const struct kw_checkpoint *checkpoint)
+{
+    for (size_t i = 0; i < v->checkpoint_count; i++) {
+        if (kw_ok(kw_checkpoint_verify(checkpoint, &v->checkpoints[i], NULL))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 struct kw_result kw_verify_checkpoint_record(struct kw_verify *v, struct kw_bytes record,
                                              struct kw_error *err)
 {
@@ -157,7 +167,7 @@ struct kw_result kw_verify_checkpoint_record(struct kw_verify *v, struct kw_byte
         return kw_verify_found(v, err, KW_FINDING_CHECKPOINT_FORGED,
                                "a checkpoint that cannot be read");
     }
-    if (!kw_ok(kw_checkpoint_verify(&checkpoint, &v->checkpoint, NULL))) {
+    if (!is_signed(v, &checkpoint)) {
         return kw_verify_found(v, err, KW_FINDING_CHECKPOINT_FORGED,
                                "chain %s number %" PRIu64 ": not signed by the checkpoint key",
                                kw_verify_chain_text(checkpoint.core, checkpoint.stream, text),

@@ -41,6 +41,30 @@ struct kw_result kw_verify_fact(struct kw_verify *v, struct kw_bytes encoded, st
     return kw_list_add(&v->facts, &one, err);
 }
 
+static int by_key_and_content(const void *a, const void *b)
+{
+    const struct kw_verify_fact *one = a;
+    const struct kw_verify_fact *other = b;
+    int order = kw_verify_by_id(one, other);
+
+    return order != 0 ? order : memcmp(one->hash.bytes, other->hash.bytes, sizeof(one->hash.bytes));
+}
+
+/* Of each fact one: every cell's export has it. */
+static void facts_sort(struct kw_verify *v)
+{
+    struct kw_verify_fact *facts = (struct kw_verify_fact *)v->facts.items;
+    size_t kept = 0;
+
+    kw_list_sort(&v->facts, by_key_and_content);
+    for (size_t i = 0; i < v->facts.count; i++) {
+        if (kept == 0 || by_key_and_content(&facts[kept - 1], &facts[i]) != 0) {
+            facts[kept++] = facts[i];
+        }
+    }
+    v->facts.count = kept;
+}
+
 /* The facts of a key, in the sorted list: the first, and how many. */
 static const struct kw_verify_fact *facts_of(const struct kw_verify *v, struct kw_id key,
                                              size_t *ret_count)
@@ -142,7 +166,7 @@ struct kw_result kw_verify_facts_end(struct kw_verify *v, struct kw_error *err)
 {
     uint64_t newest_ms = newest_receipt_ms(v);
 
-    kw_list_sort(&v->facts, kw_verify_by_id);
+    facts_sort(v);
     kw_list_sort(&v->capsules, kw_verify_by_id);
     for (size_t i = 0; i < v->facts.count; i++) {
         KW_TRY(origin_judge(v, kw_list_at(&v->facts, i), newest_ms, err));

@@ -66,7 +66,8 @@ struct kw_verify {
     const struct kw_verify_trust *trust;
     struct kw_verify_span span;
     struct kw_trust root;
-    struct kw_public_key checkpoint;
+    struct kw_public_key checkpoints[KW_VERIFY_KEYS_MAX];
+    size_t checkpoint_count;
 
     STACK_OF(X509) * authorities; /* that came with the evidence: links to the root, not trusted */
     struct kw_buf authorities_pem;
