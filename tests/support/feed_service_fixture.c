@@ -152,6 +152,7 @@ static struct kw_result run_open(struct house_job *job, struct kw_tx *tx, struct
     const struct kw_feed_options options = {.mesh = owner->house->mesh,
                                             .store = kw_store_id(owner->store),
                                             .vouchers = &owner->identity.trust,
+                                            .writer = owner->writer,
                                             .tables = feed_tables,
                                             .table_count = feed_tables_old};
 
@@ -166,7 +167,9 @@ void house_owner_open(struct house_owner *owner)
                                                       .service = owner->self.service,
                                                       .credentials_dir = owner->credentials,
                                                       .lane_key_file = owner->key_file};
-    const struct kw_store_options options = {.path = owner->path,
+    bool is_file = owner->url[0] == '\0';
+    const struct kw_store_options options = {.path = is_file ? owner->path : NULL,
+                                             .url = is_file ? NULL : owner->url,
                                              .migrations = feed_migrations,
                                              .migration_count = feed_migration_count,
                                              .failed = store_failed,
@@ -325,9 +328,19 @@ static void owner_init(struct feed_house *house, size_t at)
     snprintf(owner->path, sizeof(owner->path), "%s/db", dir);
     house_certify(owner, owner->credentials, names[at].service);
     house_certify(owner, owner->replicator, "replicator");
+    (void)postgres_if_linked(owner->url);
     house_owner_open(owner);
     MUST(house_owner_serve(owner, err));
     house_connect(owner, owner->replicator);
+}
+
+void house_owner_join(struct house_owner *owner, const struct house_owner *first, uint32_t writer)
+{
+    *owner = (struct house_owner){.house = first->house, .self = first->self, .writer = writer};
+    (void)snprintf(owner->credentials, sizeof(owner->credentials), "%s", first->credentials);
+    (void)snprintf(owner->key_file, sizeof(owner->key_file), "%s", first->key_file);
+    (void)snprintf(owner->url, sizeof(owner->url), "%s", first->url);
+    house_owner_open(owner);
 }
 
 void house_init(struct feed_house *house, size_t count)
@@ -356,7 +369,8 @@ static void owner_done(struct house_owner *owner)
 {
     house_disconnect(owner);
     house_owner_close(owner);
-    (void)nftw(owner->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    (void)nftw(owner->dir[0] != '\0' ? owner->dir : "/nowhere", remove_one, 8,
+               FTW_DEPTH | FTW_PHYS);
 }
 
 void house_done(struct feed_house *house)

@@ -11,6 +11,7 @@
 #include "tests/support/feed_fixture.h"
 #include "tests/support/hop_fixture.h"
 #include "tests/support/lane_fixture.h"
+#include "tests/support/postgres.h"
 
 #include <keyward/internal/v1/feed.pb-c.h>
 
@@ -75,6 +76,8 @@ struct house_owner {
     char replicator[96]; /* credentials of its cell's */
     char key_file[96];
     char path[96];
+    char url[POSTGRES_URL_SIZE]; /* "": the store is the file of that path */
+    uint32_t writer;
     struct kw_spiffe self;
     struct kw_store *store;
     struct kw_feed feed;
@@ -102,6 +105,9 @@ struct feed_house {
 /* The first `count` owners, serving, each with a replicator that is connected. */
 void house_init(struct feed_house *house, size_t count);
 void house_done(struct feed_house *house);
+
+/* One more writer of the first owner's database, which is on PostgreSQL; it serves nobody. */
+void house_owner_join(struct house_owner *owner, const struct house_owner *first, uint32_t writer);
 
 /* Its parts, for tests that end and begin them. */
 void house_owner_open(struct house_owner *owner);
