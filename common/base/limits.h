@@ -224,9 +224,10 @@
 #define KW_RELAY_PROMISE_MS 1000U /* a lane's promise this old is behind, without changes */
 
 /* --- authorisation --- */
-#define KW_GRANT_TRIES_MAX      4U  /* batch and product grants tried for one device */
-#define KW_GRANT_CANDIDATES_MAX 16U /* grants looked at for one device */
-#define KW_GRANT_REGIONS_MAX    16U /* regions of one grant, or one partner */
+#define KW_DECISION_LIFE_MS     5000U /* an answer that was decided longer ago is decided again */
+#define KW_GRANT_TRIES_MAX      4U    /* batch and product grants tried for one device */
+#define KW_GRANT_CANDIDATES_MAX 16U   /* grants looked at for one device */
+#define KW_GRANT_REGIONS_MAX    16U   /* regions of one grant, or one partner */
 #define KW_GRANT_LIFE_MS_MAX    (5ULL * 366 * 24 * 3600 * 1000)
 #define KW_GRANT_WINDOW_S_MAX   (366ULL * 24 * 3600)
 #define KW_STATION_PRODUCTS_MAX 64U

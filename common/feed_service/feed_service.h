@@ -23,6 +23,7 @@
 #define KW_COMMON_FEED_SERVICE_FEED_SERVICE_H
 
 #include "common/feed/feed.h"
+#include "common/feed/freshness.h"
 #include "common/feed_service/identity.h"
 #include "common/rpc/hop.h"
 
@@ -51,6 +52,11 @@ struct kw_feed_service_options {
 struct kw_result kw_feed_service_start(const struct kw_feed_service_options *options,
                                        struct kw_feed_service **ret_service, int *ret_port,
                                        struct kw_error *err);
+
+/* How old what is known of other regions is (common/feed/freshness.h), by a figure that is made anew every
+ * KW_FEED_UPKEEP_MS; KW_FRESHNESS_NEVER: nothing is known, also before it was made. 0: no other region is waited
+ * for; or `service` is NULL: nothing is replicated. Any thread. */
+uint64_t kw_feed_service_age_ms(const struct kw_feed_service *service, uint64_t wall_ms);
 
 /* Ends the standing call, takes no new ones; `drained` when what was asked is answered. */
 void kw_feed_service_drain(struct kw_feed_service *service, void (*drained)(void *context),

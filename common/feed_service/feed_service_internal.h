@@ -79,7 +79,9 @@ struct kw_feed_service {
     size_t chores;          /* that are being done */
     bool trims; /* somebody has acknowledged something since nothing was left to be deleted */
     uint64_t trims_from_ns; /* and nothing is deleted before */
-    uint64_t held;          /* changes that wait for our clock, as known last */
+    /* Wall: up to then all that other regions said is known; KW_FRESHNESS_NEVER: there is none; 0: not made yet. */
+    _Atomic uint64_t promised_ms;
+    uint64_t held; /* changes that wait for our clock, as known last */
 
     uint64_t log_second; /* so that nobody fills the log */
     unsigned logged;

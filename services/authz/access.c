@@ -21,8 +21,7 @@ struct kw_result kw_authz_access(struct kw_authz_call *call, struct kw_tx *tx, s
 
     KW_ENSURE(item != NULL, err, MEMORY, "an item");
     KW_TRY(item_read(call, item, err));
-    item->access.region = call->authz->config->region;
-    item->access.now_ms = call->now_ms;
+    kw_access_item_here(item, call->authz, call->now_ms);
     call->state = item;
     return kw_access_item_look_up(item, call->caller.member.id, tx, call->arena, err);
 }
@@ -92,5 +91,6 @@ void kw_authz_access_proceed(struct kw_authz_call *call)
 struct kw_result kw_authz_access_recheck(struct kw_authz_call *call, struct kw_tx *tx,
                                          struct kw_error *err)
 {
-    return kw_access_item_recheck(call->state, &call->caller.member, tx, call->arena, err);
+    return kw_access_item_recheck(call->state, call->authz, &call->caller.member, tx, call->arena,
+                                  err);
 }

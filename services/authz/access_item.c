@@ -1,6 +1,8 @@
 /* Reading, deciding and trying. */
 #include "services/authz/access_item.h"
 
+#include "common/base/clock.h"
+#include "common/feed_service/feed_service.h"
 #include "common/rpc/messages.h"
 #include "common/rpc/resource.h"
 #include "services/authz/disabled_table.h"
@@ -101,6 +103,19 @@ struct kw_result kw_access_item_derive(const Keyward__V1__DeriveSessionRequest *
 
 /* --- looking up --- */
 
+/* By the clock as it is now: whoever was stopped in the middle finds its knowledge aged. */
+void kw_access_item_here(struct kw_access_item *item, const struct kw_authz *authz, uint64_t now_ms)
+{
+    const struct kw_authz_config *config = authz->config;
+    bool release = item->access.operation == KW_GRANT_RELEASE;
+
+    item->access.region = config->region;
+    item->access.now_ms = now_ms;
+    item->access.age_ms = kw_feed_service_age_ms(authz->feed_service, kw_clock_wall_ms());
+    item->access.age_max_ms =
+        1000ULL * (release ? config->staleness_release_s : config->staleness_s);
+}
+
 static struct kw_result facts_look_up(struct kw_access_item *item, struct kw_tx *tx,
                                       struct kw_arena *arena, struct kw_error *err)
 {
@@ -188,7 +203,7 @@ void kw_access_item_give_back(const struct kw_access_item *item, struct kw_authz
     kw_quota_book_give_back(&authz->diary.quotas, kw_access_item_grant(item), item->access.now_ms);
 }
 
-struct kw_result kw_access_item_recheck(const struct kw_access_item *item,
+struct kw_result kw_access_item_recheck(struct kw_access_item *item, const struct kw_authz *authz,
                                         const struct kw_member_row *member, struct kw_tx *tx,
                                         struct kw_arena *arena, struct kw_error *err)
 {
@@ -198,6 +213,7 @@ struct kw_result kw_access_item_recheck(const struct kw_access_item *item,
     uint32_t facts;
     bool found;
 
+    kw_access_item_here(item, authz, item->access.now_ms);
     KW_TRY(kw_verdict_require(kw_policy_member(member, &item->access), err));
     KW_TRY(kw_grant_find(tx, tried->id, arena, &grant, &found, err));
     KW_ENSURE(found, err, NOT_FOUND, "the grant is gone");

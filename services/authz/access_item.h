@@ -28,6 +28,10 @@ struct kw_result kw_access_item_derive(const Keyward__V1__DeriveSessionRequest *
                                        struct kw_access_item *ret_item, const char **ret_field,
                                        struct kw_error *err);
 
+/* Here, at this time, and how old what is known of other regions is. */
+void kw_access_item_here(struct kw_access_item *item, const struct kw_authz *authz,
+                         uint64_t now_ms);
+
 /* Store's thread: the candidates and the disabling facts, as of access.now_ms. */
 struct kw_result kw_access_item_look_up(struct kw_access_item *item, struct kw_id partner,
                                         struct kw_tx *tx, struct kw_arena *arena,
@@ -55,9 +59,10 @@ void kw_access_item_give_back(const struct kw_access_item *item, struct kw_authz
 /* The grant that is being tried. */
 const struct kw_grant_row *kw_access_item_grant(const struct kw_access_item *item);
 
-/* Store's thread: is what was decided still so? `member` is as of now. Fails: as
+/* Store's thread: is what was decided still so, and is what is known of other regions young enough?
+ * `member` is as of now. Fails: as
  * kw_verdict_require, KEY_STATE (a disabling fact came in), and as the tables. */
-struct kw_result kw_access_item_recheck(const struct kw_access_item *item,
+struct kw_result kw_access_item_recheck(struct kw_access_item *item, const struct kw_authz *authz,
                                         const struct kw_member_row *member, struct kw_tx *tx,
                                         struct kw_arena *arena, struct kw_error *err);
 

@@ -445,6 +445,7 @@ static struct kw_authz_call *call_new(struct kw_hop_call *hop, const struct kw_h
         .field = "",
         .subject = "",
         .epoch = authz->epoch,
+        .decided_ns = kw_clock_mono_ns(),
     };
     authz->calls++;
     return call;

@@ -65,6 +65,7 @@ struct kw_authz_call {
 
     struct kw_second_copy copy; /* of what the last write job said */
     uint64_t epoch;             /* the process's when this was decided */
+    uint64_t decided_ns;        /* monotonic: when that was */
     bool returned;              /* the layers inside have done it */
     bool disabled; /* a write job disabled something: the epoch moves before any answer */
     struct kw_bytes response; /* in the arena */

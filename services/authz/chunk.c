@@ -51,8 +51,7 @@ static struct kw_result item_look_up(struct kw_chunk *chunk, struct kw_chunk_ite
                                      struct kw_tx *tx, struct kw_error *err)
 {
     KW_TRY(item_read(item->asked, &item->access, err));
-    item->access.access.region = chunk->call->authz->config->region;
-    item->access.access.now_ms = chunk->now_ms;
+    kw_access_item_here(&item->access, chunk->call->authz, chunk->now_ms);
     return kw_access_item_look_up(&item->access, chunk->caller.member.id, tx, chunk->arena, err);
 }
 
@@ -234,6 +233,7 @@ struct kw_result kw_chunk_start(struct kw_chunk *chunk, struct kw_error *err)
 {
     chunk->now_ms = kw_clock_wall_ms();
     chunk->epoch = chunk->call->authz->epoch;
+    chunk->decided_ns = kw_clock_mono_ns();
     chunk->job = (struct kw_store_job){.run = look_up, .done = looked_up};
     return kw_store_read(chunk->call->authz->store, &chunk->job, err);
 }

@@ -32,6 +32,7 @@ struct kw_chunk {
     struct kw_store_job job;
     uint64_t now_ms;
     uint64_t epoch;
+    uint64_t decided_ns;
     struct kw_chunk_item *items;
     size_t count;
     size_t answered;

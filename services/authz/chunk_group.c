@@ -1,6 +1,7 @@
 /* One inner call for several items, and what comes back for each. */
 #include "services/authz/chunk_group.h"
 
+#include "common/base/clock.h"
 #include "common/base/container.h"
 #include "common/base/metrics.h"
 #include "common/rpc/arena_proto.h"
@@ -20,6 +21,7 @@ struct kw_chunk_group {
     struct kw_store_job job;
     struct kw_caller caller; /* as admitted when it was asked again */
     uint64_t epoch;
+    uint64_t decided_ns;
 };
 
 static struct kw_chunk_item *item_of(const struct kw_chunk_group *group, size_t i)
@@ -82,9 +84,9 @@ static struct kw_result recheck_items(struct kw_chunk_group *group, struct kw_tx
         struct kw_chunk_item *item = item_of(group, i);
 
         if (item->reason == KW_E_NONE) {
-            item->reason =
-                kw_access_item_recheck(&item->access, &group->caller.member, tx, arena, NULL)
-                    .reason;
+            item->reason = kw_access_item_recheck(&item->access, group->chunk->call->authz,
+                                                  &group->caller.member, tx, arena, NULL)
+                               .reason;
             item->dropped = item->reason != KW_E_NONE;
         }
     }
@@ -137,11 +139,13 @@ static void returned(struct kw_chunk_group *group)
     struct kw_authz *authz = group->chunk->call->authz;
     struct kw_error error;
 
-    if (group->epoch == authz->epoch || group->chunk->cancelled) {
+    if (group->chunk->cancelled ||
+        (group->epoch == authz->epoch && kw_authz_decision_holds(group->decided_ns))) {
         finish(group);
         return;
     }
     group->epoch = authz->epoch;
+    group->decided_ns = kw_clock_mono_ns();
     group->caller = group->chunk->caller;
     group->job = (struct kw_store_job){.run = recheck, .done = rechecked};
     if (!kw_ok(kw_store_read(authz->store, &group->job, &error))) {
@@ -280,6 +284,7 @@ static struct kw_result group_new(struct kw_chunk *chunk, size_t first,
     KW_ENSURE(group->indices != NULL && group->envelopes != NULL, err, MEMORY, "a group");
     group->chunk = chunk;
     group->epoch = chunk->epoch;
+    group->decided_ns = chunk->decided_ns;
     group_fill(group, first);
     *ret_group = group;
     return KW_OK;

@@ -58,6 +58,11 @@ static const struct kw_setting settings[] = {
             "good. An empty one is refused."},
     {FIELD(auditors_dir), .type = KW_SETTING_PATH,
      .doc = "The same for auditors, who may read and nothing else."},
+    {FIELD(staleness_release_s), .type = KW_SETTING_U32, .fallback = "30", .min = 5, .max = 86400,
+     .doc = "Under a strict grant no key is released when another region was heard of last so long "
+            "ago: what it revoked since is not known here."},
+    {FIELD(staleness_s), .type = KW_SETTING_U32, .fallback = "300", .min = 5, .max = 86400,
+     .doc = "The same for deriving sessions."},
     {FIELD(drain_ms), .type = KW_SETTING_U32, .fallback = "10000", .min = 100, .max = 300000,
      .doc = "How long calls in flight may finish after SIGTERM."},
 };

@@ -22,6 +22,8 @@ struct kw_authz_config {
     char *pki_dir;
     char *officers_dir;
     char *auditors_dir;
+    uint32_t staleness_release_s;
+    uint32_t staleness_s;
     uint32_t drain_ms;
 };
 

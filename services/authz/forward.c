@@ -1,10 +1,13 @@
 /* Capsules for what ends further in, and what is done with its answer. */
 #include "services/authz/forward.h"
 
+#include "common/base/clock.h"
 #include "common/base/failpoint.h"
 #include "common/base/metrics.h"
 #include "services/authz/disabled_table.h"
 #include "services/authz/operations.h"
+
+#define NS_PER_MS 1000000ULL
 
 /* --- the way there --- */
 
@@ -127,10 +130,16 @@ static struct kw_result recheck_run(struct kw_authz_call *call, struct kw_tx *tx
     return result;
 }
 
+bool kw_authz_decision_holds(uint64_t decided_ns)
+{
+    return kw_clock_mono_ns() < decided_ns + KW_DECISION_LIFE_MS * NS_PER_MS;
+}
+
 static void go_on(struct kw_authz_call *call)
 {
-    if (call->epoch != call->authz->epoch) {
+    if (call->epoch != call->authz->epoch || !kw_authz_decision_holds(call->decided_ns)) {
         call->epoch = call->authz->epoch;
+        call->decided_ns = kw_clock_mono_ns();
         kw_authz_call_step(call, false, recheck_run, go_on);
         return;
     }

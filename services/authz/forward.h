@@ -23,6 +23,10 @@ void kw_forward_start(struct kw_authz_call *call);
  * when it may go on. */
 void kw_forward_returned(struct kw_authz_call *call, void (*next)(struct kw_authz_call *call));
 
+/* Decided not so long ago that what it was decided by must be looked at again, whatever moved: a process that was
+ * stopped in the middle goes on with old knowledge. `decided_ns`: monotonic. */
+bool kw_authz_decision_holds(uint64_t decided_ns);
+
 /* Is it still allowed? Asked again as often as something was disabled meanwhile; then `next`. */
 void kw_forward_go_on(struct kw_authz_call *call, void (*next)(struct kw_authz_call *call));
 

@@ -64,6 +64,8 @@ struct kw_access {
     struct kw_id grant; /* the one named; none: any */
     const char *region; /* where we are */
     uint64_t now_ms;
+    uint64_t age_ms;     /* of what is known here of other regions' revocations, and */
+    uint64_t age_max_ms; /* how old it may be under a strict grant */
 };
 
 /* A partner's grants that may allow it, in the order in which they are tried: first those that name

@@ -11,6 +11,7 @@ static const char *const names[KW_VERDICT_COUNT_] = {
     [KW_VERDICT_PURPOSE] = "purpose_not_granted",
     [KW_VERDICT_REGION] = "region_not_granted",
     [KW_VERDICT_QUOTA] = "quota_exceeded",
+    [KW_VERDICT_STALE] = "authz_stale",
     [KW_VERDICT_ALLOWED] = "allowed",
     [KW_VERDICT_MEMBER_SUSPENDED] = "member_suspended",
     [KW_VERDICT_MEMBER_REGION] = "member_region",
@@ -25,6 +26,7 @@ const char *kw_verdict_name(enum kw_verdict verdict)
 struct kw_result kw_verdict_require(enum kw_verdict verdict, struct kw_error *err)
 {
     KW_ENSURE(verdict != KW_VERDICT_QUOTA, err, QUOTA_EXCEEDED, "%s", names[verdict]);
+    KW_ENSURE(verdict != KW_VERDICT_STALE, err, AUTHZ_STALE, "%s", names[verdict]);
     KW_ENSURE(verdict != KW_VERDICT_MEMBER_SUSPENDED, err, IDENTITY_INVALID, "%s", names[verdict]);
     KW_ENSURE(verdict != KW_VERDICT_TRANSPORT_KEY, err, TRANSPORT_KEY_UNCONFIRMED, "%s",
               names[verdict]);
@@ -98,7 +100,11 @@ enum kw_verdict kw_policy_grant(const struct kw_member_row *member,
     if (!kw_policy_region_listed(grant->regions, access->region)) {
         return KW_VERDICT_REGION;
     }
-    return kw_quota_left(grant, quota, access->now_ms) > 0 ? KW_VERDICT_ALLOWED : KW_VERDICT_QUOTA;
+    if (kw_quota_left(grant, quota, access->now_ms) == 0) {
+        return KW_VERDICT_QUOTA;
+    }
+    return grant->strict && access->age_ms > access->age_max_ms ? KW_VERDICT_STALE
+                                                                : KW_VERDICT_ALLOWED;
 }
 
 struct kw_choice kw_policy_decide(const struct kw_member_row *member,

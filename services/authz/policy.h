@@ -22,6 +22,7 @@ enum kw_verdict {
     KW_VERDICT_PURPOSE,
     KW_VERDICT_REGION,
     KW_VERDICT_QUOTA,
+    KW_VERDICT_STALE,
     KW_VERDICT_ALLOWED,
     KW_VERDICT_MEMBER_SUSPENDED, /* these three: whatever the grants say */
     KW_VERDICT_MEMBER_REGION,
@@ -33,7 +34,8 @@ enum kw_verdict {
 const char *kw_verdict_name(enum kw_verdict verdict);
 
 /* The verdict as a result: what the caller is told. Fails, unless it is ALLOWED: NOT_FOUND for all
- * that would tell what exists, QUOTA_EXCEEDED, TRANSPORT_KEY_UNCONFIRMED, IDENTITY_INVALID. */
+ * that would tell what exists, QUOTA_EXCEEDED, AUTHZ_STALE, TRANSPORT_KEY_UNCONFIRMED,
+ * IDENTITY_INVALID. */
 struct kw_result kw_verdict_require(enum kw_verdict verdict, struct kw_error *err);
 
 /* The member alone: everything about it that holds for each of its calls for keys. */

@@ -162,6 +162,37 @@ Test(feed_service_copy, while_the_members_are_not_known_there_may_be_some)
     HOUSE_EVENTUALLY(&house, caller.told == 1);
 }
 
+/* --- how old what is known of other regions is --- */
+
+static uint64_t age_ms(void)
+{
+    return kw_feed_service_age_ms(eu->service, kw_clock_wall_ms());
+}
+
+/* The figures are made anew. */
+static void look(void)
+{
+    eu->service->promised_ms = 7;
+    kw_timer_start(&eu->service->upkeep, 0, 0);
+    HOUSE_EVENTUALLY(&house, eu->service->promised_ms != 7);
+}
+
+Test(feed_service_copy, before_it_was_looked_nothing_is_known_of_other_regions)
+{
+    cr_assert(eq(u64, kw_feed_service_age_ms(NULL, 1), 0), "nothing is replicated");
+    eu->service->promised_ms = 0;
+    cr_assert(eq(u64, age_ms(), KW_FRESHNESS_NEVER));
+    look();
+    cr_assert(eq(u64, age_ms(), 0), "there is no other region");
+}
+
+Test(feed_service_copy, another_region_that_promised_nothing_yet_is_unknown)
+{
+    introduce();
+    look();
+    cr_assert(eq(u64, age_ms(), KW_FRESHNESS_NEVER));
+}
+
 Test(feed_service_copy, the_end_of_the_service_ends_all_waits)
 {
     struct caller first = {0};

@@ -1,7 +1,9 @@
 /* Authz's decisions, without a store and without a clock: policy, quotas, the rate of denials,
  * stamps, and the table of operations against the table of methods. */
+#include "common/base/clock.h"
 #include "common/sync/stamp.h"
 #include "services/authz/denial_rate.h"
+#include "services/authz/forward.h"
 #include "services/authz/operations.h"
 #include "services/authz/policy.h"
 #include "services/authz/quota_book.h"
@@ -134,6 +136,33 @@ Test(authz_policy, a_named_grant_is_the_only_one_that_counts)
     cr_assert(eq(int, verdict_of(&grant, &access), KW_VERDICT_ALLOWED));
 }
 
+Test(authz_policy, a_strict_grant_asks_how_old_what_is_known_is)
+{
+    struct kw_grant_row grant = a_grant();
+    struct kw_access access = an_access();
+
+    access.age_max_ms = 30000;
+    access.age_ms = 30001;
+    cr_assert(eq(int, verdict_of(&grant, &access), KW_VERDICT_ALLOWED));
+    grant.strict = true;
+    cr_assert(eq(int, verdict_of(&grant, &access), KW_VERDICT_STALE));
+    access.age_ms = 30000;
+    cr_assert(eq(int, verdict_of(&grant, &access), KW_VERDICT_ALLOWED));
+    access.age_ms = UINT64_MAX; /* nothing is known */
+    cr_assert(eq(int, verdict_of(&grant, &access), KW_VERDICT_STALE));
+    grant.revoked_ms = 1;
+    cr_assert(eq(int, verdict_of(&grant, &access), KW_VERDICT_GRANT_REVOKED));
+}
+
+Test(authz_policy, an_answer_is_decided_again_when_its_decision_is_old)
+{
+    uint64_t now_ns = kw_clock_mono_ns();
+
+    cr_assert(kw_authz_decision_holds(now_ns));
+    cr_assert(kw_authz_decision_holds(now_ns - 1000000000ULL));
+    cr_assert(not(kw_authz_decision_holds(now_ns - KW_DECISION_LIFE_MS * 1000000ULL)));
+}
+
 Test(authz_policy, a_region_is_a_whole_item_of_the_list)
 {
     cr_assert(kw_policy_region_listed("", "eu-1"));
@@ -227,7 +256,8 @@ Test(authz_policy, tells_the_caller_nothing_that_would_say_what_exists)
         }
         cr_assert(eq(str, error.message, (char *)kw_verdict_name((enum kw_verdict)verdict)));
         cr_assert(reason == KW_E_NOT_FOUND || verdict == KW_VERDICT_QUOTA ||
-                  verdict == KW_VERDICT_MEMBER_SUSPENDED || verdict == KW_VERDICT_TRANSPORT_KEY);
+                  verdict == KW_VERDICT_STALE || verdict == KW_VERDICT_MEMBER_SUSPENDED ||
+                  verdict == KW_VERDICT_TRANSPORT_KEY);
         cr_assert(ne(int, reason, KW_E_NONE));
     }
 }
