@@ -72,8 +72,8 @@ struct kw_feed {
     struct kw_commit_hook *grown; /* marked by who changes how far a lane is; NULL: nobody asks */
     struct kw_stamp_clock clock;  /* ahead of every stamp that was given out or taken in */
     int64_t life;                 /* of this process: what is in quarantine is tried once in each */
-    uint64_t said; /* changes of ours, those of transactions that were undone among them */
-    uint64_t alarm_second;        /* in which so many alarms were logged */
+    uint64_t said;         /* changes of ours, those of transactions that were undone among them */
+    uint64_t alarm_second; /* in which so many alarms were logged */
     unsigned alarms;
 };
 

@@ -36,8 +36,7 @@ struct kw_result kw_feed_members(struct kw_tx *tx, struct kw_arena *arena,
                                  struct kw_feed_member **ret_members, size_t *ret_count,
                                  struct kw_error *err)
 {
-    struct kw_feed_member *members =
-        kw_arena_alloc(arena, KW_VECTOR_STORES_MAX * sizeof(*members));
+    struct kw_feed_member *members = kw_arena_alloc(arena, KW_VECTOR_STORES_MAX * sizeof(*members));
     struct kw_record_row rows[ROWS_AT_ONCE];
     struct kw_bytes after = KW_BYTES_NONE;
     size_t count = ROWS_AT_ONCE;
