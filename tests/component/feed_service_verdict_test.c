@@ -6,7 +6,9 @@
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define BATCH      KEYWARD__INTERNAL__V1__FEED_RECORD__FEED_RECORD_BATCH
 #define URGENT     KEYWARD__INTERNAL__V1__FEED_RECORD__FEED_RECORD_URGENT
@@ -151,17 +153,40 @@ Test(feed_service_verdict, what_was_altered_on_its_way_is_unsigned_or_broken)
     cr_assert(eq(u64, house_lane(owner, lane_of(&origin)).point.seq, 0));
 }
 
+/* How often a file has these words. */
+static int64_t lines_with(FILE *file, const char *words)
+{
+    char line[1024];
+    int64_t count = 0;
+
+    rewind(file);
+    while (fgets(line, sizeof(line), file) != NULL) {
+        count += strstr(line, words) != NULL;
+    }
+    return count;
+}
+
 Test(feed_service_verdict, all_alarms_are_counted_and_not_all_are_logged)
 {
     struct kw_bytes batch = lane_batch_bytes(&origin, 0, 3);
     struct kw_bytes forged = with_a_bit_turned(batch, end_of_head(batch));
     const int64_t many = 5 * KW_FEED_LOGS_PER_S;
+    FILE *log = tmpfile();
+    int before = dup(STDERR_FILENO);
+    int64_t logged;
 
+    REQUIRE(log != NULL && dup2(fileno(log), STDERR_FILENO) >= 0, "the log");
     for (int64_t i = 0; i < many; i++) {
         cr_assert(eq(int, house_verdict(owner, BATCH, forged), VERDICT(UNSIGNED)));
     }
+    (void)dup2(before, STDERR_FILENO);
+    (void)close(before);
+    logged = lines_with(log, "what a lane says is not believed");
+    (void)fclose(log);
     cr_assert(eq(i64, kw_metric_value(KW_M_FEED_VERDICTS, "unsigned"), many));
-    cr_assert(gt(i64, kw_metric_value(KW_M_LIMITS_REACHED, "feed_alarms_logged"), 0));
+    cr_assert(gt(i64, logged, 0));
+    cr_assert(eq(i64, kw_metric_value(KW_M_LIMITS_REACHED, "feed_alarms_logged"), many - logged));
+    cr_assert(lt(i64, logged, many));
 }
 
 Test(feed_service_verdict, what_can_not_be_read_is_broken)
