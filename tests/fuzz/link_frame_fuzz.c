@@ -1,5 +1,5 @@
-/* Frames of another replicator, and what ours makes of them: the codec, then the mind that decides; and the same
- * bytes as a piece of a frame.
+/* Frames of another replicator, and what ours makes of them: the codec, then the mind that decides; and the whole
+ * input as a piece of a frame.
  *
  * Input: how u8 (1, 2: which of two lanes our owners hold; 4: what is read is there; 8: time goes in long
  * steps; the high half: how what is applied is judged), then frames with their lengths, u16, before them. Between two frames our
@@ -305,7 +305,7 @@ static void take(struct kw_bytes bytes)
     kw_arena_free(arena);
 }
 
-/* The same bytes as an item of a hop, beginning with its one byte. */
+/* The input as an item of a hop, beginning with its one byte. */
 static void take_item(struct kw_bytes bytes)
 {
     struct kw_pieces pieces = {0};
@@ -328,12 +328,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct kw_fuzz_input input = KW_FUZZ_INPUT(data, size);
 
+    take_item(input.rest);
     start(kw_fuzz_u8(&input));
     while (input.rest.len > 0) {
-        struct kw_bytes said = kw_fuzz_piece(&input);
-
-        take_item(said);
-        take(said);
+        take(kw_fuzz_piece(&input));
         at.now_ms += (at.how & 8) != 0 ? LONG_STEP_MS : STEP_MS;
         kw_replicator_tick(at.replicator, at.now_ms);
         answer_all();
