@@ -244,7 +244,7 @@ static struct cut_workload workload(void)
         .migrations = kw_orch_migrations,
         .migration_count = kw_orch_migration_count,
         .ops = OPS,
-        .steps = 900,
+        .steps = 1600,
         .syncs = 40,
         .refuses = refuses,
         .apply = apply,
