@@ -323,6 +323,7 @@ Test(feed_service_abuse, a_full_store_takes_only_what_disables)
     cr_assert(eq(int, house_verdict(owner, BATCH, lane_batch_bytes(&origin, 0, 1)), VERDICT(NEWS)));
 }
 
+#ifdef KW_FAULTS_PLANTED
 /* --- every place fails once --- */
 
 /* All that a replicator does. What failed is done again. */
@@ -370,3 +371,4 @@ Test(feed_service_abuse, every_place_fails_once_and_is_made_up_for, .timeout = 1
     cr_assert(eq(sz, owner->service->applyings_len, 0));
     cr_assert(eq(u64, house_lane(owner, lane).point.seq, 5));
 }
+#endif
