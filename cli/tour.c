@@ -227,14 +227,17 @@ static struct kw_result grant_is_revoked(struct story *s, struct kw_error *err)
                 .show = "keyward:", .remark = "refused, as it must be");
 }
 
-/* The HSM signs a checkpoint each second: looks until one covers everything. */
-static struct kw_result look_until_covered(struct story *s, const struct kw_tour_step *export,
+/* The HSM signs a checkpoint each second: looks until one covers everything. `exports` ends with a step
+ * without words. */
+static struct kw_result look_until_covered(struct story *s, const struct kw_tour_step *exports,
                                            const struct kw_tour_step *verify, struct kw_error *err)
 {
     for (int i = 0; i < LOOK_TRIES; i++) {
         const struct timespec again = {.tv_nsec = LOOK_AGAIN_NS};
 
-        KW_TRY(kw_tour_run(&s->tour, export, err));
+        for (const struct kw_tour_step *step = exports; step->words[0] != NULL; step++) {
+            KW_TRY(kw_tour_run(&s->tour, step, err));
+        }
         KW_TRY(kw_tour_run(&s->tour, verify, err));
         if (strstr(s->tour.output, LOOSE_RECEIPTS) == NULL) {
             return KW_OK;
@@ -244,20 +247,28 @@ static struct kw_result look_until_covered(struct story *s, const struct kw_tour
     KW_FAIL(err, STATE_CONFLICT, "no checkpoint came over the last receipts");
 }
 
+/* Each cell has the receipts of what was done there. */
 static struct kw_result evidence_is_verified(struct story *s, struct kw_error *err)
 {
-    const struct kw_tour_step export = {.words = {"receipt", "export", "evidence.jsonl"},
-                                        .show = ""};
-    const struct kw_tour_step verify = {.words = {"verify", "evidence.jsonl"},
-                                        .naming = "VERIFIED"};
+    const struct kw_tour_other *there = &s->elsewhere;
+    bool several = there->cell != NULL;
+    const struct kw_tour_step exports[] = {
+        {.words = {"receipt", "export", "evidence.jsonl"}, .show = ""},
+        {.words = {several ? "receipt" : NULL, "export", "there.jsonl", there->config}, .show = ""},
+        {.words = {NULL}}};
+    const struct kw_tour_step verify = {
+        .words = {"verify", several ? "evidence.jsonl,there.jsonl" : "evidence.jsonl", there->keys},
+        .naming = "VERIFIED"};
 
     chapter(
         s,
         "Every use left a receipt; all are verified offline against checkpoints signed in the HSM");
     KW_TRY(STEP(.words = {"receipt", "list", flag(s, "--device", s->device)},
                 .naming = "DeriveSession"));
-    KW_TRY(look_until_covered(s, &export, &verify, err));
-    kw_tour_print(&s->tour, &export);
+    KW_TRY(look_until_covered(s, exports, &verify, err));
+    for (const struct kw_tour_step *step = exports; step->words[0] != NULL; step++) {
+        kw_tour_print(&s->tour, step);
+    }
     kw_tour_print(&s->tour, &verify);
     return KW_OK;
 }

@@ -46,6 +46,14 @@ static struct kw_result settings_read(const struct kw_tour *tour, const char *pa
     return KW_OK;
 }
 
+/* Of a path, up to its last slash and with it. */
+static int dir_len(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash != NULL ? (int)(slash + 1 - path) : 0;
+}
+
 /* Is this one farther away than the one that was found, or the first? Its own is none. */
 static bool is_better(const struct kw_tour_other *found, const char *own_peer, const char *region,
                       const char *cell)
@@ -59,8 +67,22 @@ static bool is_better(const struct kw_tour_other *found, const char *own_peer, c
            (found->cell == NULL || strstr(own_peer, same_region) == NULL);
 }
 
-static struct kw_result take(const struct kw_tour *tour, const char *path, const char *region,
-                             const char *cell, struct kw_tour_other *other, struct kw_error *err)
+/* "--checkpoint-key=A,B": the one beside the root of either's settings. */
+static const char *keys_of(const struct kw_tour *tour, const char *own, const char *theirs)
+{
+    const char *roots[] = {setting_of(tour, own, "ca_file: "),
+                           setting_of(tour, theirs, "ca_file: ")};
+
+    if (roots[0] == NULL || roots[1] == NULL) {
+        return NULL;
+    }
+    return kw_arena_printf(tour->arena, "--checkpoint-key=%.*scheckpoint.pub,%.*scheckpoint.pub",
+                           dir_len(roots[0]), roots[0], dir_len(roots[1]), roots[1]);
+}
+
+static struct kw_result take(const struct kw_tour *tour, const char *path, const char *own,
+                             const char *region, const char *cell, struct kw_tour_other *other,
+                             struct kw_error *err)
 {
     const char *settings;
     const char *target;
@@ -75,19 +97,21 @@ static struct kw_result take(const struct kw_tour *tour, const char *path, const
     other->config = kw_arena_printf(tour->arena, "--config=%s", path);
     other->target = kw_arena_printf(tour->arena, "--target=%s", target);
     other->peer = kw_arena_printf(tour->arena, "--peer=%s", peer);
+    other->keys = keys_of(tour, own, settings);
     KW_ENSURE(other->cell != NULL && other->config != NULL && other->target != NULL &&
-                  other->peer != NULL,
+                  other->peer != NULL && other->keys != NULL,
               err, MEMORY, "a cell");
     return KW_OK;
 }
 
 static struct kw_result others_look(const struct kw_tour *tour, const char *dir, DIR *entries,
-                                    const char *own_peer, struct kw_tour_other *other,
+                                    const char *own, struct kw_tour_other *other,
                                     struct kw_error *err)
 {
+    const char *own_peer = setting_of(tour, own, "peer: ");
     const struct dirent *entry;
 
-    while ((entry = readdir(entries)) != NULL) {
+    while (own_peer != NULL && (entry = readdir(entries)) != NULL) {
         char region[16];
         char cell[16];
         const char *path;
@@ -95,7 +119,7 @@ static struct kw_result others_look(const struct kw_tour *tour, const char *dir,
         if (cell_of(entry->d_name, region, cell) && is_better(other, own_peer, region, cell)) {
             path = kw_arena_printf(tour->arena, "%s/%s", dir, entry->d_name);
             KW_ENSURE(path != NULL, err, MEMORY, "a path");
-            KW_TRY(take(tour, path, region, cell, other, err));
+            KW_TRY(take(tour, path, own, region, cell, other, err));
         }
     }
     return KW_OK;
@@ -107,21 +131,16 @@ struct kw_result kw_tour_other_find(const struct kw_tour *tour, struct kw_tour_o
     const char *config = getenv("KEYWARD_CONFIG"); /* absolute: kw_tour_begin made it so */
     char dir[PATH_MAX];
     const char *settings;
-    const char *peer;
     DIR *entries;
     struct kw_result result;
 
     *ret_other = (struct kw_tour_other){0};
     KW_TRY(settings_read(tour, config, &settings, err));
-    peer = setting_of(tour, settings, "peer: ");
-    if (peer == NULL) {
-        return KW_OK; /* no settings of a mesh that `up` made */
-    }
     (void)snprintf(dir, sizeof(dir), "%s", config);
     *strrchr(dir, '/') = '\0';
     entries = opendir(dir);
     KW_ENSURE(entries != NULL, err, SYSTEM, "%s: %s", dir, strerror(errno));
-    result = others_look(tour, dir, entries, peer, ret_other, err);
+    result = others_look(tour, dir, entries, settings, ret_other, err);
     (void)closedir(entries);
     return result;
 }

@@ -10,6 +10,7 @@ struct kw_tour_other {
     const char *config; /* "--config=FILE": the operator's settings for it */
     const char *target; /* "--target=…" and "--peer=…": for who has settings of their own */
     const char *peer;
+    const char *keys; /* "--checkpoint-key=…": both regions' */
 };
 
 /* Looks beside the settings file in KEYWARD_CONFIG, preferring another region.

@@ -106,7 +106,8 @@ class Tour(unittest.TestCase):
     def test_evidence(self):
         self.assertTold(r"\$ keyward receipt list", r"CreateBatch", r"ConfirmDevice",
                         r"ReleaseBatch", r"GetDeviceAccess", r"DeriveSession",
-                        r"\$ keyward receipt export", r"\$ keyward verify",
+                        r"\$ keyward receipt export", r"\$ keyward receipt export there.jsonl", r"cli-r2-a.yaml",
+                        r"\$ keyward verify evidence.jsonl,there.jsonl", r"^ +[0-9a-f]{8}/.* +1 +1 to 1 ",
                         r"^ +VERIFIED: \d{4} receipts .* 0 findings$")
 
     def test_another_region_agrees(self):
