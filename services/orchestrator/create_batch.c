@@ -363,7 +363,8 @@ static struct kw_result add_all(struct kw_call *call, struct range *range, struc
 }
 
 /* Another call for the same range may have been faster: then its keys are the batch's, and ours
- * were never delivered to anybody. */
+ * were never delivered to anybody. Taking the turn writes, before anything is checked, but is no
+ * effect. */
 static struct kw_result check_unchanged(struct kw_call *call, struct kw_tx *tx, struct range *range,
                                         bool *ret_unchanged, struct kw_error *err)
 {
