@@ -9,7 +9,8 @@ static const struct kw_setting settings[] = {
     {FIELD(trust_domain), .type = KW_SETTING_STRING, .required = true,
      .doc = "SPIFFE trust domain of the mesh."},
     {FIELD(out_dir), .type = KW_SETTING_PATH, .required = true,
-     .doc = "Where certificates, credentials and the ceremony blob are written. Must be empty."},
+     .doc = "Where certificates, credentials and the ceremony blob are written; pki, credentials "
+            "and officers must not be there."},
     {FIELD(services_file), .type = KW_SETTING_PATH, .required = true,
      .doc =
          "The services that get a certificate: one SPIFFE id a line, of one region, of one cell or "

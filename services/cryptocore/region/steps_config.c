@@ -85,7 +85,8 @@ static const struct kw_setting complete_settings[] = {
     {FIELD(kw_complete_config, trust_domain), .type = KW_SETTING_STRING, .required = true,
      .doc = "SPIFFE trust domain of the mesh."},
     {FIELD(kw_complete_config, out_dir), .type = KW_SETTING_PATH, .required = true,
-     .doc = "Where certificates and credentials are written. Must be empty."},
+     .doc = "Where certificates and credentials are written; pki, credentials and officers must "
+            "not be there."},
     {FIELD(kw_complete_config, request_file), .type = KW_SETTING_PATH, .required = true,
      .doc = "What `request` wrote."},
     {FIELD(kw_complete_config, answer_file), .type = KW_SETTING_PATH, .required = true,
