@@ -42,6 +42,7 @@ struct sim_cell {
     bool is_copy;      /* its disk is an older one: the next start is a new life */
     bool joining;      /* by a snapshot */
     size_t donor;      /* a cell */
+    uint64_t donors;   /* a bit for each member it asked since it began to join */
     uint64_t asked;    /* questions; who waits for an answer knows which */
     const struct kw_private_key *key;
     struct sim_store *store;

@@ -271,6 +271,13 @@ void sim_desk_life(struct sim *sim, size_t index, const struct kw_lane *lane)
     tell_all(sim);
 }
 
+void sim_desk_leaks(struct sim *sim, size_t member)
+{
+    for (size_t i = 0; i < sim->cell_count; i++) {
+        sim->counts.leaks += sim->cells[i].joining && (sim->cells[i].donors >> member & 1) != 0;
+    }
+}
+
 void sim_desk_fence(struct sim *sim, size_t index)
 {
     struct sim_member *member = &sim->desk->members[index];
@@ -281,6 +288,7 @@ void sim_desk_fence(struct sim *sim, size_t index)
         member->fenced = true;
         member->fenced_ms = member->raised_ms = sim->now_ms;
         member->version++;
+        sim_desk_leaks(sim, index);
         tell_all(sim);
     }
 }

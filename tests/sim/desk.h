@@ -58,6 +58,10 @@ void sim_desk_life(struct sim *sim, size_t member, const struct kw_lane *lane);
 /* Nothing more of this store, but for what survivors have. */
 void sim_desk_fence(struct sim *sim, size_t member);
 
+/* Its tail is gone. Who joins by it has rows of that, and no lane that says so: others may lack them for good, which
+ * is for the comparison of rows to mend. */
+void sim_desk_leaks(struct sim *sim, size_t member);
+
 /* How much of that lane of a fenced store is honoured now; of others, everything. */
 uint64_t sim_desk_honours(const struct sim *sim, size_t member, struct kw_id lane);
 

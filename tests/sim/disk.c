@@ -87,6 +87,7 @@ bool sim_disk_restore(struct sim *sim, size_t index)
     sim_note(sim, "%zu is restored from a copy", index);
     copy_path(cell, path);
     copy_file(path, cell->path);
+    sim_desk_leaks(sim, cell->member);
     forget(cell);
     cell->is_copy = true;
     cell->since_ms = UINT64_MAX;

@@ -132,6 +132,8 @@ static void begin_with(struct sim *sim, size_t cell, size_t donor)
 
     SIM_MUST(sim_store_write(j.cell->store, begin, &j, err));
     j.cell->donor = donor;
+    j.cell->donors |= 1ULL << sim->cells[donor].member;
+    sim->counts.leaks += sim->desk->members[sim->cells[donor].member].fenced;
 }
 
 /* Still no answer to that question? */
@@ -177,6 +179,7 @@ static void ask(struct sim *sim, size_t index)
 static void end(struct sim *sim, size_t index)
 {
     sim->cells[index].joining = false;
+    sim->cells[index].donors = 0;
     sim->counts.snapshots++;
     sim_note(sim, "%zu has joined", index);
     sim_cell_load(sim, index);

@@ -1,6 +1,7 @@
 /* What all cells say when it is quiet, held against what was acknowledged. */
 #include "common/base/codec.h"
 #include "common/crypto/digest.h"
+#include "common/feed/feed_answer.h"
 #include "common/sync/request_record.h"
 #include "services/authz/grant_merge.h"
 #include "services/authz/member_merge.h"
@@ -394,6 +395,66 @@ static void tell_difference(struct sim *sim, size_t a, size_t b)
     }
 }
 
+/* --- what the comparison of rows mends --- */
+
+struct mending {
+    struct sim *sim;
+    struct sim_cell *cell;
+    const struct sim_cell *from;
+    const struct listed *row;
+    enum kw_row_news news;
+};
+
+static SIM_JOB(take_row)
+{
+    struct mending *m = context;
+
+    return kw_feed_take_row(&m->cell->feed, tx, m->from->store_id, m->row->record,
+                            sim_cell_clock(m->sim, m->cell->index), &m->news, err);
+}
+
+static void list(struct sim *sim, size_t cell, struct listing *listing)
+{
+    listing->arena = kw_arena_new(ARENA_BYTES);
+    listing->count = 0;
+    SIM_MUST(sim_store_write(sim->cells[cell].store, list_rows, listing, err));
+}
+
+/* All that one cell has and the other has not. */
+static void mend_pair(struct sim *sim, size_t cell, size_t from, struct listing *listings)
+{
+    list(sim, cell, &listings[0]);
+    list(sim, from, &listings[1]);
+    for (size_t i = 0; i < listings[1].count; i++) {
+        struct mending m = {sim, &sim->cells[cell], &sim->cells[from], &listings[1].rows[i], 0};
+
+        if (!is_in(&listings[0], m.row)) {
+            SIM_MUST(sim_store_write(m.cell->store, take_row, &m, err));
+            sim->counts.repaired += m.news != KW_ROW_KNOWN;
+        }
+    }
+    kw_arena_free(listings[0].arena);
+    kw_arena_free(listings[1].arena);
+}
+
+/* Only where a store was fenced while somebody joined by it: else nothing is to be mended. */
+static void mend(struct sim *sim)
+{
+    struct listing *listings = calloc(2, sizeof(*listings));
+
+    if (listings == NULL) {
+        sim_fatal("memory", "rows");
+    }
+    for (size_t i = 0; i < sim->cell_count && sim->counts.leaks > 0; i++) {
+        for (size_t from = 0; from < sim->cell_count; from++) {
+            if (from != i) {
+                mend_pair(sim, i, from, listings);
+            }
+        }
+    }
+    free(listings);
+}
+
 void sim_truth_at_the_end(struct sim *sim)
 {
     struct expected *expected = calloc(1, sizeof(*expected));
@@ -402,6 +463,7 @@ void sim_truth_at_the_end(struct sim *sim)
     if (expected == NULL) {
         sim_fatal("memory", "what is expected");
     }
+    mend(sim);
     expect(sim, expected);
     look_at_cell(sim, 0, expected, first);
     for (size_t i = 1; i < sim->cell_count; i++) {
