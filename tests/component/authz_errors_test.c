@@ -88,8 +88,10 @@ Test(authz_errors, a_use_that_could_not_be_counted_is_none)
 
 Test(authz_errors, a_count_that_could_not_be_written_is_written_later)
 {
-    static const char *const scopes[] = {"services/authz/quota_table.c", "services/authz/diary.c",
-                                         "services/authz/diary.c"};
+    static const char *const scopes[] = {
+        "services/authz/quota_table.c", "services/authz/quota_table.c",
+        "services/authz/quota_table.c", "services/authz/diary.c",
+        "services/authz/diary.c",       "services/authz/diary.c"};
     size_t uses = sizeof(scopes) / sizeof(scopes[0]);
 
     limited_grant();
