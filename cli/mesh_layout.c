@@ -103,7 +103,7 @@ static struct kw_result region_name(const struct kw_mesh_layout *layout, size_t 
 {
     ret_region->name = region_names[index];
     KW_TRY(below(&layout->dir, ret_region->name, &ret_region->dir, err));
-    for (size_t i = 0; i < layout->cell_count; i++) {
+    for (size_t i = 0; i < KW_MESH_CELLS_MAX; i++) {
         ret_region->cells[i].name = cell_names[i];
         KW_TRY(below(&ret_region->dir, cell_names[i], &ret_region->cells[i].dir, err));
     }
