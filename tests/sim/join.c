@@ -352,7 +352,8 @@ static void hear_told(struct sim *sim, struct sim_event *event)
     struct sim_cell *cell = &sim->cells[event->other];
     const struct kw_id *lane = event->what;
 
-    if (sim_cell_serves(sim, event->other) && sim->cells[event->cell].up &&
+    /* By one that joins nobody joins: two that wait for one another would wait for ever. */
+    if (sim_cell_serves(sim, event->other) && sim_cell_serves(sim, event->cell) &&
         is_stuck(sim, cell, *lane)) {
         sim->counts.behind++;
         sim_note(sim, "%zu lacks what comes after %llu of a lane", cell->index,
