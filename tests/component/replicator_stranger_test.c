@@ -354,11 +354,11 @@ Test(replicator_cost, no_more_is_read_for_a_peer_than_it_takes)
 
     owner->batch = 1;
     owner->padding = len;
+    greet();
+    peer.deaf = true;
     for (uint8_t i = 0; i < 20; i++) {
         owner_hold(owner, (struct kw_id){{'o', i}}, &b->place, 50);
     }
-    greet();
-    peer.deaf = true;
     end_ns = kw_clock_mono_ns() + REP_PATIENCE_NS;
     while (kw_metric_value(KW_M_LINK_QUEUE, "eu/a") < KW_LINK_QUEUE_LEN_SOFT) {
         cr_assert_lt(kw_clock_mono_ns(), end_ns, "the queue is not seen to be full");
