@@ -318,6 +318,7 @@ Test(region, a_request_is_answered_once)
     region_answer(&fx);
     REFUSED(answer, KW_E_CONFIG_INVALID, "is there already");
     (void)unlink(fx.paths[REGION_ANSWER]);
+    fx.answer.token.hsm_token = "no such token"; /* the HSM is not asked */
     REFUSED(answer, KW_E_ALREADY_EXISTS, "region far is of the mesh already");
 }
 
