@@ -257,7 +257,7 @@ Test(feed_service, a_batch_of_almost_a_mebibyte_travels_in_pieces)
     write_long_note(eu, "second", KW_RECORD_VALUE_LEN_MAX - 1024);
     house_read(eu, &read, eu->lane, before);
     cr_assert(eq(u64, read.seq, before + 2));
-    cr_assert(gt(sz, read.record.len, 3 * KW_FEED_PIECE_LEN_MAX));
+    cr_assert(lt(sz, 3 * KW_FEED_PIECE_LEN_MAX, read.record.len));
     cr_assert(eq(uint, read.items, 4));
     cr_assert(le(sz, read.largest, KW_BODY_LEN_MAX));
     house_read(eu, &applied, eu->lane, 0);
@@ -285,7 +285,7 @@ Test(feed_service, nothing_new_is_a_heartbeat_that_is_good)
     cr_assert(eq(int, read.read, READ(HEARTBEAT)));
     cr_assert(eq(u64, read.seq, own_seq(eu)));
     closed = house_lane(us, eu->lane).closed;
-    cr_assert(gt(u64, read.closed, closed));
+    cr_assert(lt(u64, closed, read.closed));
     cr_assert(eq(int, house_verdict(us, BATCH, kw_buf_bytes(&read.record)), VERDICT(KNOWN)));
     cr_assert(eq(u64, house_lane(us, eu->lane).closed, read.closed));
     asking_done(&read);

@@ -38,7 +38,7 @@ static void every(enum p11_function function, enum p11_action action, CK_RV rv, 
 
     cr_assert(eq(int, start(), KW_E_NONE));
     calls = p11_fault_calls(&fault.p11, function) - before;
-    cr_assert(gt(u64, calls, 0));
+    cr_assert(lt(u64, 0, calls));
     for (uint64_t n = 1; n <= calls; n++) {
         FAULT(.function = function, .action = action, .rv = rv, .first = n);
         started += start() == KW_E_NONE ? 1 : 0;

@@ -223,7 +223,7 @@ Test(orchestrator_lists, shows_receipts_to_their_caller_and_to_operators)
     cr_assert(
         eq(sz, own->receipts[0]->encoded.len, 0)); /* who suspended what is not its business */
     cr_assert(
-        gt(sz, list_receipts(KW_ROLE_OPERATOR, fx.operator_id, "")->receipts[0]->encoded.len, 0));
+        lt(sz, 0, list_receipts(KW_ROLE_OPERATOR, fx.operator_id, "")->receipts[0]->encoded.len));
     MUST(kw_id_random(&stranger, err));
     cr_assert(eq(sz, list_receipts(KW_ROLE_PARTNER, stranger, "")->n_receipts, 0));
     cr_assert(eq(sz, list_receipts(KW_ROLE_OPERATOR, fx.operator_id, "")->n_receipts, 4));

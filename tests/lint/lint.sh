@@ -112,6 +112,13 @@ rule_sleeps() {
     forbid '\b(u|nano|clock_nano|uv_)?sleep\(|^ *sleep [0-9]' 'wait for the event, with a deadline' "${files[@]}"
 }
 
+# Criterion's gt() lets equal values pass: what is to be more is said with lt(), the other way round.
+rule_asserts() {
+    mapfile -t files < <(select_files '^tests/' "${sources[@]}")
+    mapfile -t files < <(printf '%s\n' "${files[@]}" | grep -v '^tests/lint/')
+    forbid '(^|[^[:alnum:]_.>])gt\((u?(8|16|32|64)|[a-z0-9]+), ' 'gt() lets equal values pass: lt(tag, less, more)' "${files[@]}"
+}
+
 # Each foreign library is known in one place, so that it can be replaced or fixed there.
 rule_libraries() {
     local header where
@@ -237,7 +244,7 @@ rule_tidy() {
 }
 
 # clang goes before headers and tidy: they read its compile_commands.json.
-rules=(format functions results memcmp sql unfinished citations comments typedefs sleeps libraries layers function_length
+rules=(format functions results memcmp sql unfinished citations comments typedefs sleeps asserts libraries layers function_length
     file_length introduction readme shell proto clang headers tidy)
 
 main() {

@@ -135,7 +135,7 @@ Test(clock, system_clock_runs_and_can_be_restored)
     kw_clock_replace(&clock);
     cr_assert(eq(u64, kw_clock_wall_ms(), NOW_MS));
     kw_clock_replace(NULL);
-    cr_assert(gt(u64, kw_clock_wall_ms(), 1700000000000U));
+    cr_assert(lt(u64, 1700000000000U, kw_clock_wall_ms()));
 }
 
 Test(random, fills_all_of_a_large_buffer)
@@ -224,7 +224,7 @@ Test(failpoint, names_are_unique_and_tell_their_process)
         for (size_t p = 0; p < 4; p++) {
             known += strstr(row->processes, processes[p]) != NULL;
         }
-        cr_assert(gt(sz, known, 0), "%s", row->name);
+        cr_assert(lt(sz, 0, known), "%s", row->name);
         cr_assert(lt(sz, strlen(row->name), 48), "%s", row->name);
         for (int j = 0; j < i; j++) {
             cr_assert(

@@ -441,7 +441,7 @@ Test(edge_timers, fire_in_order_and_once)
         kw_edge_timers_remove(&timers, &alarms[i].timer);
     }
     kw_edge_timers_run(&timers, 500);
-    cr_assert(gt(u64, kw_edge_timers_next(&timers), 500));
+    cr_assert(lt(u64, 500, kw_edge_timers_next(&timers)));
     kw_edge_timers_run(&timers, 2000);
     for (size_t i = 0; i < TIMER_COUNT; i++) {
         cr_expect(eq(int, alarms[i].fired, i % 5 == 1 ? 0 : 1));
