@@ -1,11 +1,11 @@
-/* The record KWS1. What a reader refuses a writer does not write. */
+/* The record KWD1. What a reader refuses a writer does not write. */
 #include "common/feed/answer.h"
 
 #include "common/feed/lane_codec.h"
 #include "common/sync/order.h"
 #include "common/sync/record.h"
 
-#define MAGIC "KWS1"
+#define MAGIC "KWD1"
 #define LABEL "KEYWARD-ANSWER-v1"
 
 /* --- places --- */

@@ -1,4 +1,4 @@
-/* Answers: what a store hands over outside of lanes, to one that asked. Record `KWS1`
+/* Answers: what a store hands over outside of lanes, to one that asked. Record `KWD1`
  * (docs/formats.md).
  *
  *     snapshot   everything, in runs: lanes' heads ─ what waits ─ the rows of each table, by key

@@ -1,4 +1,4 @@
-/* Lane heads (KWL1), batches (KWN1), urgent changes (KWU1) and answers (KWS1). Each is canonical. A receiver that
+/* Lane heads (KWL1), batches (KWN1), urgent changes (KWU1) and answers (KWD1). Each is canonical. A receiver that
  * trusts no key of their store lets nothing in; one that trusts the key it is shown lets in what
  * continues what it holds, leads to its head, and is signed. Signatures cost nothing here, so that what
  * comes after them is reached: one counts unless its last byte is 0xee.
@@ -278,7 +278,7 @@ static void answer_record(struct receiver *receiver, struct kw_bytes record)
     if (!kw_fuzz_accepted(kw_answer_decode(record, receiver->arena, &answer, &err), &err)) {
         return;
     }
-    kw_put_raw(&w, kw_bytes_str("KWS1"));
+    kw_put_raw(&w, kw_bytes_str("KWD1"));
     kw_put_raw(&w, kw_id_bytes(&answer.mesh));
     kw_put_raw(&w, kw_id_bytes(&answer.to.store));
     kw_put_u8(&w, (uint8_t)answer.to.purpose);

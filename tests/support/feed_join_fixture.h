@@ -15,7 +15,7 @@ void feed_join(struct feed_node *node, const struct feed_node *donor);
 struct kw_ask feed_ask(struct feed_node *node);
 bool feed_is_joining(struct feed_node *node);
 
-/* What the donor answers: KWS1, until the test ends. */
+/* What the donor answers: KWD1, until the test ends. */
 struct kw_bytes feed_answer(struct feed_node *donor, const struct kw_ask *ask);
 struct kw_result feed_try_answer(struct feed_node *donor, const struct kw_ask *ask,
                                  struct kw_error *err);

@@ -474,7 +474,7 @@ def answer_vectors(lane, lane_id, head, change):
         return struct.pack(">BH", section, table) + var(key)
 
     def answer(name, purpose, begin, end, items):
-        content = (b"KWS1" + lane["mesh"] + lane["store"] + bytes([purpose]) + fill("nonce", 16) + begin + end + fill("reach", 32)
+        content = (b"KWD1" + lane["mesh"] + lane["store"] + bytes([purpose]) + fill("nonce", 16) + begin + end + fill("reach", 32)
                    + struct.pack(">H", len(items)) + b"".join(struct.pack(">I", len(item)) + item for item in items)
                    + var(spki(AUTHZ_KEY)))
         return content + var(KEPT.signature(f"answer {name}", AUTHZ_KEY, b"KEYWARD-ANSWER-v1" + content))
