@@ -241,9 +241,6 @@ void sim_faults_end(struct sim *sim)
     for (size_t i = 0; i < sim->cell_count; i++) {
         struct sim_event event = {.cell = i};
 
-        if (sim->cells[i].up) {
-            sim_cell_crash(sim, i);
-        }
         come_back(sim, &event);
         end_jump(sim, &event);
         sim->cells[i].paused_ms = 0;

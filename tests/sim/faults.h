@@ -9,7 +9,7 @@ void sim_faults_begin(struct sim *sim);
 /* The cell's store is fenced: what the cell has is of no more use, and it comes back with another one. */
 void sim_faults_retire(struct sim *sim, size_t cell);
 
-/* All of it ends: whoever is down comes back, and every cell begins once more. */
+/* All of it ends: whoever is down comes back, and every link is made anew. */
 void sim_faults_end(struct sim *sim);
 
 #endif
