@@ -162,14 +162,20 @@ static void apply_done(struct kw_feed_task *task)
     pump(service);
 }
 
+static struct kw_result begin(struct kw_feed_applying *applying, struct kw_error *err)
+{
+    KW_ENSURE(!applying->task.service->closing, err, DRAINING, "the service is closing");
+    applying->task.job.run = run_apply;
+    applying->task.done = apply_done;
+    return kw_feed_task_write(applying->task.service, &applying->task, err);
+}
+
 static void hand_in(struct kw_feed_applying *applying)
 {
     struct kw_feed_service *service = applying->task.service;
     struct kw_error error = {0};
 
-    applying->task.job.run = run_apply;
-    applying->task.done = apply_done;
-    if (service->closing || !kw_ok(kw_feed_task_write(service, &applying->task, &error))) {
+    if (!kw_ok(begin(applying, &error))) {
         if (applying->hop != NULL) {
             kw_feed_call_fail(service, applying->hop, &error);
         }

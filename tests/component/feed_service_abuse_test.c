@@ -180,6 +180,25 @@ Test(feed_service_abuse, a_record_that_is_whole_is_judged_though_nobody_waits)
         eq(int, house_verdict(owner, BATCH, lane_batch_bytes(&origin, 0, 5)), VERDICT(KNOWN)));
 }
 
+/* Its stream is cancelled, too, but what is sent before that arrives is still served. */
+Test(feed_service_abuse, a_record_that_ends_while_the_service_closes_is_no_success)
+{
+    struct kw_bytes batch = lane_batch_bytes(&origin, 0, 5);
+    struct asking asking = {0};
+
+    house_apply_begin(owner, &asking);
+    cr_assert(house_apply_piece(&asking, BATCH, batch));
+    HOUSE_EVENTUALLY(&house, owner->service->applyings_len == batch.len);
+    owner->service->closing = true;
+    kw_hop_end(asking.call);
+    HOUSE_EVENTUALLY(&house, asking.call == NULL);
+    owner->service->closing = false;
+    cr_assert(eq(int, asking.reason, KW_E_DRAINING));
+    cr_assert(eq(sz, owner->service->applyings_len, 0));
+    cr_assert(eq(u64, house_lane(owner, lane).point.seq, 0));
+    asking_done(&asking);
+}
+
 /* --- memory --- */
 
 /* Calls that bring almost a whole record, and do not end it. */
