@@ -68,8 +68,7 @@ Test(hsm_fault_login, a_corrected_pin_needs_no_restart)
 Test(hsm_fault_login, every_refusal_of_a_login_is_one_attempt)
 {
     static const CK_RV codes[] = {CKR_PIN_INCORRECT, CKR_PIN_LOCKED,  CKR_PIN_INVALID,
-                                  CKR_PIN_LEN_RANGE, CKR_PIN_EXPIRED, CKR_USER_PIN_NOT_INITIALIZED,
-                                  0x80001234};
+                                  CKR_PIN_LEN_RANGE, CKR_PIN_EXPIRED, 0x80001234};
 
     FAULT(.function = P11_Login, .rv = codes[0], .every = 1);
     fault_pool_new(2);
@@ -83,6 +82,17 @@ Test(hsm_fault_login, every_refusal_of_a_login_is_one_attempt)
         cr_assert(eq(u64, logins(), i + 1), "a new pool tried again after 0x%lx", codes[i]);
         softhsm_pin_write(&fault.hsm.softhsm, PIN);
     }
+}
+
+/* It looked at none: the next worker tries again, as after any trouble of the device. */
+Test(hsm_fault_login, a_token_that_knows_no_pin_for_a_moment_refuses_none)
+{
+    FAULT(.function = P11_Login, .rv = CKR_USER_PIN_NOT_INITIALIZED, .first = logins() + 1);
+    fault_pool_new(2);
+    FAULT_UNTIL(fault_ready_count() == 2);
+    cr_assert(eq(u64, p11_fault_hits(&fault.p11), 1));
+    cr_assert(eq(u64, logins(), 3));
+    cr_assert(eq(int, fault_ask(&fault.ops[1]), KW_E_NONE));
 }
 
 static void pin_change(void)
