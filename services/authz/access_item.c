@@ -104,16 +104,20 @@ struct kw_result kw_access_item_derive(const Keyward__V1__DeriveSessionRequest *
 /* --- looking up --- */
 
 /* By the clock as it is now: whoever was stopped in the middle finds its knowledge aged. */
-void kw_access_item_here(struct kw_access_item *item, const struct kw_authz *authz, uint64_t now_ms)
+static void place(struct kw_access *access, const struct kw_authz *authz, uint64_t now_ms)
 {
     const struct kw_authz_config *config = authz->config;
-    bool release = item->access.operation == KW_GRANT_RELEASE;
+    bool release = access->operation == KW_GRANT_RELEASE;
 
-    item->access.region = config->region;
-    item->access.now_ms = now_ms;
-    item->access.age_ms = kw_feed_service_age_ms(authz->feed_service, kw_clock_wall_ms());
-    item->access.age_max_ms =
-        1000ULL * (release ? config->staleness_release_s : config->staleness_s);
+    access->region = config->region;
+    access->now_ms = now_ms;
+    access->age_ms = kw_feed_service_age_ms(authz->feed_service, kw_clock_wall_ms());
+    access->age_max_ms = 1000ULL * (release ? config->staleness_release_s : config->staleness_s);
+}
+
+void kw_access_item_here(struct kw_access_item *item, const struct kw_authz *authz, uint64_t now_ms)
+{
+    place(&item->access, authz, now_ms);
 }
 
 static struct kw_result facts_look_up(struct kw_access_item *item, struct kw_tx *tx,
@@ -203,21 +207,23 @@ void kw_access_item_give_back(const struct kw_access_item *item, struct kw_authz
     kw_quota_book_give_back(&authz->diary.quotas, kw_access_item_grant(item), item->access.now_ms);
 }
 
-struct kw_result kw_access_item_recheck(struct kw_access_item *item, const struct kw_authz *authz,
+struct kw_result kw_access_item_recheck(const struct kw_access_item *item,
+                                        const struct kw_authz *authz,
                                         const struct kw_member_row *member, struct kw_tx *tx,
                                         struct kw_arena *arena, struct kw_error *err)
 {
     const struct kw_grant_row *tried = kw_access_item_grant(item);
     const struct kw_quota unused = {.grant = tried->id}; /* its operation was taken before */
     struct kw_grant_row grant;
+    struct kw_access access = item->access;
     uint32_t facts;
     bool found;
 
-    kw_access_item_here(item, authz, item->access.now_ms);
-    KW_TRY(kw_verdict_require(kw_policy_member(member, &item->access), err));
+    place(&access, authz, kw_clock_wall_ms());
+    KW_TRY(kw_verdict_require(kw_policy_member(member, &access), err));
     KW_TRY(kw_grant_find(tx, tried->id, arena, &grant, &found, err));
     KW_ENSURE(found, err, NOT_FOUND, "the grant is gone");
-    KW_TRY(kw_verdict_require(kw_policy_grant(member, &grant, &unused, &item->access), err));
+    KW_TRY(kw_verdict_require(kw_policy_grant(member, &grant, &unused, &access), err));
     KW_TRY(kw_disabled_count(tx, item->access.device, &facts, err));
     KW_ENSURE(facts == item->disabled_count, err, KEY_STATE, "disabled meanwhile");
     return KW_OK;

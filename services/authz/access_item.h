@@ -59,10 +59,12 @@ void kw_access_item_give_back(const struct kw_access_item *item, struct kw_authz
 /* The grant that is being tried. */
 const struct kw_grant_row *kw_access_item_grant(const struct kw_access_item *item);
 
-/* Store's thread: is what was decided still so, and is what is known of other regions young enough?
+/* Store's thread: is what was decided still so by now, and is what is known of other regions
+ * young enough?
  * `member` is as of now. Fails: as
  * kw_verdict_require, KEY_STATE (a disabling fact came in), and as the tables. */
-struct kw_result kw_access_item_recheck(struct kw_access_item *item, const struct kw_authz *authz,
+struct kw_result kw_access_item_recheck(const struct kw_access_item *item,
+                                        const struct kw_authz *authz,
                                         const struct kw_member_row *member, struct kw_tx *tx,
                                         struct kw_arena *arena, struct kw_error *err);
 

@@ -47,14 +47,9 @@ struct ending {
 static bool is_denial(enum kw_reason reason)
 {
     static const enum kw_reason denials[] = {
-        KW_E_IDENTITY_INVALID,
-        KW_E_PERMISSION_DENIED,
-        KW_E_SIGNATURE_INVALID,
-        KW_E_NOT_FOUND,
-        KW_E_REQUEST_ID_REUSED,
-        KW_E_QUOTA_EXCEEDED,
-        KW_E_TRANSPORT_KEY_UNCONFIRMED,
-        KW_E_ENROLLMENT_HELD,
+        KW_E_IDENTITY_INVALID, KW_E_PERMISSION_DENIED,         KW_E_SIGNATURE_INVALID,
+        KW_E_NOT_FOUND,        KW_E_REQUEST_ID_REUSED,         KW_E_QUOTA_EXCEEDED,
+        KW_E_AUTHZ_STALE,      KW_E_TRANSPORT_KEY_UNCONFIRMED, KW_E_ENROLLMENT_HELD,
         KW_E_KEY_STATE,
     };
 
