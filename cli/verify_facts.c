@@ -4,6 +4,7 @@
 #include "cli/verify_internal.h"
 
 #include "common/crypto/cmac.h"
+#include "common/sync/order.h"
 
 /* A stop takes effect while uses are under way: what was issued so shortly after is not held
  * against anybody. */
@@ -47,7 +48,9 @@ static int by_key_and_content(const void *a, const void *b)
     const struct kw_verify_fact *other = b;
     int order = kw_verify_by_id(one, other);
 
-    return order != 0 ? order : memcmp(one->hash.bytes, other->hash.bytes, sizeof(one->hash.bytes));
+    return order != 0
+               ? order
+               : kw_bytes_order(KW_BYTES_OF(one->hash.bytes), KW_BYTES_OF(other->hash.bytes));
 }
 
 /* Of each fact one: every cell's export has it. */

@@ -111,7 +111,7 @@ Test(feed_write, a_job_knows_how_far_its_own_changes_go)
     write_tags("m", "x");
     MUST(feed_do(&node, run_said, &record, &said, err));
     cr_assert_eq(said.after, said.before + 1);
-    cr_assert_eq(feed_number(&node, "SELECT max(seq) FROM feed_changes"), said.after);
+    cr_assert_eq((uint64_t)feed_number(&node, "SELECT max(seq) FROM feed_changes"), said.after);
     MUST(feed_do(&node, run_said, &record, &said, err));
     cr_assert_eq(said.after, said.before, "nothing new was said");
 }
