@@ -151,6 +151,8 @@
 #define KW_CHANGE_LEN_MAX                                                                          \
     (KW_RECORD_VALUE_LEN_MAX +                                                                     \
      128U * 1024U) /* the record of one change: its longest value, and the rest */
+#define KW_URGENT_CHANGE_LEN_MAX                                                                   \
+    (16U * 1024U) /* the record of a change that goes ahead; a longer one goes with its lane */
 #define KW_BATCH_CHANGES_MAX 500U
 #define KW_BATCH_LEN_SOFT    (256U * 1024U) /* of records; a batch that has so much takes no more */
 #define KW_BATCH_LEN_MAX                                                                           \

@@ -60,7 +60,7 @@ static struct kw_result release_quarantined(const struct releasing *r, bool *ret
 
 /* Its lane has not come: its store may be lost, or fenced with what went ahead, and then only those who
  * heard it have it in their rows. So each of them says it in a lane that goes on. All of them may: what is
- * said twice says nothing new. */
+ * said twice says nothing new. What can't be read here stays where it is, and is passed on as it came. */
 static struct kw_result say_orphan(const struct releasing *r, bool *ret_any, size_t *released,
                                    struct kw_error *err)
 {
@@ -74,6 +74,9 @@ static struct kw_result say_orphan(const struct releasing *r, bool *ret_any, siz
     }
     KW_ENSURE(kw_ok(kw_urgent_decode(record, &urgent, &why)), err, INTERNAL,
               "a stored urgent change is damaged: %s", why.message);
+    if (!kw_feed_may_repeat(r->feed, urgent.change.record)) {
+        return KW_OK;
+    }
     KW_LOG(WARN, "an urgent change of a lane that does not come is said by us",
            KW_F_HEX("store", kw_id_bytes(&urgent.lane.store)), KW_F_U64("seq", urgent.point.seq));
     KW_TRY(kw_feed_say(r->feed, r->tx, urgent.change.record, false, r->wall_ms, err));

@@ -129,12 +129,24 @@ bool kw_feed_may_hurry(const struct kw_feed *feed, struct kw_bytes record)
     const struct kw_feed_table *table = table_of(feed, record);
     struct kw_record change;
 
+    if (record.len > KW_URGENT_CHANGE_LEN_MAX) {
+        return false;
+    }
     if (table == NULL) {
         return true;
     }
     return table->disables != NULL &&
            (!kw_ok(kw_record_decode(table->kind, record, &change, NULL)) ||
             table->disables(&change));
+}
+
+bool kw_feed_may_repeat(const struct kw_feed *feed, struct kw_bytes record)
+{
+    const struct kw_feed_table *table = table_of(feed, record);
+    struct kw_record change;
+
+    return table != NULL && kw_ok(kw_record_decode(table->kind, record, &change, NULL)) &&
+           kw_ok(kw_feed_check(table, &change, NULL)) && kw_feed_disables(table, &change);
 }
 
 /* --- what waits --- */

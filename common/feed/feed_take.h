@@ -17,9 +17,13 @@ struct kw_feed_taken {
     bool news; /* it said something that was not here yet */
 };
 
-/* May this change go ahead of its lane? If it disables something; also if it can't be read here, but
- * for a table in which nothing does. */
+/* May this change go ahead of its lane? If it is short and disables something; also if it can't be read
+ * here, but for a table in which nothing does. */
 bool kw_feed_may_hurry(const struct kw_feed *feed, struct kw_bytes record);
+
+/* May we say in our own lane what another store said? Only what we read, and what disables: our word is
+ * believed when its author's no longer is. */
+bool kw_feed_may_repeat(const struct kw_feed *feed, struct kw_bytes record);
 
 /* Write job. Fails: as the store, MEMORY, CRYPTO, INTERNAL. */
 struct kw_result kw_feed_take(struct kw_feed *feed, struct kw_tx *tx,

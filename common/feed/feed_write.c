@@ -75,6 +75,7 @@ struct kw_result kw_feed_put(struct kw_feed *feed, struct kw_tx *tx, const struc
               "an urgent change of %s that disables nothing", table->kind->name);
     KW_TRY(encode(table, intent, &record, err));
     KW_TRY(kw_feed_merge_row(feed, table, tx, intent, arena, ret_merged, err));
+    urgent = urgent && record.len <= KW_URGENT_CHANGE_LEN_MAX;
     return ret_merged->changed ? kw_feed_say(feed, tx, kw_buf_bytes(&record), urgent, wall_ms, err)
                                : KW_OK;
 }

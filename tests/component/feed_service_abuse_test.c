@@ -289,10 +289,10 @@ Test(feed_service_abuse, batches_that_nobody_takes_are_bounded_and_others_wait)
     asking_done(&waits);
 }
 
-/* An urgent change of 60 KiB. */
+/* An urgent change of 15 KiB. */
 static void remove_long_note(unsigned number)
 {
-    size_t len = 60U * 1024U;
+    size_t len = 15U * 1024U;
     char *text = kw_arena_alloc(values_arena(), len + 1);
     char key[8];
     struct kw_record record;
@@ -311,16 +311,16 @@ Test(feed_service_abuse, a_subscriber_that_takes_nothing_costs_one_look)
     unsigned messages;
 
     house_listen(owner, &listening);
-    for (unsigned i = 0; i < 12; i++) { /* the credit of a call is 512 KiB */
+    for (unsigned i = 0; i < 48; i++) { /* the credit of a call is 512 KiB */
         remove_long_note(i);
     }
-    HOUSE_EVENTUALLY(&house, listening.urgents >= 8);
+    HOUSE_EVENTUALLY(&house, listening.urgents >= 32);
     messages = listening.messages;
     cr_assert(eq(int, house_verdict(owner, BATCH, lane_batch_bytes(&origin, 0, 1)), VERDICT(NEWS)));
-    cr_assert(le(uint, listening.urgents, 10));
+    cr_assert(le(uint, listening.urgents, 40));
     cr_assert(le(uint, listening.messages, messages + 2));
     kw_hop_consume(listening.call, 512 * 1024);
-    HOUSE_EVENTUALLY(&house, listening.urgents == 12);
+    HOUSE_EVENTUALLY(&house, listening.urgents == 48);
     house_hang_up(&listening);
 }
 

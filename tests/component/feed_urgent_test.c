@@ -115,6 +115,46 @@ Test(feed_urgent, what_disables_nothing_does_not_go_ahead)
     cr_assert_eq(kw_metric_value(KW_M_FEED_VERDICTS, "waits"), 2);
 }
 
+/* Its record is `len` bytes long. */
+static struct kw_record long_removal(const char *key, size_t len)
+{
+    struct kw_record record = removal(key);
+    KW_SCOPED(kw_buf_done) struct kw_buf bare = {0};
+    char *text = kw_arena_alloc(values_arena(), len);
+
+    note_set(&record, NOTE_TEXT, value_lww(FEED_WALL, a->id, ""));
+    MUST(kw_record_encode(&record, &bare, err));
+    memset(text, 'x', len);
+    text[len - bare.len] = 0;
+    note_set(&record, NOTE_TEXT, value_lww(FEED_WALL, a->id, text));
+    return record;
+}
+
+/* Or every cell would keep, and send to every other, a thousand records of any length. */
+Test(feed_urgent, what_is_long_does_not_go_ahead)
+{
+    struct kw_record record = long_removal("n", KW_URGENT_CHANGE_LEN_MAX + 1);
+
+    cr_assert_eq(feed_apply_urgent(b, forged(1, 1, &record)), KW_LANE_WAITS);
+    cr_assert_eq(feed_number(b, "SELECT count(*) FROM notes"), 0);
+    cr_assert_eq(kept(), 0);
+    record = long_removal("n", KW_URGENT_CHANGE_LEN_MAX);
+    cr_assert_eq(feed_apply_urgent(b, forged(1, 1, &record)), KW_LANE_NEWS);
+}
+
+Test(feed_urgent, what_is_long_is_written_and_goes_with_its_lane)
+{
+    struct kw_record record = long_removal("n", KW_URGENT_CHANGE_LEN_MAX + 1);
+
+    feed_write(a, &record, true);
+    cr_assert_eq(feed_urgent(a, a->lane, 0).len, 0);
+    feed_catch_up(b, a, a->lane);
+    cr_assert_eq(feed_number(b, "SELECT count(*) FROM notes WHERE removed = 1"), 1);
+    record = long_removal("m", KW_URGENT_CHANGE_LEN_MAX);
+    feed_write(a, &record, true);
+    cr_assert_gt(feed_urgent(a, a->lane, 1).len, 0);
+}
+
 Test(feed_urgent, nor_is_it_written)
 {
     struct kw_record record = tagged("n");
@@ -243,6 +283,25 @@ Test(feed_urgent, one_whose_lane_does_not_come_is_said_by_who_has_it)
     feed_catch_up(a, b, b->lane);
     cr_assert_eq(feed_number(a, "SELECT count(*) FROM notes"), 1, "the store that lost it has it");
     cr_assert_eq(kw_metric_value(KW_M_FEED_RELEASED, "orphan"), 1);
+}
+
+/* In our lane it would be our word, for whoever can read it: also when its author is fenced. */
+Test(feed_urgent, what_can_not_be_read_here_is_never_said_by_us)
+{
+    struct kw_record later = {.table = later_kind.table, .key = kw_bytes_str("new")};
+    struct kw_record odd = removal("odd");
+    struct kw_record bad = removal("bad");
+
+    note_set(&later, NOTE_REMOVED, value_first(2, a->id, "x"));
+    odd.fields[0].value = kw_bytes_str("not a first");
+    note_set(&bad, NOTE_TEXT, value_lww(FEED_WALL, a->id, "bad"));
+    cr_assert_eq(feed_apply_urgent(b, forged(1, 1, &later)), KW_LANE_NEWS);
+    cr_assert_eq(feed_apply_urgent(b, forged(2, 1, &odd)), KW_LANE_NEWS);
+    cr_assert_eq(feed_apply_urgent(b, forged(3, 1, &bad)), KW_LANE_NEWS);
+    cr_assert_eq(feed_number(b, "SELECT count(*) FROM feed_quarantine"), 3);
+    cr_assert_eq(said_after(KW_FEED_ORPHAN_MS), 0);
+    cr_assert_eq(kept(), 3, "but all are passed on, and judged by whoever reads them");
+    cr_assert_eq(kw_metric_value(KW_M_FEED_RELEASED, "orphan"), 0);
 }
 
 Test(feed_urgent, one_whose_lane_came_is_not_said_again)
