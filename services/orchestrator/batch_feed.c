@@ -4,13 +4,13 @@
 #include "common/base/limits.h"
 #include "common/feed/intent.h"
 #include "services/orchestrator/batch_merge.h"
-#include "services/orchestrator/record_values.h"
+#include "services/orchestrator/field_forms.h"
 
 static const uint8_t forms[KW_BATCH_FIELD_END_] = {
-    [KW_BATCH_FIELD_STATION] = KW_VALUE_ID,    [KW_BATCH_FIELD_REQUEST] = KW_VALUE_ID,
-    [KW_BATCH_FIELD_PRODUCT] = KW_VALUE_ID,    [KW_BATCH_FIELD_LOT] = KW_VALUE_TEXT,
-    [KW_BATCH_FIELD_COUNT] = KW_VALUE_U32,     [KW_BATCH_FIELD_CREATED] = KW_VALUE_TIME,
-    [KW_BATCH_FIELD_RELEASED] = KW_VALUE_FIRST};
+    [KW_BATCH_FIELD_STATION] = KW_FORM_ID,    [KW_BATCH_FIELD_REQUEST] = KW_FORM_ID,
+    [KW_BATCH_FIELD_PRODUCT] = KW_FORM_ID,    [KW_BATCH_FIELD_LOT] = KW_FORM_TEXT,
+    [KW_BATCH_FIELD_COUNT] = KW_FORM_U32,     [KW_BATCH_FIELD_CREATED] = KW_FORM_TIME,
+    [KW_BATCH_FIELD_RELEASED] = KW_FORM_FIRST};
 
 static const uint8_t whole[] = {KW_BATCH_FIELD_STATION, KW_BATCH_FIELD_REQUEST,
                                 KW_BATCH_FIELD_PRODUCT, KW_BATCH_FIELD_LOT,
@@ -44,29 +44,29 @@ struct kw_result kw_batch_check(const struct kw_record *record, struct kw_error 
 {
     KW_ENSURE(record->key.len == KW_ID_LEN, err, ENCODING_INVALID, "a batch's id of %zu bytes",
               record->key.len);
-    KW_TRY(kw_values_check(record, forms, KW_BATCH_FIELD_END_, err));
+    KW_TRY(kw_forms_check(record, forms, KW_BATCH_FIELD_END_, err));
     KW_ENSURE(!kw_record_has(record, KW_BATCH_FIELD_COUNT) ||
-                  (kw_value_u32(record, KW_BATCH_FIELD_COUNT) >= 1 &&
-                   kw_value_u32(record, KW_BATCH_FIELD_COUNT) <= KW_BATCH_DEVICES_MAX),
+                  (kw_form_u32(record, KW_BATCH_FIELD_COUNT) >= 1 &&
+                   kw_form_u32(record, KW_BATCH_FIELD_COUNT) <= KW_BATCH_DEVICES_MAX),
               err, ENCODING_INVALID, "a batch of %u devices",
-              kw_value_u32(record, KW_BATCH_FIELD_COUNT));
+              kw_form_u32(record, KW_BATCH_FIELD_COUNT));
     return KW_OK;
 }
 
 struct kw_result kw_batch_project(struct kw_tx *tx, const struct kw_record *merged,
                                   struct kw_arena *arena, struct kw_error *err)
 {
-    struct kw_batch_row row = {.station = kw_value_id(merged, KW_BATCH_FIELD_STATION),
-                               .request = kw_value_id(merged, KW_BATCH_FIELD_REQUEST),
-                               .product = kw_value_id(merged, KW_BATCH_FIELD_PRODUCT),
-                               .count = kw_value_u32(merged, KW_BATCH_FIELD_COUNT),
-                               .created_ms = kw_value_time(merged, KW_BATCH_FIELD_CREATED),
-                               .released_ms = kw_value_time(merged, KW_BATCH_FIELD_RELEASED)};
+    struct kw_batch_row row = {.station = kw_form_id(merged, KW_BATCH_FIELD_STATION),
+                               .request = kw_form_id(merged, KW_BATCH_FIELD_REQUEST),
+                               .product = kw_form_id(merged, KW_BATCH_FIELD_PRODUCT),
+                               .count = kw_form_u32(merged, KW_BATCH_FIELD_COUNT),
+                               .created_ms = kw_form_time(merged, KW_BATCH_FIELD_CREATED),
+                               .released_ms = kw_form_time(merged, KW_BATCH_FIELD_RELEASED)};
 
-    if (!kw_values_there(merged, whole, sizeof(whole))) {
+    if (!kw_fields_there(merged, whole, sizeof(whole))) {
         return KW_OK;
     }
     KW_TRY(kw_id_from_bytes(merged->key, &row.id, err));
-    KW_TRY(kw_value_text(kw_record_value(merged, KW_BATCH_FIELD_LOT), arena, &row.lot, err));
+    KW_TRY(kw_form_text(kw_record_value(merged, KW_BATCH_FIELD_LOT), arena, &row.lot, err));
     return kw_batch_put(tx, &row, err);
 }

@@ -5,12 +5,12 @@
 #include "common/feed/intent.h"
 #include "common/sync/grow_set.h"
 #include "services/orchestrator/device_merge.h"
-#include "services/orchestrator/record_values.h"
+#include "services/orchestrator/field_forms.h"
 
 static const uint8_t forms[KW_DEVICE_FIELD_END_] = {
-    [KW_DEVICE_FIELD_BATCH] = KW_VALUE_ID,        [KW_DEVICE_FIELD_POSITION] = KW_VALUE_U32,
-    [KW_DEVICE_FIELD_PRODUCT] = KW_VALUE_ID,      [KW_DEVICE_FIELD_CREATED] = KW_VALUE_TIME,
-    [KW_DEVICE_FIELD_CONFIRMED] = KW_VALUE_FIRST, [KW_DEVICE_FIELD_RELEASED] = KW_VALUE_FIRST};
+    [KW_DEVICE_FIELD_BATCH] = KW_FORM_ID,        [KW_DEVICE_FIELD_POSITION] = KW_FORM_U32,
+    [KW_DEVICE_FIELD_PRODUCT] = KW_FORM_ID,      [KW_DEVICE_FIELD_CREATED] = KW_FORM_TIME,
+    [KW_DEVICE_FIELD_CONFIRMED] = KW_FORM_FIRST, [KW_DEVICE_FIELD_RELEASED] = KW_FORM_FIRST};
 
 static const uint8_t whole[] = {KW_DEVICE_FIELD_BATCH, KW_DEVICE_FIELD_POSITION,
                                 KW_DEVICE_FIELD_PRODUCT, KW_DEVICE_FIELD_CREATED};
@@ -80,7 +80,7 @@ struct kw_result kw_device_check(const struct kw_record *record, struct kw_error
 {
     KW_ENSURE(record->key.len == KW_ID_LEN, err, ENCODING_INVALID, "a device's id of %zu bytes",
               record->key.len);
-    KW_TRY(kw_values_check(record, forms, KW_DEVICE_FIELD_END_, err));
+    KW_TRY(kw_forms_check(record, forms, KW_DEVICE_FIELD_END_, err));
     KW_ENSURE(all_bindings(kw_record_value(record, KW_DEVICE_FIELD_BINDINGS)), err,
               ENCODING_INVALID, "a device's binding is none");
     return KW_OK;
@@ -97,21 +97,21 @@ static struct kw_result first_serial(const struct kw_record *record, struct kw_a
         *ret_serial = "";
         return KW_OK;
     }
-    return kw_value_text(serial_of(binding), arena, ret_serial, err);
+    return kw_form_text(serial_of(binding), arena, ret_serial, err);
 }
 
 struct kw_result kw_device_project(struct kw_tx *tx, const struct kw_record *merged,
                                    struct kw_arena *arena, struct kw_error *err)
 {
-    struct kw_device_row row = {.batch = kw_value_id(merged, KW_DEVICE_FIELD_BATCH),
-                                .position = kw_value_u32(merged, KW_DEVICE_FIELD_POSITION),
-                                .product = kw_value_id(merged, KW_DEVICE_FIELD_PRODUCT),
-                                .created_ms = kw_value_time(merged, KW_DEVICE_FIELD_CREATED),
-                                .confirmed_ms = kw_value_time(merged, KW_DEVICE_FIELD_CONFIRMED),
-                                .released_ms = kw_value_time(merged, KW_DEVICE_FIELD_RELEASED),
+    struct kw_device_row row = {.batch = kw_form_id(merged, KW_DEVICE_FIELD_BATCH),
+                                .position = kw_form_u32(merged, KW_DEVICE_FIELD_POSITION),
+                                .product = kw_form_id(merged, KW_DEVICE_FIELD_PRODUCT),
+                                .created_ms = kw_form_time(merged, KW_DEVICE_FIELD_CREATED),
+                                .confirmed_ms = kw_form_time(merged, KW_DEVICE_FIELD_CONFIRMED),
+                                .released_ms = kw_form_time(merged, KW_DEVICE_FIELD_RELEASED),
                                 .disputed = kw_device_record_disputed(merged)};
 
-    if (!kw_values_there(merged, whole, sizeof(whole))) {
+    if (!kw_fields_there(merged, whole, sizeof(whole))) {
         return KW_OK;
     }
     KW_TRY(kw_id_from_bytes(merged->key, &row.id, err));

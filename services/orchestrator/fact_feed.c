@@ -4,7 +4,7 @@
 #include "common/feed/intent.h"
 #include "common/sync/first.h"
 #include "services/orchestrator/fact_merge.h"
-#include "services/orchestrator/record_values.h"
+#include "services/orchestrator/field_forms.h"
 
 /* Key version ‖ kind u8 ‖ suspension. */
 static struct kw_result name_write(const struct kw_fact *fact, struct kw_buf *out,
@@ -60,7 +60,7 @@ static struct kw_result statement_read(const struct kw_record *record, struct kw
     *ret_justification = kw_get_text(&r);
     KW_TRY(kw_reader_end(&r, "a statement", err));
     KW_TRY(kw_fact_decode(row.record, &row.fact, err));
-    KW_ENSURE(row.fact.time_ms == first.time_ms && kw_value_is_time(first.time_ms), err,
+    KW_ENSURE(row.fact.time_ms == first.time_ms && kw_form_is_time(first.time_ms), err,
               ENCODING_INVALID, "a fact is not of the time of its statement");
     *ret_row = row;
     return KW_OK;
@@ -102,6 +102,6 @@ struct kw_result kw_fact_project(struct kw_tx *tx, const struct kw_record *merge
         return KW_OK;
     }
     KW_TRY(statement_read(merged, &row, &justification, err));
-    KW_TRY(kw_value_text(justification, arena, &row.justification, err));
+    KW_TRY(kw_form_text(justification, arena, &row.justification, err));
     return kw_fact_put(tx, &row, err);
 }

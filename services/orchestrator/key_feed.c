@@ -4,15 +4,15 @@
 #include "services/orchestrator/key_feed.h"
 
 #include "common/feed/intent.h"
+#include "services/orchestrator/field_forms.h"
 #include "services/orchestrator/key_merge.h"
-#include "services/orchestrator/record_values.h"
 #include "services/orchestrator/wrapped_key_feed.h"
 
 #define VERSION_LEN 4 /* of the transport key, before what is under it */
 
-static const uint8_t forms[KW_KEY_FIELD_END_] = {[KW_KEY_FIELD_DEVICE] = KW_VALUE_ID,
-                                                 [KW_KEY_FIELD_VERSION] = KW_VALUE_U32,
-                                                 [KW_KEY_FIELD_CREATED] = KW_VALUE_TIME};
+static const uint8_t forms[KW_KEY_FIELD_END_] = {[KW_KEY_FIELD_DEVICE] = KW_FORM_ID,
+                                                 [KW_KEY_FIELD_VERSION] = KW_FORM_U32,
+                                                 [KW_KEY_FIELD_CREATED] = KW_FORM_TIME};
 
 static const uint8_t whole[] = {KW_KEY_FIELD_DEVICE, KW_KEY_FIELD_VERSION, KW_KEY_FIELD_CREATED};
 
@@ -64,9 +64,9 @@ struct kw_result kw_key_check(const struct kw_record *record, struct kw_error *e
 
     KW_ENSURE(record->key.len == KW_ID_LEN, err, ENCODING_INVALID,
               "a key version's id of %zu bytes", record->key.len);
-    KW_TRY(kw_values_check(record, forms, KW_KEY_FIELD_END_, err));
+    KW_TRY(kw_forms_check(record, forms, KW_KEY_FIELD_END_, err));
     KW_ENSURE(!kw_record_has(record, KW_KEY_FIELD_VERSION) ||
-                  kw_value_u32(record, KW_KEY_FIELD_VERSION) > 0,
+                  kw_form_u32(record, KW_KEY_FIELD_VERSION) > 0,
               err, ENCODING_INVALID, "a key of version 0");
     KW_ENSURE(delivery == 0 || delivery > VERSION_LEN, err, ENCODING_INVALID,
               "a delivery of %zu bytes", delivery);
@@ -76,13 +76,13 @@ struct kw_result kw_key_check(const struct kw_record *record, struct kw_error *e
 struct kw_result kw_key_project(struct kw_tx *tx, const struct kw_record *merged,
                                 struct kw_arena *arena, struct kw_error *err)
 {
-    struct kw_key_row row = {.device = kw_value_id(merged, KW_KEY_FIELD_DEVICE),
-                             .version = kw_value_u32(merged, KW_KEY_FIELD_VERSION),
-                             .created_ms = kw_value_time(merged, KW_KEY_FIELD_CREATED)};
+    struct kw_key_row row = {.device = kw_form_id(merged, KW_KEY_FIELD_DEVICE),
+                             .version = kw_form_u32(merged, KW_KEY_FIELD_VERSION),
+                             .created_ms = kw_form_time(merged, KW_KEY_FIELD_CREATED)};
     struct kw_reader delivery = KW_READER(kw_record_value(merged, KW_KEY_FIELD_DELIVERY));
 
     (void)arena;
-    if (!kw_values_there(merged, whole, sizeof(whole))) {
+    if (!kw_fields_there(merged, whole, sizeof(whole))) {
         return KW_OK;
     }
     KW_TRY(kw_id_from_bytes(merged->key, &row.id, err));

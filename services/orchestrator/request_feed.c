@@ -4,7 +4,7 @@
 #include "common/feed/intent.h"
 #include "common/sync/first.h"
 #include "common/sync/grow_set.h"
-#include "services/orchestrator/record_values.h"
+#include "services/orchestrator/field_forms.h"
 #include "services/orchestrator/request_merge.h"
 
 /* Method u32 ‖ request id ‖ first item u32 ‖ the caller's SPIFFE id. */
@@ -85,7 +85,7 @@ struct kw_result kw_request_add(const struct kw_feed_tx *feed_tx, const struct k
 static struct kw_result answer_read(const struct kw_record *record, struct kw_request_row *ret_row,
                                     struct kw_error *err)
 {
-    struct kw_request_row row = {.created_ms = kw_value_time(record, KW_REQUEST_FIELD_ANSWER)};
+    struct kw_request_row row = {.created_ms = kw_form_time(record, KW_REQUEST_FIELD_ANSWER)};
     struct kw_first first = {0};
     struct kw_reader r;
 
@@ -93,7 +93,7 @@ static struct kw_result answer_read(const struct kw_record *record, struct kw_re
     r = KW_READER(first.detail);
     row.response = kw_get_raw(&r, kw_get_u32(&r));
     row.outcome = r.rest;
-    KW_ENSURE(!r.failed && kw_value_is_time(row.created_ms), err, ENCODING_INVALID,
+    KW_ENSURE(!r.failed && kw_form_is_time(row.created_ms), err, ENCODING_INVALID,
               "a request's answer is none");
     *ret_row = row;
     return KW_OK;
@@ -118,11 +118,11 @@ struct kw_result kw_request_project(struct kw_tx *tx, const struct kw_record *me
     struct kw_request_row row;
     struct kw_bytes caller;
 
-    if (!kw_values_there(merged, whole, sizeof(whole))) {
+    if (!kw_fields_there(merged, whole, sizeof(whole))) {
         return KW_OK;
     }
     KW_TRY(name_read(merged->key, &key, &caller, err));
-    KW_TRY(kw_value_text(caller, arena, &key.caller, err));
+    KW_TRY(kw_form_text(caller, arena, &key.caller, err));
     KW_TRY(answer_read(merged, &row, err));
     kw_request_record_content(merged, row.content);
     return kw_request_put(tx, &key, &row, err);

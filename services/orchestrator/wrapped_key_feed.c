@@ -3,7 +3,7 @@
 #include "services/orchestrator/wrapped_key_feed.h"
 
 #include "common/feed/intent.h"
-#include "services/orchestrator/record_values.h"
+#include "services/orchestrator/field_forms.h"
 #include "services/orchestrator/wrapped_key_merge.h"
 #include "services/orchestrator/wrapped_key_table.h"
 
@@ -21,8 +21,8 @@ struct name {
 };
 
 static const uint8_t forms[KW_WRAPPED_KEY_FIELD_END_] = {
-    [KW_WRAPPED_KEY_FIELD_CREATED] = KW_VALUE_TIME,
-    [KW_WRAPPED_KEY_FIELD_CONFIRMED] = KW_VALUE_FIRST};
+    [KW_WRAPPED_KEY_FIELD_CREATED] = KW_FORM_TIME,
+    [KW_WRAPPED_KEY_FIELD_CONFIRMED] = KW_FORM_FIRST};
 
 static const uint8_t whole[] = {KW_WRAPPED_KEY_FIELD_WRAPPED, KW_WRAPPED_KEY_FIELD_MAC,
                                 KW_WRAPPED_KEY_FIELD_CHECK_VALUE, KW_WRAPPED_KEY_FIELD_CREATED};
@@ -160,7 +160,7 @@ struct kw_result kw_wrapped_key_check(const struct kw_record *record, struct kw_
     struct name name;
 
     KW_TRY(name_read(record->key, &name, err));
-    return kw_values_check(record, forms, KW_WRAPPED_KEY_FIELD_END_, err);
+    return kw_forms_check(record, forms, KW_WRAPPED_KEY_FIELD_END_, err);
 }
 
 bool kw_wrapped_key_disables(const struct kw_record *change)
@@ -193,8 +193,8 @@ static struct kw_result transport_project(struct kw_tx *tx, const struct kw_reco
         .check_value = kw_record_value(merged, KW_WRAPPED_KEY_FIELD_CHECK_VALUE),
         .mac = kw_record_value(merged, KW_WRAPPED_KEY_FIELD_MAC),
         .nonce = kw_record_value(merged, KW_WRAPPED_KEY_FIELD_NONCE),
-        .created_ms = kw_value_time(merged, KW_WRAPPED_KEY_FIELD_CREATED),
-        .confirmed_ms = kw_value_time(merged, KW_WRAPPED_KEY_FIELD_CONFIRMED)};
+        .created_ms = kw_form_time(merged, KW_WRAPPED_KEY_FIELD_CREATED),
+        .confirmed_ms = kw_form_time(merged, KW_WRAPPED_KEY_FIELD_CONFIRMED)};
 
     return kw_transport_key_put(tx, &row, name->digest, err);
 }
@@ -205,7 +205,7 @@ struct kw_result kw_wrapped_key_project(struct kw_tx *tx, const struct kw_record
     struct name name;
 
     (void)arena;
-    if (!kw_values_there(merged, whole, sizeof(whole))) {
+    if (!kw_fields_there(merged, whole, sizeof(whole))) {
         return KW_OK;
     }
     KW_TRY(name_read(merged->key, &name, err));
