@@ -183,7 +183,7 @@ void kw_feed_service_free(struct kw_feed_service *service)
         return;
     }
     kw_buf_done(&service->voucher);
-    kw_buf_done(&service->cert_pem);
+    kw_buf_done(&service->noted_pem);
     free(service);
 }
 
@@ -247,9 +247,7 @@ static struct kw_result listen_start(struct kw_feed_service *service, int *ret_p
 
 static struct kw_result start(struct kw_feed_service *service, int *ret_port, struct kw_error *err)
 {
-    const struct kw_buf *cert_pem = &service->options.identity->credentials.cert_pem;
-
-    KW_TRY(kw_buf_append(&service->cert_pem, kw_buf_bytes(cert_pem), err));
+    KW_TRY(kw_feed_introduction_note(service, &service->options.identity->credentials, err));
     return listen_start(service, ret_port, err);
 }
 

@@ -65,7 +65,8 @@ struct kw_feed_service {
     struct kw_id introduced; /* the life that it is of */
     bool introducing;        /* in a job */
     bool introduction_owed;  /* which failed */
-    struct kw_buf cert_pem;  /* the certificate that is vouched with */
+    struct kw_buf
+        noted_pem; /* the certificate that is vouched with, and the CAs that are believed */
     uint64_t credentials_looked_ns;
 
     struct kw_copies copies;     /* of our lane, elsewhere */

@@ -138,7 +138,29 @@ void kw_feed_introduction_check(struct kw_feed_service *service, struct kw_id in
 
 /* --- another certificate --- */
 
-/* gRPC reloads the hop's own. */
+struct kw_result kw_feed_introduction_note(struct kw_feed_service *service,
+                                           const struct kw_credentials *credentials,
+                                           struct kw_error *err)
+{
+    kw_buf_clear(&service->noted_pem);
+    KW_TRY(kw_buf_append(&service->noted_pem, kw_buf_bytes(&credentials->cert_pem), err));
+    return kw_buf_append(&service->noted_pem, kw_buf_bytes(&credentials->ca_pem), err);
+}
+
+/* The CAs count as well as the certificate: those of a region that came say whom we believe. */
+static bool is_noted(const struct kw_feed_service *service,
+                     const struct kw_credentials *credentials)
+{
+    struct kw_bytes noted = kw_buf_bytes(&service->noted_pem);
+    size_t cert_len = credentials->cert_pem.len;
+
+    return noted.len == cert_len + credentials->ca_pem.len &&
+           kw_bytes_equal(KW_BYTES(noted.data, cert_len), kw_buf_bytes(&credentials->cert_pem)) &&
+           kw_bytes_equal(KW_BYTES(noted.data + cert_len, noted.len - cert_len),
+                          kw_buf_bytes(&credentials->ca_pem));
+}
+
+/* gRPC reloads the hop's own. What the store did not take is looked at again. */
 static void look_at_credentials(struct kw_feed_service *service)
 {
     KW_SCOPED(kw_credentials_done) struct kw_credentials renewed = {0};
@@ -148,12 +170,16 @@ static void look_at_credentials(struct kw_feed_service *service)
         kw_feed_service_log(service, "credentials not reloaded", &error);
         return;
     }
-    if (kw_bytes_equal(kw_buf_bytes(&renewed.cert_pem), kw_buf_bytes(&service->cert_pem))) {
+    if (is_noted(service, &renewed)) {
         return;
     }
-    kw_buf_clear(&service->cert_pem);
-    if (kw_ok(kw_buf_append(&service->cert_pem, kw_buf_bytes(&renewed.cert_pem), &error))) {
-        kw_feed_introduction_begin(service, &renewed);
+    if (!kw_ok(kw_feed_introduction_note(service, &renewed, &error))) {
+        kw_feed_service_log(service, "credentials not reloaded", &error);
+        return;
+    }
+    kw_feed_introduction_begin(service, &renewed);
+    if (!service->introducing) {
+        kw_buf_clear(&service->noted_pem);
     }
 }
 

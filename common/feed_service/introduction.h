@@ -11,7 +11,12 @@ void kw_feed_introduction_begin(struct kw_feed_service *service, struct kw_crede
 /* Our present lane is of this life: is that the one we vouched for? */
 void kw_feed_introduction_check(struct kw_feed_service *service, struct kw_id incarnation);
 
-/* Now and then: is it still owed, or is there another certificate? */
+/* These are the credentials that we have. Fails: MEMORY. */
+struct kw_result kw_feed_introduction_note(struct kw_feed_service *service,
+                                           const struct kw_credentials *credentials,
+                                           struct kw_error *err);
+
+/* Now and then: is it still owed, or is there another certificate, or another set of CAs? */
 void kw_feed_introduction_tend(struct kw_feed_service *service);
 
 #endif

@@ -284,6 +284,8 @@ static void figures_done(struct kw_feed_task *task)
 
     if (kw_ok(task->job.result)) {
         task->service->held = chore->held;
+    } else {
+        atomic_store(&task->service->promised_ms, 0); /* what can't be said is refused */
     }
     chore_end(chore);
 }

@@ -186,6 +186,25 @@ Test(feed_service_copy, before_it_was_looked_nothing_is_known_of_other_regions)
     cr_assert(eq(u64, age_ms(), 0), "there is no other region");
 }
 
+static struct kw_result run_damage(struct house_job *job, struct kw_tx *tx, struct kw_error *err)
+{
+    struct kw_stmt *stmt;
+
+    (void)job;
+    KW_TRY(kw_sql(tx, "UPDATE feed_records SET record = $1", &stmt, err));
+    kw_bind_blob(stmt, 1, kw_bytes_str("rotten"));
+    return kw_exec(stmt, NULL, err);
+}
+
+Test(feed_service_copy, who_can_not_look_any_more_knows_nothing)
+{
+    look();
+    cr_assert(eq(u64, age_ms(), 0));
+    cr_assert(kw_ok(house_write_job(eu, run_damage, NULL, NULL)));
+    look();
+    cr_assert(eq(u64, age_ms(), KW_FRESHNESS_NEVER));
+}
+
 Test(feed_service_copy, another_region_that_promised_nothing_yet_is_unknown)
 {
     introduce();

@@ -224,6 +224,27 @@ Test(feed_service_life, a_new_certificate_is_vouched_with)
     house_hang_up(&listening);
 }
 
+/* A region came: its CA is in the set, and the certificate is as it was. */
+Test(feed_service_life, another_set_of_cas_is_believed_under_the_same_certificate)
+{
+    struct listening listening = {0};
+    size_t before = owner->identity.credentials.ca_pem.len;
+    char path[128];
+    FILE *file;
+
+    house_listen(owner, &listening);
+    HOUSE_EVENTUALLY(&house, listening.vouchers == 1);
+    (void)snprintf(path, sizeof(path), "%s/ca.pem", owner->credentials);
+    file = fopen(path, "a");
+    cr_assert(ne(ptr, file, NULL));
+    cr_assert(lt(int, 0, fwrite(owner->identity.credentials.ca_pem.data, before, 1, file)));
+    cr_assert(eq(int, fclose(file), 0));
+    owner->service->credentials_looked_ns = 0;
+    HOUSE_EVENTUALLY(&house, owner->identity.credentials.ca_pem.len == 2 * before);
+    HOUSE_EVENTUALLY(&house, !owner->service->introducing);
+    house_hang_up(&listening);
+}
+
 Test(feed_service_life, credentials_that_can_not_be_read_are_left_as_they_were)
 {
     char path[128];
