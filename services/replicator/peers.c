@@ -301,7 +301,8 @@ static struct kw_result slot_init(struct kw_peers *peers, const struct kw_place 
     KW_TRY(kw_spiffe_service(peers->options.trust_domain, place->region, place->cell, "replicator",
                              &id, err));
     (void)kw_spiffe_text(&id, slot->spiffe_id);
-    (void)snprintf(slot->name, sizeof(slot->name), "%s/%s", place->region, place->cell);
+    (void)snprintf(slot->name, sizeof(slot->name), "%.*s/%.*s", (int)sizeof(place->region) - 1,
+                   place->region, (int)sizeof(place->cell) - 1, place->cell);
     slot->calls_us = kw_place_calls(place, &peers->options.cells->us);
     kw_timer_init(&slot->retry, peers->options.loop, on_retry);
     peers->open++;
