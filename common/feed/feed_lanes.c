@@ -1,5 +1,6 @@
 /* Lanes as peers hear of them: how far they are held, their heads, and how far peers hold them. */
 #include "common/base/limits.h"
+#include "common/base/metrics.h"
 #include "common/feed/ack_table.h"
 #include "common/feed/feed_own.h"
 #include "common/feed/feed_peers.h"
@@ -73,36 +74,47 @@ struct kw_result kw_feed_lanes(const struct kw_feed *feed, struct kw_tx *tx, str
 /* --- what peers say that they have --- */
 
 /* As trimming asks it: a state that we do not know is waited for. */
-static struct kw_result is_unfenced(struct kw_tx *tx, struct kw_id store, bool *ret_is,
-                                    struct kw_error *err)
+static bool is_waited_for(const struct kw_feed_acker *peer, const struct kw_record *row)
+{
+    if (!kw_bytes_equal(kw_record_value(row, KW_STORE_FIELD_PLACE), peer->place)) {
+        kw_metric_add(KW_M_FEED_VERDICTS, kw_lane_verdict_name(KW_LANE_STRANGER), 1);
+        return false;
+    }
+    return kw_record_u64(row, KW_STORE_FIELD_STATE) != KW_STORE_FENCED;
+}
+
+static struct kw_result look_at(struct kw_tx *tx, const struct kw_feed_acker *peer,
+                                bool *ret_counts, struct kw_error *err)
 {
     struct kw_arena *arena = kw_arena_new(KW_FEED_CHANGE_MEMORY_MAX);
     struct kw_record row;
     struct kw_result found;
 
     KW_ENSURE(arena != NULL, err, MEMORY, "an arena for a store");
-    found = kw_feed_find(tx, &kw_store_record, kw_id_bytes(&store), arena, &row, ret_is, err);
-    if (kw_ok(found) && *ret_is) {
-        *ret_is = kw_record_u64(&row, KW_STORE_FIELD_STATE) != KW_STORE_FENCED;
+    found =
+        kw_feed_find(tx, &kw_store_record, kw_id_bytes(&peer->store), arena, &row, ret_counts, err);
+    if (kw_ok(found) && *ret_counts) {
+        *ret_counts = is_waited_for(peer, &row);
     }
     kw_arena_free(arena);
     return found;
 }
 
 /* Nobody signs for it. So it counts only of who is waited for, and for no change that is to come. */
-struct kw_result kw_feed_ack(struct kw_tx *tx, struct kw_id peer, struct kw_id lane, uint64_t seq,
-                             struct kw_error *err)
+struct kw_result kw_feed_ack(struct kw_tx *tx, const struct kw_feed_acker *peer, struct kw_id lane,
+                             uint64_t seq, uint64_t *ret_counted, struct kw_error *err)
 {
     struct kw_lane_row row;
     bool counts;
 
+    *ret_counted = 0;
     KW_TRY(kw_lane_row_find(tx, lane, &row, &counts, err));
     if (counts) {
-        KW_TRY(is_unfenced(tx, peer, &counts, err));
+        KW_TRY(look_at(tx, peer, &counts, err));
     }
     if (!counts) {
         return KW_OK;
     }
-    seq = seq < row.point.seq ? seq : row.point.seq;
-    return seq > 0 ? kw_ack_raise(tx, lane, peer, seq, err) : KW_OK;
+    *ret_counted = seq < row.point.seq ? seq : row.point.seq;
+    return *ret_counted > 0 ? kw_ack_raise(tx, lane, peer->store, *ret_counted, err) : KW_OK;
 }

@@ -63,10 +63,18 @@ struct kw_result kw_feed_lanes(const struct kw_feed *feed, struct kw_tx *tx, str
                                struct kw_feed_lane *lanes, size_t max, size_t *ret_count,
                                struct kw_error *err);
 
+/* Who says that it holds a lane, and where that is proven to be: as kw_store_record_place; empty: nowhere.
+ * Borrowed. */
+struct kw_feed_acker {
+    struct kw_id store;
+    struct kw_bytes place;
+};
+
 /* A peer (its store) holds this lane durably up to `seq`, it says; it never falls. Counts as far as we
- * hold the lane, and only of a member that is not fenced. Write job. Fails also: MEMORY. */
-struct kw_result kw_feed_ack(struct kw_tx *tx, struct kw_id peer, struct kw_id lane, uint64_t seq,
-                             struct kw_error *err);
+ * hold the lane, and only of a member that is not fenced and whose row names that very place.
+ * `ret_counted`: how much of it counts; 0: nothing. Write job. Fails also: MEMORY. */
+struct kw_result kw_feed_ack(struct kw_tx *tx, const struct kw_feed_acker *peer, struct kw_id lane,
+                             uint64_t seq, uint64_t *ret_counted, struct kw_error *err);
 
 /* Deletes changes that all who are to have them have acknowledged, at most `max`: every member
  * that is not fenced, but for us and the store whose lane it is. A member in a state that we do not

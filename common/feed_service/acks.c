@@ -3,6 +3,7 @@
 #include "common/feed/feed_peers.h"
 #include "common/feed_service/feed_service_internal.h"
 #include "common/rpc/messages.h"
+#include "common/sync/store_record.h"
 
 #include <keyward/internal/v1/feed.pb-c.h>
 #include <stdlib.h>
@@ -13,6 +14,8 @@ struct kw_feed_acking {
     struct kw_id store;
     struct kw_id lane;
     uint64_t seq;
+    uint64_t counted;    /* of it */
+    struct kw_buf place; /* where who says it is */
 };
 
 /* Acknowledgements in one job. */
@@ -21,18 +24,26 @@ struct group {
     struct kw_feed_acking *first;
 };
 
+static void acking_free(struct kw_feed_acking *acking)
+{
+    if (acking != NULL) {
+        kw_buf_done(&acking->place);
+    }
+    free(acking);
+}
+
 static void end_one(struct kw_feed_service *service, struct kw_feed_acking *acking,
                     const struct kw_error *error)
 {
-    if (error == NULL) {
-        kw_copies_held(&service->copies, acking->store, acking->lane, acking->seq);
+    if (error == NULL && acking->counted > 0) {
+        kw_copies_held(&service->copies, acking->store, acking->lane, acking->counted);
     }
     if (acking->hop != NULL && error == NULL) {
         kw_feed_call_succeed(acking->hop);
     } else if (acking->hop != NULL) {
         kw_feed_call_fail(service, acking->hop, error);
     }
-    free(acking);
+    acking_free(acking);
 }
 
 static void end_all(struct kw_feed_service *service, struct kw_feed_acking *first,
@@ -50,9 +61,10 @@ static struct kw_result run_acks(struct kw_store_job *job, struct kw_tx *tx, str
 {
     const struct group *group = KW_CONTAINER_OF(job, struct group, task.job);
 
-    for (const struct kw_feed_acking *acking = group->first; acking != NULL;
-         acking = acking->next) {
-        KW_TRY(kw_feed_ack(tx, acking->store, acking->lane, acking->seq, err));
+    for (struct kw_feed_acking *acking = group->first; acking != NULL; acking = acking->next) {
+        const struct kw_feed_acker peer = {acking->store, kw_buf_bytes(&acking->place)};
+
+        KW_TRY(kw_feed_ack(tx, &peer, acking->lane, acking->seq, &acking->counted, err));
     }
     return KW_OK;
 }
@@ -127,6 +139,8 @@ static struct kw_result take(struct kw_feed_acking *acking, const struct kw_hop_
     KW_TRY(kw_message_unpack(&keyward__internal__v1__feed_ack_request__descriptor, open->item.data,
                              arena, (ProtobufCMessage **)&message, err));
     acking->seq = message->seq;
+    KW_TRY(kw_store_record_place(kw_bytes_str(message->region), kw_bytes_str(message->cell),
+                                 &acking->place, err));
     KW_TRY(kw_id_from_bytes(kw_bytes_field(message->store), &acking->store, err));
     return kw_id_from_bytes(kw_bytes_field(message->lane), &acking->lane, err);
 }
@@ -143,7 +157,7 @@ void kw_feed_acking_open(struct kw_feed_service *service, struct kw_hop_call *ho
     kw_arena_free(arena);
     if (!kw_ok(taken)) {
         kw_feed_call_fail(service, hop, &error);
-        free(acking);
+        acking_free(acking);
         return;
     }
     acking->hop = hop;

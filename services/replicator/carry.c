@@ -57,13 +57,14 @@ static void on_apply_voucher(void *context, struct kw_ticket ticket, struct kw_b
     apply(context, ticket, KW_FRAME_VOUCHER, voucher);
 }
 
-static void on_acked(void *context, enum kw_owner owner, struct kw_id peer_store, struct kw_id lane,
-                     uint64_t seq)
+static void on_acked(void *context, uint32_t peer, enum kw_owner owner, struct kw_id peer_store,
+                     struct kw_id lane, uint64_t seq)
 {
     const struct kw_replicator_service *service = context;
 
     if (!kw_id_is_none(peer_store)) {
-        kw_owner_ack(service->owners[owner], peer_store, lane, seq);
+        kw_owner_ack(service->owners[owner], kw_peers_place(service->peers, peer), peer_store, lane,
+                     seq);
     }
 }
 

@@ -86,8 +86,8 @@ void kw_owner_read(struct kw_owner_client *client, struct kw_ticket ticket, uint
 void kw_owner_apply(struct kw_owner_client *client, struct kw_ticket ticket,
                     enum kw_frame_type type, struct kw_bytes record);
 
-/* A peer's store holds a lane durably so far. */
-void kw_owner_ack(struct kw_owner_client *client, struct kw_id store, struct kw_id lane,
-                  uint64_t seq);
+/* A peer's store holds a lane durably so far, says the cell of that place, which is copied. */
+void kw_owner_ack(struct kw_owner_client *client, const struct kw_place *place, struct kw_id store,
+                  struct kw_id lane, uint64_t seq);
 
 #endif

@@ -1,4 +1,4 @@
-/* Telling an owner how far peers are. Of one lane and store only the newest is told: while one is on its
+/* Telling an owner how far peers are. Of one lane, store and teller only the newest is told: while one is on its
  * way the next ones wait, and become one. */
 #include "services/replicator/owner_internal.h"
 
@@ -12,6 +12,7 @@
 struct kw_owner_ack {
     struct kw_owner_ack *next;
     struct kw_owner_client *client;
+    struct kw_place place;
     struct kw_id store;
     struct kw_id lane;
     uint64_t seq;
@@ -67,6 +68,8 @@ static bool tell(struct kw_owner_ack *ack)
     request.store = kw_field_bytes(kw_id_bytes(&ack->store));
     request.lane = kw_field_bytes(kw_id_bytes(&ack->lane));
     request.seq = ack->seq;
+    request.region = ack->place.region;
+    request.cell = ack->place.cell;
     if (!kw_ok(kw_owner_open(client, KW_METHOD_FEED_ACK, &request.base, true, &events, ack, &call,
                              NULL))) {
         return false;
@@ -88,38 +91,40 @@ void kw_owner_ack_pump(struct kw_owner_client *client)
 }
 
 /* Where it is, or, pointing to NULL, where it goes. */
-static struct kw_owner_ack **find(struct kw_owner_client *client, struct kw_id store,
-                                  struct kw_id lane)
+static struct kw_owner_ack **find(struct kw_owner_client *client, const struct kw_place *place,
+                                  struct kw_id store, struct kw_id lane)
 {
     struct kw_owner_ack **link = &client->acks;
 
     while (*link != NULL &&
-           !(kw_id_equal((*link)->store, store) && kw_id_equal((*link)->lane, lane))) {
+           !(kw_place_equal(&(*link)->place, place) && kw_id_equal((*link)->store, store) &&
+             kw_id_equal((*link)->lane, lane))) {
         link = &(*link)->next;
     }
     return link;
 }
 
-static struct kw_owner_ack *make(struct kw_owner_client *client, struct kw_id store,
-                                 struct kw_id lane)
+static struct kw_owner_ack *make(struct kw_owner_client *client, const struct kw_place *place,
+                                 struct kw_id store, struct kw_id lane)
 {
     struct kw_owner_ack *ack =
         client->ack_count < KW_OWNER_ACKS_MAX ? calloc(1, sizeof(*ack)) : NULL;
 
     if (ack != NULL) {
-        *ack = (struct kw_owner_ack){.client = client, .store = store, .lane = lane};
+        *ack =
+            (struct kw_owner_ack){.client = client, .place = *place, .store = store, .lane = lane};
         client->ack_count++;
     }
     return ack;
 }
 
-void kw_owner_ack(struct kw_owner_client *client, struct kw_id store, struct kw_id lane,
-                  uint64_t seq)
+void kw_owner_ack(struct kw_owner_client *client, const struct kw_place *place, struct kw_id store,
+                  struct kw_id lane, uint64_t seq)
 {
-    struct kw_owner_ack **link = find(client, store, lane);
+    struct kw_owner_ack **link = find(client, place, store, lane);
 
     if (*link == NULL) {
-        *link = make(client, store, lane);
+        *link = make(client, place, store, lane);
     }
     if (*link == NULL) { /* the next of this lane says as much, and more */
         kw_metric_add(KW_M_LIMITS_REACHED, "owner_acks", 1);

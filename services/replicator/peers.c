@@ -490,6 +490,11 @@ const char *kw_peers_name(const struct kw_peers *peers, uint32_t peer)
     return peers->slots[peer].name;
 }
 
+const struct kw_place *kw_peers_place(const struct kw_peers *peers, uint32_t peer)
+{
+    return &peers->slots[peer].place;
+}
+
 bool kw_peers_linked(const struct kw_peers *peers, const struct kw_place *place)
 {
     for (size_t i = 0; i < peers->count; i++) {

@@ -72,6 +72,9 @@ size_t kw_peers_count(const struct kw_peers *peers);
 /* "us/a", for logs and metrics. */
 const char *kw_peers_name(const struct kw_peers *peers, uint32_t peer);
 
+/* As its certificate says. */
+const struct kw_place *kw_peers_place(const struct kw_peers *peers, uint32_t peer);
+
 /* Is there a link with that cell? */
 bool kw_peers_linked(const struct kw_peers *peers, const struct kw_place *place);
 

@@ -1,6 +1,7 @@
 /* What peers are given, and how long it is kept for them. Three members; node 0 writes. */
 #include "common/base/codec.h"
 #include "common/base/limits.h"
+#include "common/base/metrics.h"
 #include "common/sync/grow_set.h"
 #include "common/sync/store_record.h"
 #include "tests/support/feed_fixture.h"
@@ -449,4 +450,20 @@ Test(feed_peers, acknowledgements_of_strangers_and_of_unknown_lanes_are_not_kept
     cr_assert_eq(feed_number(a, "SELECT count(*) FROM feed_acks"), 0);
     feed_ack(a, b, a->lane, 1);
     cr_assert_eq(feed_number(a, "SELECT count(*) FROM feed_acks"), 1);
+}
+
+Test(feed_peers, an_acknowledgement_counts_of_the_store_whose_place_it_comes_from)
+{
+    struct kw_record placed = feed_store_row(b);
+
+    MUST(kw_record_set(&placed, &kw_store_record, KW_STORE_FIELD_PLACE, kw_bytes_str("us/a"), err));
+    feed_put_row(a, &kw_store_record, &placed);
+    write_notes(a, 2);
+    cr_assert_eq(feed_ack_from(a, b, "us/b", a->lane, 2), 0);
+    cr_assert_eq(feed_ack_from(a, b, "us/", a->lane, 2), 0);
+    cr_assert_eq(feed_ack_from(a, b, "", a->lane, 2), 0);
+    cr_assert_eq(feed_number(a, "SELECT count(*) FROM feed_acks"), 0);
+    cr_assert_eq(kw_metric_value(KW_M_FEED_VERDICTS, "stranger"), 3);
+    cr_assert_eq(feed_ack_from(a, b, "us/a", a->lane, 1), 1);
+    cr_assert_eq(feed_ack_from(a, b, "us/a", a->lane, UINT64_MAX), 2, "what is held");
 }

@@ -336,7 +336,7 @@ Test(feed_service_abuse, a_full_store_takes_only_what_disables)
         cr_assert(eq(int, asking.reason, KW_E_STORE_FULL));
         asking_done(&asking);
     }
-    cr_assert(eq(int, house_ack(owner, origin.lane.store, owner->lane, 1), KW_E_STORE_FULL));
+    cr_assert(eq(int, house_ack(owner, owner, origin.lane.store, owner->lane, 1), KW_E_STORE_FULL));
     cr_assert(eq(int, house_verdict(owner, URGENT, lane_urgent_bytes(&origin, 4)), VERDICT(NEWS)));
     store_is_full = false;
     cr_assert(eq(int, house_verdict(owner, BATCH, lane_batch_bytes(&origin, 0, 1)), VERDICT(NEWS)));
@@ -367,7 +367,7 @@ static void go_round(void)
         house_apply(owner, &asking, URGENT, lane_urgent_bytes(&origin, 4));
         asking_done(&asking);
     } while (asking.reason != KW_E_NONE);
-    while (house_ack(owner, origin.lane.store, owner->lane, 1) != KW_E_NONE) {
+    while (house_ack(owner, owner, origin.lane.store, owner->lane, 1) != KW_E_NONE) {
     }
     while (listening.call != NULL && house_told(&listening, owner->lane)->seq == 0) {
         hop_turn(&house.hop);

@@ -110,13 +110,31 @@ Test(feed_service_copy, an_acknowledgement_ends_the_wait)
     time_stands = true;
     write_as(&caller, "x");
     cr_assert(waits(&caller));
-    cr_assert(eq(int, house_ack(eu, us->feed.options.store, eu->lane, caller.copy.wait.seq - 1),
+    cr_assert(eq(int, house_ack(eu, us, us->feed.options.store, eu->lane, caller.copy.wait.seq - 1),
                  KW_E_NONE));
     cr_assert(eq(uint, caller.told, 0));
-    cr_assert(
-        eq(int, house_ack(eu, us->feed.options.store, eu->lane, caller.copy.wait.seq), KW_E_NONE));
+    cr_assert(eq(int, house_ack(eu, us, us->feed.options.store, eu->lane, caller.copy.wait.seq),
+                 KW_E_NONE));
     cr_assert(eq(uint, caller.told, 1));
     cr_assert(not(caller.copy.missing));
+}
+
+Test(feed_service_copy, neither_another_cell_nor_what_is_to_come_ends_a_wait)
+{
+    struct caller caller = {0};
+    struct caller later = {0};
+
+    introduce();
+    time_stands = true;
+    write_as(&caller, "x");
+    cr_assert(waits(&caller));
+    cr_assert(eq(int, house_ack(eu, eu, us->feed.options.store, eu->lane, INT64_MAX), KW_E_NONE));
+    cr_assert(eq(uint, caller.told, 0), "it is us who is not there");
+    cr_assert(eq(int, house_ack(eu, us, us->feed.options.store, eu->lane, INT64_MAX), KW_E_NONE));
+    cr_assert(eq(uint, caller.told, 1));
+    write_as(&later, "y");
+    cr_assert(waits(&later), "nobody has it yet");
+    kw_copies_forget(&later.copy.wait);
 }
 
 Test(feed_service_copy, what_is_held_already_is_not_waited_for_nor_what_says_nothing)
@@ -125,8 +143,8 @@ Test(feed_service_copy, what_is_held_already_is_not_waited_for_nor_what_says_not
 
     introduce();
     write_as(&caller, "x");
-    cr_assert(
-        eq(int, house_ack(eu, us->feed.options.store, eu->lane, caller.copy.wait.seq), KW_E_NONE));
+    cr_assert(eq(int, house_ack(eu, us, us->feed.options.store, eu->lane, caller.copy.wait.seq),
+                 KW_E_NONE));
     cr_assert(not(waits(&caller)));
     cr_assert(not(caller.copy.missing));
     write_as(&caller, "x");

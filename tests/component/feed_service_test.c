@@ -317,7 +317,7 @@ Test(feed_service, what_all_have_acknowledged_is_trimmed_and_who_is_behind_is_to
     carry(us, eu);
     seq = own_seq(eu);
     house_listen(eu, &listening);
-    cr_assert(eq(int, house_ack(eu, us->feed.options.store, eu->lane, seq), KW_E_NONE));
+    cr_assert(eq(int, house_ack(eu, us, us->feed.options.store, eu->lane, seq), KW_E_NONE));
     HOUSE_EVENTUALLY(&house, house_told(&listening, eu->lane)->floor == seq);
     house_read(eu, &read, eu->lane, seq - 1);
     cr_assert(eq(int, read.read, READ(TRIMMED)));
@@ -344,7 +344,7 @@ Test(feed_service, what_all_have_acknowledged_is_kept_while_others_may_begin)
     write_note(eu, "n", "x");
     carry(us, eu);
     seq = own_seq(eu);
-    cr_assert(eq(int, house_ack(eu, us->feed.options.store, eu->lane, seq), KW_E_NONE));
+    cr_assert(eq(int, house_ack(eu, us, us->feed.options.store, eu->lane, seq), KW_E_NONE));
     cr_expect(lt(i64, 0, kw_metric_value(KW_M_RPC_HANDLED, "ok")));
     cr_expect(eq(i64, kw_metric_value(KW_M_RPC_HANDLED, "internal"), 0));
     look_after(eu);
@@ -365,7 +365,7 @@ Test(feed_service, acknowledgements_that_wait_share_a_job)
     struct kw_store_stats before;
     struct kw_store_stats after;
     Keyward__Internal__V1__FeedAckRequest request = KEYWARD__INTERNAL__V1__FEED_ACK_REQUEST__INIT;
-    uint8_t bytes[64];
+    uint8_t bytes[128];
     size_t over = 0;
 
     request.store = (ProtobufCBinaryData){KW_ID_LEN, us->feed.options.store.bytes};

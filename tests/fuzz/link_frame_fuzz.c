@@ -112,12 +112,13 @@ static bool on_room(void *context, uint32_t peer)
     return at.now_ms / STEP_MS % 4 != 0;
 }
 
-static void on_acked(void *context, enum kw_owner owner, struct kw_id peer_store, struct kw_id lane,
-                     uint64_t seq)
+static void on_acked(void *context, uint32_t peer, enum kw_owner owner, struct kw_id peer_store,
+                     struct kw_id lane, uint64_t seq)
 {
     (void)context;
     (void)peer_store;
-    KW_FUZZ_CHECK(owner < KW_OWNER_COUNT_ && !kw_id_is_none(lane) && seq <= INT64_MAX);
+    KW_FUZZ_CHECK(peer < PEERS && owner < KW_OWNER_COUNT_ && !kw_id_is_none(lane) &&
+                  seq <= INT64_MAX);
 }
 
 static void on_cut(void *context, uint32_t peer, const char *why)

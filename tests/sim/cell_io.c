@@ -348,12 +348,13 @@ static void on_send(void *context, uint32_t peer, const struct kw_frame *frame)
 }
 
 /* For retention. */
-static void on_acked(void *context, enum kw_owner owner, struct kw_id peer_store, struct kw_id lane,
-                     uint64_t seq)
+static void on_acked(void *context, uint32_t peer, enum kw_owner owner, struct kw_id peer_store,
+                     struct kw_id lane, uint64_t seq)
 {
     const struct sim_at *at = context;
 
     (void)owner;
+    (void)peer;
     sim_trim_acked(at->sim, &at->sim->cells[at->cell], peer_store, lane, seq);
 }
 

@@ -20,6 +20,7 @@ static size_t number_of(const struct sim *sim, struct kw_id lane)
 }
 
 struct acking {
+    struct kw_place place;
     struct kw_id store;
     struct kw_id lane;
     uint64_t seq;
@@ -28,16 +29,24 @@ struct acking {
 static SIM_JOB(ack)
 {
     const struct acking *acking = context;
+    KW_SCOPED(kw_buf_done) struct kw_buf place = {0};
+    uint64_t counted;
 
-    return kw_feed_ack(tx, acking->store, acking->lane, acking->seq, err);
+    KW_TRY(kw_store_record_place(kw_bytes_str(acking->place.region),
+                                 kw_bytes_str(acking->place.cell), &place, err));
+    return kw_feed_ack(tx, &(struct kw_feed_acker){acking->store, kw_buf_bytes(&place)},
+                       acking->lane, acking->seq, &counted, err);
 }
 
 void sim_trim_acked(struct sim *sim, struct sim_cell *cell, struct kw_id store, struct kw_id lane,
                     uint64_t seq)
 {
-    struct acking acking = {store, lane, seq};
+    struct acking acking = {.store = store, .lane = lane, .seq = seq};
     size_t member = sim_desk_find(sim, store), number = number_of(sim, lane);
 
+    if (member < sim->desk->count) {
+        acking.place = sim->cells[sim->desk->members[member].cell].place;
+    }
     SIM_MUST(sim_store_write(cell->store, ack, &acking, err));
     if (member < sim->desk->count && number < LANES && seq > cell->acked[member][number]) {
         cell->acked[member][number] = seq;

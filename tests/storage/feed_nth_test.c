@@ -220,13 +220,15 @@ static struct kw_result run_give(struct feed_job *job, struct kw_tx *tx, struct 
     const struct kw_lane_point after = {.seq = number - 1};
     struct kw_lane_point at;
     struct kw_feed_found found;
+    uint64_t counted;
     size_t trimmed;
 
     KW_TRY(kw_feed_read(feed, tx, job->node->lane, number - 1, feed_key(1), &out, &found, err));
     KW_TRY(kw_feed_read(feed, tx, job->node->lane, number, feed_key(1), &out, &found, err));
     KW_TRY(kw_feed_read_urgent(feed, tx, job->node->lane, &after, feed_key(1), &out, &at, err));
     KW_TRY(kw_feed_seal(&job->node->feed, tx, job->node->wall_ms, feed_key(1), &out, err));
-    KW_TRY(kw_feed_ack(tx, a->id, job->node->lane, number, err));
+    KW_TRY(kw_feed_ack(tx, &(struct kw_feed_acker){.store = a->id}, job->node->lane, number,
+                       &counted, err));
     return kw_feed_trim(feed, tx, 100, &trimmed, err);
 }
 

@@ -546,6 +546,7 @@ bool feed_waits(struct feed_node *node)
 
 struct ack {
     struct kw_id peer;
+    struct kw_bytes place;
     struct kw_id lane;
     uint64_t seq;
 };
@@ -554,14 +555,23 @@ static struct kw_result run_ack(struct feed_job *job, struct kw_tx *tx, struct k
 {
     const struct ack *ack = job->in;
 
-    return kw_feed_ack(tx, ack->peer, ack->lane, ack->seq, err);
+    return kw_feed_ack(tx, &(struct kw_feed_acker){ack->peer, ack->place}, ack->lane, ack->seq,
+                       job->out, err);
+}
+
+uint64_t feed_ack_from(struct feed_node *node, const struct feed_node *peer, const char *place,
+                       struct kw_id lane, uint64_t seq)
+{
+    const struct ack ack = {peer->id, kw_bytes_str(place), lane, seq};
+    uint64_t counted = UINT64_MAX;
+
+    MUST(feed_do(node, run_ack, &ack, &counted, err));
+    return counted;
 }
 
 void feed_ack(struct feed_node *node, const struct feed_node *peer, struct kw_id lane, uint64_t seq)
 {
-    const struct ack ack = {peer->id, lane, seq};
-
-    MUST(feed_do(node, run_ack, &ack, NULL, err));
+    (void)feed_ack_from(node, peer, "", lane, seq);
 }
 
 static struct kw_result run_trim(struct feed_job *job, struct kw_tx *tx, struct kw_error *err)

@@ -123,7 +123,10 @@ size_t feed_release(struct feed_node *node);
 bool feed_waits(struct feed_node *node); /* is it worth releasing once more? */
 struct kw_result feed_try_release(struct feed_node *node, struct kw_error *err);
 void feed_ack(struct feed_node *node, const struct feed_node *peer, struct kw_id lane,
-              uint64_t seq);
+              uint64_t seq); /* from nowhere, as its row says */
+/* Returns how much counts. */
+uint64_t feed_ack_from(struct feed_node *node, const struct feed_node *peer, const char *place,
+                       struct kw_id lane, uint64_t seq);
 size_t feed_trim(struct feed_node *node, size_t max);
 void feed_new_life(struct feed_node *node);
 

@@ -306,14 +306,16 @@ enum kw_reason house_raw(struct house_owner *owner, uint32_t method, struct kw_b
     return asking.reason;
 }
 
-enum kw_reason house_ack(struct house_owner *owner, struct kw_id store, struct kw_id lane,
-                         uint64_t seq)
+enum kw_reason house_ack(struct house_owner *owner, struct house_owner *from, struct kw_id store,
+                         struct kw_id lane, uint64_t seq)
 {
     Keyward__Internal__V1__FeedAckRequest request = KEYWARD__INTERNAL__V1__FEED_ACK_REQUEST__INIT;
 
     request.store = kw_field_bytes(kw_id_bytes(&store));
     request.lane = kw_field_bytes(kw_id_bytes(&lane));
     request.seq = seq;
+    request.region = from->self.region;
+    request.cell = from->self.cell;
     return house_raw(owner, KW_METHOD_FEED_ACK, packed(&request.base));
 }
 

@@ -162,8 +162,9 @@ void house_read(struct house_owner *owner, struct asking *asking, struct kw_id l
                 uint64_t after);
 void house_apply(struct house_owner *owner, struct asking *asking,
                  Keyward__Internal__V1__FeedRecord kind, struct kw_bytes record);
-enum kw_reason house_ack(struct house_owner *owner, struct kw_id store, struct kw_id lane,
-                         uint64_t seq);
+/* As the cell of `from` says it. */
+enum kw_reason house_ack(struct house_owner *owner, struct house_owner *from, struct kw_id store,
+                         struct kw_id lane, uint64_t seq);
 enum kw_reason house_raw(struct house_owner *owner, uint32_t method, struct kw_bytes request);
 void asking_done(struct asking *asking);
 

@@ -144,14 +144,15 @@ static void on_apply_urgent(void *context, struct kw_ticket ticket, struct kw_by
     kw_replicator_urgent_applied(cell->replicator, ticket, verdict, record);
 }
 
-static void on_acked(void *context, enum kw_owner owner, struct kw_id peer_store, struct kw_id lane,
-                     uint64_t seq)
+static void on_acked(void *context, uint32_t peer, enum kw_owner owner, struct kw_id peer_store,
+                     struct kw_id lane, uint64_t seq)
 {
     const struct net_cell *cell = context;
-    const struct net_cell *peer = &cell->net->cells[cell_of(peer_store)];
+    const struct net_cell *holder = &cell->net->cells[cell_of(peer_store)];
 
     cr_assert(owner == KW_OWNER_AUTHZ);
-    cr_assert(peer->held[cell_of(lane)].seq >= seq, "acknowledged before it was held");
+    cr_assert(holder->index == cell->peer_cells[peer], "acknowledged by somebody else");
+    cr_assert(holder->held[cell_of(lane)].seq >= seq, "acknowledged before it was held");
 }
 
 static void drop_frames(struct net_wire *wire)

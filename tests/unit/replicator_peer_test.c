@@ -51,10 +51,11 @@ static void on_record(void *context, struct kw_ticket ticket, struct kw_bytes re
     at.applies++;
 }
 
-static void on_acked(void *context, enum kw_owner owner, struct kw_id peer_store, struct kw_id id,
-                     uint64_t seq)
+static void on_acked(void *context, uint32_t peer, enum kw_owner owner, struct kw_id peer_store,
+                     struct kw_id id, uint64_t seq)
 {
     (void)context;
+    (void)peer;
     (void)owner;
     (void)peer_store;
     (void)id;

@@ -107,7 +107,7 @@ static void tell_acked(const struct kw_replicator *r, const struct kw_carried *l
         uint64_t known = lane->peers[peer].known.seq;
 
         if (r->peers[peer].up && seq > lane->ours.seq && known > lane->ours.seq) {
-            r->options.io.acked(r->options.io.context, lane->owner,
+            r->options.io.acked(r->options.io.context, peer, lane->owner,
                                 r->peers[peer].stores[lane->owner], lane->id, known);
         }
     }

@@ -108,7 +108,7 @@ static const char *take_reach(struct kw_replicator *r, uint32_t peer, const stru
         return NULL;
     }
     if (kw_progress_known(&lane->peers[peer], reach->extent, now_ms)) {
-        r->options.io.acked(r->options.io.context, reach->owner,
+        r->options.io.acked(r->options.io.context, peer, reach->owner,
                             r->peers[peer].stores[reach->owner], reach->lane, reach->extent.seq);
     }
     kw_carried_pump(r, lane, peer, now_ms);

@@ -53,8 +53,8 @@ struct kw_replicator_io {
     /* The same for a peer's voucher; answered by kw_replicator_voucher_applied. */
     void (*apply_voucher)(void *context, struct kw_ticket ticket, struct kw_bytes voucher);
     /* A peer's store holds this durably: for retention, and for who waits for a second copy. */
-    void (*acked)(void *context, enum kw_owner owner, struct kw_id peer_store, struct kw_id lane,
-                  uint64_t seq);
+    void (*acked)(void *context, uint32_t peer, enum kw_owner owner, struct kw_id peer_store,
+                  struct kw_id lane, uint64_t seq);
     /* The peer broke the rules, or we begin anew: cut the link. `why` is a constant. */
     void (*cut)(void *context, uint32_t peer, const char *why);
 };
