@@ -147,7 +147,6 @@ static void apply_done(struct kw_feed_task *task)
 {
     struct kw_feed_applying *applying = KW_CONTAINER_OF(task, struct kw_feed_applying, task);
     struct kw_feed_service *service = task->service;
-    bool is_news = kw_ok(task->job.result) && applying->verdict == KW_LANE_NEWS;
 
     if (applying->hop != NULL && kw_ok(task->job.result)) {
         answer(applying);
@@ -156,9 +155,6 @@ static void apply_done(struct kw_feed_task *task)
     }
     service->applyings_running -= applying->queued;
     applying_free(applying);
-    if (is_news) {
-        kw_feed_service_applied(service);
-    }
     pump(service);
 }
 

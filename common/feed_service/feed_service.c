@@ -84,13 +84,6 @@ void kw_feed_call_succeed(struct kw_hop_call *hop)
     kw_hop_finish(hop, &status, KW_BYTES_NONE);
 }
 
-void kw_feed_service_applied(const struct kw_feed_service *service)
-{
-    if (service->options.applied != NULL) {
-        service->options.applied(service->options.context);
-    }
-}
-
 /* --- news from the store's writer --- */
 
 static void deliver_grown(struct kw_mail *mail)

@@ -42,9 +42,6 @@ struct kw_feed_service_options {
     /* Where the replicator has its certificate renewed, inward; it points to NULL while nobody is there. NULL:
      * nowhere. */
     struct kw_hop_client *const *inner;
-    /* Another store's change was merged and is durable; may be NULL. */
-    void (*applied)(void *context);
-    void *context;
 };
 
 /* Listens, for the replicator of the own cell and for nobody else, and begins to vouch for the store.

@@ -116,9 +116,6 @@ void kw_feed_service_log(struct kw_feed_service *service, const char *what,
 /* Tells `closed` when everything is over. */
 void kw_feed_service_finish(struct kw_feed_service *service);
 
-/* Another store's change was merged. */
-void kw_feed_service_applied(const struct kw_feed_service *service);
-
 /* --- subscription.c --- */
 void kw_feed_subscription_open(struct kw_feed_service *service, struct kw_hop_call *hop,
                                const struct kw_hop_open *open);

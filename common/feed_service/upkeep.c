@@ -16,7 +16,7 @@
 
 struct chore {
     struct kw_feed_task task;
-    size_t count; /* of what it did */
+    size_t trimmed; /* changes */
     bool more;
     uint64_t held;
 };
@@ -115,8 +115,9 @@ static struct kw_result run_release(struct kw_store_job *job, struct kw_tx *tx,
                                     struct kw_error *err)
 {
     struct chore *chore = KW_CONTAINER_OF(job, struct chore, task.job);
+    size_t released;
 
-    return kw_feed_release(chore->task.service->options.feed, tx, kw_clock_wall_ms(), &chore->count,
+    return kw_feed_release(chore->task.service->options.feed, tx, kw_clock_wall_ms(), &released,
                            &chore->more, err);
 }
 
@@ -128,9 +129,6 @@ static void release_done(struct kw_feed_task *task)
     struct kw_feed_service *service = task->service;
     bool more = kw_ok(task->job.result) && chore->more && !service->closing;
 
-    if (kw_ok(task->job.result) && chore->count > 0) {
-        kw_feed_service_applied(service);
-    }
     chore_end(chore);
     if (more) {
         release(service);
@@ -149,7 +147,7 @@ static struct kw_result run_trim(struct kw_store_job *job, struct kw_tx *tx, str
 {
     struct chore *chore = KW_CONTAINER_OF(job, struct chore, task.job);
 
-    return kw_feed_trim(chore->task.service->options.feed, tx, KW_FEED_TRIM_MAX, &chore->count,
+    return kw_feed_trim(chore->task.service->options.feed, tx, KW_FEED_TRIM_MAX, &chore->trimmed,
                         err);
 }
 
@@ -158,7 +156,7 @@ static void trim_done(struct kw_feed_task *task)
     struct chore *chore = KW_CONTAINER_OF(task, struct chore, task);
 
     task->service->trims =
-        task->service->trims || !kw_ok(task->job.result) || chore->count == KW_FEED_TRIM_MAX;
+        task->service->trims || !kw_ok(task->job.result) || chore->trimmed == KW_FEED_TRIM_MAX;
     chore_end(chore);
 }
 

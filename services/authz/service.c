@@ -276,7 +276,6 @@ static struct kw_result feed_start(struct kw_authz_service *service, struct kw_e
         .identity = &service->identity,
         .listen = service->authz.config->feed_listen,
         .keep_ms = KW_FEED_NEWCOMER_MS,
-        .context = service,
     };
 
     if (options.listen == NULL) {

@@ -318,8 +318,7 @@ static struct kw_result feed_serve(struct kw_orch *orch, struct kw_error *err)
                                                     .identity = &orch->identity,
                                                     .listen = orch->config->feed_listen,
                                                     .keep_ms = KW_FEED_NEWCOMER_MS,
-                                                    .inner = kw_core_link_hop(orch->link),
-                                                    .context = orch};
+                                                    .inner = kw_core_link_hop(orch->link)};
 
     if (options.listen == NULL) {
         return KW_OK;

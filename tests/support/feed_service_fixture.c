@@ -181,11 +181,6 @@ void house_owner_open(struct house_owner *owner)
     owner->lane = house_lane(owner, KW_ID_NONE).id;
 }
 
-static void on_applied(void *context)
-{
-    ((struct house_owner *)context)->applied++;
-}
-
 struct kw_result house_owner_serve(struct house_owner *owner, struct kw_error *err)
 {
     const struct kw_feed_service_options options = {.loop = owner->house->hop.loop,
@@ -194,9 +189,7 @@ struct kw_result house_owner_serve(struct house_owner *owner, struct kw_error *e
                                                     .feed = &owner->feed,
                                                     .identity = &owner->identity,
                                                     .inner = owner->inner,
-                                                    .listen = "127.0.0.1:0",
-                                                    .applied = on_applied,
-                                                    .context = owner};
+                                                    .listen = "127.0.0.1:0"};
 
     return kw_feed_service_start(&options, &owner->service, &owner->port, err);
 }

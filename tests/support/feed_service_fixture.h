@@ -88,7 +88,6 @@ struct house_owner {
     struct kw_hop_client *const *inner; /* set before it serves */
     struct kw_hop_client *client;       /* the replicator's */
     struct kw_id lane;                  /* its present one */
-    unsigned applied;
     unsigned store_failures;
     bool drained;
     bool closed;
