@@ -3,7 +3,7 @@
 
 #include "common/base/container.h"
 #include "common/base/log.h"
-#include "services/authz/instance.h"
+#include "common/feed/instance.h"
 #include "services/authz/invitation_table.h"
 #include "services/authz/quota_table.h"
 
@@ -53,7 +53,7 @@ static struct kw_result quota_tell(struct kw_authz *authz, const struct kw_recor
 
     KW_ENSURE(told != NULL, err, MEMORY, "a quota that was heard of");
     *told = (struct quota_mail){.mail = {.deliver = quota_deliver}, .authz = authz};
-    if (!kw_quota_read(merged, kw_authz_instance(&authz->feed), &told->quota)) {
+    if (!kw_quota_read(merged, kw_feed_instance(&authz->feed), &told->quota)) {
         free(told);
         return KW_OK; /* kw_quota_check let it in: there is none */
     }

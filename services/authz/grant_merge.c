@@ -40,16 +40,14 @@ bool kw_grant_record_revoked(const struct kw_record *grant)
 }
 
 /* A vector that is none knows nothing. */
-static bool knew_all(const struct kw_record *grant, const struct kw_record *partner)
+bool kw_grant_knew(struct kw_bytes seen, struct kw_bytes revoke_all)
 {
-    struct kw_bytes seen = kw_record_value(grant, KW_GRANT_FIELD_SEEN);
-
-    return kw_vector_covers(kw_vector_valid(seen) ? seen : KW_BYTES_NONE,
-                            kw_record_value(partner, KW_MEMBER_FIELD_REVOKE_ALL));
+    return kw_vector_covers(kw_vector_valid(seen) ? seen : KW_BYTES_NONE, revoke_all);
 }
 
 bool kw_grant_record_stands(const struct kw_record *grant, const struct kw_record *partner)
 {
     return !kw_grant_record_revoked(grant) && !kw_member_record_stopped(partner) &&
-           knew_all(grant, partner);
+           kw_grant_knew(kw_record_value(grant, KW_GRANT_FIELD_SEEN),
+                         kw_record_value(partner, KW_MEMBER_FIELD_REVOKE_ALL));
 }

@@ -30,6 +30,9 @@ extern const struct kw_record_kind kw_grant_record;
 /* By itself, for good? */
 bool kw_grant_record_revoked(const struct kw_record *grant);
 
+/* Was a grant with this vector made in knowledge of every "revoke all" of its partner? */
+bool kw_grant_knew(struct kw_bytes seen, struct kw_bytes revoke_all);
+
 /* Does it stand, as far as revocations go: not revoked, its partner not stopped, and granted in
  * knowledge of every "revoke all" of that partner? */
 bool kw_grant_record_stands(const struct kw_record *grant, const struct kw_record *partner);

@@ -2,7 +2,6 @@
 #include "common/base/limits.h"
 #include "common/feed/intent.h"
 #include "common/sync/record_value.h"
-#include "common/sync/version_vector.h"
 #include "services/authz/grant_merge.h"
 #include "services/authz/grant_table.h"
 
@@ -116,12 +115,6 @@ bool kw_grant_disables(const struct kw_record *change)
     return kw_grant_record_revoked(change);
 }
 
-/* A vector that is none knows nothing. */
-static bool covers(struct kw_bytes seen, struct kw_bytes revoke_all)
-{
-    return kw_vector_covers(kw_vector_valid(seen) ? seen : KW_BYTES_NONE, revoke_all);
-}
-
 static const char put_grant[] =
     "INSERT INTO grants (id, partner, scope, scope_id, operations, purpose, start_ms, end_ms,"
     " max_operations, window_ms, regions, strict, no_cache, justification, created_ms, seen,"
@@ -211,7 +204,7 @@ static struct kw_result is_overruled(struct kw_tx *tx, const struct kw_grant_row
     KW_TRY(kw_sql(tx, select_revoke_all, &stmt, err));
     kw_bind_id(stmt, 1, &row->partner);
     KW_TRY(kw_step(stmt, &found, err));
-    *ret_overruled = found && !covers(row->seen, kw_col_blob(stmt, 0));
+    *ret_overruled = found && !kw_grant_knew(row->seen, kw_col_blob(stmt, 0));
     return KW_OK;
 }
 
@@ -257,7 +250,7 @@ static struct kw_result find_unknowing(struct kw_tx *tx, struct kw_bytes partner
         struct kw_id id;
 
         KW_TRY(kw_col_id(stmt, 0, &id, err));
-        if (!covers(kw_col_blob(stmt, 1), revoke_all)) {
+        if (!kw_grant_knew(kw_col_blob(stmt, 1), revoke_all)) {
             ids[(*ret_count)++] = id;
         }
         seen++;

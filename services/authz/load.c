@@ -4,9 +4,9 @@
 #include "common/base/clock.h"
 #include "common/base/container.h"
 #include "common/base/limits.h"
+#include "common/feed/instance.h"
 #include "services/authz/feed_heard.h"
 #include "services/authz/feed_tables.h"
-#include "services/authz/instance.h"
 #include "services/authz/quota_table.h"
 
 /* The book is the loop thread's; until `loaded` nobody there uses it. */
@@ -69,7 +69,7 @@ static struct kw_result run(struct kw_store_job *job, struct kw_tx *tx, struct k
     KW_TRY(feed_open(load, tx, err));
     KW_TRY(officers_register(load, tx, err));
     KW_TRY(kw_witness_load(tx, &authz->diary.witness, err));
-    return quotas_restore(&authz->diary.quotas, kw_authz_instance(&authz->feed), tx, err);
+    return quotas_restore(&authz->diary.quotas, kw_feed_instance(&authz->feed), tx, err);
 }
 
 static void done(struct kw_store_job *job)

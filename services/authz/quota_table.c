@@ -1,10 +1,10 @@
 /* SQL of table quotas. */
 #include "services/authz/quota_table.h"
 
+#include "common/feed/instance.h"
 #include "common/feed/intent.h"
 #include "common/sync/record_value.h"
 #include "common/sync/version_vector.h"
-#include "services/authz/instance.h"
 #include "services/authz/quota_merge.h"
 
 #define KEY_LEN (KW_ID_LEN + 8)
@@ -76,7 +76,7 @@ struct kw_result kw_quota_list(struct kw_tx *tx, struct kw_id instance, struct k
 struct kw_result kw_quota_store(const struct kw_feed_tx *feed_tx, struct kw_quota *quota,
                                 struct kw_error *err)
 {
-    struct kw_id instance = kw_authz_instance(feed_tx->feed);
+    struct kw_id instance = kw_feed_instance(feed_tx->feed);
     uint8_t key[KEY_LEN];
     struct kw_intent intent = kw_intent(&kw_quota_record, KW_BYTES_OF(key), feed_tx->arena);
     struct kw_record merged;

@@ -1,9 +1,9 @@
 /* SQL of table requests. */
 #include "services/authz/request_table.h"
 
+#include "common/feed/instance.h"
 #include "common/feed/intent.h"
 #include "common/sync/record_value.h"
-#include "services/authz/instance.h"
 #include "services/authz/request_merge.h"
 
 #define KEY_LEN (KW_ID_LEN + 4 + KW_ID_LEN)
@@ -50,7 +50,7 @@ static void put_run(struct kw_intent *intent, const struct kw_feed_tx *feed_tx,
                     const struct kw_request_row *row)
 {
     struct kw_request_run run = {.time_ms = row->created_ms,
-                                 .store = kw_authz_instance(feed_tx->feed)};
+                                 .store = kw_feed_instance(feed_tx->feed)};
     KW_SCOPED(kw_buf_done) struct kw_buf buf = {0};
     struct kw_writer w = KW_WRITER(&buf);
 

@@ -1,6 +1,7 @@
 /* Requests on the feed. */
 #include "services/orchestrator/request_feed.h"
 
+#include "common/feed/instance.h"
 #include "common/feed/intent.h"
 #include "common/sync/first.h"
 #include "common/sync/grow_set.h"
@@ -51,7 +52,8 @@ static struct kw_result run_write(const struct kw_feed_tx *feed_tx,
                                   const struct kw_request_row *row, struct kw_buf *out,
                                   struct kw_error *err)
 {
-    struct kw_request_run run = {.time_ms = row->created_ms, .store = feed_tx->feed->options.store};
+    struct kw_request_run run = {.time_ms = row->created_ms,
+                                 .store = kw_feed_instance(feed_tx->feed)};
     struct kw_writer w = KW_WRITER(out);
 
     kw_copy(run.content, row->content, sizeof(run.content));

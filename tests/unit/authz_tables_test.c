@@ -1,11 +1,11 @@
 /* Authz's tables on a real database: each SQL statement does what its header says. */
+#include "common/feed/instance.h"
 #include "services/authz/audit_table.h"
 #include "services/authz/certificate_table.h"
 #include "services/authz/denial_table.h"
 #include "services/authz/disabled_table.h"
 #include "services/authz/feed_tables.h"
 #include "services/authz/grant_table.h"
-#include "services/authz/instance.h"
 #include "services/authz/invitation_table.h"
 #include "services/authz/member_table.h"
 #include "services/authz/officers.h"
@@ -739,7 +739,7 @@ Test(authz_tables, an_enabling_fact_is_nothing_for_this_table)
 static STORE_TEST_RUN(quotas_are_replaced)
 {
     const struct kw_feed_tx feed_tx = feed_of(tx);
-    const struct kw_id instance = kw_authz_instance(&feed);
+    const struct kw_id instance = kw_feed_instance(&feed);
     struct kw_quota quota = {.window_start_ms = 5, .used = 1};
     struct kw_quota rows[2];
     size_t count;

@@ -411,6 +411,29 @@ Test(orchestrator_tables, requests_are_kept_once)
     in_tx(request_run);
 }
 
+/* Of one database they are one store to all others, and what both did is still two. */
+static struct kw_result instances_run(struct kw_store_job *job, struct kw_tx *tx,
+                                      struct kw_error *err)
+{
+    const struct kw_request_key key = {.caller = "spiffe://t/a", .method = 73, .request = id_of(1)};
+    const struct kw_request_row row = {
+        .content = {4}, .response = kw_bytes_str("yes"), .created_ms = 1};
+    struct kw_feed_tx now = at(tx, 1);
+    struct kw_feed other = feed;
+
+    (void)job;
+    other.options.writer = 1;
+    KW_TRY(kw_request_add(&now, &key, &row, err));
+    now.feed = &other;
+    cr_assert(eq(int, kw_request_add(&now, &key, &row, NULL).reason, KW_E_STORE_CONFLICT));
+    return KW_OK;
+}
+
+Test(orchestrator_tables, what_two_instances_did_at_one_moment_is_done_twice)
+{
+    in_tx(instances_run);
+}
+
 /* --- receipts --- */
 
 static const struct kw_id core_id = {{21}};

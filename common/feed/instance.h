@@ -1,12 +1,12 @@
 /* Which of the instances on one database said it. They are one store to all others; but what each counts, or did,
  * must not be taken for another's. */
-#ifndef KW_SERVICES_AUTHZ_INSTANCE_H
-#define KW_SERVICES_AUTHZ_INSTANCE_H
+#ifndef KW_COMMON_FEED_INSTANCE_H
+#define KW_COMMON_FEED_INSTANCE_H
 
 #include "common/feed/feed.h"
 
 /* The first one's is the store's id. */
-static inline struct kw_id kw_authz_instance(const struct kw_feed *feed)
+static inline struct kw_id kw_feed_instance(const struct kw_feed *feed)
 {
     struct kw_id id = feed->options.store;
 
