@@ -59,6 +59,15 @@ struct kw_result kw_id_from_bytes(struct kw_bytes bytes, struct kw_id *ret_id, s
     return KW_OK;
 }
 
+struct kw_result kw_id_from_setting(const char *name, const char *text, struct kw_id *ret_id,
+                                    struct kw_error *err)
+{
+    KW_ENSURE(text != NULL && kw_ok(kw_unhex(text, ret_id->bytes, KW_ID_LEN, NULL)) &&
+                  !kw_id_is_none(*ret_id),
+              err, CONFIG_INVALID, "%s is not an id: 32 hex digits, not all of them 0", name);
+    return KW_OK;
+}
+
 char *kw_id_text(enum kw_id_kind kind, struct kw_id id, char *text)
 {
     uint32_t bits = 0;

@@ -51,6 +51,11 @@ struct kw_result kw_id_v7(struct kw_id *ret_id, struct kw_error *err);
 struct kw_result kw_id_from_bytes(struct kw_bytes bytes, struct kw_id *ret_id,
                                   struct kw_error *err);
 
+/* From a setting's value: 32 hex digits, not all of them 0. `text` NULL: none. Fails: CONFIG_INVALID (with the
+ * setting's name). */
+struct kw_result kw_id_from_setting(const char *name, const char *text, struct kw_id *ret_id,
+                                    struct kw_error *err);
+
 /* Writes e.g. "dev_aebagbafaydqqcikbmga2dqpca"; `text` has KW_ID_TEXT_SIZE bytes. Returns `text`.
  */
 char *kw_id_text(enum kw_id_kind kind, struct kw_id id, char *text);

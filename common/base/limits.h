@@ -140,12 +140,10 @@
 #define KW_RECORD_LARGE_MAX 2U /* fields of a kind that it calls large */
 #define KW_ROW_LEN_MAX                                                                             \
     (3U * 1024U * 1024U) /* a row, merged of whatever changes: it follows from the above */
-#define KW_VECTOR_STORES_MAX   256U /* stores in one version vector; the last is for good */
-#define KW_SUSPENSIONS_MAX     64U  /* in one set; the last is for good */
-#define KW_SET_ELEMENTS_MAX    64U  /* of one grow-only set; the lowest are kept */
-#define KW_STAMP_AHEAD_MS_MAX  500U /* another store's stamp ahead of our clock: held, not adopted */
-#define KW_STAMP_OFFSET_MS_MAX 400  /* our clock against the median of our peers */
-#define KW_STAMP_RESERVE_MS    3000U /* stamps are given out up to a durable bound so far ahead */
+#define KW_VECTOR_STORES_MAX  256U /* stores in one version vector; the last is for good */
+#define KW_SUSPENSIONS_MAX    64U  /* in one set; the last is for good */
+#define KW_SET_ELEMENTS_MAX   64U  /* of one grow-only set; the lowest are kept */
+#define KW_STAMP_AHEAD_MS_MAX 500U /* another store's stamp ahead of our clock: held, not adopted */
 
 /* --- the change feed --- */
 #define KW_CHANGE_LEN_MAX                                                                          \

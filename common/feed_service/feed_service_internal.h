@@ -12,6 +12,10 @@
 
 #include <stdatomic.h>
 
+/* What `promised_ms` is when it is no time. */
+#define KW_PROMISED_UNKNOWN   0U         /* not looked at yet, or not to be looked at */
+#define KW_PROMISED_BY_NOBODY UINT64_MAX /* there is no other region */
+
 struct kw_feed_subscription;
 struct kw_feed_reading;
 struct kw_feed_applying;
@@ -80,7 +84,7 @@ struct kw_feed_service {
     size_t chores;          /* that are being done */
     bool trims; /* somebody has acknowledged something since nothing was left to be deleted */
     uint64_t trims_from_ns; /* and nothing is deleted before */
-    /* Wall: up to then all that other regions said is known; KW_FRESHNESS_NEVER: there is none; 0: not made yet. */
+    /* Wall: up to then all that other regions said is known; or one of KW_PROMISED_… */
     _Atomic uint64_t promised_ms;
     uint64_t held; /* changes that wait for our clock, as known last */
 

@@ -235,10 +235,10 @@ static struct kw_result look_how_fresh(struct kw_feed_service *service, struct k
     KW_TRY(kw_feed_freshness(service->options.feed, tx, now_ms, &freshness, err));
     alone = freshness.age_ms == 0 && kw_id_is_none(freshness.store);
     if (alone) {
-        atomic_store(&service->promised_ms, KW_FRESHNESS_NEVER);
+        atomic_store(&service->promised_ms, KW_PROMISED_BY_NOBODY);
     } else {
         atomic_store(&service->promised_ms,
-                     freshness.age_ms < now_ms ? now_ms - freshness.age_ms : 0);
+                     freshness.age_ms < now_ms ? now_ms - freshness.age_ms : KW_PROMISED_UNKNOWN);
     }
     return KW_OK;
 }
@@ -246,12 +246,12 @@ static struct kw_result look_how_fresh(struct kw_feed_service *service, struct k
 uint64_t kw_feed_service_age_ms(const struct kw_feed_service *service, uint64_t wall_ms)
 {
     uint64_t promised_ms =
-        service != NULL ? atomic_load(&service->promised_ms) : KW_FRESHNESS_NEVER;
+        service != NULL ? atomic_load(&service->promised_ms) : KW_PROMISED_BY_NOBODY;
 
-    if (promised_ms == KW_FRESHNESS_NEVER) {
+    if (promised_ms == KW_PROMISED_BY_NOBODY) {
         return 0;
     }
-    if (promised_ms == 0) {
+    if (promised_ms == KW_PROMISED_UNKNOWN) {
         return KW_FRESHNESS_NEVER;
     }
     return wall_ms > promised_ms ? wall_ms - promised_ms : 0;
@@ -283,7 +283,7 @@ static void figures_done(struct kw_feed_task *task)
     if (kw_ok(task->job.result)) {
         task->service->held = chore->held;
     } else {
-        atomic_store(&task->service->promised_ms, 0); /* what can't be said is refused */
+        atomic_store(&task->service->promised_ms, KW_PROMISED_UNKNOWN);
     }
     chore_end(chore);
 }

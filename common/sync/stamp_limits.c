@@ -30,26 +30,3 @@ bool kw_stamp_receive(struct kw_stamp_clock *clock, const struct kw_stamp *stamp
     clock->last = stamp->hlc > clock->last ? stamp->hlc : clock->last;
     return true;
 }
-
-bool kw_stamp_trusted(int64_t offset_ms)
-{
-    return offset_ms <= (int64_t)KW_STAMP_OFFSET_MS_MAX &&
-           offset_ms >= -(int64_t)KW_STAMP_OFFSET_MS_MAX;
-}
-
-uint64_t kw_stamp_bound(const struct kw_stamp_clock *clock, uint64_t wall_ms, uint64_t durable)
-{
-    uint64_t now = ms_of(clock->last) > wall_ms ? ms_of(clock->last) : wall_ms;
-    uint64_t bound = (now + KW_STAMP_RESERVE_MS) << COUNT_BITS;
-
-    /* Half of it is left: writing it down for every stamp would be a commit for every stamp. */
-    if (ms_of(durable) >= now + KW_STAMP_RESERVE_MS / 2) {
-        return durable;
-    }
-    return bound;
-}
-
-struct kw_stamp_clock kw_stamp_resume(struct kw_id store, uint64_t durable)
-{
-    return (struct kw_stamp_clock){.last = durable, .store = store};
-}

@@ -1,4 +1,4 @@
-/* Limits of the hybrid clock: how far others may move ours, and how a restart never goes back.
+/* Limits of the hybrid clock: how far others may move ours.
  *
  * A hybrid clock believes the highest stamp it hears. Unbounded, one cell with a wrong clock would
  * drag all others ahead with it, for good. So a stamp too far ahead of our own wall clock is not
@@ -20,16 +20,5 @@ bool kw_stamp_ahead(const struct kw_stamp *stamp, uint64_t wall_ms);
 /* Takes note of another store's stamp, so that our next one is later. False: it is too far ahead,
  * and the clock is as before. */
 bool kw_stamp_receive(struct kw_stamp_clock *clock, const struct kw_stamp *stamp, uint64_t wall_ms);
-
-/* May a store whose clock is off by this much against the median of its peers write values that the
- * later stamp wins? What disables, and the use of keys, go on regardless. */
-bool kw_stamp_trusted(int64_t offset_ms);
-
-/* The bound that must be durable before a stamp beyond `durable` is given out: `durable` itself
- * while it lies comfortably ahead. Called before kw_stamp_next. */
-uint64_t kw_stamp_bound(const struct kw_stamp_clock *clock, uint64_t wall_ms, uint64_t durable);
-
-/* A clock after a restart: behind everything that may have been given out before. */
-struct kw_stamp_clock kw_stamp_resume(struct kw_id store, uint64_t durable);
 
 #endif

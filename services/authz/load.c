@@ -79,21 +79,11 @@ static void done(struct kw_store_job *job)
     load->loaded(load->context, job->result, &job->error);
 }
 
-static struct kw_result mesh_read(const struct kw_authz_config *config, struct kw_id *ret_mesh,
-                                  struct kw_error *err)
-{
-    KW_ENSURE(config->mesh != NULL &&
-                  kw_ok(kw_unhex(config->mesh, ret_mesh->bytes, KW_ID_LEN, NULL)) &&
-                  !kw_id_is_none(*ret_mesh),
-              err, CONFIG_INVALID, "mesh is not an id: 32 hex digits, not all of them 0");
-    return KW_OK;
-}
-
 struct kw_result kw_authz_load_start(struct kw_authz_load *load, struct kw_error *err)
 {
     load->now_ms = kw_clock_wall_ms();
     kw_authz_feed_prepare(load->authz);
-    KW_TRY(mesh_read(load->authz->config, &load->mesh, err));
+    KW_TRY(kw_id_from_setting("mesh", load->authz->config->mesh, &load->mesh, err));
     KW_TRY(kw_officers_load(load->authz->config, load->now_ms, &load->officers, err));
     load->job = (struct kw_store_job){.run = run, .done = done, .vital = true};
     return kw_store_write(load->authz->store, &load->job, err);

@@ -1,8 +1,7 @@
 /* The orchestrator's settings. */
 #include "services/orchestrator/config.h"
 
-#include "common/base/id.h"
-#include "common/base/limits.h"
+#include "common/feed_service/feed_settings.h"
 
 #include <stddef.h>
 
@@ -31,21 +30,7 @@ static const struct kw_setting settings[] = {
      .doc = "The same in a PostgreSQL database (14 or later), which several instances may share: "
             "postgresql://user@host/name?sslmode=verify-full&sslrootcert=...&passfile=... It may "
             "hold no password."},
-    {FIELD(mesh), .type = KW_SETTING_STRING, .required = true, .min = 2 * KW_ID_LEN,
-     .max = 2 * KW_ID_LEN,
-     .doc = "Id of the mesh, 32 hex digits: the same in all its cells. It can't be changed."},
-    {FIELD(writer), .type = KW_SETTING_U32, .fallback = "0", .min = 0,
-     .max = KW_FEED_WRITERS_MAX - 1,
-     .doc = "Which of the instances on one database this is: each has a number of its own."},
-    {FIELD(lane_key_file), .type = KW_SETTING_SECRET_FILE,
-     .doc =
-         "File with the key, P-256, that signs what other cells are told: mode 0600, made at the "
-         "first start, and kept as long as the database. A cell that replicates has it from its "
-         "first start on."},
-    {FIELD(feed_listen), .type = KW_SETTING_ADDRESS,
-     .doc =
-         "Where this cell's replicator connects; port 0 as above. Needs lane_key_file. Not given: "
-         "nothing is replicated."},
+    KW_FEED_SETTINGS(struct kw_orch_config),
     {FIELD(page_key_file), .type = KW_SETTING_SECRET_FILE, .required = true,
      .doc = "File with 32 or more random bytes, mode 0600: authenticates page tokens. The same in "
             "all instances."},

@@ -285,15 +285,6 @@ static struct kw_result server_make(struct kw_orch *orch, struct kw_error *err)
     return kw_hop_server_new(orch->rpc, &options, &orch->server, &orch->port, err);
 }
 
-static struct kw_result mesh_read(const struct kw_orch_config *config, struct kw_id *ret_mesh,
-                                  struct kw_error *err)
-{
-    KW_ENSURE(kw_ok(kw_unhex(config->mesh, ret_mesh->bytes, KW_ID_LEN, NULL)) &&
-                  !kw_id_is_none(*ret_mesh),
-              err, CONFIG_INVALID, "mesh is not an id: 32 hex digits, not all of them 0");
-    return KW_OK;
-}
-
 static struct kw_result feed_open(struct kw_store_job *job, struct kw_tx *tx, struct kw_error *err)
 {
     struct kw_orch *orch = KW_CONTAINER_OF(job, struct kw_orch, opening);
@@ -364,7 +355,7 @@ struct kw_result kw_orch_start(struct kw_orch *orch, struct kw_loop *loop,
     orch->config = config;
     orch->loop = loop;
     orch->start_ms = kw_clock_wall_ms();
-    KW_TRY(mesh_read(config, &orch->mesh, err));
+    KW_TRY(kw_id_from_setting("mesh", config->mesh, &orch->mesh, err));
     KW_TRY(kw_id_v7(&orch->boot_id, err));
     KW_TRY(gate_make(orch, err));
     KW_TRY(identity_load(orch, err));

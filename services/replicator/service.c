@@ -185,22 +185,12 @@ static struct kw_result renewal_start(struct kw_replicator_service *service, str
     return kw_service_renewal_start(&options, &service->renewal, err);
 }
 
-static struct kw_result read_mesh(struct kw_replicator_service *service, struct kw_error *err)
-{
-    struct kw_error inner = {0};
-    struct kw_result result =
-        kw_unhex(service->config->mesh, service->mesh.bytes, KW_ID_LEN, &inner);
-
-    KW_ENSURE(kw_ok(result) && !kw_id_is_none(service->mesh), err, CONFIG_INVALID, "mesh: no id");
-    return KW_OK;
-}
-
 static struct kw_result parts_make(struct kw_replicator_service *service, struct kw_error *err)
 {
     const struct kw_replicator_config *config = service->config;
     struct kw_id boot_id;
 
-    KW_TRY(read_mesh(service, err));
+    KW_TRY(kw_id_from_setting("mesh", service->config->mesh, &service->mesh, err));
     KW_TRY(kw_cells_read(&config->cells, config->region, config->cell, &service->cells, err));
     KW_TRY(mind_start(service, err));
     KW_TRY(kw_id_v7(&boot_id, err));

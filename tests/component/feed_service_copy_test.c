@@ -198,7 +198,7 @@ static void look(void)
 Test(feed_service_copy, before_it_was_looked_nothing_is_known_of_other_regions)
 {
     cr_assert(eq(u64, kw_feed_service_age_ms(NULL, 1), 0), "nothing is replicated");
-    eu->service->promised_ms = 0;
+    eu->service->promised_ms = KW_PROMISED_UNKNOWN;
     cr_assert(eq(u64, age_ms(), KW_FRESHNESS_NEVER));
     look();
     cr_assert(eq(u64, age_ms(), 0), "there is no other region");

@@ -53,37 +53,3 @@ Test(stamp, an_old_stamp_is_taken_and_moves_nothing)
     cr_assert(kw_stamp_receive(&clock, &old, 1000));
     cr_assert_eq(clock.last, 5000ULL << 16);
 }
-
-Test(stamp, a_clock_is_trusted_up_to_the_limit_on_either_side)
-{
-    cr_assert(kw_stamp_trusted(0));
-    cr_assert(kw_stamp_trusted(KW_STAMP_OFFSET_MS_MAX) &&
-              kw_stamp_trusted(-KW_STAMP_OFFSET_MS_MAX));
-    cr_assert_not(kw_stamp_trusted(KW_STAMP_OFFSET_MS_MAX + 1));
-    cr_assert_not(kw_stamp_trusted(-KW_STAMP_OFFSET_MS_MAX - 1));
-    cr_assert_not(kw_stamp_trusted(INT64_MIN));
-}
-
-/* A store that gives out stamps, writes the bound down before it must, and is killed at any time. */
-Test(stamp, after_a_restart_every_stamp_is_later_also_with_a_clock_set_back)
-{
-    struct kw_stamp_clock clock = {.store = here};
-    uint64_t durable = 0;
-    unsigned written = 0;
-
-    for (unsigned i = 0; i < 3000; i++) {
-        uint64_t ms = 1000000 + i / 3 * 10; /* three in a millisecond */
-        uint64_t bound = kw_stamp_bound(&clock, ms, durable);
-        struct kw_stamp_clock restarted;
-        struct kw_stamp given;
-
-        written += bound != durable;
-        durable = bound;
-        given = kw_stamp_next(&clock, ms);
-        cr_assert_leq(given.hlc, durable);
-        restarted = kw_stamp_resume(here, durable);
-        cr_assert_gt(kw_stamp_next(&restarted, 1).hlc, given.hlc);
-    }
-    cr_assert(written >= 4 && written <= 8, "the bound was written %u times in ten seconds",
-              written);
-}
