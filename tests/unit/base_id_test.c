@@ -232,3 +232,21 @@ Test(failpoint, names_are_unique_and_tell_their_process)
         }
     }
 }
+
+Test(id, a_setting_has_32_digits_that_are_not_all_0)
+{
+    struct kw_error error = {0};
+    struct kw_id id;
+
+    cr_assert(kw_ok(kw_id_from_setting("mesh", "000102030405060708090a0b0c0d0e0f", &id, NULL)));
+    cr_assert(eq(u8, id.bytes[15], 15));
+    cr_assert(eq(int, kw_id_from_setting("mesh", NULL, &id, NULL).reason, KW_E_CONFIG_INVALID));
+    cr_assert(eq(int, kw_id_from_setting("mesh", "0001", &id, NULL).reason, KW_E_CONFIG_INVALID));
+    cr_assert(eq(int,
+                 kw_id_from_setting("mesh", "000102030405060708090a0b0c0d0e0g", &id, NULL).reason,
+                 KW_E_CONFIG_INVALID));
+    cr_assert(eq(int,
+                 kw_id_from_setting("mesh", "00000000000000000000000000000000", &id, &error).reason,
+                 KW_E_CONFIG_INVALID));
+    cr_assert(ne(ptr, strstr(error.message, "mesh is not an id"), NULL));
+}
