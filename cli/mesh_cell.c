@@ -235,7 +235,8 @@ static void begin_to_stop(struct kw_mesh_cell *cell)
     stop_next(cell);
 }
 
-void kw_mesh_cell_pause(struct kw_mesh_cell *cell)
+/* What ends from now on is not started again. */
+static void prepare_to_pause(struct kw_mesh_cell *cell)
 {
     cell->ready = false;
     cell->pausing = true;
@@ -243,7 +244,21 @@ void kw_mesh_cell_pause(struct kw_mesh_cell *cell)
         prepare_another_life(&cell->slots[part]);
         cell->slots[part].lost_ns = 0;
     }
+}
+
+void kw_mesh_cell_pause(struct kw_mesh_cell *cell)
+{
+    prepare_to_pause(cell);
     begin_to_stop(cell);
+}
+
+void kw_mesh_cell_kill(struct kw_mesh_cell *cell)
+{
+    prepare_to_pause(cell);
+    for (int part = 0; part < KW_MESH_PART_COUNT; part++) {
+        kw_child_kill(&cell->slots[part].child);
+    }
+    begin_to_stop(cell); /* waits for the dead */
 }
 
 void kw_mesh_cell_stop(struct kw_mesh_cell *cell)

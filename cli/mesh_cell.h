@@ -61,7 +61,10 @@ void kw_mesh_cell_start(struct kw_mesh_cell *cell);
 /* Stops everything, from outside in; `paused` follows, unless it is stopped before. It is ready. */
 void kw_mesh_cell_pause(struct kw_mesh_cell *cell);
 
-/* The same for good; `stopped` follows. Harmless when already stopping. */
+/* Kills everything at once, as a power cut would; `paused` follows, unless it is stopped before. It is ready. */
+void kw_mesh_cell_kill(struct kw_mesh_cell *cell);
+
+/* As a pause, for good; `stopped` follows. Harmless when already stopping. */
 void kw_mesh_cell_stop(struct kw_mesh_cell *cell);
 
 #endif

@@ -218,3 +218,11 @@ void kw_child_stop(struct kw_child *child, uint64_t grace_ms)
         kw_timer_start(&child->grace, grace_ms, 0);
     }
 }
+
+void kw_child_kill(struct kw_child *child)
+{
+    if (child->state == KW_CHILD_STARTING || child->state == KW_CHILD_READY) {
+        child->state = KW_CHILD_STOPPING;
+        (void)uv_process_kill(&child->process, SIGKILL);
+    }
+}

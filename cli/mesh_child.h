@@ -64,4 +64,7 @@ struct kw_result kw_child_start(struct kw_child *child, struct kw_loop *loop, st
 /* SIGTERM, and SIGKILL after `grace_ms`; `gone` follows. Nothing if it does not run. */
 void kw_child_stop(struct kw_child *child, uint64_t grace_ms);
 
+/* SIGKILL; `gone` follows. Nothing if it does not run, or was told to stop. */
+void kw_child_kill(struct kw_child *child);
+
 #endif

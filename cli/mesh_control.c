@@ -60,20 +60,37 @@ static void refuse(struct kw_mesh_control *control, const char *why)
     answer(control, control->text);
 }
 
-static void cell_turn(struct kw_mesh_control *control, struct kw_mesh_cell *cell, bool stop)
+static const struct turn {
+    const char *verb; /* as it is asked, with the blank behind it */
+    void (*turn)(struct kw_mesh_cell *cell);
+    bool ends; /* the cell runs before, not after */
+} turns[] = {
+    {"stop ", kw_mesh_cell_pause, true},
+    {"kill ", kw_mesh_cell_kill, true},
+    {"start ", kw_mesh_cell_start, false},
+};
+
+static const struct turn *turn_find(const char *request)
+{
+    for (size_t i = 0; i < sizeof(turns) / sizeof(turns[0]); i++) {
+        if (strncmp(request, turns[i].verb, strlen(turns[i].verb)) == 0) {
+            return &turns[i];
+        }
+    }
+    return NULL;
+}
+
+static void cell_turn(struct kw_mesh_control *control, struct kw_mesh_cell *cell,
+                      const struct turn *turn)
 {
     bool paused = cell->next == 0;
 
-    if (stop ? !cell->ready : !paused) {
-        refuse(control, stop ? "it does not run, or is starting" : "it runs already");
+    if (turn->ends ? !cell->ready : !paused) {
+        refuse(control, turn->ends ? "it does not run, or is starting" : "it runs already");
         return;
     }
     control->cell = cell;
-    if (stop) {
-        kw_mesh_cell_pause(cell);
-    } else {
-        kw_mesh_cell_start(cell);
-    }
+    turn->turn(cell);
 }
 
 /* "stop r1/b" */
@@ -81,15 +98,14 @@ static void request_take(struct kw_mesh_control *control)
 {
     char *name = strchr(control->text, ' ');
     struct kw_mesh_cell *cell = name != NULL ? kw_mesh_find(control->mesh, name + 1) : NULL;
+    const struct turn *turn = turn_find(control->text);
 
     if (cell == NULL) {
         refuse(control, "there is no such cell");
-    } else if (strncmp(control->text, "stop ", 5) == 0) {
-        cell_turn(control, cell, true);
-    } else if (strncmp(control->text, "start ", 6) == 0) {
-        cell_turn(control, cell, false);
+    } else if (turn == NULL) {
+        refuse(control, "stop, kill or start");
     } else {
-        refuse(control, "stop or start");
+        cell_turn(control, cell, turn);
     }
 }
 

@@ -94,8 +94,11 @@ static enum kw_exit run_regions(struct kw_cli *cli)
 const struct kw_command kw_cell_commands[] = {
     {"cell", "stop", "Stops a cell of a development mesh, until it is started.", CELL_FLAGS,
      .run = run_turn, .bare = true},
-    {"cell", "start", "Starts a cell that was stopped, and waits until it is ready.", CELL_FLAGS,
-     .run = run_turn, .bare = true},
+    {"cell", "kill",
+     "Kills a cell of a development mesh at once, as a power cut would, until it is started.",
+     CELL_FLAGS, .run = run_turn, .bare = true},
+    {"cell", "start", "Starts a cell that was stopped or killed, and waits until it is ready.",
+     CELL_FLAGS, .run = run_turn, .bare = true},
     {"regions",
      NULL,
      "Shows how old what each cell of a development mesh holds of the others is. Exit 5: above a "
