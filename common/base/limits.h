@@ -184,11 +184,13 @@
 #define KW_ANSWER_ITEMS_MAX     1000U /* rows, or what else an owner hands over in one answer */
 #define KW_ANSWER_ITEM_LEN_MAX                                                                     \
     (KW_ROW_LEN_MAX + 64U) /* a row, or a change that waits, with its lane and point */
+#define KW_QUESTION_LEN_MAX (64U * 1024U) /* of one owner to another, encoded */
 #define KW_ANSWER_LEN_MAX (KW_BATCH_LEN_SOFT + KW_ANSWER_ITEM_LEN_MAX + 16U * 1024U) /* encoded */
 
 /* --- replication --- */
 #define KW_SECOND_COPY_MS      50U /* an answer waits so long for another cell to have what it says */
 #define KW_SECOND_COPY_TICK_MS 5U
+#define KW_WAIT_MARGIN_MS      500U /* who waits for more leaves at least so much, or a quarter, of its time to answer */
 #define KW_COPY_HOLDERS_MAX    64U   /* other members whose copies of our lane count */
 #define KW_PLACE_NAME_SIZE     33U   /* a region's or cell's name with its NUL */
 #define KW_PEERS_MAX           32U   /* cells that one cell is linked with */

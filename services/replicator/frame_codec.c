@@ -86,6 +86,23 @@ static const char *wrong_record(const struct kw_frame *frame)
     return NULL;
 }
 
+static const char *wrong_question(const struct kw_frame *frame)
+{
+    bool asks = frame->type == KW_FRAME_QUESTION;
+
+    if (frame->owner >= KW_OWNER_COUNT_) {
+        return "an owner that is none";
+    }
+    if (frame->number == 0) {
+        return "a question without a number";
+    }
+    if (frame->record.len > (asks ? KW_QUESTION_LEN_MAX : KW_FEED_PIECE_LEN_MAX) ||
+        (frame->record.len == 0 && (asks || frame->more))) {
+        return "a question or answer that is empty or too long";
+    }
+    return NULL;
+}
+
 static const char *wrong_frame(const struct kw_frame *frame, const struct kw_link_hello *hello)
 {
     switch (frame->type) {
@@ -100,6 +117,9 @@ static const char *wrong_frame(const struct kw_frame *frame, const struct kw_lin
     case KW_FRAME_ACK:
     case KW_FRAME_NEED:
         return frame->reach_count == 1 ? wrong_reaches(frame) : "not one lane";
+    case KW_FRAME_QUESTION:
+    case KW_FRAME_ANSWER:
+        return wrong_question(frame);
     case KW_FRAME_END_:
         break;
     }
@@ -183,6 +203,8 @@ struct wire {
         Keyward__Internal__V1__LinkAck ack;
         Keyward__Internal__V1__LinkNeed need;
         Keyward__Internal__V1__LinkVoucher voucher;
+        Keyward__Internal__V1__LinkQuestion question;
+        Keyward__Internal__V1__LinkAnswer answer;
     } as;
 };
 
@@ -220,6 +242,27 @@ static void voucher_to_wire(const struct kw_frame *frame, struct wire *wire)
     wire->as.voucher.record = binary(frame->record);
     wire->frame.voucher = &wire->as.voucher;
     wire->frame.says_case = SAYS(VOUCHER);
+}
+
+static void question_to_wire(const struct kw_frame *frame, struct wire *wire)
+{
+    keyward__internal__v1__link_question__init(&wire->as.question);
+    wire->as.question.owner = owner_to_wire(frame->owner);
+    wire->as.question.number = frame->number;
+    wire->as.question.record = binary(frame->record);
+    wire->frame.question = &wire->as.question;
+    wire->frame.says_case = SAYS(QUESTION);
+}
+
+static void answer_to_wire(const struct kw_frame *frame, struct wire *wire)
+{
+    keyward__internal__v1__link_answer__init(&wire->as.answer);
+    wire->as.answer.owner = owner_to_wire(frame->owner);
+    wire->as.answer.number = frame->number;
+    wire->as.answer.record = binary(frame->record);
+    wire->as.answer.more = frame->more;
+    wire->frame.answer = &wire->as.answer;
+    wire->frame.says_case = SAYS(ANSWER);
 }
 
 static void ack_to_wire(struct wire *wire)
@@ -265,6 +308,12 @@ static void to_wire(const struct kw_frame *frame, const struct kw_link_hello *he
         break;
     case KW_FRAME_VOUCHER:
         voucher_to_wire(frame, wire);
+        break;
+    case KW_FRAME_QUESTION:
+        question_to_wire(frame, wire);
+        break;
+    case KW_FRAME_ANSWER:
+        answer_to_wire(frame, wire);
         break;
     case KW_FRAME_END_:
         break;
@@ -429,6 +478,15 @@ static struct kw_result from_wire(const Keyward__Internal__V1__LinkFrame *wire,
     case SAYS(VOUCHER):
         ret_frame->type = KW_FRAME_VOUCHER;
         return read_record(wire->voucher->owner, wire->voucher->record, ret_frame, err);
+    case SAYS(QUESTION):
+        ret_frame->type = KW_FRAME_QUESTION;
+        ret_frame->number = wire->question->number;
+        return read_record(wire->question->owner, wire->question->record, ret_frame, err);
+    case SAYS(ANSWER):
+        ret_frame->type = KW_FRAME_ANSWER;
+        ret_frame->number = wire->answer->number;
+        ret_frame->more = wire->answer->more;
+        return read_record(wire->answer->owner, wire->answer->record, ret_frame, err);
     case SAYS(_NOT_SET):
     case _KEYWARD__INTERNAL__V1__LINK_FRAME__SAYS__CASE_IS_INT_SIZE:
         break;

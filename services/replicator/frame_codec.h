@@ -21,8 +21,9 @@
 #define KW_LINK_FRAME_MEMORY_MAX (2U * KW_LINK_FRAME_LEN_MAX + 1024U * 1024U)
 
 /* Versions of the link's protocol: the newest that this release speaks, and the oldest. */
-#define KW_LINK_VERSION        1U
-#define KW_LINK_VERSION_LOWEST 1U
+#define KW_LINK_VERSION           2U
+#define KW_LINK_VERSION_LOWEST    1U
+#define KW_LINK_VERSION_QUESTIONS 2U /* from it on there are questions and answers */
 
 /* What a HELLO says beside struct kw_frame: for the link, not for the core. Plain data. */
 struct kw_link_hello {

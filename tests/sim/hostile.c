@@ -259,6 +259,8 @@ enum sim_attack sim_hostile_frame(struct sim *sim, size_t to, struct kw_frame *f
         return sim_chance(sim, 100) ? lie(sim, reaches, frame->reach_count) : SIM_NO_ATTACK;
     case KW_FRAME_NEED:
     case KW_FRAME_VOUCHER:
+    case KW_FRAME_QUESTION:
+    case KW_FRAME_ANSWER:
     case KW_FRAME_END_:
         break;
     }

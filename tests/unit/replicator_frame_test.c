@@ -36,6 +36,13 @@ static const struct kw_frame samples[] = {
     {.type = KW_FRAME_ACK, .reaches = lanes, .reach_count = 1},
     {.type = KW_FRAME_NEED, .reaches = &lanes[1], .reach_count = 1},
     {.type = KW_FRAME_VOUCHER, .owner = KW_OWNER_AUTHZ, .record = {(const uint8_t *)"KWV1", 4}},
+    {.type = KW_FRAME_QUESTION, .record = {(const uint8_t *)"KWJ1", 4}, .number = 300},
+    {.type = KW_FRAME_ANSWER,
+     .owner = KW_OWNER_ORCHESTRATOR,
+     .record = {(const uint8_t *)"KWD1", 4},
+     .number = 1,
+     .more = true},
+    {.type = KW_FRAME_ANSWER, .number = 1},
 };
 
 #define SAMPLE_COUNT (sizeof(samples) / sizeof(samples[0]))
@@ -100,6 +107,8 @@ static void assert_same(const struct kw_frame *a, const struct kw_frame *b)
     }
     cr_assert_eq(a->owner, b->owner);
     cr_assert(kw_bytes_equal(a->record, b->record));
+    cr_assert_eq(a->number, b->number);
+    cr_assert_eq(a->more, b->more);
     cr_assert_eq(a->reach_count, b->reach_count);
     for (size_t i = 0; i < a->reach_count; i++) {
         cr_assert_eq(a->reaches[i].owner, b->reaches[i].owner);
@@ -139,6 +148,9 @@ Test(replicator_frame, they_are_written_as_they_were)
         [5] = {FRAME("\x1a", "\x08", "\x08\x01\x12\x04KWN1")},
         [6] = {FRAME("\x22", "\x08", "\x08\x02\x12\x04KWU1")},
         [7] = {FRAME("\x2a", "\x1a", "\x0a\x18\x08\x01\x12\x10" L "\x18\x05\x20\x07")},
+        [10] = {FRAME("\xa2\x01", "\x0b", "\x08\x01\x10\xac\x02\x1a\x04KWJ1")},
+        [11] = {FRAME("\xaa\x01", "\x0c", "\x08\x02\x10\x01\x1a\x04KWD1\x20\x01")},
+        [12] = {FRAME("\xaa\x01", "\x04", "\x08\x01\x10\x01")},
         [8] = {FRAME("\x32", "\x20",
                      "\x0a\x1e\x08\x02\x12\x10" T "\x20\xff\xff\xff\xff\xff\xff\xff\xff\x7f")},
     };
@@ -431,6 +443,13 @@ Test(replicator_frame, what_would_be_refused_is_not_written)
         {.type = KW_FRAME_VOUCHER},
         {.type = KW_FRAME_VOUCHER, .record = long_record(KW_VOUCHER_LEN_MAX + 1)},
         {.type = KW_FRAME_VOUCHER, .record = record, .owner = KW_OWNER_COUNT_},
+        {.type = KW_FRAME_QUESTION, .record = record},
+        {.type = KW_FRAME_QUESTION, .number = 1},
+        {.type = KW_FRAME_QUESTION, .number = 1, .record = long_record(KW_QUESTION_LEN_MAX + 1)},
+        {.type = KW_FRAME_QUESTION, .number = 1, .record = record, .owner = KW_OWNER_COUNT_},
+        {.type = KW_FRAME_ANSWER, .record = record},
+        {.type = KW_FRAME_ANSWER, .number = 1, .more = true},
+        {.type = KW_FRAME_ANSWER, .number = 1, .record = long_record(KW_FEED_PIECE_LEN_MAX + 1)},
         of_lanes(KW_LANES_MAX + 1),
         {.type = KW_FRAME_ACK},
         {.type = KW_FRAME_ACK, .reaches = lanes, .reach_count = 2},

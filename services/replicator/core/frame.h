@@ -21,6 +21,8 @@ enum kw_frame_type {
     KW_FRAME_ACK,     /* durably held, and merged */
     KW_FRAME_NEED,    /* changes before that batch are missing: go on from here */
     KW_FRAME_VOUCHER, /* KWV1: who the sender's owner is, for those who do not know it yet */
+    KW_FRAME_QUESTION, /* KWJ1: of the sender's owner to the receiver's */
+    KW_FRAME_ANSWER,   /* KWD1, or a piece of it; empty: none now */
     KW_FRAME_END_,
 };
 
@@ -39,9 +41,12 @@ struct kw_frame {
     /* REACH; ACK and NEED: one */
     const struct kw_reach *reaches;
     size_t reach_count;
-    /* BATCH, URGENT, VOUCHER */
+    /* BATCH, URGENT, VOUCHER, QUESTION, ANSWER */
     enum kw_owner owner;
     struct kw_bytes record;
+    /* QUESTION, ANSWER */
+    uint64_t number;
+    bool more; /* an answer has more pieces */
 };
 
 #endif

@@ -68,6 +68,14 @@ void kw_replicator_link_down(struct kw_replicator *replicator, uint32_t peer)
     replicator->peers[peer].ready = false;
 }
 
+struct kw_id kw_replicator_peer_store(const struct kw_replicator *replicator, uint32_t peer,
+                                      enum kw_owner owner)
+{
+    const struct kw_peer *link = &replicator->peers[peer];
+
+    return link->ready ? link->stores[owner] : KW_ID_NONE;
+}
+
 static bool greeted(const struct kw_peer *link)
 {
     return !kw_id_is_none(link->stores[KW_OWNER_AUTHZ]) ||
@@ -184,6 +192,21 @@ static const char *take_record(struct kw_replicator *r, uint32_t peer, const str
     return NULL;
 }
 
+/* What owners ask one another has no part in what goes to whom. */
+static const char *take_question(const struct kw_replicator *r, uint32_t peer,
+                                 const struct kw_frame *frame)
+{
+    const struct kw_replicator_io *io = &r->options.io;
+
+    if (frame->owner >= KW_OWNER_COUNT_) {
+        return "an owner that is none";
+    }
+    if (io->question != NULL) {
+        io->question(io->context, peer, frame);
+    }
+    return NULL;
+}
+
 static const char *take(struct kw_replicator *r, uint32_t peer, const struct kw_frame *frame,
                         uint64_t now_ms)
 {
@@ -203,6 +226,9 @@ static const char *take(struct kw_replicator *r, uint32_t peer, const struct kw_
         return take_record(r, peer, frame);
     case KW_FRAME_NEED:
         return take_need(r, peer, frame, now_ms);
+    case KW_FRAME_QUESTION:
+    case KW_FRAME_ANSWER:
+        return take_question(r, peer, frame);
     case KW_FRAME_HELLO:
     case KW_FRAME_END_:
         break;

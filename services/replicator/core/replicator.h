@@ -55,6 +55,8 @@ struct kw_replicator_io {
     /* A peer's store holds this durably: for retention, and for who waits for a second copy. */
     void (*acked)(void *context, uint32_t peer, enum kw_owner owner, struct kw_id peer_store,
                   struct kw_id lane, uint64_t seq);
+    /* A peer's owner asks ours, or answers it: QUESTION, ANSWER. NULL: nobody does. */
+    void (*question)(void *context, uint32_t peer, const struct kw_frame *frame);
     /* The peer broke the rules, or we begin anew: cut the link. `why` is a constant. */
     void (*cut)(void *context, uint32_t peer, const char *why);
 };
@@ -87,6 +89,10 @@ void kw_replicator_frame(struct kw_replicator *replicator, uint32_t peer,
 
 /* There is room again on its link. */
 void kw_replicator_writable(struct kw_replicator *replicator, uint32_t peer, uint64_t now_ms);
+
+/* The store of a peer's owner, once it has said hello and how far it is, and while its link is up; else none. */
+struct kw_id kw_replicator_peer_store(const struct kw_replicator *replicator, uint32_t peer,
+                                      enum kw_owner owner);
 
 /* --- events: our owners --- */
 
