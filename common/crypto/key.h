@@ -67,7 +67,7 @@ struct kw_result kw_private_key_from_file(struct kw_private_key *key, const char
 struct kw_result kw_private_key_to_pem(const struct kw_private_key *key, struct kw_buf *ret_pem,
                                        struct kw_error *err);
 
-/* The public half. `ret_public` is made here. Fails: CRYPTO. */
+/* The public half, by encoding and decoding it: not for every call. `ret_public` is made here. Fails: CRYPTO. */
 struct kw_result kw_private_key_public(const struct kw_private_key *key,
                                        struct kw_public_key *ret_public, struct kw_error *err);
 
@@ -101,6 +101,10 @@ struct kw_result kw_public_key_from_point(struct kw_public_key *key, struct kw_b
 /* The DER form. Equal keys have equal bytes. Fails: CRYPTO. */
 struct kw_result kw_public_key_spki(const struct kw_public_key *key, struct kw_spki *ret_spki,
                                     struct kw_error *err);
+
+/* The same of a private key's public half, without making it. */
+struct kw_result kw_private_key_spki(const struct kw_private_key *key, struct kw_spki *ret_spki,
+                                     struct kw_error *err);
 
 /* True when both are the same point on the same curve. */
 bool kw_public_key_equal(const struct kw_public_key *a, const struct kw_public_key *b);

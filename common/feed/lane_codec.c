@@ -86,15 +86,6 @@ static struct kw_result message_of(const char *label, struct kw_bytes content, s
     return kw_writer_end(&w, err);
 }
 
-static struct kw_result spki_of(const struct kw_private_key *key, struct kw_spki *ret_spki,
-                                struct kw_error *err)
-{
-    KW_SCOPED(kw_public_key_done) struct kw_public_key half = {0};
-
-    KW_TRY(kw_private_key_public(key, &half, err));
-    return kw_public_key_spki(&half, ret_spki, err);
-}
-
 struct kw_result kw_lane_sign(const char *label, struct kw_bytes content,
                               const struct kw_private_key *key, struct kw_buf *out,
                               struct kw_error *err)
@@ -105,7 +96,7 @@ struct kw_result kw_lane_sign(const char *label, struct kw_bytes content,
     struct kw_spki spki;
 
     KW_ENSURE(key->curve == KW_CURVE_P256, err, ARGUMENT_INVALID, "lanes are signed on P-256");
-    KW_TRY(spki_of(key, &spki, err));
+    KW_TRY(kw_private_key_spki(key, &spki, err));
     KW_TRY(message_of(label, content, kw_spki_bytes(&spki), &message, err));
     KW_TRY(kw_ecdsa_sign(key, kw_buf_bytes(&message), &signature, err));
     kw_put_raw(&w, content);

@@ -11,12 +11,6 @@ struct kw_result __real_kw_public_key_from_spki(struct kw_public_key *key, struc
                                                 struct kw_error *err);
 struct kw_result __wrap_kw_public_key_from_spki(struct kw_public_key *key, struct kw_bytes spki,
                                                 struct kw_error *err);
-struct kw_result __real_kw_private_key_public(const struct kw_private_key *key,
-                                              struct kw_public_key *ret_public,
-                                              struct kw_error *err);
-struct kw_result __wrap_kw_private_key_public(const struct kw_private_key *key,
-                                              struct kw_public_key *ret_public,
-                                              struct kw_error *err);
 
 enum {
     KEYS = SIM_STORES_MAX + 1 /* the stores' and the forger's */
@@ -26,13 +20,6 @@ static struct {
     struct kw_spki spki;
     struct kw_public_key key;
 } parsed[KEYS];
-
-/* Of private keys; the public half, which is kept, and how it is written. */
-static struct {
-    const void *evp;
-    struct kw_public_key key;
-    struct kw_spki spki;
-} halves[KEYS];
 
 struct kw_result __wrap_kw_public_key_from_spki(struct kw_public_key *key, struct kw_bytes spki,
                                                 struct kw_error *err)
@@ -50,50 +37,6 @@ struct kw_result __wrap_kw_public_key_from_spki(struct kw_public_key *key, struc
         memcpy(parsed[i].spki.bytes, spki.data, spki.len);
         parsed[i].spki.len = spki.len;
         return kw_public_key_share(key, &parsed[i].key, err);
-    }
-    return KW_OK;
-}
-
-struct kw_result __wrap_kw_private_key_public(const struct kw_private_key *key,
-                                              struct kw_public_key *ret_public,
-                                              struct kw_error *err)
-{
-    size_t i = 0;
-
-    while (i < KEYS && halves[i].evp != NULL) {
-        if (halves[i].evp == key->evp) {
-            return kw_public_key_share(&halves[i].key, ret_public, err);
-        }
-        i++;
-    }
-    KW_TRY(__real_kw_private_key_public(key, ret_public, err));
-    if (i < KEYS) {
-        halves[i].evp = key->evp;
-        return kw_public_key_share(ret_public, &halves[i].key, err);
-    }
-    return KW_OK;
-}
-
-struct kw_result __real_kw_public_key_spki(const struct kw_public_key *key,
-                                           struct kw_spki *ret_spki, struct kw_error *err);
-struct kw_result __wrap_kw_public_key_spki(const struct kw_public_key *key,
-                                           struct kw_spki *ret_spki, struct kw_error *err);
-
-struct kw_result __wrap_kw_public_key_spki(const struct kw_public_key *key,
-                                           struct kw_spki *ret_spki, struct kw_error *err)
-{
-    size_t i = 0;
-
-    while (i < KEYS && halves[i].key.evp != key->evp) {
-        i++;
-    }
-    if (i < KEYS && halves[i].spki.len > 0) {
-        *ret_spki = halves[i].spki;
-        return KW_OK;
-    }
-    KW_TRY(__real_kw_public_key_spki(key, ret_spki, err));
-    if (i < KEYS) {
-        halves[i].spki = *ret_spki;
     }
     return KW_OK;
 }

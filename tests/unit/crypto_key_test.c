@@ -143,6 +143,30 @@ Test(crypto_key, spki_round_trips)
     }
 }
 
+static bool spki_is(const struct kw_private_key *key, EVP_PKEY *evp)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf expected = spki_of(evp);
+    const struct kw_public_key public = {.evp = key->evp, .curve = key->curve};
+    struct kw_spki of_private, of_public;
+
+    cr_assert(kw_ok(kw_private_key_spki(key, &of_private, &err)));
+    cr_assert(kw_ok(kw_public_key_spki(&public, &of_public, &err)));
+    return kw_bytes_equal(kw_spki_bytes(&of_private), kw_buf_bytes(&expected)) &&
+           kw_bytes_equal(kw_spki_bytes(&of_public), kw_buf_bytes(&expected));
+}
+
+Test(crypto_key, spki_is_what_openssl_writes)
+{
+    for (int curve = KW_CURVE_P256; curve <= KW_CURVE_P384; curve++) {
+        KW_SCOPED(kw_private_key_done) struct kw_private_key key = {0};
+
+        cr_assert(kw_ok(kw_private_key_generate(&key, (enum kw_curve)curve, NULL)));
+        cr_expect(spki_is(&key, key.evp));
+        cr_assert(EVP_PKEY_set_utf8_string_param(key.evp, "point-format", "compressed") == 1);
+        cr_expect(spki_is(&key, key.evp));
+    }
+}
+
 Test(crypto_key, spki_refuses_other_algorithms_and_curves)
 {
     cr_expect(spki_refusal(EVP_RSA_gen(2048)) == KW_E_ARGUMENT_INVALID);
