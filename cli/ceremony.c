@@ -27,6 +27,7 @@ struct ceremony {
     char program[PATH_MAX + 32];
     char log[PATH_MAX];
     char root_sha256[2 * KW_SHA256_LEN + 1];
+    char request_sha256[2 * KW_SHA256_LEN + 1]; /* of the region that asks now */
 };
 
 /* Runs it with our environment; what it says is added to the log. */
@@ -105,6 +106,7 @@ static struct kw_result root_digest(struct ceremony *ceremony, struct kw_error *
     "hsm_lock_file: " dir "/run/hsm-login.lock\n"
 
 #define REQUEST  "request_file: {mesh}/ceremony/{name}.kwq\n"
+#define COMPARED "request_sha256: {request_sha256}\n"
 #define APPROVAL "approval_file: {mesh}/ceremony/{name}.sig\n"
 #define CARRIED  "carried_file: {mesh}/ceremony/{name}.kwt\n"
 #define ANSWER   "answer_file: {mesh}/ceremony/{name}.kwa\n"
@@ -113,11 +115,13 @@ static const char request_yaml[] =
     DOMAIN "region: {name}\n" REQUEST TOKEN("{region}") "hsm_so_pin_file: {region}/secret/so-pin\n";
 
 static const char carry_yaml[] =
-    DOMAIN "pki_dir: {root}/pki\n" REQUEST APPROVAL "blob_file: {root}/ceremony.kwb\n"
+    DOMAIN "pki_dir: {root}/pki\n"
+           "root_sha256: {root_sha256}\n" REQUEST COMPARED APPROVAL
+           "blob_file: {root}/ceremony.kwb\n"
            "recovery_key_file: {mesh}/recovery/key.pem\n" CARRIED;
 
 static const char answer_yaml[] =
-    DOMAIN "region_dir: {root}\n" REQUEST APPROVAL CARRIED ANSWER TOKEN("{root}");
+    DOMAIN "region_dir: {root}\n" REQUEST COMPARED APPROVAL CARRIED ANSWER TOKEN("{root}");
 
 static const char complete_yaml[] =
     DOMAIN "out_dir: {region}\n" REQUEST ANSWER "root_file: {root}/pki/root.pem\n"
@@ -138,6 +142,7 @@ static struct kw_result region_step(const struct ceremony *ceremony, const char 
     const struct kw_template_word words[] = {{"mesh", layout->dir.path},
                                              {"root", layout->regions[0].dir.path},
                                              {"root_sha256", ceremony->root_sha256},
+                                             {"request_sha256", ceremony->request_sha256},
                                              {"region", region->dir.path},
                                              {"name", region->name},
                                              {NULL, NULL}};
@@ -147,6 +152,23 @@ static struct kw_result region_step(const struct ceremony *ceremony, const char 
     (void)snprintf(name, sizeof(name), "ceremony/%s-%s.yaml", region->name, verb);
     KW_TRY(kw_template_write(kw_mesh_path(&layout->dir, name, path), template, words, err));
     return step(ceremony, verb, at, path, err);
+}
+
+/* People would compare it, on another way than the file. */
+static struct kw_result request_digest(struct ceremony *ceremony,
+                                       const struct kw_mesh_region *region, struct kw_error *err)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf request = {0};
+    uint8_t digest[KW_SHA256_LEN];
+    char name[NAME_MAX];
+    char path[PATH_MAX];
+
+    (void)snprintf(name, sizeof(name), "ceremony/%s.kwq", region->name);
+    KW_TRY(kw_file_read(kw_mesh_path(&ceremony->layout->dir, name, path),
+                        KW_CREDENTIALS_FILE_LEN_MAX, &request, err));
+    KW_TRY(kw_sha256(kw_buf_bytes(&request), digest, err));
+    kw_hex(KW_BYTES_OF(digest), ceremony->request_sha256);
+    return KW_OK;
 }
 
 static struct kw_result approve(const struct ceremony *ceremony,
@@ -161,7 +183,7 @@ static struct kw_result approve(const struct ceremony *ceremony,
 }
 
 /* It comes to the mesh, and those that came before it are told. */
-static struct kw_result further_region(const struct ceremony *ceremony, size_t index,
+static struct kw_result further_region(struct ceremony *ceremony, size_t index,
                                        struct kw_error *err)
 {
     const struct kw_mesh_layout *layout = ceremony->layout;
@@ -170,6 +192,7 @@ static struct kw_result further_region(const struct ceremony *ceremony, size_t i
 
     KW_TRY(kw_mesh_token_files(layout, region, err));
     KW_TRY(region_step(ceremony, "request", region, region, request_yaml, err));
+    KW_TRY(request_digest(ceremony, region, err));
     KW_TRY(approve(ceremony, region, err));
     KW_TRY(region_step(ceremony, "carry", region, first, carry_yaml, err));
     KW_TRY(region_step(ceremony, "answer", region, first, answer_yaml, err));

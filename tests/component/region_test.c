@@ -211,7 +211,11 @@ Test(region, a_request_that_is_not_approved_carries_nothing)
     struct kw_signature signature;
 
     region_request(&fx);
-    FLIPPED(carry, REGION_REQUEST, REQUEST_NONCE, KW_E_SIGNATURE_INVALID, "not approved");
+    flip(REGION_REQUEST, REQUEST_NONCE);
+    region_compare(&fx);
+    REFUSED(carry, KW_E_SIGNATURE_INVALID, "not approved");
+    flip(REGION_REQUEST, REQUEST_NONCE);
+    region_compare(&fx);
     FLIPPED(carry, REGION_APPROVAL, -1, KW_E_SIGNATURE_INVALID, "not approved");
     officer_sign(&fx.dir, OFFICER_LIST_LABEL, kw_bytes_str("another thing"), &signature);
     file_put(REGION_APPROVAL, kw_signature_bytes(&signature));
@@ -234,7 +238,7 @@ Test(region, an_approved_request_whose_keys_did_not_sign_it_is_refused)
     flip(REGION_REQUEST, REQUEST_NONCE);
     region_approve(&fx);
     fx.carry.trust_domain = "example.org";
-    REFUSED(carry, KW_E_IDENTITY_INVALID, "trust domain");
+    REFUSED(carry, KW_E_CONFIG_INVALID, "regions of keyward.test, not of example.org");
 }
 
 #define BLOB_RECOVERY  4
@@ -305,7 +309,7 @@ Test(region, what_was_carried_otherwise_is_not_answered_with)
     FLIPPED(answer, REGION_CARRIED, CARRIED_PROOF, KW_E_BINDING_INVALID,
             "the KEK that was carried is another one");
     FLIPPED(answer, REGION_APPROVAL, -1, KW_E_SIGNATURE_INVALID, "not approved");
-    FLIPPED(answer, REGION_REQUEST, REQUEST_NONCE, KW_E_SIGNATURE_INVALID, "not approved");
+    FLIPPED(answer, REGION_REQUEST, REQUEST_NONCE, KW_E_BINDING_INVALID, "the request of ");
     FLIPPED(answer, REGION_SET, -1, KW_E_SIGNATURE_INVALID, "");
     fx.answer.token.hsm_token = REGION_NEW_TOKEN; /* it has no root, and no keys yet */
     REFUSED(answer, KW_E_HSM_KEY_MISSING, "");
@@ -320,6 +324,86 @@ Test(region, a_request_is_answered_once)
     (void)unlink(fx.paths[REGION_ANSWER]);
     fx.answer.token.hsm_token = "no such token"; /* the HSM is not asked */
     REFUSED(answer, KW_E_ALREADY_EXISTS, "region far is of the mesh already");
+}
+
+/* --- files that came by any way: the recovery key believes what people compared --- */
+
+/* From the same place of `from`. */
+static void file_copy(const char *from, const char *to, const char *name)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf content = {0};
+    char path[2 * PATH_MAX];
+
+    file_load(from, name, &content);
+    snprintf(path, sizeof(path), "%s/%s", to, name);
+    MUST(kw_keyfile_write(AT_FDCWD, path, kw_buf_bytes(&content), KW_KEYFILE_MODE_PUBLIC, err));
+}
+
+static void nothing_was_carried(void)
+{
+    cr_expect(ne(int, access(fx.paths[REGION_CARRIED], F_OK), 0), "%s", fx.paths[REGION_CARRIED]);
+}
+
+/* Its officer has the very key that approved; only that no CA of ours says so is wrong with it. */
+Test(region, an_officer_of_another_mesh_opens_nothing)
+{
+    char path[PATH_MAX];
+    char blob[PATH_MAX];
+
+    region_request(&fx);
+    kw_copy(blob, fx.paths[REGION_BLOB], PATH_MAX);
+    other_blob();
+    kw_copy(fx.paths[REGION_BLOB], blob, PATH_MAX);
+    fx.carry.pki_dir = kw_mesh_path(&fx.dir, "another/pki", path);
+    REFUSED(carry, KW_E_BINDING_INVALID, "another/pki/root.pem is ");
+    file_copy(fx.paths[REGION_HOME_PKI], path, "root.pem");
+    REFUSED(carry, KW_E_SIGNATURE_INVALID, "");
+    file_copy(fx.paths[REGION_HOME_PKI], path, "regions.kwg");
+    REFUSED(carry, KW_E_IDENTITY_INVALID, "");
+    nothing_was_carried();
+}
+
+Test(region, another_root_than_the_one_compared_opens_nothing)
+{
+    char kept = fx.root_sha256[0];
+
+    region_request(&fx);
+    fx.root_sha256[0] = kept == '0' ? '1' : '0';
+    REFUSED(carry, KW_E_BINDING_INVALID, "region/pki/root.pem is ");
+    nothing_was_carried();
+    fx.root_sha256[0] = kept;
+    region_carry(&fx);
+}
+
+/* The officer approved both, but one was compared. */
+Test(region, another_request_than_the_one_compared_is_neither_carried_nor_answered)
+{
+    char compared[sizeof(fx.request_sha256)];
+
+    region_request(&fx);
+    kw_copy(compared, fx.request_sha256, sizeof(compared));
+    (void)unlink(fx.paths[REGION_REQUEST]);
+    fx.request.token.hsm_token = "keyward-third";
+    region_request(&fx);
+    region_carry(&fx);
+    kw_copy(fx.request_sha256, compared, sizeof(compared));
+    REFUSED(answer, KW_E_BINDING_INVALID, "far.kwq is ");
+    (void)unlink(fx.paths[REGION_CARRIED]);
+    REFUSED(carry, KW_E_BINDING_INVALID, "far.kwq is ");
+    nothing_was_carried();
+}
+
+/* What says whom to believe is another mesh's, and goes together: the token knows better. */
+Test(region, a_root_signs_nothing_for_another_root_s_officer)
+{
+    char path[PATH_MAX];
+
+    region_request(&fx);
+    region_carry(&fx);
+    other_blob();
+    fx.answer.region_dir = kw_mesh_path(&fx.dir, "another", path);
+    REFUSED(answer, KW_E_ARGUMENT_INVALID, "the issuer's key is not its certificate's");
+    cr_expect(ne(int, access(fx.paths[REGION_ANSWER], F_OK), 0));
 }
 
 /* --- what the new region believes --- */

@@ -1,7 +1,6 @@
 /* Paths, settings, steps. */
 #include "tests/support/region_fixture.h"
 
-#include "common/crypto/digest.h"
 #include "common/crypto/keyfile.h"
 #include "common/pki/certificate.h"
 #include "services/cryptocore/region/record.h"
@@ -70,7 +69,9 @@ static void first_steps(struct region_fixture *fx)
     fx->carry = (struct kw_carry_config){
         .trust_domain = KW_MESH_TRUST_DOMAIN,
         .pki_dir = p[REGION_HOME_PKI],
+        .root_sha256 = fx->root_sha256,
         .request_file = p[REGION_REQUEST],
+        .request_sha256 = fx->request_sha256,
         .approval_file = p[REGION_APPROVAL],
         .blob_file = p[REGION_BLOB],
         .recovery_key_file = p[REGION_RECOVERY],
@@ -86,6 +87,7 @@ static void last_steps(struct region_fixture *fx)
         .trust_domain = KW_MESH_TRUST_DOMAIN,
         .region_dir = p[REGION_HOME],
         .request_file = p[REGION_REQUEST],
+        .request_sha256 = fx->request_sha256,
         .approval_file = p[REGION_APPROVAL],
         .carried_file = p[REGION_CARRIED],
         .answer_file = p[REGION_ANSWER],
@@ -129,11 +131,22 @@ void region_fixture_init(struct region_fixture *fx, const struct kw_mesh_dir *di
     last_steps(fx);
 }
 
-void region_approve(const struct region_fixture *fx)
+void region_compare(struct region_fixture *fx)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf request = {0};
+    uint8_t digest[KW_SHA256_LEN];
+
+    MUST(kw_region_record_load(fx->paths[REGION_REQUEST], &request, err));
+    MUST(kw_sha256(kw_buf_bytes(&request), digest, err));
+    kw_hex(KW_BYTES_OF(digest), fx->request_sha256);
+}
+
+void region_approve(struct region_fixture *fx)
 {
     KW_SCOPED(kw_buf_done) struct kw_buf request = {0};
     struct kw_signature signature;
 
+    region_compare(fx);
     MUST(kw_region_record_load(fx->paths[REGION_REQUEST], &request, err));
     officer_sign(&fx->dir, KW_REGION_APPROVAL_LABEL, kw_buf_bytes(&request), &signature);
     MUST(kw_keyfile_write(AT_FDCWD, fx->paths[REGION_APPROVAL], kw_signature_bytes(&signature),

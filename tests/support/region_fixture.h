@@ -4,6 +4,7 @@
 #define KW_TESTS_SUPPORT_REGION_FIXTURE_H
 
 #include "cli/mesh_layout.h"
+#include "common/crypto/digest.h"
 #include "services/cryptocore/region/steps.h"
 
 #define REGION_NEW       "far"
@@ -34,7 +35,8 @@ enum region_file {
 struct region_fixture {
     struct kw_mesh_dir dir;
     char paths[REGION_FILES][PATH_MAX];
-    char root_sha256[65];
+    char root_sha256[2 * KW_SHA256_LEN + 1];
+    char request_sha256[2 * KW_SHA256_LEN + 1];
     char *hosts[1];
     struct kw_request_config request;
     struct kw_carry_config carry;
@@ -46,8 +48,11 @@ struct region_fixture {
 /* In the directory of a flat mesh (flat_layout.h) whose ceremony was held. */
 void region_fixture_init(struct region_fixture *fx, const struct kw_mesh_dir *dir);
 
-/* The officer signs the request. */
-void region_approve(const struct region_fixture *fx);
+/* People compare the request as it is now. */
+void region_compare(struct region_fixture *fx);
+
+/* They do, and the officer signs it. */
+void region_approve(struct region_fixture *fx);
 
 /* A step of each kind, which must succeed; `region_fixture_run` takes all. */
 void region_request(struct region_fixture *fx);

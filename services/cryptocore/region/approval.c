@@ -3,6 +3,8 @@
 
 #include "common/crypto/keyfile.h"
 #include "services/cryptocore/pki_files.h"
+#include "services/cryptocore/region/compared.h"
+#include "services/cryptocore/region/officers.h"
 
 #include <fcntl.h>
 
@@ -20,41 +22,43 @@ struct kw_result kw_region_approval_check(const struct kw_certificate *officer,
     return result;
 }
 
-static struct kw_result officer_check(const char *pki_dir, const char *trust_domain,
+/* The directory says who it is; the set, which the root signed, that it is an operator. */
+static struct kw_result officer_check(const char *pki_dir, const struct kw_region_set *set,
                                       const struct kw_region_approved *approved,
                                       struct kw_error *err)
 {
     KW_SCOPED(kw_core_pki_done) struct kw_core_pki pki = {0};
     KW_SCOPED(kw_certificate_done) struct kw_certificate officer = {0};
 
-    KW_TRY(kw_core_pki_load(&pki, pki_dir, trust_domain, err));
+    KW_TRY(kw_core_pki_load(&pki, pki_dir, set->trust_domain, err));
     KW_TRY(kw_certificate_from_der(&officer, kw_buf_bytes(&pki.officer_der), err));
+    KW_TRY(kw_region_officer_check(set, &officer, err));
     return kw_region_approval_check(&officer, kw_buf_bytes(&approved->record),
                                     kw_buf_bytes(&approved->approval), err);
 }
 
-static struct kw_result load(const char *pki_dir, const char *trust_domain,
-                             const char *request_path, const char *approval_path,
-                             struct kw_region_approved *approved, struct kw_error *err)
+static struct kw_result load(const struct kw_region_approval_source *from,
+                             const struct kw_region_set *set, struct kw_region_approved *approved,
+                             struct kw_error *err)
 {
-    KW_TRY(kw_region_record_load(request_path, &approved->record, err));
-    KW_TRY(kw_keyfile_read(AT_FDCWD, approval_path, KW_SIGNATURE_LEN_MAX, false,
+    KW_TRY(
+        kw_region_request_load(from->request_file, from->request_sha256, &approved->record, err));
+    KW_TRY(kw_keyfile_read(AT_FDCWD, from->approval_file, KW_SIGNATURE_LEN_MAX, false,
                            &approved->approval, err));
-    KW_TRY(officer_check(pki_dir, trust_domain, approved, err));
+    KW_TRY(officer_check(from->pki_dir, set, approved, err));
     KW_TRY(kw_region_request_read(kw_buf_bytes(&approved->record), &approved->request, err));
-    KW_ENSURE(strcmp(approved->request.trust_domain, trust_domain) == 0, err, CONFIG_INVALID,
+    KW_ENSURE(strcmp(approved->request.trust_domain, set->trust_domain) == 0, err, CONFIG_INVALID,
               "a request of trust domain %s, not of %s", approved->request.trust_domain,
-              trust_domain);
+              set->trust_domain);
     return KW_OK;
 }
 
-struct kw_result kw_region_approved_load(const char *pki_dir, const char *trust_domain,
-                                         const char *request_path, const char *approval_path,
+struct kw_result kw_region_approved_load(const struct kw_region_approval_source *from,
+                                         const struct kw_region_set *set,
                                          struct kw_region_approved *ret, struct kw_error *err)
 {
     struct kw_region_approved approved = {.record = {0}};
-    struct kw_result result =
-        load(pki_dir, trust_domain, request_path, approval_path, &approved, err);
+    struct kw_result result = load(from, set, &approved, err);
 
     if (!kw_ok(result)) {
         kw_region_approved_done(&approved);

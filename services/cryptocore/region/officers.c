@@ -96,6 +96,16 @@ static struct kw_result officer_check(const struct kw_certificate *leaf,
     return KW_OK;
 }
 
+struct kw_result kw_region_officer_check(const struct kw_region_set *set,
+                                         const struct kw_certificate *leaf, struct kw_error *err)
+{
+    KW_SCOPED(kw_trust_done) struct kw_trust trust = {0};
+    struct kw_id id;
+
+    KW_TRY(operators_trust(set, &trust, err));
+    return officer_check(leaf, &trust, set->trust_domain, &id, err);
+}
+
 static struct kw_result officer_put(struct kw_bytes der, const struct kw_trust *trust,
                                     const char *trust_domain, const char *dir, bool first,
                                     struct kw_error *err)

@@ -27,19 +27,29 @@ struct step {
     struct kw_region_officers officers;
 };
 
+static struct kw_result approved_load(struct step *step, struct kw_error *err)
+{
+    const struct kw_answer_config *config = step->config;
+    char pki_dir[PATH_MAX];
+    const struct kw_region_approval_source from = {.pki_dir = pki_dir,
+                                                   .request_file = config->request_file,
+                                                   .request_sha256 = config->request_sha256,
+                                                   .approval_file = config->approval_file};
+
+    KW_TRY(kw_out_path(config->region_dir, "pki", pki_dir, err));
+    return kw_region_approved_load(&from, &step->own.set, &step->approved, err);
+}
+
 /* All that can be said before the HSM is asked. */
 static struct kw_result read_all(struct step *step, struct kw_hsm_carried *ret_carried,
                                  struct kw_error *err)
 {
     const struct kw_answer_config *config = step->config;
-    char pki_dir[PATH_MAX];
 
     KW_ENSURE(access(config->answer_file, F_OK) != 0, err, CONFIG_INVALID, "%s is there already",
               config->answer_file);
-    KW_TRY(kw_out_path(config->region_dir, "pki", pki_dir, err));
-    KW_TRY(kw_region_approved_load(pki_dir, config->trust_domain, config->request_file,
-                                   config->approval_file, &step->approved, err));
     KW_TRY(kw_region_own_load(config->region_dir, config->trust_domain, &step->own, err));
+    KW_TRY(approved_load(step, err));
     KW_ENSURE(kw_region_set_find(&step->own.set, step->approved.request.region) == NULL, err,
               ALREADY_EXISTS, "region %s is of the mesh already", step->approved.request.region);
     KW_TRY(kw_region_record_load(config->carried_file, &step->carried, err));

@@ -4,6 +4,7 @@
 #include "services/cryptocore/region/answer.h"
 #include "services/cryptocore/region/approval.h"
 #include "services/cryptocore/region/carried.h"
+#include "services/cryptocore/region/compared.h"
 #include "services/cryptocore/region/issue.h"
 #include "services/cryptocore/region/officers.h"
 #include "services/cryptocore/region/out.h"
@@ -26,22 +27,6 @@ struct step {
 };
 
 /* --- what is believed --- */
-
-/* The file says what the root is; the digest, which came another way, that it is that one. */
-static struct kw_result root_load(struct step *step, struct kw_error *err)
-{
-    KW_SCOPED(kw_buf_done) struct kw_buf pem = {0};
-    uint8_t digest[KW_SHA256_LEN];
-    char text[2 * KW_SHA256_LEN + 1];
-
-    KW_TRY(kw_region_record_load(step->config->root_file, &pem, err));
-    KW_TRY(kw_certificate_from_pem(&step->root, kw_buf_bytes(&pem), err));
-    KW_TRY(kw_certificate_fingerprint(&step->root, digest, err));
-    kw_hex(KW_BYTES_OF(digest), text);
-    KW_ENSURE(strcmp(text, step->config->root_sha256) == 0, err, BINDING_INVALID,
-              "the root of %s is %s", step->config->root_file, text);
-    return KW_OK;
-}
 
 static struct kw_result request_load(struct step *step, struct kw_error *err)
 {
@@ -113,7 +98,8 @@ static struct kw_result row_check(const struct step *step, struct kw_error *err)
 
 static struct kw_result believe(struct step *step, struct kw_error *err)
 {
-    KW_TRY(root_load(step, err));
+    KW_TRY(
+        kw_region_root_load(step->config->root_file, step->config->root_sha256, &step->root, err));
     KW_TRY(request_load(step, err));
     KW_TRY(answer_load(step, err));
     KW_TRY(officer_check(step, err));

@@ -24,7 +24,9 @@ struct kw_request_config {
 struct kw_carry_config {
     char *trust_domain;
     char *pki_dir;
+    char *root_sha256;
     char *request_file;
+    char *request_sha256;
     char *approval_file;
     char *blob_file;
     char *recovery_key_file;
@@ -35,6 +37,7 @@ struct kw_answer_config {
     char *trust_domain;
     char *region_dir;
     char *request_file;
+    char *request_sha256;
     char *approval_file;
     char *carried_file;
     char *answer_file;
@@ -75,13 +78,14 @@ extern const struct kw_settings_spec kw_regions_settings;
 struct kw_result kw_core_request(const struct kw_request_config *config, struct kw_error *err);
 
 /* Opens the ceremony's blob with the recovery key and wraps KEK and MAC key for the carrier of an
- * approved request. Fails: as kw_region_approved_load and kw_hsm_carry, SYSTEM. */
+ * approved request, once root and request are those that people compared. Fails: as
+ * kw_region_root_load, kw_region_set_read, kw_region_approved_load and kw_hsm_carry, SYSTEM. */
 struct kw_result kw_core_carry(const struct kw_carry_config *config, struct kw_error *err);
 
 /* Certifies the CAs of an approved request by the root, once it is sure that the keys that were
  * carried are this token's. Fails: as kw_region_approved_load and kw_region_carried_read,
- * ALREADY_EXISTS (that region is of the mesh), BINDING_INVALID (other keys were carried), HSM_*,
- * SYSTEM. */
+ * ALREADY_EXISTS (that region is of the mesh), BINDING_INVALID (other keys were carried),
+ * ARGUMENT_INVALID (region_dir's root is not the token's), HSM_*, SYSTEM. */
 struct kw_result kw_core_answer(const struct kw_answer_config *config, struct kw_error *err);
 
 /* Believes an answer by the root's digest, takes the keys into the token, and writes what init

@@ -1,4 +1,5 @@
 /* The settings of the steps. */
+#include "services/cryptocore/region/compared.h"
 #include "services/cryptocore/region/steps.h"
 
 #define FIELD(type, field) .name = #field, .offset = offsetof(struct type, field)
@@ -31,9 +32,12 @@ static const struct kw_setting carry_settings[] = {
     {FIELD(kw_carry_config, trust_domain), .type = KW_SETTING_STRING, .required = true,
      .doc = "SPIFFE trust domain of the mesh."},
     {FIELD(kw_carry_config, pki_dir), .type = KW_SETTING_PATH, .required = true,
-     .doc = "Directory pki/ of the first region, or a copy: it says who the first officer is."},
+     .doc = "Directory pki/ of the first region, or a copy: regions and the first officer, as the "
+            "root certified them."},
+    {KW_REGION_ROOT_SHA256, .offset = offsetof(struct kw_carry_config, root_sha256)},
     {FIELD(kw_carry_config, request_file), .type = KW_SETTING_PATH, .required = true,
      .doc = "The new region's request."},
+    {KW_REGION_REQUEST_SHA256, .offset = offsetof(struct kw_carry_config, request_sha256)},
     {FIELD(kw_carry_config, approval_file), .type = KW_SETTING_PATH, .required = true,
      .doc = "The first officer's signature over the request."},
     {FIELD(kw_carry_config, blob_file), .type = KW_SETTING_PATH, .required = true,
@@ -61,6 +65,7 @@ static const struct kw_setting answer_settings[] = {
          "What init wrote in the region that has the root. Its files are told of the new region."},
     {FIELD(kw_answer_config, request_file), .type = KW_SETTING_PATH, .required = true,
      .doc = "The new region's request."},
+    {KW_REGION_REQUEST_SHA256, .offset = offsetof(struct kw_answer_config, request_sha256)},
     {FIELD(kw_answer_config, approval_file), .type = KW_SETTING_PATH, .required = true,
      .doc = "The first officer's signature over the request."},
     {FIELD(kw_answer_config, carried_file), .type = KW_SETTING_PATH, .required = true,
@@ -93,11 +98,7 @@ static const struct kw_setting complete_settings[] = {
      .doc = "What `answer` wrote."},
     {FIELD(kw_complete_config, root_file), .type = KW_SETTING_PATH, .required = true,
      .doc = "The root's certificate (PEM)."},
-    {FIELD(kw_complete_config, root_sha256), .type = KW_SETTING_STRING, .required = true, .min = 64,
-     .max = 64,
-     .doc =
-         "SHA-256 of the root's certificate (DER), lower-case hex, as init said it: by another way "
-         "than the file."},
+    {KW_REGION_ROOT_SHA256, .offset = offsetof(struct kw_complete_config, root_sha256)},
     {FIELD(kw_complete_config, services_file), .type = KW_SETTING_PATH, .required = true,
      .doc = "The services that get a certificate: one SPIFFE id a line, of this region."},
     {FIELD(kw_complete_config, services_signature_file), .type = KW_SETTING_PATH, .required = true,
