@@ -140,7 +140,20 @@ static void on_grace(struct kw_timer *timer)
     (void)uv_process_kill(&child->process, SIGKILL);
 }
 
-/* Ours and the child's own; the child's win because they come first. */
+/* Is this variable of ours one that the child has its own of? */
+static bool is_replaced(const struct kw_child *child, const char *variable)
+{
+    size_t len = strcspn(variable, "=") + 1;
+
+    for (size_t i = 0; i < child->env_count; i++) {
+        if (strncmp(child->env[i], variable, len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The child's own, and of ours those that it has no own of: which of two counts is not the same for all programs. */
 static size_t environment_make(const struct kw_child *child, char **list)
 {
     size_t count = 0;
@@ -149,7 +162,9 @@ static size_t environment_make(const struct kw_child *child, char **list)
         list[count++] = (char *)(uintptr_t)child->env[i];
     }
     for (char **one = environ; *one != NULL && count < ENVIRON_MAX - 1; one++) {
-        list[count++] = *one;
+        if (!is_replaced(child, *one)) {
+            list[count++] = *one;
+        }
     }
     list[count] = NULL;
     return count;
