@@ -375,6 +375,20 @@ static const struct sim_member *draw_dead(struct sim *sim)
     return NULL;
 }
 
+/* What any disk has of a lane may be honoured yet, when its cell comes back: two changes by the store's own key within that
+ * are a fork like any. So what is said is behind all of it. */
+static uint64_t end_of(const struct sim *sim, const struct sim_life *life)
+{
+    uint64_t end = life->fence;
+
+    for (size_t i = 0; i < sim->cell_count; i++) {
+        uint64_t held = sim_cell_holds(sim, i, life->lane);
+
+        end = held > end ? held : end;
+    }
+    return end;
+}
+
 void sim_hostile_dead(struct sim *sim)
 {
     struct dead dead = {.sim = sim, .member = draw_dead(sim)};
@@ -389,7 +403,7 @@ void sim_hostile_dead(struct sim *sim)
     life = &dead.member->lives[dead.member->life_count - 1];
     dead.lane = (struct kw_lane){
         .mesh = sim_mesh, .store = dead.member->id, .incarnation = life->incarnation};
-    dead.point.seq = life->fence;
+    dead.point.seq = end_of(sim, life);
     make_change(&dead);
     say(&dead, urgent, &record);
     if (sim_net_inject(sim, urgent ? KW_FRAME_URGENT : KW_FRAME_BATCH, &record, attack)) {
