@@ -18,6 +18,7 @@
 #ifndef KW_COMMON_FEED_FEED_H
 #define KW_COMMON_FEED_FEED_H
 
+#include "common/feed/own_lane.h"
 #include "common/feed/voucher.h"
 #include "common/store/store.h"
 #include "common/sync/record.h"
@@ -71,6 +72,7 @@ struct kw_feed {
     struct kw_id seed;            /* kw_store_id */
     struct kw_commit_hook *grown; /* marked by who changes how far a lane is; NULL: nobody asks */
     struct kw_stamp_clock clock;  /* ahead of every stamp that was given out or taken in */
+    struct kw_own_lane own;       /* in the job that runs */
     int64_t life;                 /* of this process: what is in quarantine is tried once in each */
     uint64_t said;         /* changes of ours, those of transactions that were undone among them */
     uint64_t alarm_second; /* in which so many alarms were logged */

@@ -2,6 +2,7 @@
  * undoes it, too. */
 #include "common/feed/feed_own.h"
 
+#include "common/base/container.h"
 #include "common/base/limits.h"
 #include "common/base/log.h"
 #include "common/feed/quarantine_table.h"
@@ -66,9 +67,53 @@ static struct kw_result begin(const struct kw_feed *feed, struct kw_tx *tx,
                  : begin_life(feed, tx, ret_row, err);
 }
 
+/* --- in one job --- */
+
+static struct kw_result write_row(struct kw_tx_late *late, struct kw_tx *tx, struct kw_error *err)
+{
+    const struct kw_own_lane *own = KW_CONTAINER_OF(late, struct kw_own_lane, late);
+
+    return own->has_moved ? kw_lane_row_move(tx, own->row.id, &own->row.point, own->row.closed, err)
+                          : KW_OK;
+}
+
+struct kw_own_lane *kw_feed_own_lane(struct kw_feed *feed, struct kw_tx *tx)
+{
+    if (!feed->own.late.owed) {
+        feed->own = (struct kw_own_lane){.late = {.write = write_row}};
+        kw_tx_put_off(tx, &feed->own.late);
+    }
+    return &feed->own;
+}
+
+static bool is_locked(const struct kw_feed *feed)
+{
+    return feed->own.late.owed && feed->own.is_locked;
+}
+
+void kw_feed_own_move(struct kw_feed *feed, const struct kw_lane_point *point, uint64_t hlc)
+{
+    feed->own.row.point = *point;
+    feed->own.row.closed = hlc;
+    feed->own.has_moved = true;
+}
+
+struct kw_result kw_feed_own_look(struct kw_feed *feed, struct kw_tx *tx,
+                                  struct kw_lane_row *ret_row, bool *ret_found,
+                                  struct kw_error *err)
+{
+    if (is_locked(feed)) {
+        *ret_row = feed->own.row;
+        *ret_found = true;
+        return KW_OK;
+    }
+    return kw_lane_row_lock_present(tx, feed->options.store, feed->options.writer, ret_row,
+                                    ret_found, err);
+}
+
 /* Forked or not. */
-static struct kw_result own_lane(struct kw_feed *feed, struct kw_tx *tx,
-                                 struct kw_lane_row *ret_row, struct kw_error *err)
+static struct kw_result lock_or_begin(struct kw_feed *feed, struct kw_tx *tx,
+                                      struct kw_lane_row *ret_row, struct kw_error *err)
 {
     bool found;
 
@@ -83,10 +128,23 @@ static struct kw_result own_lane(struct kw_feed *feed, struct kw_tx *tx,
     return KW_OK;
 }
 
+static struct kw_result lock(struct kw_feed *feed, struct kw_tx *tx, struct kw_error *err)
+{
+    struct kw_lane_row row;
+    struct kw_own_lane *own;
+
+    KW_TRY(lock_or_begin(feed, tx, &row, err));
+    own = kw_feed_own_lane(feed, tx); /* after it, for the job knew nothing of it any more */
+    own->row = row;
+    own->is_locked = true;
+    return KW_OK;
+}
+
 struct kw_result kw_feed_own_voice(struct kw_feed *feed, struct kw_tx *tx,
                                    struct kw_lane_row *ret_row, struct kw_error *err)
 {
-    KW_TRY(own_lane(feed, tx, ret_row, err));
+    KW_TRY(is_locked(feed) ? KW_OK : lock(feed, tx, err));
+    *ret_row = feed->own.row;
     KW_ENSURE(!ret_row->forked, err, STORE_UNAVAILABLE,
               "our lane has forked: another store runs under our id");
     return KW_OK;
@@ -121,6 +179,7 @@ struct kw_result kw_feed_open(struct kw_feed *feed, const struct kw_feed_options
 
     KW_ENSURE(options->writer < KW_FEED_WRITERS_MAX, err, ARGUMENT_INVALID, "writer %u",
               options->writer);
+    KW_TRY(kw_tx_catch_up(tx, err)); /* of what `feed` was before */
     *feed = (struct kw_feed){.options = *options, .seed = options->store};
     if (options->orphan_ms == 0) {
         feed->options.orphan_ms = KW_FEED_ORPHAN_MS;
@@ -132,7 +191,7 @@ struct kw_result kw_feed_open(struct kw_feed *feed, const struct kw_feed_options
     feed->clock.store = feed->options.store;
     KW_TRY(kw_quarantine_life(tx, &feed->life, err));
     KW_TRY(set_clock(feed, tx, wall_ms, err));
-    return own_lane(feed, tx, &row, err);
+    return lock_or_begin(feed, tx, &row, err);
 }
 
 struct kw_result kw_feed_new_life(struct kw_feed *feed, struct kw_tx *tx, struct kw_error *err)

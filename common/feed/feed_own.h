@@ -11,6 +11,19 @@
 struct kw_result kw_feed_own_voice(struct kw_feed *feed, struct kw_tx *tx,
                                    struct kw_lane_row *ret_row, struct kw_error *err);
 
+/* The present lane of our writer as it is, forked or not, and locked; it may be that none has begun. Fails:
+ * as the store. */
+struct kw_result kw_feed_own_look(struct kw_feed *feed, struct kw_tx *tx,
+                                  struct kw_lane_row *ret_row, bool *ret_found,
+                                  struct kw_error *err);
+
+/* The lane that kw_feed_own_voice gave has got so far, with a change of this time: its row follows with the
+ * end of the job. */
+void kw_feed_own_move(struct kw_feed *feed, const struct kw_lane_point *point, uint64_t hlc);
+
+/* What the job knows of our lane: nothing yet, if it just began. */
+struct kw_own_lane *kw_feed_own_lane(struct kw_feed *feed, struct kw_tx *tx);
+
 /* A lane has got further, or promises more. */
 void kw_feed_lane_grew(const struct kw_feed *feed, struct kw_tx *tx);
 

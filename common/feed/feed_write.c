@@ -1,11 +1,10 @@
-/* Writing: a local change, numbered and chained in the transaction that makes it. The lane's row
- * comes last, because who writes it is alone until the commit. */
+/* Writing: a local change, numbered and chained in the transaction that makes it. The lane comes last,
+ * because who has it is alone until the commit; its row comes once, with the end of the job. */
 #include "common/base/limits.h"
 #include "common/feed/change_table.h"
 #include "common/feed/feed_own.h"
 #include "common/feed/feed_rows.h"
 #include "common/feed/join_table.h"
-#include "common/feed/lane_table.h"
 
 /* So that any row, whatever is merged into it, fits into an answer. */
 static struct kw_result check_lengths(const struct kw_feed_table *table,
@@ -45,21 +44,26 @@ struct kw_result kw_feed_say(struct kw_feed *feed, struct kw_tx *tx, struct kw_b
     row.change.hlc = kw_stamp_next(&feed->clock, wall_ms).hlc;
     row.point = lane.point;
     KW_TRY(kw_lane_advance(&row.point, &row.change, err));
-    KW_TRY(kw_lane_row_move(tx, lane.id, &row.point, row.change.hlc, err));
+    KW_TRY(kw_change_insert(tx, lane.id, &row, err));
+    kw_feed_own_move(feed, &row.point, row.change.hlc);
     kw_feed_lane_grew(feed, tx);
     feed->said++;
-    return kw_change_insert(tx, lane.id, &row, err);
+    return KW_OK;
 }
 
 /* What is to be decided by rows has to wait for them. What disables is right whatever they say. */
-static struct kw_result may_write(struct kw_tx *tx, bool urgent, struct kw_error *err)
+static struct kw_result may_write(struct kw_feed *feed, struct kw_tx *tx, bool urgent,
+                                  struct kw_error *err)
 {
-    bool joining = false;
+    struct kw_own_lane *own = kw_feed_own_lane(feed, tx);
+    bool joining;
 
-    if (!urgent) {
-        KW_TRY(kw_join_row_any(tx, &joining, err));
+    if (urgent || own->may_write) {
+        return KW_OK;
     }
+    KW_TRY(kw_join_row_any(tx, &joining, err));
     KW_ENSURE(!joining, err, STORE_UNAVAILABLE, "the store is joining: not all rows are here");
+    own->may_write = true;
     return KW_OK;
 }
 
@@ -87,21 +91,12 @@ struct kw_result kw_feed_write(struct kw_feed *feed, struct kw_tx *tx,
 {
     struct kw_feed_merged merged;
 
-    KW_TRY(may_write(tx, urgent, err));
+    KW_TRY(may_write(feed, tx, urgent, err));
     KW_TRY(kw_feed_put(feed, tx, intent, urgent, wall_ms, arena, &merged, err));
     if (ret_merged != NULL) {
         *ret_merged = merged.record;
     }
     return KW_OK;
-}
-
-static struct kw_result present(const struct kw_feed_tx *feed_tx, struct kw_lane_row *ret_lane,
-                                bool *ret_found, struct kw_error *err)
-{
-    const struct kw_feed_options *options = &feed_tx->feed->options;
-
-    return kw_lane_row_lock_present(feed_tx->tx, options->store, options->writer, ret_lane,
-                                    ret_found, err);
 }
 
 struct kw_result kw_feed_said(const struct kw_feed_tx *feed_tx, struct kw_id *ret_lane,
@@ -110,7 +105,7 @@ struct kw_result kw_feed_said(const struct kw_feed_tx *feed_tx, struct kw_id *re
     struct kw_lane_row lane;
     bool found;
 
-    KW_TRY(present(feed_tx, &lane, &found, err));
+    KW_TRY(kw_feed_own_look(feed_tx->feed, feed_tx->tx, &lane, &found, err));
     *ret_lane = found ? lane.id : KW_ID_NONE;
     *ret_seq = found ? lane.point.seq : 0;
     return KW_OK;
@@ -122,7 +117,7 @@ struct kw_result kw_feed_has_voice(const struct kw_feed_tx *feed_tx, bool *ret_h
     struct kw_lane_row lane;
     bool found;
 
-    KW_TRY(present(feed_tx, &lane, &found, err));
+    KW_TRY(kw_feed_own_look(feed_tx->feed, feed_tx->tx, &lane, &found, err));
     *ret_has = !found || !lane.forked;
     return KW_OK;
 }

@@ -67,6 +67,7 @@ struct kw_result kw_join_row_begin(struct kw_tx *tx, const struct kw_ask *ask, s
 {
     struct kw_stmt *stmt;
 
+    KW_TRY(kw_tx_catch_up(tx, err)); /* what the job knew does not hold any more (own_lane.h) */
     KW_TRY(run(tx, delete_heads, err));
     KW_TRY(kw_sql(tx, insert_join, &stmt, err));
     kw_bind_id(stmt, 1, &ask->store);

@@ -36,6 +36,14 @@ static const char select_page[] =
     "SELECT " COLUMNS " FROM feed_lanes WHERE id > $1 ORDER BY id LIMIT $2";
 static const char select_head[] = "SELECT head FROM feed_lanes WHERE id = $1 AND head IS NOT NULL";
 
+/* Our own lane's row is written late (own_lane.h): before anybody looks. */
+static struct kw_result lane_sql(struct kw_tx *tx, const char *sql, struct kw_stmt **ret_stmt,
+                                 struct kw_error *err)
+{
+    KW_TRY(kw_tx_catch_up(tx, err));
+    return kw_sql(tx, sql, ret_stmt, err);
+}
+
 static struct kw_result read_point(struct kw_stmt *stmt, int column,
                                    struct kw_lane_point *ret_point, struct kw_error *err)
 {
@@ -81,7 +89,7 @@ struct kw_result kw_lane_row_find(struct kw_tx *tx, struct kw_id lane, struct kw
 {
     struct kw_stmt *stmt;
 
-    KW_TRY(kw_sql(tx, select_one, &stmt, err));
+    KW_TRY(lane_sql(tx, select_one, &stmt, err));
     kw_bind_id(stmt, 1, &lane);
     return read_only_row(stmt, ret_row, ret_found, err);
 }
@@ -91,7 +99,7 @@ struct kw_result kw_lane_row_lock(struct kw_tx *tx, struct kw_id lane, struct kw
 {
     struct kw_stmt *stmt;
 
-    KW_TRY(kw_sql(tx, lock_one, &stmt, err));
+    KW_TRY(lane_sql(tx, lock_one, &stmt, err));
     kw_bind_id(stmt, 1, &lane);
     return read_only_row(stmt, ret_row, ret_found, err);
 }
@@ -102,7 +110,7 @@ struct kw_result kw_lane_row_lock_present(struct kw_tx *tx, struct kw_id store, 
 {
     struct kw_stmt *stmt;
 
-    KW_TRY(kw_sql(tx, lock_present, &stmt, err));
+    KW_TRY(lane_sql(tx, lock_present, &stmt, err));
     kw_bind_id(stmt, 1, &store);
     kw_bind_i64(stmt, 2, writer);
     return read_only_row(stmt, ret_row, ret_found, err);
@@ -114,7 +122,7 @@ struct kw_result kw_lane_row_incarnation(struct kw_tx *tx, struct kw_id store,
 {
     struct kw_stmt *stmt;
 
-    KW_TRY(kw_sql(tx, select_incarnation, &stmt, err));
+    KW_TRY(lane_sql(tx, select_incarnation, &stmt, err));
     kw_bind_id(stmt, 1, &store);
     KW_TRY(kw_step(stmt, ret_found, err));
     return *ret_found ? kw_col_id(stmt, 0, ret_incarnation, err) : KW_OK;
@@ -125,7 +133,7 @@ struct kw_result kw_lane_row_close(struct kw_tx *tx, struct kw_id store, uint64_
 {
     struct kw_stmt *stmt;
 
-    KW_TRY(kw_sql(tx, update_closed, &stmt, err));
+    KW_TRY(lane_sql(tx, update_closed, &stmt, err));
     kw_bind_id(stmt, 1, &store);
     kw_bind_i64(stmt, 2, (int64_t)before);
     kw_bind_i64(stmt, 3, (int64_t)closed);
@@ -136,7 +144,7 @@ struct kw_result kw_lane_row_lock_all(struct kw_tx *tx, struct kw_id store, stru
 {
     struct kw_stmt *stmt;
 
-    KW_TRY(kw_sql(tx, lock_all, &stmt, err));
+    KW_TRY(lane_sql(tx, lock_all, &stmt, err));
     kw_bind_id(stmt, 1, &store);
     return kw_exec(stmt, NULL, err);
 }
@@ -146,7 +154,7 @@ struct kw_result kw_lane_row_has_life(struct kw_tx *tx, struct kw_id store,
 {
     struct kw_stmt *stmt;
 
-    KW_TRY(kw_sql(tx, select_life, &stmt, err));
+    KW_TRY(lane_sql(tx, select_life, &stmt, err));
     kw_bind_id(stmt, 1, &store);
     kw_bind_id(stmt, 2, &incarnation);
     return kw_step(stmt, ret_has, err);
@@ -158,7 +166,7 @@ struct kw_result kw_lane_row_insert(struct kw_tx *tx, const struct kw_lane_row *
     struct kw_stmt *stmt;
     int64_t inserted;
 
-    KW_TRY(kw_sql(tx, insert_lane, &stmt, err));
+    KW_TRY(lane_sql(tx, insert_lane, &stmt, err));
     kw_bind_id(stmt, 1, &row->id);
     kw_bind_id(stmt, 2, &row->store);
     kw_bind_id(stmt, 3, &row->incarnation);
@@ -180,7 +188,7 @@ struct kw_result kw_lane_row_move(struct kw_tx *tx, struct kw_id lane,
 {
     struct kw_stmt *stmt;
 
-    KW_TRY(kw_sql(tx, update_point, &stmt, err));
+    KW_TRY(lane_sql(tx, update_point, &stmt, err));
     kw_bind_id(stmt, 1, &lane);
     kw_bind_i64(stmt, 2, (int64_t)point->seq);
     kw_bind_blob(stmt, 3, KW_BYTES_OF(point->chain));
@@ -193,7 +201,7 @@ struct kw_result kw_lane_row_set_floor(struct kw_tx *tx, struct kw_id lane,
 {
     struct kw_stmt *stmt;
 
-    KW_TRY(kw_sql(tx, update_floor, &stmt, err));
+    KW_TRY(lane_sql(tx, update_floor, &stmt, err));
     kw_bind_id(stmt, 1, &lane);
     kw_bind_i64(stmt, 2, (int64_t)floor->seq);
     kw_bind_blob(stmt, 3, KW_BYTES_OF(floor->chain));
@@ -205,7 +213,7 @@ static struct kw_result set_bytes(struct kw_tx *tx, const char *sql, struct kw_i
 {
     struct kw_stmt *stmt;
 
-    KW_TRY(kw_sql(tx, sql, &stmt, err));
+    KW_TRY(lane_sql(tx, sql, &stmt, err));
     kw_bind_id(stmt, 1, &lane);
     kw_bind_blob(stmt, 2, bytes);
     return kw_exec(stmt, NULL, err);
@@ -227,7 +235,7 @@ struct kw_result kw_lane_row_end_all(struct kw_tx *tx, struct kw_id store, struc
 {
     struct kw_stmt *stmt;
 
-    KW_TRY(kw_sql(tx, update_past, &stmt, err));
+    KW_TRY(lane_sql(tx, update_past, &stmt, err));
     kw_bind_id(stmt, 1, &store);
     return kw_exec(stmt, NULL, err);
 }
@@ -238,7 +246,7 @@ struct kw_result kw_lane_row_list(struct kw_tx *tx, struct kw_id after, struct k
     struct kw_stmt *stmt;
     size_t count = 0;
 
-    KW_TRY(kw_sql(tx, select_page, &stmt, err));
+    KW_TRY(lane_sql(tx, select_page, &stmt, err));
     kw_bind_id(stmt, 1, &after);
     kw_bind_i64(stmt, 2, (int64_t)max);
     while (count < max) {
@@ -260,7 +268,7 @@ struct kw_result kw_lane_row_head(struct kw_tx *tx, struct kw_id lane, struct kw
 {
     struct kw_stmt *stmt;
 
-    KW_TRY(kw_sql(tx, select_head, &stmt, err));
+    KW_TRY(lane_sql(tx, select_head, &stmt, err));
     kw_bind_id(stmt, 1, &lane);
     KW_TRY(kw_step(stmt, ret_any, err));
     return *ret_any ? kw_buf_append(out, kw_col_blob(stmt, 0), err) : KW_OK;
@@ -272,7 +280,7 @@ struct kw_result kw_lane_row_full(struct kw_tx *tx, struct kw_id store, bool *re
     struct kw_stmt *stmt;
     bool row;
 
-    KW_TRY(kw_sql(tx, count_of, &stmt, err));
+    KW_TRY(lane_sql(tx, count_of, &stmt, err));
     kw_bind_id(stmt, 1, &store);
     KW_TRY(kw_step(stmt, &row, err));
     *ret_full = kw_col_i64(stmt, 0) >= KW_FEED_STORE_LANES_MAX;

@@ -47,7 +47,8 @@ struct kw_stmt {
 struct kw_tx {
     struct kw_conn *conn;
     struct kw_stmt *used;
-    bool failed; /* a statement failed in a way that a job may not overlook */
+    struct kw_tx_late *late; /* what the present job has put off */
+    bool failed;             /* a statement failed in a way that a job may not overlook */
 };
 
 /* --- connections --- */
@@ -180,7 +181,7 @@ struct kw_result kw_conn_failpoint(struct kw_conn *conn, enum kw_failpoint point
                                    struct kw_error *err);
 
 /* Rewinds and unbinds all that the job used, so that no statement outlives it and no binding
- * dangles. */
+ * dangles; what it had put off and not written is forgotten. */
 void kw_conn_settle(struct kw_conn *conn);
 
 /* Settles and leaves the transaction, if there still is one. */

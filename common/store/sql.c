@@ -128,6 +128,7 @@ static struct kw_result run_checked(struct kw_conn *conn, struct kw_store_job *j
                                     struct kw_error *err)
 {
     KW_TRY(job->run(job, &conn->tx, err));
+    KW_TRY(kw_tx_catch_up(&conn->tx, err));
     KW_ENSURE(!conn->tx.failed, err, INTERNAL, "a job went on after a failed statement");
     return conn->backend->check_job(conn, err);
 }

@@ -101,6 +101,21 @@ struct kw_commit_hook {
  * it is marked. Not if the group is undone; if the job alone is, it may. Inside a write job. */
 void kw_tx_mark(struct kw_tx *tx, struct kw_commit_hook *hook);
 
+/* What a write job puts off until its end, so that it is done once, however often. Embedded in who puts
+ * it off. */
+struct kw_tx_late {
+    struct kw_tx_late *next;
+    struct kw_result (*write)(struct kw_tx_late *late, struct kw_tx *tx, struct kw_error *err);
+    bool owed; /* from kw_tx_put_off until it is written, or the job has failed */
+};
+
+/* Has `late` written when the job has done the rest; if the job fails, never. Once, however often it is
+ * put off. */
+void kw_tx_put_off(struct kw_tx *tx, struct kw_tx_late *late);
+
+/* Writes now what was put off: for who looks at what it will change. Fails: as what is written. */
+struct kw_result kw_tx_catch_up(struct kw_tx *tx, struct kw_error *err);
+
 /* What happened since it was opened. */
 struct kw_store_stats {
     uint64_t commits; /* groups made durable; writes / commits is the mean group */

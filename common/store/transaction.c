@@ -29,6 +29,18 @@ bool kw_conn_is_late(const struct kw_conn *conn)
     return conn->until_ns != 0 && kw_clock_mono_ns() >= conn->until_ns;
 }
 
+/* The next of what was put off, which is owed no more. NULL: that was all. */
+static struct kw_tx_late *take_late(struct kw_tx *tx)
+{
+    struct kw_tx_late *late = tx->late;
+
+    if (late != NULL) {
+        tx->late = late->next;
+        late->owed = false;
+    }
+    return late;
+}
+
 void kw_conn_settle(struct kw_conn *conn)
 {
     struct kw_stmt *stmt = conn->tx.used;
@@ -42,6 +54,27 @@ void kw_conn_settle(struct kw_conn *conn)
     }
     conn->tx.used = NULL;
     conn->tx.failed = false;
+    while (take_late(&conn->tx) != NULL) { /* the job has failed */
+    }
+}
+
+void kw_tx_put_off(struct kw_tx *tx, struct kw_tx_late *late)
+{
+    if (!late->owed) {
+        late->owed = true;
+        late->next = tx->late;
+        tx->late = late;
+    }
+}
+
+struct kw_result kw_tx_catch_up(struct kw_tx *tx, struct kw_error *err)
+{
+    struct kw_tx_late *late;
+
+    while ((late = take_late(tx)) != NULL) {
+        KW_TRY(late->write(late, tx, err));
+    }
+    return KW_OK;
 }
 
 void kw_tx_mark(struct kw_tx *tx, struct kw_commit_hook *hook)

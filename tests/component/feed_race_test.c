@@ -66,3 +66,34 @@ Test(feed_race, a_lane_does_not_begin_beside_a_fence)
     (void)feed_number(a, "DROP TRIGGER fenced");
     cr_assert_eq(feed_apply(a, feed_batch(b, b->lane, 0)), KW_LANE_NEWS, "it was undone");
 }
+
+/* --- how often --- */
+
+#define CHANGES 5
+
+static struct kw_result run_many(struct feed_job *job, struct kw_tx *tx, struct kw_error *err)
+{
+    static const char *const keys[CHANGES] = {"a", "b", "c", "d", "e"};
+
+    for (int i = 0; i < CHANGES; i++) {
+        struct kw_record record = note(keys[i]);
+
+        note_set(&record, NOTE_TAGS, value_set("x"));
+        KW_TRY(kw_feed_write(&job->node->feed, tx, &record, false, job->node->wall_ms,
+                             values_arena(), NULL, err));
+    }
+    return KW_OK;
+}
+
+Test(feed_race, a_job_moves_its_lane_once_whatever_it_says)
+{
+    (void)feed_number(a, "CREATE TABLE moves (seq INTEGER NOT NULL)");
+    (void)feed_number(a, "CREATE TRIGGER moved AFTER UPDATE ON feed_lanes BEGIN"
+                         " INSERT INTO moves VALUES (new.seq); END");
+    MUST(feed_do(a, run_many, NULL, NULL, err));
+    cr_assert_eq(feed_number(a, "SELECT count(*) FROM moves"), 1);
+    cr_assert_eq(feed_seq(a, a->lane), CHANGES);
+    cr_assert_eq(feed_number(a, "SELECT count(*) FROM feed_changes"), CHANGES);
+    (void)feed_number(a, "DROP TRIGGER moved");
+    (void)feed_number(a, "DROP TABLE moves");
+}

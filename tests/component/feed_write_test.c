@@ -1,4 +1,6 @@
 /* What is written here: rows, numbers, and what a transaction that is undone leaves behind. */
+#include "common/feed/join_table.h"
+#include "common/feed/lane_table.h"
 #include "tests/support/feed_fixture.h"
 #include "tests/support/must.h"
 
@@ -140,6 +142,79 @@ Test(feed_write, a_transaction_that_is_undone_leaves_no_hole)
     cr_assert_eq(feed_number(&node, "SELECT count(*) FROM notes"), 1);
     write_tags("a", "x");
     cr_assert_eq(feed_seq(&node, node.lane), 2);
+}
+
+/* Says something, looks at the lane, and says more. */
+static struct kw_result run_look_between(struct feed_job *job, struct kw_tx *tx,
+                                         struct kw_error *err)
+{
+    const struct kw_record *records = job->in;
+    uint64_t *seqs = job->out;
+
+    for (size_t i = 0; i < 2; i++) {
+        struct kw_lane_row lane;
+        bool held;
+
+        KW_TRY(kw_feed_write(&job->node->feed, tx, &records[i], false, job->node->wall_ms,
+                             values_arena(), NULL, err));
+        KW_TRY(kw_lane_row_find(tx, job->node->lane, &lane, &held, err));
+        seqs[i] = lane.point.seq;
+    }
+    return KW_OK;
+}
+
+Test(feed_write, who_looks_at_our_lane_within_a_job_sees_how_far_it_is)
+{
+    const struct kw_record records[2] = {tagged("a", "x"), tagged("b", "x")};
+    uint64_t seqs[2] = {0};
+
+    write_tags("n", "x");
+    MUST(feed_do(&node, run_look_between, records, seqs, err));
+    cr_assert_eq(seqs[0], 2);
+    cr_assert_eq(seqs[1], 3);
+}
+
+static struct kw_result run_new_life_between(struct feed_job *job, struct kw_tx *tx,
+                                             struct kw_error *err)
+{
+    const struct kw_record *records = job->in;
+
+    KW_TRY(kw_feed_write(&job->node->feed, tx, &records[0], false, job->node->wall_ms,
+                         values_arena(), NULL, err));
+    KW_TRY(kw_feed_new_life(&job->node->feed, tx, err));
+    return kw_feed_write(&job->node->feed, tx, &records[1], false, job->node->wall_ms,
+                         values_arena(), NULL, err);
+}
+
+Test(feed_write, what_a_job_says_after_it_began_a_new_life_is_on_the_new_lane)
+{
+    const struct kw_record records[2] = {tagged("a", "x"), tagged("b", "x")};
+
+    MUST(feed_do(&node, run_new_life_between, records, NULL, err));
+    cr_assert_eq(feed_number(&node, "SELECT count(*) FROM feed_lanes WHERE seq = 1"), 2);
+    cr_assert_eq(feed_number(&node, "SELECT count(DISTINCT lane) FROM feed_changes"), 2);
+}
+
+static struct kw_result run_join_between(struct feed_job *job, struct kw_tx *tx,
+                                         struct kw_error *err)
+{
+    const struct kw_ask ask = {.store = job->node->id, .nonce = job->node->id};
+    const struct kw_record *records = job->in;
+
+    KW_TRY(kw_feed_write(&job->node->feed, tx, &records[0], false, job->node->wall_ms,
+                         values_arena(), NULL, err));
+    KW_TRY(kw_join_row_begin(tx, &ask, err));
+    return kw_feed_write(&job->node->feed, tx, &records[1], false, job->node->wall_ms,
+                         values_arena(), NULL, err);
+}
+
+Test(feed_write, a_job_that_began_to_join_says_no_more)
+{
+    const struct kw_record records[2] = {tagged("a", "x"), tagged("b", "x")};
+
+    cr_assert_eq(feed_do(&node, run_join_between, records, NULL, NULL).reason,
+                 KW_E_STORE_UNAVAILABLE);
+    cr_assert_eq(feed_seq(&node, node.lane), 0);
 }
 
 Test(feed_write, a_restart_continues_the_lane_and_a_new_life_begins_another)

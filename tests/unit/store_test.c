@@ -297,3 +297,88 @@ Test(store, a_hook_does_not_run_for_what_is_not_durable)
     cr_assert(eq(uint, hook_runs, 0));
     cr_assert(not(hook.marked));
 }
+
+/* --- what a job puts off --- */
+
+struct later {
+    struct kw_tx_late late;
+    int64_t id; /* of the row that it writes */
+};
+
+static struct kw_result write_later(struct kw_tx_late *late, struct kw_tx *tx, struct kw_error *err)
+{
+    struct store_test_job row = store_test_job(&f, NULL, ((struct later *)late)->id++, NULL);
+
+    return store_test_insert(&row.job, tx, err);
+}
+
+static struct later later;
+static int64_t rows_before; /* in the job, of what was put off and not written */
+
+static struct kw_result put_off_twice(struct kw_store_job *job, struct kw_tx *tx,
+                                      struct kw_error *err)
+{
+    kw_tx_put_off(tx, &later.late);
+    kw_tx_put_off(tx, &later.late);
+    KW_TRY(store_test_count(job, tx, err));
+    rows_before = ((struct store_test_job *)job)->number;
+    return KW_OK;
+}
+
+static struct kw_result put_off_and_catch_up(struct kw_store_job *job, struct kw_tx *tx,
+                                             struct kw_error *err)
+{
+    KW_TRY(put_off_twice(job, tx, err));
+    KW_TRY(kw_tx_catch_up(tx, err));
+    return store_test_count(job, tx, err);
+}
+
+static struct kw_result put_off_and_fail(struct kw_store_job *job, struct kw_tx *tx,
+                                         struct kw_error *err)
+{
+    KW_TRY(put_off_twice(job, tx, err));
+    KW_FAIL(err, STATE_CONFLICT, "not today");
+}
+
+static struct store_test_job put_off(STORE_TEST_RUN((*run)))
+{
+    struct store_test_job job = store_test_job(&f, run, 0, NULL);
+
+    cr_assert(eq(int, store_test_write(&job).reason, job.job.result.reason));
+    cr_assert(not(later.late.owed));
+    return job;
+}
+
+Test(store, what_is_put_off_is_written_once_when_the_rest_is_done)
+{
+    later = (struct later){.late = {.write = write_later}, .id = 1};
+    cr_assert(eq(int, put_off(put_off_twice).job.result.reason, KW_E_NONE));
+    cr_assert(eq(i64, rows_before, 0));
+    cr_assert(eq(i64, store_test_rows(&f), 1));
+    cr_assert(eq(int, put_off(put_off_twice).job.result.reason, KW_E_NONE));
+    cr_assert(eq(i64, store_test_rows(&f), 2), "it may be put off in every job");
+}
+
+Test(store, who_wants_to_see_what_was_put_off_has_it_written_first)
+{
+    later = (struct later){.late = {.write = write_later}, .id = 1};
+    cr_assert(eq(i64, put_off(put_off_and_catch_up).number, 1));
+    cr_assert(eq(i64, store_test_rows(&f), 1), "and it is not written again");
+}
+
+Test(store, a_job_that_fails_has_put_nothing_off)
+{
+    later = (struct later){.late = {.write = write_later}, .id = 1};
+    cr_assert(eq(int, put_off(put_off_and_fail).job.result.reason, KW_E_STATE_CONFLICT));
+    cr_assert(eq(int, insert(7, NULL), KW_E_NONE));
+    cr_assert(eq(i64, store_test_rows(&f), 1), "nor in the next job");
+}
+
+Test(store, a_job_whose_rest_can_not_be_written_fails)
+{
+    later = (struct later){.late = {.write = write_later}, .id = 1};
+    cr_assert(eq(int, insert(1, NULL), KW_E_NONE));
+    cr_assert(eq(int, put_off(put_off_twice).job.result.reason, KW_E_ALREADY_EXISTS));
+    cr_assert(eq(int, put_off(put_off_twice).job.result.reason, KW_E_NONE), "the id is the next");
+    cr_assert(eq(i64, store_test_rows(&f), 2));
+}
