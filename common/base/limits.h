@@ -157,7 +157,9 @@
     (KW_BATCH_LEN_SOFT + KW_CHANGE_LEN_MAX + 8U * 1024U) /* encoded, with its head */
 #define KW_VOUCHER_CHAIN_MAX    4                        /* certificates in one, the leaf first */
 #define KW_VOUCHER_LEN_MAX      (16U * 1024U)            /* encoded */
-#define KW_FEED_RELEASE_MAX     256U  /* changes that wait, looked at in one job */
+#define KW_ORDER_STORES_MAX     16U          /* stores that one order of an officer names */
+#define KW_ORDER_LEN_MAX        (8U * 1024U) /* encoded: with its effect it still goes ahead of its lane */
+#define KW_FEED_RELEASE_MAX     256U         /* changes that wait, looked at in one job */
 #define KW_FEED_WRITERS_MAX     64U   /* instances on one database: a lane's writer is below */
 #define KW_FEED_STORE_LANES_MAX 256U  /* of one store, of all its lives */
 #define KW_FEED_URGENTS_MAX     1024U /* urgent changes of one store, kept ahead of its lanes */

@@ -18,6 +18,7 @@
 #ifndef KW_COMMON_FEED_FEED_H
 #define KW_COMMON_FEED_FEED_H
 
+#include "common/feed/order.h"
 #include "common/feed/own_lane.h"
 #include "common/feed/voucher.h"
 #include "common/store/store.h"
@@ -51,6 +52,8 @@ struct kw_feed_options {
     struct kw_id store;
     uint32_t writer;                         /* which of the instances on this database */
     const struct kw_voucher_trust *vouchers; /* NULL: none is believed. Changes in write jobs */
+    const struct kw_order_trust *orders;     /* NULL: none is believed */
+    const void *trust;                       /* for the tables' `prove`. Stays as it is */
     const struct kw_feed_table *tables;
     size_t table_count;
     /* Of a lane so many changes are kept for members that have not acknowledged them; who is further behind
@@ -74,6 +77,7 @@ struct kw_feed {
     struct kw_stamp_clock clock;  /* ahead of every stamp that was given out or taken in */
     struct kw_own_lane own;       /* in the job that runs */
     int64_t life;                 /* of this process: what is in quarantine is tried once in each */
+    bool fenced;           /* our store is, as known last: what we say would reach nobody */
     uint64_t said;         /* changes of ours, those of transactions that were undone among them */
     uint64_t alarm_second; /* in which so many alarms were logged */
     unsigned alarms;
@@ -108,7 +112,7 @@ struct kw_stamp kw_feed_stamp(struct kw_feed *feed, uint64_t wall_ms);
  * `intent`. Write job. Fails: as the store, as kw_record_merge; ARGUMENT_INVALID (no table of ours;
  * urgent, and disables nothing),
  * BODY_TOO_LARGE (it would not fit into a batch), STORE_UNAVAILABLE (also: our lane has forked; the store
- * is joining (feed_join.h), and this is not urgent). */
+ * is joining (feed_join.h), and this is not urgent; our store is fenced). */
 struct kw_result kw_feed_write(struct kw_feed *feed, struct kw_tx *tx,
                                const struct kw_record *intent, bool urgent, uint64_t wall_ms,
                                struct kw_arena *arena, struct kw_record *ret_merged,

@@ -29,6 +29,7 @@ struct kw_result kw_feed_seal(struct kw_feed *feed, struct kw_tx *tx, uint64_t w
     struct kw_lane_head head = {0};
 
     KW_TRY(kw_feed_own_voice(feed, tx, &lane, err));
+    KW_TRY(kw_feed_look_at_us(feed, tx, err));
     head.lane = kw_feed_lane_name(feed, &lane);
     head.point = lane.point;
     head.closed = kw_stamp_next(&feed->clock, wall_ms).hlc;

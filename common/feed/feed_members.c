@@ -1,34 +1,126 @@
 /* A walk over the rows of stores. */
 #include "common/feed/feed_members.h"
 
+#include "common/base/codec.h"
 #include "common/base/limits.h"
+#include "common/feed/lane_table.h"
+#include "common/feed/order.h"
 #include "common/feed/record_table.h"
 #include "common/feed/voucher.h"
-#include "common/sync/store_record.h"
 
 #define ROWS_AT_ONCE 16
 
-static struct kw_result add(struct kw_feed_member *members, size_t *count,
-                            const struct kw_record_row *row, struct kw_error *err)
+struct walk {
+    struct kw_tx *tx;
+    struct kw_arena *arena;
+    struct kw_feed_member *members;
+    size_t *count;
+    /* Is it one of those that are looked for? */
+    struct kw_result (*wants)(const struct walk *walk, const struct kw_record *store,
+                              bool *ret_wants, struct kw_error *err);
+};
+
+/* --- who --- */
+
+static bool is_fenced(const struct kw_record *store)
 {
-    struct kw_feed_member *member = &members[*count];
+    return kw_record_u64(store, KW_STORE_FIELD_STATE) == KW_STORE_FENCED;
+}
+
+static struct kw_result wants_member(const struct walk *walk, const struct kw_record *store,
+                                     bool *ret_wants, struct kw_error *err)
+{
+    (void)walk;
+    (void)err;
+    *ret_wants = !is_fenced(store);
+    return KW_OK;
+}
+
+static struct kw_result is_held(const struct walk *walk, struct kw_reader *entry, bool *ret_held,
+                                struct kw_error *err)
+{
+    struct kw_lane_row row;
+    struct kw_id lane;
+    bool found;
+
+    kw_get_copy(entry, lane.bytes, KW_ID_LEN);
+    KW_TRY(kw_lane_row_find(walk->tx, lane, &row, &found, err));
+    *ret_held = kw_get_u64(entry) <= (found ? row.point.seq : 0);
+    return KW_OK;
+}
+
+static struct kw_result wants_awaited(const struct walk *walk, const struct kw_record *store,
+                                      bool *ret_wants, struct kw_error *err)
+{
+    struct kw_reader fence = KW_READER(kw_record_value(store, KW_STORE_FIELD_FENCE));
+
+    *ret_wants = false;
+    while (is_fenced(store) && fence.rest.len > 0 && !*ret_wants) {
+        bool held;
+
+        KW_TRY(is_held(walk, &fence, &held, err));
+        *ret_wants = !held;
+    }
+    return KW_OK;
+}
+
+/* --- the walk --- */
+
+static struct kw_id life_of(struct kw_bytes voucher_record)
+{
+    struct kw_voucher voucher;
+
+    return kw_ok(kw_voucher_decode(voucher_record, &voucher, NULL)) ? voucher.incarnation
+                                                                    : KW_ID_NONE;
+}
+
+static struct kw_result add(const struct walk *walk, const struct kw_record *store,
+                            struct kw_error *err)
+{
+    struct kw_feed_member *member = &walk->members[*walk->count];
+
+    KW_ENSURE(*walk->count < KW_VECTOR_STORES_MAX, err, LIMIT_REACHED, "more than %u stores",
+              KW_VECTOR_STORES_MAX);
+    KW_TRY(kw_id_from_bytes(store->key, &member->store, err));
+    member->region = kw_store_record_region(store);
+    member->state = kw_record_u64(store, KW_STORE_FIELD_STATE);
+    member->voucher = kw_voucher_of(store);
+    if (member->state == KW_STORE_ACTIVE && kw_order_drains(store, life_of(member->voucher))) {
+        member->state = KW_STORE_DRAINING;
+    }
+    (*walk->count)++;
+    return KW_OK;
+}
+
+static struct kw_result take(const struct walk *walk, const struct kw_record_row *row,
+                             struct kw_error *err)
+{
     struct kw_record record;
     struct kw_error why;
     size_t dropped;
+    bool wants;
 
     KW_ENSURE(
         kw_ok(kw_record_decode_stored(&kw_store_record, row->record, &record, &dropped, &why)), err,
         INTERNAL, "a stored row is damaged: %s", why.message);
-    if (kw_record_u64(&record, KW_STORE_FIELD_STATE) == KW_STORE_FENCED) {
-        return KW_OK;
+    KW_TRY(walk->wants(walk, &record, &wants, err));
+    return wants ? add(walk, &record, err) : KW_OK;
+}
+
+static struct kw_result go(const struct walk *walk, struct kw_error *err)
+{
+    struct kw_record_row rows[ROWS_AT_ONCE];
+    struct kw_bytes after = KW_BYTES_NONE;
+    size_t count = ROWS_AT_ONCE;
+
+    while (count == ROWS_AT_ONCE) {
+        KW_TRY(kw_record_row_list(walk->tx, &kw_store_record, after, walk->arena, rows,
+                                  ROWS_AT_ONCE, &count, err));
+        for (size_t i = 0; i < count; i++) {
+            KW_TRY(take(walk, &rows[i], err));
+            after = rows[i].key;
+        }
     }
-    KW_ENSURE(*count < KW_VECTOR_STORES_MAX, err, LIMIT_REACHED, "more than %u stores",
-              KW_VECTOR_STORES_MAX);
-    KW_TRY(kw_id_from_bytes(row->key, &member->store, err));
-    member->region = kw_store_record_region(&record);
-    member->state = kw_record_u64(&record, KW_STORE_FIELD_STATE);
-    member->voucher = kw_voucher_of(&record);
-    (*count)++;
     return KW_OK;
 }
 
@@ -37,20 +129,19 @@ struct kw_result kw_feed_members(struct kw_tx *tx, struct kw_arena *arena,
                                  struct kw_error *err)
 {
     struct kw_feed_member *members = kw_arena_alloc(arena, KW_VECTOR_STORES_MAX * sizeof(*members));
-    struct kw_record_row rows[ROWS_AT_ONCE];
-    struct kw_bytes after = KW_BYTES_NONE;
-    size_t count = ROWS_AT_ONCE;
+    const struct walk walk = {tx, arena, members, ret_count, wants_member};
 
     KW_ENSURE(members != NULL, err, MEMORY, "the members");
     *ret_count = 0;
-    while (count == ROWS_AT_ONCE) {
-        KW_TRY(kw_record_row_list(tx, &kw_store_record, after, arena, rows, ROWS_AT_ONCE, &count,
-                                  err));
-        for (size_t i = 0; i < count; i++) {
-            KW_TRY(add(members, ret_count, &rows[i], err));
-            after = rows[i].key;
-        }
-    }
     *ret_members = members;
-    return KW_OK;
+    return go(&walk, err);
+}
+
+struct kw_result kw_feed_awaited(struct kw_tx *tx, struct kw_arena *arena,
+                                 struct kw_feed_member *members, size_t *count,
+                                 struct kw_error *err)
+{
+    const struct walk walk = {tx, arena, members, count, wants_awaited};
+
+    return go(&walk, err);
 }

@@ -9,8 +9,9 @@
 /* Plain data; the bytes are in the arena. */
 struct kw_feed_member {
     struct kw_id store;
-    struct kw_bytes region;  /* empty: not known */
-    uint64_t state;          /* enum kw_store_state, as it is in the row; 0: nothing is said */
+    struct kw_bytes region; /* empty: not known */
+    uint64_t
+        state; /* enum kw_store_state, as it is in the row; 0: nothing is said. DRAINING: its present life is */
     struct kw_bytes voucher; /* KWV1; empty: none */
 };
 
@@ -19,6 +20,12 @@ struct kw_feed_member {
  * MEMORY, INTERNAL (what is stored is damaged), LIMIT_REACHED (more than KW_VECTOR_STORES_MAX). */
 struct kw_result kw_feed_members(struct kw_tx *tx, struct kw_arena *arena,
                                  struct kw_feed_member **ret_members, size_t *ret_count,
+                                 struct kw_error *err);
+
+/* Appends those that are fenced, and whose lanes are not held here as far as is honoured: they may have revoked what we
+ * don't know yet. There is room for KW_VECTOR_STORES_MAX. Fails: the same. */
+struct kw_result kw_feed_awaited(struct kw_tx *tx, struct kw_arena *arena,
+                                 struct kw_feed_member *members, size_t *count,
                                  struct kw_error *err);
 
 #endif

@@ -150,6 +150,36 @@ struct kw_result kw_feed_own_voice(struct kw_feed *feed, struct kw_tx *tx,
     return KW_OK;
 }
 
+/* --- are we out? --- */
+
+static struct kw_result is_out(const struct kw_feed *feed, struct kw_tx *tx, struct kw_arena *arena,
+                               bool *ret_out, struct kw_error *err)
+{
+    struct kw_record row;
+    bool found;
+
+    KW_TRY(kw_feed_find(tx, &kw_store_record, kw_id_bytes(&feed->options.store), arena, &row,
+                        &found, err));
+    *ret_out = found && kw_store_record_state(&row) == KW_STORE_FENCED;
+    return KW_OK;
+}
+
+struct kw_result kw_feed_look_at_us(struct kw_feed *feed, struct kw_tx *tx, struct kw_error *err)
+{
+    struct kw_arena *arena = kw_arena_new(KW_FEED_CHANGE_MEMORY_MAX);
+    bool was_out = feed->fenced;
+    struct kw_result result;
+
+    KW_ENSURE(arena != NULL, err, MEMORY, "an arena for our own row");
+    result = is_out(feed, tx, arena, &feed->fenced, err);
+    kw_arena_free(arena);
+    if (kw_ok(result) && feed->fenced && !was_out) {
+        KW_LOG(ERROR, "our store is fenced: nobody takes what is said here, so nothing is",
+               KW_F_HEX("store", kw_id_bytes(&feed->options.store)));
+    }
+    return result;
+}
+
 /* --- the beginning of a process --- */
 
 /* Behind nothing that is held here, as far as others may move our clock. */
@@ -191,6 +221,7 @@ struct kw_result kw_feed_open(struct kw_feed *feed, const struct kw_feed_options
     feed->clock.store = feed->options.store;
     KW_TRY(kw_quarantine_life(tx, &feed->life, err));
     KW_TRY(set_clock(feed, tx, wall_ms, err));
+    KW_TRY(kw_feed_look_at_us(feed, tx, err));
     return lock_or_begin(feed, tx, &row, err);
 }
 

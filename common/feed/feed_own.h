@@ -27,6 +27,10 @@ struct kw_own_lane *kw_feed_own_lane(struct kw_feed *feed, struct kw_tx *tx);
 /* A lane has got further, or promises more. */
 void kw_feed_lane_grew(const struct kw_feed *feed, struct kw_tx *tx);
 
+/* Is our store fenced? What was said before is known by then as far as it is in rows. Write job. Fails: as the store,
+ * MEMORY, INTERNAL (what is stored is damaged). */
+struct kw_result kw_feed_look_at_us(struct kw_feed *feed, struct kw_tx *tx, struct kw_error *err);
+
 /* The name of a lane that is held here. */
 struct kw_lane kw_feed_lane_name(const struct kw_feed *feed, const struct kw_lane_row *row);
 

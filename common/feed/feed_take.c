@@ -5,6 +5,8 @@
 #include "common/base/limits.h"
 #include "common/base/log.h"
 #include "common/base/metrics.h"
+#include "common/feed/feed_ordered.h"
+#include "common/feed/feed_own.h"
 #include "common/feed/feed_rows.h"
 #include "common/feed/feed_vouched.h"
 #include "common/feed/held_table.h"
@@ -79,8 +81,8 @@ static struct kw_result is_vouched(const struct taking *t, const struct kw_recor
 }
 
 /* Who belongs to the mesh, and by which keys, is not for one of its members to say. Of a store's own
- * lane we take its lives; of our own whatever we said; of any what we know, and what a voucher says. Fails: as the
- * store; MEMORY, CRYPTO, INTERNAL, ENCODING_INVALID. */
+ * lane we take its lives; of our own whatever we said; of any what we know, what a voucher says, and what an
+ * officer's order says. Fails: as the store; MEMORY, CRYPTO, INTERNAL, ENCODING_INVALID. */
 static struct kw_result may_say(const struct taking *t, const struct kw_record *record,
                                 struct kw_error *err)
 {
@@ -100,8 +102,28 @@ static struct kw_result may_say(const struct taking *t, const struct kw_record *
     if (!may) {
         KW_TRY(is_vouched(t, record, &may, err));
     }
-    KW_ENSURE(may, err, ENCODING_INVALID,
-              "a lane may say of its own store which lives it had, and what a voucher says");
+    if (!may) {
+        KW_TRY(kw_feed_is_ordered(t->feed, record, t->arena, &may, err));
+    }
+    KW_ENSURE(
+        may, err, ENCODING_INVALID,
+        "a lane may say of its own store which lives it had, what a voucher says, and what an "
+        "officer's order says");
+    return KW_OK;
+}
+
+/* A row of another table is taken as it is. Fails: as kw_feed_only_ordered. */
+static struct kw_result read_row(const struct taking *t, const struct kw_feed_table *table,
+                                 struct kw_record *ret_record, struct kw_error *err)
+{
+    struct kw_record row;
+    size_t dropped; /* told where the row is read */
+
+    KW_TRY(kw_record_decode_stored(table->kind, t->change->record, &row, &dropped, err));
+    if (row.table == KW_TABLE_STORES) {
+        return kw_feed_only_ordered(t->feed, &row, t->arena, ret_record, err);
+    }
+    *ret_record = row;
     return KW_OK;
 }
 
@@ -113,9 +135,7 @@ static struct kw_result read_change(const struct taking *t, const struct kw_feed
 
     KW_ENSURE(table != NULL, err, ENCODING_INVALID, "no record of a table that is known here");
     if (t->change->is_row) {
-        size_t dropped; /* told where the row is read */
-
-        KW_TRY(kw_record_decode_stored(table->kind, t->change->record, ret_record, &dropped, err));
+        KW_TRY(read_row(t, table, ret_record, err));
     } else {
         KW_TRY(kw_record_decode(table->kind, t->change->record, ret_record, err));
     }
@@ -213,6 +233,17 @@ static struct kw_result tell_owner(const struct taking *t, const struct kw_feed_
     return followed;
 }
 
+/* Times of vouchers and orders are their signers' word, and part of what is judged: they wait for no clock. */
+static bool apart(const struct taking *t, const struct kw_record *record, struct kw_record *ret_now,
+                  struct kw_record *ret_held)
+{
+    if (record->table == KW_TABLE_STORES) {
+        *ret_now = *record;
+        return false;
+    }
+    return kw_record_hold(record, t->wall_ms, ret_now, ret_held);
+}
+
 static struct kw_result apply(const struct taking *t, const struct kw_feed_table *table,
                               const struct kw_record *record, struct kw_feed_taken *ret_taken,
                               struct kw_error *err)
@@ -220,7 +251,7 @@ static struct kw_result apply(const struct taking *t, const struct kw_feed_table
     struct kw_record now;
     struct kw_record held;
     struct kw_feed_merged merged = {.changed = false};
-    bool waits = kw_record_hold(record, t->wall_ms, &now, &held);
+    bool waits = apart(t, record, &now, &held);
 
     if (now.count > 0 || !waits) {
         KW_TRY(kw_feed_merge_row(t->feed, table, t->tx, &now, t->arena, &merged, err));
@@ -230,6 +261,9 @@ static struct kw_result apply(const struct taking *t, const struct kw_feed_table
     }
     if (waits) {
         KW_TRY(hold(t, &held, err));
+    }
+    if (merged.changed && record->table == KW_TABLE_STORES) {
+        KW_TRY(kw_feed_look_at_us(t->feed, t->tx, err));
     }
     adopt_stamps(t, &now);
     *ret_taken = (struct kw_feed_taken){.how = waits ? KW_FEED_TAKEN_HELD : KW_FEED_TAKEN,

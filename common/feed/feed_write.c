@@ -51,13 +51,16 @@ struct kw_result kw_feed_say(struct kw_feed *feed, struct kw_tx *tx, struct kw_b
     return KW_OK;
 }
 
-/* What is to be decided by rows has to wait for them. What disables is right whatever they say. */
+/* What is to be decided by rows has to wait for them. What disables is right whatever they say; but where our store is
+ * fenced that would be said to nobody. */
 static struct kw_result may_write(struct kw_feed *feed, struct kw_tx *tx, bool urgent,
                                   struct kw_error *err)
 {
     struct kw_own_lane *own = kw_feed_own_lane(feed, tx);
     bool joining;
 
+    KW_ENSURE(!feed->fenced, err, STORE_UNAVAILABLE,
+              "our store is fenced: it is no member any more");
     if (urgent || own->may_write) {
         return KW_OK;
     }

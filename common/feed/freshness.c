@@ -7,7 +7,7 @@
 /* A state that is not known may be one in which it revokes. */
 static bool may_revoke(uint64_t state)
 {
-    return state == KW_STORE_ACTIVE || state > KW_STORE_FENCED;
+    return state >= KW_STORE_ACTIVE && state != KW_STORE_FENCED;
 }
 
 static bool counts(const struct kw_freshness_mesh *mesh, const struct kw_freshness_store *store)

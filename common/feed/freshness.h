@@ -5,8 +5,8 @@
  * not be. So whoever must not act on what was revoked asks how old that is, and refuses when it is too old.
  *
  * Only stores of other regions count: a region is to go on without any of its cells, and acknowledges
- * nothing that only one of them has, unless it says so. Of them those that may revoke: active ones; not one that
- * joins, drains or is fenced. One whose state or place is not understood counts, and one of which no lane is
+ * nothing that only one of them has, unless it says so. Of them those that may revoke: one that drains, too, but not one
+ * that joins or is fenced. One whose state or place is not understood counts, and one of which no lane is
  * known has promised nothing. Lanes of an earlier life have ended.
  *
  * Pure.

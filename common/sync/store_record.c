@@ -12,6 +12,8 @@ static const struct kw_field_kind fields[KW_STORE_FIELD_END_] = {
     [KW_STORE_FIELD_INCARNATIONS] = {"incarnations", KW_RULE_SET},
     [KW_STORE_FIELD_FENCE] = {"fence", KW_RULE_VECTOR},
     [KW_STORE_FIELD_VOUCHER] = {"voucher", KW_RULE_LWW},
+    [KW_STORE_FIELD_FENCE_ORDER] = {"fence_order", KW_RULE_LWW},
+    [KW_STORE_FIELD_DRAIN_ORDER] = {"drain_order", KW_RULE_LWW},
 };
 
 const struct kw_record_kind kw_store_record = {
@@ -43,6 +45,11 @@ struct kw_result kw_store_record_check(const struct kw_record *record, struct kw
 bool kw_store_record_is_life(const struct kw_record *record)
 {
     return record->count == 1 && kw_record_has(record, KW_STORE_FIELD_INCARNATIONS);
+}
+
+bool kw_store_record_fences(const struct kw_record *change)
+{
+    return kw_record_has(change, KW_STORE_FIELD_FENCE_ORDER);
 }
 
 struct kw_result kw_store_record_place(struct kw_bytes region, struct kw_bytes cell,

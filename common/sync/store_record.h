@@ -1,6 +1,6 @@
 /* Stores: which cells' databases belong to the mesh. Both owners keep it, since both check who may
  * tell them something. Key: the store's id. A member's lane says of it which lives its own store
- * had, and what a voucher says (common/feed/feed_take.c).
+ * had, what a voucher says, and what an officer's order says (common/feed/feed_take.c).
  *
  * Being fenced is final: a store that returns does so under a new id. What it wrote before it was
  * fenced, and others have, is honoured; the fence says how far, lane by lane. Two fences that
@@ -18,10 +18,13 @@ enum kw_store_field {
     KW_STORE_FIELD_INCARNATIONS, /* every life of it that could not prove to continue the last */
     KW_STORE_FIELD_FENCE,        /* lane → last number that is honoured */
     KW_STORE_FIELD_VOUCHER,      /* KWV1: the latest by which it became a member */
+    KW_STORE_FIELD_FENCE_ORDER,  /* KWO1: the latest by which an officer fenced it */
+    KW_STORE_FIELD_DRAIN_ORDER,  /* KWO1: the same, drained */
     KW_STORE_FIELD_END_,
 };
 
-/* A number that is not known, from a later release, is taken as FENCED. */
+/* A number that is not known, from a later release, is taken as FENCED. DRAINING is nobody's word but an order's,
+ * which is about a life (common/feed/order.h), and so is not stored as the row's state. */
 enum kw_store_state {
     KW_STORE_JOINING = 1,
     KW_STORE_ACTIVE,
@@ -36,6 +39,9 @@ struct kw_result kw_store_record_check(const struct kw_record *record, struct kw
 
 /* Does it say nothing but incarnations? */
 bool kw_store_record_is_life(const struct kw_record *record);
+
+/* Is it of an officer's order to fence? That disables, so it may go ahead of its lane. */
+bool kw_store_record_fences(const struct kw_record *change);
 
 /* The value of `place`, appended; names have no slash. And its region; empty where no place is known.
  * Fails: MEMORY. */

@@ -18,7 +18,7 @@
 #include "services/authz/request_table.h"
 
 const struct kw_feed_table kw_authz_feed_tables[] = {
-    {.kind = &kw_store_record},
+    {.kind = &kw_store_record, .disables = kw_store_record_fences},
     {.kind = &kw_member_record,
      .check = kw_member_check,
      .disables = kw_member_disables,

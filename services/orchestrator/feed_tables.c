@@ -18,7 +18,7 @@
 #include "services/orchestrator/wrapped_key_merge.h"
 
 const struct kw_feed_table kw_orch_feed_tables[] = {
-    {.kind = &kw_store_record},
+    {.kind = &kw_store_record, .disables = kw_store_record_fences},
     {.kind = &kw_batch_record, .check = kw_batch_check, .project = kw_batch_project},
     {.kind = &kw_device_record, .check = kw_device_check, .project = kw_device_project},
     {.kind = &kw_key_record, .check = kw_key_check, .project = kw_key_project},

@@ -4,6 +4,7 @@
 #include "common/feed/feed_admit.h"
 #include "tests/support/feed_fixture.h"
 #include "tests/support/lane_fixture.h"
+#include "tests/support/lane_order.h"
 #include "tests/support/lane_voucher.h"
 #include "tests/support/must.h"
 
@@ -110,6 +111,46 @@ Test(feed_freshness, a_fenced_store_is_not_waited_for)
     feed_write(a, &row, false);
     cr_assert_eq(freshness(a).age_ms, 0);
     cr_assert(kw_id_is_none(freshness(a).store));
+}
+
+static void fence(struct feed_node *node, const struct feed_node *of, uint64_t seq)
+{
+    struct kw_record row = {.table = KW_TABLE_STORES, .key = kw_id_bytes(&of->id)};
+
+    MUST(kw_record_set(&row, &kw_store_record, KW_STORE_FIELD_STATE, value_u64(KW_STORE_FENCED),
+                       err));
+    MUST(kw_record_set(&row, &kw_store_record, KW_STORE_FIELD_FENCE, order_honours(of->lane, seq),
+                       err));
+    feed_write(node, &row, false);
+}
+
+/* What it had revoked may be among what is honoured, and is in force only once that is here. */
+Test(feed_freshness, a_fenced_store_is_waited_for_until_what_is_honoured_of_it_is_here)
+{
+    struct kw_record record = note("n");
+
+    admit(a, b);
+    cr_assert_eq(feed_apply(a, feed_sealed(b)), KW_LANE_KNOWN);
+    note_set(&record, NOTE_REMOVED, value_first(PKI_NOW_MS, b->id, "gone"));
+    feed_write(b, &record, true);
+    fence(a, b, 1);
+    a->wall_ms += 40000;
+    cr_assert_eq(freshness(a).age_ms, 40000);
+    cr_assert(kw_id_equal(freshness(a).store, b->id));
+    feed_catch_up(a, b, b->lane);
+    cr_assert_eq(freshness(a).age_ms, 0);
+    cr_assert(kw_id_is_none(freshness(a).store));
+}
+
+Test(feed_freshness, who_is_fenced_knows_nothing_of_others)
+{
+    admit(a, a);
+    admit(a, b);
+    cr_assert_eq(feed_apply(a, feed_sealed(b)), KW_LANE_KNOWN);
+    cr_assert_eq(freshness(a).age_ms, 0);
+    fence(a, a, 1);
+    cr_assert_eq(freshness(a).age_ms, KW_FRESHNESS_NEVER);
+    cr_assert(kw_id_equal(freshness(a).store, a->id));
 }
 
 /* Who can't say how old it is refuses as if it were too old. */

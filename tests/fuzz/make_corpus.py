@@ -563,6 +563,10 @@ def voucher():
     made = {name: bytes([how]) + struct.pack(">I", at) + record for name, (how, at) in cases.items()}
     made["unsigned"] = made["good"][:-1] + b"\xee"
     made["cut"] = made["good"][:-40]
+    head = lambda action: b"KWO1" + bytes(16) + bytes([action]) + struct.pack(">Q", 1767225600000)  # noqa: E731
+    fence = u16(bytes([9]) * 16 + struct.pack(">Q", 7))
+    made["order-fence"] = bytes(5) + head(2) + b"\2" + bytes([1]) * 16 + fence + bytes([2]) * 16 + u16(b"") + u16(b"signature")
+    made["order-drain"] = bytes(5) + head(1) + b"\1" + bytes([1]) * 16 + bytes([3]) * 16 + u16(b"signature")
     return made
 
 

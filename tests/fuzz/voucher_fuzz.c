@@ -1,10 +1,11 @@
-/* Vouchers (KWV1). What is read is canonical. Signatures and chains cost nothing here, so that what is asked besides is
+/* Vouchers (KWV1), and officers' orders (KWO1). What is read is canonical. Signatures and chains cost nothing here, so that what is asked besides is
  * reached: a signature counts unless its last byte is 0xee, every chain does. What is believed then is of the place and the service
  * that its certificate names, of our mesh, issued by then and in its certificate's time.
  *
  * Input: how u8 (1: of another mesh, 2: the reader is an orchestrator) ‖ seconds u32, from half of them before the
  * vectors' time ‖ a record. */
 #include "common/base/codec.h"
+#include "common/feed/order.h"
 #include "common/feed/voucher.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -108,6 +109,22 @@ static void row(const struct kw_voucher *voucher)
     kw_arena_free(arena);
 }
 
+/* Written again from what was read, it is the same. */
+static void order(struct kw_bytes record)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf content = {0};
+    KW_SCOPED(kw_buf_done) struct kw_buf again = {0};
+    struct kw_error err = {0};
+    struct kw_order read;
+
+    if (kw_fuzz_accepted(kw_order_decode(record, &read, &err), &err)) {
+        KW_FUZZ_MUST(kw_order_encode(&read, &content, NULL));
+        KW_FUZZ_MUST(kw_order_seal(kw_buf_bytes(&content), read.signature, &again, NULL));
+        KW_FUZZ_CHECK(kw_bytes_equal(kw_buf_bytes(&again), record));
+        KW_FUZZ_CHECK(kw_order_of(&read, read.stores[0].store) == &read.stores[0]);
+    }
+}
+
 static void judge(struct kw_bytes record, uint8_t how, uint64_t at_ms)
 {
     static const struct kw_trust services;
@@ -140,6 +157,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct kw_voucher voucher;
     struct kw_error err = {0};
 
+    order(input.rest);
     if (kw_fuzz_accepted(kw_voucher_decode(input.rest, &voucher, &err), &err)) {
         is_canonical(&voucher);
         row(&voucher);

@@ -80,7 +80,7 @@ static struct kw_result project_note(struct kw_tx *tx, const struct kw_record *m
 }
 
 const struct kw_feed_table feed_tables[] = {
-    {.kind = &kw_store_record},
+    {.kind = &kw_store_record, .disables = kw_store_record_fences},
     {.kind = &note_kind, .check = check_note, .disables = disables_note, .project = project_note},
     {.kind = &later_kind, .disables = disables_note},
 };

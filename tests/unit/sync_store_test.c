@@ -28,6 +28,20 @@ Test(sync_store, laws_hold)
     laws_hold(&laws);
 }
 
+Test(sync_store, laws_hold_of_orders)
+{
+    struct laws laws = laws_new(&kw_store_record);
+
+    laws.dead = fenced;
+    laws.usable = active;
+    LAWS_AXIS(&laws, KW_STORE_FIELD_STATE, value_u64(KW_STORE_ACTIVE), value_u64(KW_STORE_FENCED));
+    LAWS_AXIS(&laws, KW_STORE_FIELD_FENCE_ORDER, value_lww(1, store_a, "x"),
+              value_lww(2, store_a, "x"), value_lww(2, store_b, "y"));
+    LAWS_AXIS(&laws, KW_STORE_FIELD_DRAIN_ORDER, value_lww(1, store_a, "x"),
+              value_lww(2, store_b, "y"));
+    laws_hold(&laws);
+}
+
 static struct kw_record store_in(uint64_t state)
 {
     struct kw_record record = {.table = kw_store_record.table, .key = kw_bytes_str("key")};
@@ -46,6 +60,19 @@ Test(sync_store, a_fenced_stores_lanes_are_honoured_up_to_the_fence)
     cr_assert(kw_store_record_honours(&record, store_a, 5));
     cr_assert_not(kw_store_record_honours(&record, store_a, 6));
     cr_assert_not(kw_store_record_honours(&record, store_b, 1));
+}
+
+Test(sync_store, only_an_order_to_fence_goes_ahead)
+{
+    struct kw_record record = store_in(KW_STORE_FENCED);
+
+    cr_assert_not(kw_store_record_fences(&record));
+    MUST(kw_record_set(&record, &kw_store_record, KW_STORE_FIELD_DRAIN_ORDER,
+                       value_lww(1, store_a, "x"), err));
+    cr_assert_not(kw_store_record_fences(&record));
+    MUST(kw_record_set(&record, &kw_store_record, KW_STORE_FIELD_FENCE_ORDER,
+                       value_lww(1, store_a, "x"), err));
+    cr_assert(kw_store_record_fences(&record));
 }
 
 Test(sync_store, a_state_of_a_later_release_is_taken_as_fenced_and_none_as_joining)
