@@ -37,22 +37,30 @@ def open_channel(target, root, key, certificate):
 
 
 class Caller:
-    """Somebody with a certificate: officer, station, partner, invitation. Any thread may use it."""
+    """Somebody with a certificate: officer, station, partner, invitation. Any thread may use it.
 
-    def __init__(self, target, root, key_pem, certificate_pem, key=None):
+    One that does not wait hears at once that nobody is there: it has another place to go."""
+
+    def __init__(self, target, root, key_pem, certificate_pem, key=None, waits=True):
         self.channel = open_channel(target, root, key_pem, certificate_pem)
-        self._key = key
+        self._key, self._waits = key, waits
+        self.timeout_s = TIMEOUT_S
 
     def close(self):
         self.channel.close()
 
     def unary(self, descriptor, request):
         """Response and name of the receipt."""
+        response, trailers = self.call(descriptor, request)
+        return response, trailers.get(RECEIPT_KEY, "")
+
+    def call(self, descriptor, request):
+        """Response and trailers."""
         path, body, metadata = self._prepared(descriptor, request)
         method = self.channel.unary_unary(path, None, signing.parser(descriptor))
         with translated():
-            response, call = method.with_call(body, timeout=TIMEOUT_S, metadata=metadata, wait_for_ready=True)
-        return response, dict(call.trailing_metadata() or ()).get(RECEIPT_KEY, "")
+            response, call = method.with_call(body, timeout=self.timeout_s, metadata=metadata, wait_for_ready=self._waits)
+        return response, dict(call.trailing_metadata() or ())
 
     def stream(self, descriptor, request):
         """The messages, all of them."""

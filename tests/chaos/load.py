@@ -5,6 +5,7 @@ them. An operation is a method of Worker with a row in MIX; what its calls are a
 arguments and results that checker.py lists.
 """
 import random
+import sys
 import threading
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -40,11 +41,11 @@ def grant_end():
 
 
 class Worker(threading.Thread):
-    """Runs until `stop` is set."""
+    """Runs until `stop` is set, or until it has begun so many operations."""
 
-    def __init__(self, world, name, seed, pens, stop):
+    def __init__(self, world, name, seed, pens, stop, operations=sys.maxsize):
         super().__init__(name=name, daemon=True)
-        self.world, self.pens, self.stopped = world, list(pens), stop
+        self.world, self.pens, self.stopped, self.left = world, list(pens), stop, operations
         self.random = random.Random("%s/%s" % (seed, name))
         self.tries = Tries(world.recorder, name, self.random, stop)
         self.grants, self.partners, self.revoked, self.receipts = [], [], [], []
@@ -54,7 +55,8 @@ class Worker(threading.Thread):
     def run(self):
         names, weights = zip(*MIX.items())
         try:
-            while not self.stopped.is_set():
+            while not self.stopped.is_set() and self.left > 0:
+                self.left -= 1
                 try:
                     getattr(self, self.random.choices(names, weights)[0])()
                 except (Refused, KeywardError):

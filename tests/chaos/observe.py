@@ -38,13 +38,21 @@ class Final:
         self._effects, self._seen = [], {}
 
     def collect(self):
-        keys = self._keys()
-        self._devices(keys)
+        receipts = self.receipts()
+        return {**self.rows(), "receipts": receipts, "evidence": self._verify(),
+                "seen": {**self._seen, **{name: ["stored"] for name in receipts}}}
+
+    def rows(self):
+        """What is the same in every cell."""
+        self._effects, self._seen = [], {}
+        self._devices(self._keys())
         self._grants()
         self._partners()
-        receipts = [receipt.name for receipt in self._all(receipt_pb2, "ReceiptService", "ListReceipts", "receipts")]
-        self._seen.update((name, ["stored"]) for name in receipts)
-        return {"effects": self._effects, "receipts": receipts, "seen": self._seen, "evidence": self._verify()}
+        return {"effects": self._effects, "seen": self._seen}
+
+    def receipts(self):
+        """The names of those that this cell made."""
+        return [receipt.name for receipt in self._all(receipt_pb2, "ReceiptService", "ListReceipts", "receipts")]
 
     def _all(self, file, service, name, field, **fields):
         """All pages of a list."""

@@ -48,11 +48,12 @@ class Grant:
 class Partner:
     """A partner's backend."""
 
-    def __init__(self, target, member):
+    def __init__(self, target, member, root=None, waits=True):
+        """`root`, where it is another region's."""
         self.name, self.member, self._id = member.name, member, member.id
         self._transport_key = member.transport_key
-        self.caller = Caller(target, member.root, member.tls_key, member.tls_certificate,
-                             load_key(member.directory / "tls-key.pem"))
+        self.caller = Caller(target, root or member.root, member.tls_key, member.tls_certificate,
+                             load_key(member.directory / "tls-key.pem"), waits)
         self._stream = self.caller.channel.stream_stream(
             BATCH_PATH, access_pb2.BatchGetDeviceAccessRequest.SerializeToString,
             access_pb2.BatchGetDeviceAccessResponse.FromString)

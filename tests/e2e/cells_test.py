@@ -107,8 +107,18 @@ class Cells(unittest.TestCase):
             self.assertEqual([origin["origin"] for origin in cell["origins"]], [c for c in CELLS if c != cell["cell"]])
             self.assertLessEqual({"authzMs", "orchestratorMs"}, set(cell["origins"][0]))
 
+    def test_one_is_killed_and_stays_so_until_it_is_started(self):
+        b = Processes(self.mesh, "r1/b")
+        self.assertEqual(self.cell("kill", "r1/b"), 0)
+        self.assertEqual([b.find(part) for part in PROGRAMS], [[]] * len(PROGRAMS))
+        log = self.mesh.directory / "r1/b/logs/gateway.log"
+        self.assertNotIn("stopped", log.read_text().splitlines()[-1], "nobody was asked to stop")
+        self.assertEqual(self.cell("kill", "r1/b"), 1, "it is dead already")
+        self.assertEqual(self.cell("start", "r1/b"), 0)
+        self.assertEqual(self.keyward("r1/b", "status").returncode, 0)
+
     def test_stopping_and_starting_is_refused_where_it_means_nothing(self):
-        for words in (("start", "r1/b"), ("stop", "r1/x"), ("stop", "r1"), ("stop", "x" * 200)):
+        for words in (("start", "r1/b"), ("kill", "r1/x"), ("stop", "r1/x"), ("stop", "r1"), ("stop", "x" * 200)):
             self.assertEqual(self.cell(*words), 1, words)
         self.assertEqual(self.cell("stop", "r1/b", "--dir=/"), 3, "nobody is there")
 
