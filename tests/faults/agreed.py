@@ -34,6 +34,13 @@ def lost(requests, effects):
          if violation.kind == checker.DUPLICATE]
 
 
+def different(rows):
+    """Cell → its rows: who shows others than the first does, and some of them."""
+    first, facts = next(iter(rows.items()))
+    return ["%s and %s: %s" % (first, cell, sorted(set(facts) ^ set(other))[:3]) for cell, other in rows.items()
+            if other != facts]
+
+
 class Agreement:
     """Of these cells with a history that is over."""
 
@@ -64,10 +71,7 @@ class Agreement:
     def differences(self, cells):
         """Pairs that show different facts; of a mesh at rest, there are none."""
         with concurrent.futures.ThreadPoolExecutor(len(cells)) as pool:
-            rows = dict(zip(cells, pool.map(self._rows, cells)))
-        first, facts = next(iter(rows.items()))
-        return ["%s and %s: %s" % (first, cell, sorted(set(facts) ^ set(other))[:3]) for cell, other in rows.items()
-                if other != facts]
+            return different(dict(zip(cells, pool.map(self._rows, cells))))
 
     def _rows(self, cell):
         officer = self._cells.officer(cell)
@@ -75,7 +79,8 @@ class Agreement:
             rows = Final(self._cells.mesh, self._binary, officer).rows()
         finally:
             officer.close()
-        return sorted("%s %s" % item for item in rows["seen"].items()) + sorted(json.dumps(one) for one in common(rows["effects"]))
+        return sorted("%s %s" % item for item in rows["seen"].items()) + \
+            sorted(json.dumps(one) for one in common(rows["effects"]))
 
     def violations(self, cells, asked):
         """All that the checker finds of calls that went to one cell, and of receipts, which stay where they were made."""

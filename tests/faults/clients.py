@@ -8,7 +8,8 @@ import random
 import threading
 import time
 
-from keyward.v1 import common_pb2, grant_service_pb2 as grant_pb2, key_service_pb2 as key_pb2, partner_service_pb2 as partner_pb2
+from keyward.v1 import (common_pb2, grant_service_pb2 as grant_pb2, key_service_pb2 as key_pb2,
+                        partner_service_pb2 as partner_pb2)
 
 import actors
 import history
@@ -45,97 +46,15 @@ class Doors:
             caller.close()
 
 
-class Client(threading.Thread):
-    """Calls until it is told to end. `pen` is its own: nobody else suspends it."""
+class Attempts:
+    """What a client asks for: at one place, and once more at the next. All of it is in the history."""
 
-    def __init__(self, doors, name, home, elsewhere, pen):
-        super().__init__(name=name, daemon=True)
-        self._doors, self.home, self.places = doors, home, (home, elsewhere)
-        self._recorder, self._pen = doors.world.recorder, pen
-        self._dice, self._over = random.Random(name), threading.Event()
-        self._open_pen = doors.world.pens[-1]
-        self.served, self.failed, self.failure = [], [], None
-        self._grants = [self._create_grant(elsewhere) for _ in range(GRANTS)]
+    def __init__(self, recorder, name, places):
+        self.recorder, self.name, self.places = recorder, name, places
+        self.served, self.failed = [], []
 
-    def end(self):
-        self._over.set()
-
-    def run(self):
-        names, weights = zip(*MIX.items())
-        try:
-            while not self._over.is_set():
-                try:
-                    getattr(self, "_" + self._dice.choices(names, weights)[0])()
-                except KeywardError:
-                    continue  # it is in `failed`
-        except BaseException as error:  # the run must not pass without this client
-            self.failure = error
-            raise
-
-    # calls
-
-    def _access(self):
-        grant = self._doors.world.grants[0]
-
-        def fetch(cell, _):
-            partner = self._doors.partners[cell]
-            response, trailers = partner.caller.call(GET_ACCESS, partner.request(self._open_pen, grant))
-            return partner.result(self._open_pen, response.envelope), trailers
-
-        self._ask("GetDeviceAccess", fetch, receipt=True)
-
-    def _grant(self):
-        self._create_grant(None)
-
-    def _create_grant(self, cell):
-        """In one cell alone, or wherever there is somebody."""
-        partner, end = self._doors.world.partners[0], load.grant_end()
-
-        def create(cell, request_id):
-            grant = grant_pb2.Grant(operations=[common_pb2.KEY_OPERATION_RELEASE_KEY], purpose=request_id, end_time=end,
-                                    devices=grant_pb2.DeviceList(devices=[self._pen.device]))
-            answer, trailers = self._officer(cell, grant_pb2, "GrantService", "CreateGrant", request_id=request_id,
-                                             parent=partner.name, grant=grant, justification="faults")
-            return {"name": answer.grant.name}, trailers
-
-        return self._ask("CreateGrant", create, (cell,) if cell else self.places, effect="grant {}")["name"]
-
-    def _revoke(self):
-        if not self._grants:
-            return self._grant()
-        grant = self._grants.pop()
-
-        def revoke(cell, request_id):
-            return {"name": grant}, self._officer(cell, grant_pb2, "GrantService", "RevokeGrant", request_id=request_id,
-                                                  name=grant, justification=request_id)[1]
-
-        self._ask("RevokeGrant", revoke, effect="revoked {}")
-
-    def _suspend(self):
-        def suspend(cell, request_id):
-            answer, trailers = self._officer(cell, key_pb2, "KeyService", "SuspendKey", request_id=request_id,
-                                             name=self._pen.key_name, justification=request_id)
-            return {"name": answer.suspension}, trailers
-
-        self._ask("SuspendKey", suspend, effect="suspension {}")
-
-    def _partner(self):
-        def create(cell, request_id):
-            partner = partner_pb2.Partner(display_name=request_id, contact="keys@example.org")
-            answer, trailers = self._officer(cell, partner_pb2, "PartnerService", "CreatePartner", request_id=request_id,
-                                             partner=partner)
-            return {"name": answer.partner.name}, trailers
-
-        self._ask("CreatePartner", create, effect="partner {}")
-
-    def _officer(self, cell, file, service, name, /, **fields):
-        request = getattr(file, name + "Request")(**fields)
-        return self._doors.officers[cell].call(actors.method(file, service, name), request)
-
-    # attempts
-
-    def _ask(self, operation, function, places=None, **arguments):
-        """One request: at home, and once more elsewhere."""
+    def ask(self, operation, function, places=None, **arguments):
+        """`function(cell, request_id)` is one attempt: its result, and the trailers."""
         request_id, begin = new_request_id(), time.monotonic()
         arguments = {name: value.format(request_id) if name == "effect" else value for name, value in arguments.items()}
         for attempts, cell in enumerate(places or self.places, 1):
@@ -153,17 +72,109 @@ class Client(threading.Thread):
         raise last
 
     def _attempt(self, operation, function, request_id, cell, arguments):
-        serial = self._recorder.start(self.name, operation, request_id, cell=cell, **arguments)
+        serial = self.recorder.start(self.name, operation, request_id, cell=cell, **arguments)
         try:
             result, trailers = function(cell, request_id)
         except KeywardError as error:
-            self._recorder.end(serial, outcome_of(error), error.reason or "%s: %s" % (error.code.name, error.message))
+            self.recorder.end(serial, outcome_of(error), error.reason or "%s: %s" % (error.code.name, error.message))
             raise
         local_only = trailers.get("keyward-durability") == "LOCAL_ONLY"
         if "receipt" in arguments:
             result["receipt"] = trailers.get(RECEIPT_KEY, "")
-        self._recorder.end(serial, history.OK, local_only=local_only, **result)
+        self.recorder.end(serial, history.OK, local_only=local_only, **result)
         return result, local_only
+
+
+class Client(threading.Thread):
+    """Calls until it is told to end. `pen` is its own: nobody else suspends it."""
+
+    def __init__(self, doors, name, home, elsewhere, pen):
+        super().__init__(name=name, daemon=True)
+        self._doors, self.home, self._pen = doors, home, pen
+        self.attempts = Attempts(doors.world.recorder, name, (home, elsewhere))
+        self._dice, self._over = random.Random(name), threading.Event()
+        self._open_pen = doors.world.pens[-1]
+        self.failure = None
+        self._grants = [self._create_grant(elsewhere) for _ in range(GRANTS)]
+
+    @property
+    def served(self):
+        return self.attempts.served
+
+    def end(self):
+        self._over.set()
+
+    def run(self):
+        names, weights = zip(*MIX.items())
+        try:
+            while not self._over.is_set():
+                try:
+                    getattr(self, "_" + self._dice.choices(names, weights)[0])()
+                except KeywardError:
+                    continue  # it is in `attempts.failed`
+        except BaseException as error:  # the run must not pass without this client
+            self.failure = error
+            raise
+
+    # calls
+
+    def _access(self):
+        grant = self._doors.world.grants[0]
+
+        def fetch(cell, _):
+            partner = self._doors.partners[cell]
+            response, trailers = partner.caller.call(GET_ACCESS, partner.request(self._open_pen, grant))
+            return partner.result(self._open_pen, response.envelope), trailers
+
+        self.attempts.ask("GetDeviceAccess", fetch, receipt=True)
+
+    def _grant(self):
+        self._create_grant(None)
+
+    def _create_grant(self, cell):
+        """In one cell alone, or wherever there is somebody."""
+        partner, end = self._doors.world.partners[0], load.grant_end()
+
+        def create(cell, request_id):
+            grant = grant_pb2.Grant(operations=[common_pb2.KEY_OPERATION_RELEASE_KEY], purpose=request_id, end_time=end,
+                                    devices=grant_pb2.DeviceList(devices=[self._pen.device]))
+            answer, trailers = self._officer(cell, grant_pb2, "GrantService", "CreateGrant", request_id=request_id,
+                                             parent=partner.name, grant=grant, justification="faults")
+            return {"name": answer.grant.name}, trailers
+
+        return self.attempts.ask("CreateGrant", create, (cell,) if cell else None, effect="grant {}")["name"]
+
+    def _revoke(self):
+        if not self._grants:
+            return self._grant()
+        grant = self._grants.pop()
+
+        def revoke(cell, request_id):
+            return {"name": grant}, self._officer(cell, grant_pb2, "GrantService", "RevokeGrant", request_id=request_id,
+                                                  name=grant, justification=request_id)[1]
+
+        self.attempts.ask("RevokeGrant", revoke, effect="revoked {}")
+
+    def _suspend(self):
+        def suspend(cell, request_id):
+            answer, trailers = self._officer(cell, key_pb2, "KeyService", "SuspendKey", request_id=request_id,
+                                             name=self._pen.key_name, justification=request_id)
+            return {"name": answer.suspension}, trailers
+
+        self.attempts.ask("SuspendKey", suspend, effect="suspension {}")
+
+    def _partner(self):
+        def create(cell, request_id):
+            partner = partner_pb2.Partner(display_name=request_id, contact="keys@example.org")
+            answer, trailers = self._officer(cell, partner_pb2, "PartnerService", "CreatePartner", request_id=request_id,
+                                             partner=partner)
+            return {"name": answer.partner.name}, trailers
+
+        self.attempts.ask("CreatePartner", create, effect="partner {}")
+
+    def _officer(self, cell, file, service, name, /, **fields):
+        request = getattr(file, name + "Request")(**fields)
+        return self._doors.officers[cell].call(actors.method(file, service, name), request)
 
 
 class Crowd:
@@ -193,7 +204,7 @@ class Crowd:
         return begin
 
     def failed(self):
-        return [what for client in self.clients for what in client.failed]
+        return [what for client in self.clients for what in client.attempts.failed]
 
     def end(self):
         for client in self.clients:

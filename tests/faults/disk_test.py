@@ -125,8 +125,9 @@ class Disk(unittest.TestCase):
             database = self.data / (owner + ".db")
             whole = database.read_bytes()
             os.truncate(database, len(whole) // 2)
-            started = subprocess.run([pathlib.Path(BINARY).with_name("keyward-" + owner), "--config=%s" % (
-                self.mesh.directory / VICTIM / "config" / (owner + ".yaml"))], timeout=REFUSES_S, text=True, capture_output=True)
+            settings = self.mesh.directory / VICTIM / "config" / (owner + ".yaml")
+            started = subprocess.run([pathlib.Path(BINARY).with_name("keyward-" + owner), "--config=%s" % settings],
+                                     timeout=REFUSES_S, text=True, capture_output=True)
             self.assertEqual(started.returncode, 1, started.stderr)
             self.assertIn("cannot go on", started.stderr)
             database.write_bytes(whole)
