@@ -3,6 +3,7 @@
 
 #include "common/base/log.h"
 #include "common/crypto/keyfile.h"
+#include "common/pki/officer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -64,6 +65,10 @@ static struct kw_result load(struct kw_feed_identity *identity,
     KW_TRY(key_load(options->lane_key_file, &identity->key, err));
     KW_TRY(kw_private_key_public(&identity->key, &public, err));
     KW_TRY(kw_public_key_spki(&public, &trust->key, err));
+    if (options->pki_dir != NULL) {
+        KW_TRY(kw_officer_load(options->pki_dir, options->trust_domain, &identity->orders.officer,
+                               err));
+    }
     trust->services = &identity->credentials.trust;
     identity->credentials_dir = options->credentials_dir;
     return KW_OK;
@@ -87,4 +92,5 @@ void kw_feed_identity_done(struct kw_feed_identity *identity)
 {
     kw_private_key_done(&identity->key);
     kw_credentials_done(&identity->credentials);
+    kw_public_key_done(&identity->orders.officer);
 }

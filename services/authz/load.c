@@ -37,6 +37,7 @@ static struct kw_result feed_open(const struct kw_authz_load *load, struct kw_tx
         .store = kw_store_id(authz->store),
         .writer = authz->config->writer,
         .vouchers = load->vouchers,
+        .orders = load->orders,
         .tables = kw_authz_feed_tables,
         .table_count = kw_authz_feed_table_count,
         .heard = kw_authz_feed_heard,

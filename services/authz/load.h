@@ -13,6 +13,7 @@ struct kw_authz_load {
     struct kw_officers officers;
     struct kw_id mesh;
     const struct kw_voucher_trust *vouchers; /* NULL: none is believed, and nobody vouches for us */
+    const struct kw_order_trust *orders;     /* NULL: the same of officers' orders */
     uint64_t now_ms;
     void (*loaded)(void *context, struct kw_result result, const struct kw_error *error);
     void *context;

@@ -368,6 +368,7 @@ static struct kw_result identity_load(struct kw_authz_service *service, struct k
         .service = "authz",
         .credentials_dir = config->credentials_dir,
         .lane_key_file = config->lane_key_file,
+        .pki_dir = config->pki_dir,
     };
 
     KW_ENSURE(config->lane_key_file != NULL || config->feed_listen == NULL, err, CONFIG_INVALID,
@@ -377,6 +378,7 @@ static struct kw_result identity_load(struct kw_authz_service *service, struct k
     }
     KW_TRY(kw_feed_identity_load(&service->identity, &options, err));
     service->load.vouchers = &service->identity.trust;
+    service->load.orders = &service->identity.orders;
     return KW_OK;
 }
 

@@ -81,17 +81,11 @@ static struct kw_result officer_load(struct kw_core_pki *pki, const char *dir,
 {
     KW_SCOPED(kw_buf_done) struct kw_buf pem = {0};
     KW_SCOPED(kw_certificate_done) struct kw_certificate certificate = {0};
-    struct kw_validity validity;
-    struct kw_spiffe id;
 
     KW_TRY(read_file(dir, KW_CORE_LIST_OFFICER, KW_CREDENTIALS_FILE_LEN_MAX, &pem, err));
     KW_TRY(kw_certificate_from_pem(&certificate, kw_buf_bytes(&pem), err));
-    KW_TRY(kw_certificate_validity(&certificate, &validity, err));
-    KW_TRY(kw_trust_verify(&pki->trust[kw_core_ca_index(KW_HSM_CA_OPERATORS)], &certificate, NULL,
-                           KW_PURPOSE_CLIENT, validity.not_before_ms, err));
-    KW_TRY(kw_certificate_identity(&certificate, trust_domain, &id, err));
-    KW_ENSURE(id.role == KW_ROLE_OPERATOR, err, IDENTITY_INVALID,
-              "the list is signed by no operator");
+    KW_TRY(kw_officer_check(&certificate, &pki->trust[kw_core_ca_index(KW_HSM_CA_OPERATORS)],
+                            trust_domain, err));
     KW_TRY(kw_certificate_to_der(&certificate, &pki->officer_der, err));
     return kw_certificate_public_key(&certificate, ret_key, err);
 }

@@ -3,13 +3,12 @@
 #ifndef KW_SERVICES_CRYPTOCORE_PKI_FILES_H
 #define KW_SERVICES_CRYPTOCORE_PKI_FILES_H
 
-#include "common/pki/trust.h"
+#include "common/pki/officer.h"
 #include "services/cryptocore/hsm/ops.h"
 
 #define KW_CORE_CA_COUNT     4
 #define KW_CORE_LIST_LEN_MAX (64 * 1024)
-#define KW_CORE_LIST_OFFICER                                                                       \
-    "services.list.pem" /* certificate of the officer who signed the list */
+#define KW_CORE_LIST_OFFICER KW_OFFICER_FILE
 
 struct kw_core_ca {
     enum kw_hsm_signer signer;

@@ -3,6 +3,7 @@
 
 #include "common/base/limits.h"
 #include "common/pki/credentials.h"
+#include "common/pki/officer.h"
 #include "common/rpc/rpc.h"
 #include "tests/support/faults.h"
 #include "tests/support/leaks.h"
@@ -157,6 +158,7 @@ static void make_officers(struct authz_fixture *fx)
     authz_actor_make(fx, KW_ROLE_OPERATOR, &fx->officer);
     authz_actor_make(fx, KW_ROLE_OPERATOR, &fx->auditor);
     authz_officer_file(fx, "officers/one.pem", &fx->officer);
+    authz_officer_file(fx, KW_OFFICER_FILE, &fx->officer);
     authz_officer_file(fx, "auditors/one.pem", &fx->auditor);
     MUST(kw_certificate_to_pem(&fx->root, &pem, err));
     write_file(in_dir(fx, "ca-operators.pem"), &pem);

@@ -327,6 +327,17 @@ Test(feed_service_life, a_lanes_key_that_others_can_read_or_is_none_is_refused)
     cr_assert(eq(int, load(path), KW_E_CONFIG_INVALID));
 }
 
+Test(feed_service_life, an_owner_that_is_to_know_the_officer_does_not_start_without)
+{
+    struct kw_feed_identity_options options = identity_options(owner->key_file);
+    struct kw_feed_identity identity = {0};
+
+    options.pki_dir = owner->dir; /* which has no such file */
+    cr_assert(
+        eq(int, kw_feed_identity_load(&identity, &options, NULL).reason, KW_E_CONFIG_INVALID));
+    cr_assert(eq(ptr, identity.key.evp, NULL));
+}
+
 Test(feed_service_life, a_place_whose_name_no_link_can_carry_is_refused)
 {
     struct kw_feed_identity_options options = identity_options(owner->key_file);
