@@ -103,6 +103,35 @@ static void retry_hint(const struct kw_refusal *refusal, const ProtobufCMessage 
     }
 }
 
+/* How far it is to be in force before we are answered. Fails: ARGUMENT_INVALID. */
+static struct kw_result wait_read(struct kw_cli *cli, struct kw_error *err)
+{
+    const char *wait = kw_cli_argument(cli, "--wait");
+
+    KW_ENSURE(wait == NULL || strcmp(wait, "region") == 0 || strcmp(wait, "all") == 0, err,
+              ARGUMENT_INVALID, "--wait is region or all");
+    if (wait != NULL) {
+        cli->connection.wait = strcmp(wait, "all") == 0 ? "ALL" : "REGION";
+    }
+    return KW_OK;
+}
+
+/* The change is made: how far it got is beside its answer. */
+static enum kw_exit wait_exit(const struct kw_cli *cli)
+{
+    const struct kw_connection *connection = &cli->connection;
+
+    if (connection->durability[0] != '\0') {
+        (void)fprintf(stderr, "durability: %s\n", connection->durability);
+    }
+    if (connection->wait == NULL || strcmp(connection->durability, connection->wait) == 0 ||
+        strcmp(connection->durability, "ALL") == 0) {
+        return KW_EXIT_OK;
+    }
+    (void)fprintf(stderr, "  it is made, and gets to the other cells as they hear of it\n");
+    return KW_EXIT_PARTIAL;
+}
+
 static struct kw_result call(struct kw_cli *cli, struct kw_error *err)
 {
     enum kw_method_id id = cli->command->call.method;
@@ -112,6 +141,7 @@ static struct kw_result call(struct kw_cli *cli, struct kw_error *err)
 
     KW_TRY(kw_cli_request(cli, id, &request, err));
     KW_TRY(kw_cli_connect(cli, err));
+    KW_TRY(wait_read(cli, err));
     result = kw_connection_call(&cli->connection, id, request, cli->arena, &response, err);
     if (!kw_ok(result)) {
         retry_hint(&cli->refusal, request);
@@ -123,8 +153,9 @@ static struct kw_result call(struct kw_cli *cli, struct kw_error *err)
 enum kw_exit kw_cli_run_call(struct kw_cli *cli)
 {
     struct kw_error error;
+    enum kw_exit made = kw_cli_exit(cli, call(cli, &error), &error);
 
-    return kw_cli_exit(cli, call(cli, &error), &error);
+    return made == KW_EXIT_OK ? wait_exit(cli) : made;
 }
 
 /* An invitation's directory holds the settings of who was invited. */

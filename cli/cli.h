@@ -21,6 +21,14 @@ struct kw_cli {
 /* Runs `command` with argv[1…]; argv[0] is the last word of the command. Prints what goes wrong. */
 enum kw_exit kw_cli_run(const struct kw_command *command, int argc, char **argv);
 
+/* The flag of commands whose change others are to know before it is answered. */
+#define KW_CLI_WAIT_FLAG                                                                           \
+    {                                                                                              \
+        "--wait", "region|all", NULL, false,                                                       \
+            "Answer when it is in force in every cell of this region, or of all; as long as "      \
+            "the timeout allows."                                                                  \
+    }
+
 /* `run` of commands that are one call. */
 enum kw_exit kw_cli_run_call(struct kw_cli *cli);
 

@@ -9,6 +9,8 @@
 #include "common/rpc/messages.h"
 #include "common/rpc/resource.h"
 
+#include <stdio.h>
+
 #define SIGNATURE_LIFE_MS 120000U
 
 /* A call that is made, before it is sent. Borrows from the arena and from `signature`. */
@@ -17,7 +19,7 @@ struct outgoing {
     const ProtobufCMethodDescriptor *messages;
     struct kw_bytes body;
     struct kw_buf signature;
-    struct kw_client_metadata metadata;
+    struct kw_client_metadata metadata[2];
     struct kw_client_call call;
 };
 
@@ -83,10 +85,14 @@ static struct kw_result sign(const struct kw_connection *connection, struct outg
     signed_request.request_id = kw_id_bytes(&id);
     KW_TRY(kw_request_signature_make(&connection->key, &signed_request,
                                      kw_clock_wall_ms() + SIGNATURE_LIFE_MS, &out->signature, err));
-    out->metadata =
+    out->metadata[0] =
         (struct kw_client_metadata){"keyward-signature-bin", kw_buf_bytes(&out->signature)};
-    out->call.metadata = &out->metadata;
+    out->call.metadata = out->metadata;
     out->call.metadata_count = 1;
+    if (connection->wait != NULL) {
+        out->metadata[out->call.metadata_count++] =
+            (struct kw_client_metadata){"keyward-wait", kw_bytes_str(connection->wait)};
+    }
     return KW_OK;
 }
 
@@ -123,6 +129,17 @@ static struct kw_result judge(const struct kw_connection *connection,
                          refusal->text);
 }
 
+static void note_durability(struct kw_connection *connection, const struct kw_client_reply *reply)
+{
+    const struct kw_bytes *value = kw_client_trailer(reply, "keyward-durability");
+
+    connection->durability[0] = '\0';
+    if (value != NULL) {
+        (void)snprintf(connection->durability, sizeof(connection->durability), "%.*s",
+                       (int)value->len, (const char *)value->data);
+    }
+}
+
 struct kw_result kw_connection_call(struct kw_connection *connection, enum kw_method_id id,
                                     ProtobufCMessage *request, struct kw_arena *arena,
                                     ProtobufCMessage **ret_response, struct kw_error *err)
@@ -133,6 +150,7 @@ struct kw_result kw_connection_call(struct kw_connection *connection, enum kw_me
     KW_TRY(prepare(connection, id, request, arena, &out, err));
     KW_TRY(kw_client_unary(connection->client, &out.call, out.body, arena, &reply, err));
     KW_TRY(judge(connection, &reply, err));
+    note_durability(connection, &reply);
     return kw_arena_unpack(arena, out.messages->output, reply.message, ret_response, err);
 }
 

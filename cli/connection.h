@@ -8,11 +8,15 @@
 
 #include <protobuf-c/protobuf-c.h>
 
+#define KW_DURABILITY_SIZE 16
+
 /* Release with kw_connection_done. One thread at a time. */
 struct kw_connection {
     struct kw_client *client;
     struct kw_private_key key;
     uint64_t timeout_ms;
+    const char *wait; /* how far a change is to be held before it is answered: REGION, ALL; or NULL */
+    char durability[KW_DURABILITY_SIZE]; /* how far the last one was; "": nothing was said */
     struct kw_refusal *refusal;
 };
 

@@ -16,6 +16,9 @@ static const char *const key_columns[] = {"name",        "version",   "phase", "
         "--etag", "ETAG", "etag", false, "Only if it has not changed since."                       \
     }
 
+/* What takes something away. */
+#define STOP_FLAGS CHANGE_FLAGS, KW_CLI_WAIT_FLAG
+
 #define PAGE_FLAGS                                                                                 \
     {"--page-size", "N", "page_size", false, "At most so many."},                                  \
     {                                                                                              \
@@ -69,7 +72,7 @@ const struct kw_command kw_key_commands[] = {
     {"key",
      "suspend",
      "Suspends a key. Prints the suspension's id, which lift takes.",
-     {CHANGE_FLAGS},
+     {STOP_FLAGS},
      .run = kw_cli_run_call,
      .call = {KW_METHOD_SUSPEND_KEY, NULL, NULL}},
     {"key",
@@ -81,19 +84,19 @@ const struct kw_command kw_key_commands[] = {
     {"key",
      "deactivate",
      "Ends a key's use for new data, for good.",
-     {CHANGE_FLAGS},
+     {STOP_FLAGS},
      .run = kw_cli_run_call,
      .call = {KW_METHOD_DEACTIVATE_KEY, "key", NULL}},
     {"key",
      "report-compromise",
      "Records that others may know a key, for good.",
-     {CHANGE_FLAGS},
+     {STOP_FLAGS},
      .run = kw_cli_run_call,
      .call = {KW_METHOD_REPORT_KEY_COMPROMISE, "key", NULL}},
     {"key",
      "destroy",
      "Erases a key, for good. Stop it first.",
-     {CHANGE_FLAGS},
+     {STOP_FLAGS},
      .run = kw_cli_run_call,
      .call = {KW_METHOD_DESTROY_KEY, "key", NULL}},
     {0},

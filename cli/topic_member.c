@@ -93,6 +93,7 @@ static enum kw_exit run_join(struct kw_cli *cli)
     {                                                                                              \
         NAME_FLAG, {"--justification", "TEXT", "justification", true, "Why, for the audit."},      \
             {"--etag", "ETAG", "etag", false, "Only if it has not changed since."},                \
+            KW_CLI_WAIT_FLAG,                                                                      \
     }
 
 #define LIST_FLAGS                                                                                 \

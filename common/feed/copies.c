@@ -1,45 +1,57 @@
 /* A list of those who wait, looked through whenever something was heard: there are as many as calls. */
 #include "common/feed/copies.h"
 
-static bool holds(const struct kw_copy_holder *holder, struct kw_id lane, uint64_t seq)
-{
-    return kw_id_equal(holder->lane, lane) && holder->seq >= seq;
-}
+/* Which of the others a level asks, beyond what the one before it asked; one of them, or all? Where there is none
+ * of these nobody is asked. */
+struct asked {
+    bool near;
+    bool far;
+    bool all;
+};
 
-/* Of the members near and far together, or of the far alone: is there one, and does one hold it? */
-static bool any_holds(const struct kw_copies *copies, struct kw_id lane, uint64_t seq, bool far,
-                      bool *ret_there)
-{
-    bool found = false;
+static const struct asked asked_by[] = {
+    [KW_COPY_CELL] = {.near = true, .far = true},
+    [KW_COPY_REGION] = {.near = true, .all = true},
+    [KW_COPY_ALL] = {.far = true, .all = true},
+    [KW_COPY_FAR] = {.far = true},
+};
 
-    *ret_there = false;
+static bool is_held(const struct kw_copies *copies, struct kw_id lane, uint64_t seq,
+                    enum kw_copy_level level)
+{
+    const struct asked *asked = &asked_by[level];
+    size_t there = 0;
+    size_t held = 0;
+
     for (size_t i = 0; i < copies->count; i++) {
         const struct kw_copy_holder *holder = &copies->holders[i];
 
-        if (!far || holder->far) {
-            *ret_there = true;
-            found = found || holds(holder, lane, seq);
+        if (holder->far ? asked->far : asked->near) {
+            there++;
+            held += kw_id_equal(copies->lane, lane) && holder->seq >= seq;
         }
     }
-    return found;
+    return there == 0 || (asked->all ? held == there : held > 0);
+}
+
+enum kw_copy_level kw_copies_level(const struct kw_copies *copies, struct kw_id lane, uint64_t seq)
+{
+    enum kw_copy_level level = KW_COPY_LOCAL;
+
+    while (copies->known && level < KW_COPY_ALL && is_held(copies, lane, seq, level + 1)) {
+        level++;
+    }
+    return level;
 }
 
 bool kw_copies_reached(const struct kw_copies *copies, struct kw_id lane, uint64_t seq,
                        enum kw_copy_level level)
 {
-    bool there;
-
-    if (!copies->known) {
-        return false;
+    if (level == KW_COPY_FAR) {
+        return kw_copies_level(copies, lane, seq) >= KW_COPY_CELL &&
+               is_held(copies, lane, seq, level);
     }
-    if (level == KW_COPY_REGION) {
-        bool reached = any_holds(copies, lane, seq, true, &there);
-
-        if (there) {
-            return reached;
-        }
-    }
-    return any_holds(copies, lane, seq, false, &there) || !there;
+    return kw_copies_level(copies, lane, seq) >= level;
 }
 
 /* --- who waits --- */
@@ -114,6 +126,13 @@ bool kw_copies_tick(struct kw_copies *copies, uint64_t now_ns)
     return copies->waits != NULL;
 }
 
+void kw_copies_hurry(struct kw_copies *copies, uint64_t deadline_ns)
+{
+    for (struct kw_copy_wait *wait = copies->waits; wait != NULL; wait = wait->next) {
+        wait->deadline_ns = wait->deadline_ns < deadline_ns ? wait->deadline_ns : deadline_ns;
+    }
+}
+
 void kw_copies_end(struct kw_copies *copies)
 {
     tell(&copies->waits, false);
@@ -142,7 +161,6 @@ void kw_copies_members(struct kw_copies *copies, const struct kw_copy_holder *me
 
         copies->holders[i] = members[i];
         if (known != NULL) {
-            copies->holders[i].lane = known->lane;
             copies->holders[i].seq = known->seq;
         }
     }
@@ -150,14 +168,24 @@ void kw_copies_members(struct kw_copies *copies, const struct kw_copy_holder *me
 }
 
 /* Of an earlier lane of ours nobody waits for anything. */
+void kw_copies_lane(struct kw_copies *copies, struct kw_id lane)
+{
+    if (kw_id_equal(copies->lane, lane)) {
+        return;
+    }
+    copies->lane = lane;
+    for (size_t i = 0; i < copies->count; i++) {
+        copies->holders[i].seq = 0;
+    }
+}
+
 void kw_copies_held(struct kw_copies *copies, struct kw_id store, struct kw_id lane, uint64_t seq)
 {
     struct kw_copy_holder *holder = find(copies, store);
 
-    if (holder == NULL || holds(holder, lane, seq)) {
+    if (holder == NULL || !kw_id_equal(copies->lane, lane) || holder->seq >= seq) {
         return;
     }
-    holder->lane = lane;
     holder->seq = seq;
     wake(copies);
 }

@@ -22,6 +22,7 @@ struct kw_feed_acking {
 struct group {
     struct kw_feed_task task;
     struct kw_feed_acking *first;
+    struct kw_id ours; /* the lane that anybody waits for here */
 };
 
 static void acking_free(struct kw_feed_acking *acking)
@@ -59,8 +60,11 @@ static void end_all(struct kw_feed_service *service, struct kw_feed_acking *firs
 
 static struct kw_result run_acks(struct kw_store_job *job, struct kw_tx *tx, struct kw_error *err)
 {
-    const struct group *group = KW_CONTAINER_OF(job, struct group, task.job);
+    struct group *group = KW_CONTAINER_OF(job, struct group, task.job);
+    const struct kw_feed_tx feed_tx = {.feed = group->task.service->options.feed, .tx = tx};
+    uint64_t said;
 
+    KW_TRY(kw_feed_said(&feed_tx, &group->ours, &said, err));
     for (struct kw_feed_acking *acking = group->first; acking != NULL; acking = acking->next) {
         const struct kw_feed_acker peer = {acking->store, kw_buf_bytes(&acking->place)};
 
@@ -75,6 +79,9 @@ static void acks_done(struct kw_feed_task *task)
     struct kw_feed_service *service = task->service;
 
     service->acks_running = false;
+    if (kw_ok(task->job.result)) {
+        kw_copies_lane(&service->copies, group->ours);
+    }
     service->trims = service->trims || kw_ok(task->job.result);
     end_all(service, group->first, kw_ok(task->job.result) ? NULL : &task->job.error);
     free(group);

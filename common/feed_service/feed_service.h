@@ -55,6 +55,9 @@ struct kw_result kw_feed_service_start(const struct kw_feed_service_options *opt
  * for; or `service` is NULL: nothing is replicated. Any thread. */
 uint64_t kw_feed_service_age_ms(const struct kw_feed_service *service, uint64_t wall_ms);
 
+/* The owner drains: nobody waits longer for copies (second_copy.h) than any change does. Accepts NULL. */
+void kw_feed_service_hurry(struct kw_feed_service *service);
+
 /* Ends the standing call, takes no new ones; `drained` when what was asked is answered. */
 void kw_feed_service_drain(struct kw_feed_service *service, void (*drained)(void *context),
                            void *context);

@@ -75,6 +75,7 @@ struct kw_feed_service {
 
     struct kw_copies copies;     /* of our lane, elsewhere */
     struct kw_timer copies_tick; /* while somebody waits for one */
+    bool hurries;                /* nobody waits long any more */
     bool members_read;           /* who is to have them is being read anew */
 
     struct kw_timer beat; /* while somebody listens */

@@ -27,55 +27,93 @@ struct kw_result kw_second_copy_note(struct kw_second_copy *copy, const struct k
     if (!copy->owed) {
         return KW_OK;
     }
-    copy->wait.level = KW_COPY_CELL;
     return kw_feed_said(feed_tx, &copy->wait.lane, &copy->wait.seq, err);
 }
 
 /* --- the wait --- */
 
-static void conclude(struct kw_second_copy *copy, bool reached)
+/* Of what nobody else is told all have it that there are. */
+static void conclude(struct kw_second_copy *copy, const struct kw_feed_service *service)
 {
-    copy->missing = copy->missing || !reached;
-    if (!reached) {
-        kw_metric_add(KW_M_LOCAL_ONLY, NULL, 1);
-    }
+    const struct kw_copy_wait *wait = &copy->wait;
+    enum kw_copy_level level =
+        service != NULL ? kw_copies_level(&service->copies, wait->lane, wait->seq) : KW_COPY_ALL;
+    bool reached =
+        service == NULL || kw_copies_reached(&service->copies, wait->lane, wait->seq, wait->level);
+
+    copy->reached = copy->said && copy->reached < level ? copy->reached : level;
+    copy->said = true;
+    copy->missing = copy->reached < KW_COPY_CELL;
+    copy->falls_short = copy->falls_short || (!reached && wait->level > KW_COPY_CELL);
+    kw_metric_add(KW_M_LOCAL_ONLY, NULL, level < KW_COPY_CELL);
+    kw_metric_add(KW_M_WAITS_IN_VAIN, NULL, !reached && wait->level > KW_COPY_CELL);
 }
 
 static void wait_over(struct kw_copy_wait *wait, bool reached)
 {
     struct kw_second_copy *copy = KW_CONTAINER_OF(wait, struct kw_second_copy, wait);
 
-    conclude(copy, reached);
+    (void)reached; /* as what is held says, too */
+    conclude(copy, copy->service);
     copy->done(copy);
 }
 
-static bool is_held(const struct kw_feed_service *service, const struct kw_copy_wait *wait)
+static uint64_t deadline_of(const struct kw_second_copy *copy,
+                            const struct kw_feed_service *service)
 {
-    return kw_copies_reached(&service->copies, wait->lane, wait->seq, wait->level);
+    uint64_t soon_ns = kw_clock_mono_ns() + KW_SECOND_COPY_MS * NS_PER_MS;
+
+    return copy->wait.level == KW_COPY_CELL || service->hurries ? soon_ns : copy->until_ns;
+}
+
+static void begin_wait(struct kw_second_copy *copy, struct kw_feed_service *service)
+{
+    copy->wait.done = wait_over;
+    copy->wait.deadline_ns = deadline_of(copy, service);
+    if (service->copies.waits == NULL) {
+        kw_timer_start(&service->copies_tick, KW_SECOND_COPY_TICK_MS, KW_SECOND_COPY_TICK_MS);
+    }
+    kw_copies_wait(&service->copies, &copy->wait);
 }
 
 bool kw_second_copy_await(struct kw_second_copy *copy, struct kw_feed_service *service,
                           void (*done)(struct kw_second_copy *copy))
 {
+    struct kw_copy_wait *wait = &copy->wait;
+
     if (!copy->owed) {
         return false;
     }
     copy->owed = false;
-    if (service == NULL) {
-        return false;
-    }
-    if (service->closing || is_held(service, &copy->wait)) {
-        conclude(copy, is_held(service, &copy->wait));
-        return false;
-    }
+    copy->service = service;
     copy->done = done;
-    copy->wait.done = wait_over;
-    copy->wait.deadline_ns = kw_clock_mono_ns() + KW_SECOND_COPY_MS * NS_PER_MS;
-    if (service->copies.waits == NULL) {
-        kw_timer_start(&service->copies_tick, KW_SECOND_COPY_TICK_MS, KW_SECOND_COPY_TICK_MS);
+    wait->level = copy->asked > KW_COPY_CELL ? copy->asked : KW_COPY_CELL;
+    if (service != NULL) {
+        kw_copies_lane(&service->copies, wait->lane);
     }
-    kw_copies_wait(&service->copies, &copy->wait);
+    if (service == NULL || service->closing ||
+        kw_copies_reached(&service->copies, wait->lane, wait->seq, wait->level)) {
+        conclude(copy, service);
+        return false;
+    }
+    begin_wait(copy, service);
     return true;
+}
+
+void kw_second_copy_give_up(struct kw_second_copy *copy)
+{
+    if (copy->wait.link != NULL) {
+        kw_copies_forget(&copy->wait);
+        wait_over(&copy->wait, false);
+    }
+}
+
+void kw_feed_service_hurry(struct kw_feed_service *service)
+{
+    if (service != NULL) {
+        service->hurries = true;
+        kw_copies_hurry(&service->copies, kw_clock_mono_ns() + KW_SECOND_COPY_MS * NS_PER_MS);
+    }
 }
 
 void kw_feed_copies_tick(struct kw_timer *timer)

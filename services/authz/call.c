@@ -16,7 +16,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define NS_PER_S 1e9
+#define NS_PER_S  1e9
+#define NS_PER_MS 1000000ULL
 
 /* --- the end --- */
 
@@ -138,6 +139,22 @@ void kw_authz_call_fail_inner(struct kw_authz_call *call)
     fail(call, &ending);
 }
 
+/* Nothing, where nobody wanted to know, or nothing was changed. What the orchestrator keeps of it follows by itself:
+ * whoever has what we say of it refuses by that alone. */
+static Keyward__Internal__V1__Copies reached_of(const struct kw_authz_call *call)
+{
+    static const Keyward__Internal__V1__Copies copies[] = {
+        [KW_COPY_LOCAL] = KEYWARD__INTERNAL__V1__COPIES__COPIES_LOCAL,
+        [KW_COPY_CELL] = KEYWARD__INTERNAL__V1__COPIES__COPIES_CELL,
+        [KW_COPY_REGION] = KEYWARD__INTERNAL__V1__COPIES__COPIES_REGION,
+        [KW_COPY_ALL] = KEYWARD__INTERNAL__V1__COPIES__COPIES_ALL,
+    };
+
+    return call->copy.asked > KW_COPY_CELL && call->copy.said
+               ? copies[call->copy.reached]
+               : KEYWARD__INTERNAL__V1__COPIES__COPIES_UNSPECIFIED;
+}
+
 /* What the gateway is told beside the message: nothing of the chain, which is not its business. */
 static struct kw_result outcome_make(struct kw_authz_call *call, struct kw_bytes *ret_context,
                                      struct kw_error *err)
@@ -147,6 +164,7 @@ static struct kw_result outcome_make(struct kw_authz_call *call, struct kw_bytes
     outcome.receipt_id = kw_field_bytes(call->inner.outcome.receipt_id);
     outcome.replayed = call->replayed || call->inner.outcome.replayed;
     outcome.local_only = call->copy.missing || call->inner.outcome.local_only;
+    outcome.reached = reached_of(call);
     return kw_arena_pack(call->arena, &outcome.base, ret_context, err);
 }
 
@@ -376,6 +394,7 @@ static void on_cancel(struct kw_hop_call *hop, void *user)
     if (!kw_method_has(call->method, KW_METHOD_MUTATES)) {
         kw_inner_cancel(&call->inner);
     }
+    kw_second_copy_give_up(&call->copy); /* last: it may end the call */
 }
 
 static const struct kw_hop_events events = {.cancel = on_cancel};
@@ -399,6 +418,18 @@ static struct kw_result read_request(struct kw_authz_call *call, struct kw_error
     return KW_OK;
 }
 
+/* Some of the caller's time is kept, to answer in. */
+static void note_wait(struct kw_authz_call *call)
+{
+    uint64_t now_ns = kw_clock_mono_ns();
+    uint64_t left_ns = call->deadline_ns > now_ns ? call->deadline_ns - now_ns : 0;
+    uint64_t margin_ns = KW_WAIT_MARGIN_MS * NS_PER_MS;
+
+    call->copy.asked = call->caller.wait;
+    call->copy.until_ns =
+        call->deadline_ns - (left_ns / 4 < margin_ns ? left_ns / 4 : margin_ns);
+}
+
 static struct kw_result begin(struct kw_authz_call *call, const struct kw_hop_open *open,
                               struct kw_error *err)
 {
@@ -411,6 +442,7 @@ static struct kw_result begin(struct kw_authz_call *call, const struct kw_hop_op
     KW_TRY(kw_arena_copy(call->arena, open->trace, &call->trace, err));
     KW_TRY(kw_caller_read(authz->callers, context, authz->config->trust_domain, call->arena,
                           &call->caller, err));
+    note_wait(call);
     return read_request(call, err);
 }
 

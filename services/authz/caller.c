@@ -94,6 +94,15 @@ static struct kw_result identify(struct kw_caller_cache *cache, const char *trus
     return kw_public_key_share(&parsed->key, &caller->key, err);
 }
 
+/* What is not known here is not waited for, and not claimed either. */
+static enum kw_copy_level wait_of(Keyward__Internal__V1__Copies wait)
+{
+    if (wait == KEYWARD__INTERNAL__V1__COPIES__COPIES_REGION) {
+        return KW_COPY_REGION;
+    }
+    return wait == KEYWARD__INTERNAL__V1__COPIES__COPIES_ALL ? KW_COPY_ALL : KW_COPY_LOCAL;
+}
+
 struct kw_result kw_caller_read(struct kw_caller_cache *cache, struct kw_bytes context,
                                 const char *trust_domain, struct kw_arena *arena,
                                 struct kw_caller *ret_caller, struct kw_error *err)
@@ -109,6 +118,7 @@ struct kw_result kw_caller_read(struct kw_caller_cache *cache, struct kw_bytes c
     ret_caller->signature = kw_bytes_field(sent->signature);
     ret_caller->cached_digest = kw_bytes_field(sent->cached_digest);
     ret_caller->peer = sent->peer_address;
+    ret_caller->wait = wait_of(sent->wait);
     return identify(cache, trust_domain, ret_caller, err);
 }
 

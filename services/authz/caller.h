@@ -7,6 +7,7 @@
 #ifndef KW_SERVICES_AUTHZ_CALLER_H
 #define KW_SERVICES_AUTHZ_CALLER_H
 
+#include "common/feed/copies.h"
 #include "common/pki/certificate.h"
 #include "common/rpc/methods.h"
 #include "services/authz/member_table.h"
@@ -22,6 +23,7 @@ struct kw_caller {
     struct kw_public_key key;
     struct kw_bytes certificate;   /* DER */
     struct kw_bytes signature;     /* value of keyward-signature-bin; empty: none */
+    enum kw_copy_level wait; /* beyond what every change waits for; KW_COPY_LOCAL: not */
     struct kw_bytes cached_digest; /* of an outcome the gateway holds; empty: none */
     const char *peer;              /* address */
     enum kw_caller_role role;      /* set by kw_caller_admit, as these: */

@@ -161,6 +161,7 @@ static void server_drained(void *context)
 void kw_authz_service_drain(struct kw_authz_service *service)
 {
     atomic_store(&service->authz.draining, true);
+    kw_feed_service_hurry(service->feed);
     if (service->server != NULL) {
         kw_hop_server_drain(service->server, server_drained, service);
     } else {

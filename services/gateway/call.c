@@ -128,16 +128,19 @@ struct kw_result kw_call_open(struct kw_gateway *gateway, const struct kw_edge_o
                               struct kw_serving **ret_serving, struct kw_error *err)
 {
     const struct kw_method *row = kw_method_by_path(open->path);
+    Keyward__Internal__V1__Copies wait;
     struct kw_call *call;
 
     KW_ENSURE(row != NULL && !kw_method_has(row, KW_METHOD_INTERNAL), err, METHOD_UNKNOWN,
               "not in the method table");
+    KW_TRY(kw_wait_read(row, open->wait, &wait, err));
     call = calloc(1, sizeof(*call));
     KW_ENSURE(call != NULL, err, MEMORY, "call");
     call->serving.events = &events;
     call->serving.method = row->name;
     call->serving.deadline_ns = kw_call_deadline(row, open->deadline_ns, kw_clock_mono_ns());
-    call->serving.pace = kw_call_pace(gateway, row);
+    call->serving.pace = wait == 0 ? kw_call_pace(gateway, row) : NULL; /* it takes what it takes */
+    call->wait = wait;
     call->row = row;
     call->request = kw_method_messages(row)->input;
     call->signature = open->signature;

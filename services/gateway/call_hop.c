@@ -14,7 +14,8 @@
 static void finish_by(struct kw_call *call, const struct kw_hop_status *status)
 {
     const struct kw_serving_note note = {.receipt = call->receipt[0] != '\0' ? call->receipt : NULL,
-                                         .local_only = call->local_only};
+                                         .durability =
+                                             kw_wait_tell(call->reached, call->local_only)};
 
     kw_serving_finish(&call->serving, status, &note);
 }
@@ -77,6 +78,7 @@ static struct kw_result take_outcome(struct kw_call *call, struct kw_bytes conte
     KW_ENSURE(outcome != NULL, err, INTERNAL, "an outcome that cannot be read");
     call->replayed = call->replayed || outcome->replayed;
     call->local_only = call->local_only || outcome->local_only;
+    call->reached = outcome->reached;
     if (kw_ok(kw_id_from_bytes(kw_bytes_field(outcome->receipt_id), &id, NULL))) {
         (void)kw_resource_name1(KW_RESOURCE_RECEIPT, id, call->receipt);
     }
@@ -208,6 +210,7 @@ static struct kw_result caller_context(struct kw_call *call, struct kw_buf *out,
     caller.certificate = kw_field_bytes(call->serving.peer->certificate);
     caller.peer_address = kw_field_text(call->serving.peer->address);
     caller.signature = kw_field_bytes(call->signature);
+    caller.wait = call->wait;
     if (call->replay.found) {
         KW_TRY(kw_sha256(kw_buf_bytes(&call->replay.outcome), digest, err));
         caller.cached_digest = kw_field_bytes(KW_BYTES_OF(digest));

@@ -8,6 +8,7 @@
 #include "services/gateway/call.h"
 #include "services/gateway/gateway.h"
 #include "services/gateway/queue.h"
+#include "services/gateway/wait.h"
 
 #include <protobuf-c/protobuf-c.h>
 
@@ -26,6 +27,7 @@ struct kw_call {
     const ProtobufCMessageDescriptor *request;
     struct kw_bytes signature;   /* lives as long as the edge's call */
     struct kw_bytes traceparent; /* likewise */
+    Keyward__Internal__V1__Copies wait;
     struct kw_hop_call *hop;     /* NULL: not opened, or over */
     bool opened;
     bool retried;
@@ -39,6 +41,7 @@ struct kw_call {
     bool has_answer;
     bool replayed;   /* authz: an earlier call had this effect */
     bool local_only; /* durable in this cell alone, so far */
+    Keyward__Internal__V1__Copies reached; /* where something was waited for */
     bool done;       /* the status is known, and waits for `outward` */
     struct kw_hop_status done_status;
     char receipt[KW_RESOURCE_NAME_SIZE]; /* empty: none */

@@ -95,9 +95,9 @@ static size_t trailers_make(const struct kw_serving_note *note, struct kw_edge_t
         trailers[count++] = (struct kw_edge_trailer){.name = "keyward-receipt",
                                                      .value = kw_bytes_str(note->receipt)};
     }
-    if (note != NULL && note->local_only) {
+    if (note != NULL && note->durability != NULL) {
         trailers[count++] = (struct kw_edge_trailer){.name = "keyward-durability",
-                                                     .value = kw_bytes_str("LOCAL_ONLY")};
+                                                     .value = kw_bytes_str(note->durability)};
     }
     return count;
 }

@@ -64,8 +64,8 @@ bool kw_serving_queue(struct kw_serving *serving);
 
 /* What is said beside an answer, in its trailers. */
 struct kw_serving_note {
-    const char *receipt; /* resource name, or NULL */
-    bool local_only;     /* durable in this cell alone, so far */
+    const char *receipt;    /* resource name, or NULL */
+    const char *durability; /* how far a change is held, or NULL */
 };
 
 /* Answers and ends the call: `over` has run when it returns. `note`: or NULL. */

@@ -65,6 +65,7 @@ void kw_orch_drain(struct kw_orch *orch, void (*drained)(void *context))
 {
     orch->draining = true;
     orch->drained = drained;
+    kw_feed_service_hurry(orch->feed_service);
     kw_hop_server_drain(orch->server, server_drained, orch);
 }
 

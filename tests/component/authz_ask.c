@@ -64,6 +64,7 @@ static struct kw_bytes caller_message(struct authz_fixture *fx, const struct que
     message.peer_address = (char *)(uintptr_t) "192.0.2.1:4711";
     message.signature = kw_field_bytes(signed_value);
     message.cached_digest = kw_field_bytes(question->cached_digest);
+    message.wait = question->wait;
     return authz_packed(fx, &message.base);
 }
 

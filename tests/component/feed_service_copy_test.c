@@ -180,6 +180,119 @@ Test(feed_service_copy, while_the_members_are_not_known_there_may_be_some)
     HOUSE_EVENTUALLY(&house, caller.told == 1);
 }
 
+/* --- who asks for more, and waits longer --- */
+
+#define SOON_NS 50000000ULL
+#define LONG_NS 60000000000ULL
+
+static void ask_for(struct caller *caller, enum kw_copy_level level, uint64_t wait_ns)
+{
+    caller->copy.asked = level;
+    caller->copy.until_ns = kw_clock_mono_ns() + wait_ns;
+}
+
+Test(feed_service_copy, who_asks_for_all_waits_until_all_hold_it)
+{
+    struct caller caller = {0};
+
+    introduce();
+    ask_for(&caller, KW_COPY_ALL, LONG_NS);
+    write_as(&caller, "x");
+    cr_assert(waits(&caller));
+    cr_assert(eq(int, house_ack(eu, us, us->feed.options.store, eu->lane, caller.copy.wait.seq),
+                 KW_E_NONE));
+    cr_assert(eq(uint, caller.told, 1));
+    cr_assert(caller.copy.reached == KW_COPY_ALL);
+    cr_assert(not(caller.copy.falls_short));
+}
+
+Test(feed_service_copy, who_asks_for_all_is_told_in_time_how_far_it_got)
+{
+    struct caller caller = {0};
+    int64_t before = kw_metric_value(KW_M_WAITS_IN_VAIN, NULL);
+
+    introduce();
+    ask_for(&caller, KW_COPY_ALL, SOON_NS);
+    write_as(&caller, "x");
+    cr_assert(waits(&caller));
+    HOUSE_EVENTUALLY(&house, caller.told == 1);
+    cr_assert(caller.copy.reached == KW_COPY_LOCAL);
+    cr_assert(caller.copy.missing && caller.copy.falls_short);
+    cr_assert(kw_clock_mono_ns() >= caller.copy.until_ns);
+    cr_assert(eq(i64, kw_metric_value(KW_M_WAITS_IN_VAIN, NULL), before + 1));
+}
+
+Test(feed_service_copy, who_is_alone_or_without_a_feed_has_reached_all_there_is)
+{
+    struct caller caller = {0};
+    struct caller other = {0};
+
+    HOUSE_EVENTUALLY(&house, eu->service->copies.known);
+    ask_for(&caller, KW_COPY_ALL, LONG_NS);
+    write_as(&caller, "x");
+    cr_assert(not(waits(&caller)));
+    cr_assert(caller.copy.said && caller.copy.reached == KW_COPY_ALL);
+    ask_for(&other, KW_COPY_ALL, LONG_NS);
+    write_as(&other, "y");
+    cr_assert(not(kw_second_copy_await(&other.copy, NULL, on_copied)));
+    cr_assert(other.copy.reached == KW_COPY_ALL);
+    cr_assert(not(other.copy.falls_short));
+}
+
+Test(feed_service_copy, who_is_not_interested_any_more_waits_no_longer)
+{
+    struct caller caller = {0};
+
+    introduce();
+    ask_for(&caller, KW_COPY_ALL, LONG_NS);
+    kw_second_copy_give_up(&caller.copy);
+    cr_assert(eq(uint, caller.told, 0), "there was no wait");
+    write_as(&caller, "x");
+    cr_assert(waits(&caller));
+    kw_second_copy_give_up(&caller.copy);
+    kw_second_copy_give_up(&caller.copy);
+    cr_assert(eq(uint, caller.told, 1));
+    cr_assert(eq(int, house_ack(eu, us, us->feed.options.store, eu->lane, caller.copy.wait.seq),
+                 KW_E_NONE));
+    cr_assert(eq(uint, caller.told, 1));
+}
+
+Test(feed_service_copy, while_its_owner_drains_nobody_waits_long)
+{
+    struct caller first = {0};
+    struct caller late = {0};
+
+    introduce();
+    ask_for(&first, KW_COPY_ALL, LONG_NS);
+    ask_for(&late, KW_COPY_ALL, LONG_NS);
+    write_as(&first, "x");
+    write_as(&late, "y");
+    cr_assert(waits(&first));
+    kw_feed_service_hurry(NULL);
+    kw_feed_service_hurry(eu->service);
+    cr_assert(waits(&late), "as long as any change");
+    HOUSE_EVENTUALLY(&house, first.told == 1 && late.told == 1);
+    cr_assert(first.copy.falls_short && late.copy.falls_short);
+}
+
+Test(feed_service_copy, of_several_waits_of_a_call_the_least_is_told)
+{
+    struct caller caller = {0};
+
+    introduce();
+    ask_for(&caller, KW_COPY_ALL, SOON_NS);
+    write_as(&caller, "x");
+    cr_assert(waits(&caller));
+    HOUSE_EVENTUALLY(&house, caller.told == 1);
+    ask_for(&caller, KW_COPY_ALL, LONG_NS);
+    write_as(&caller, "y");
+    cr_assert(waits(&caller));
+    cr_assert(eq(int, house_ack(eu, us, us->feed.options.store, eu->lane, caller.copy.wait.seq),
+                 KW_E_NONE));
+    cr_assert(eq(uint, caller.told, 2));
+    cr_assert(caller.copy.missing && caller.copy.reached == KW_COPY_LOCAL);
+}
+
 /* --- how old what is known of other regions is --- */
 
 static uint64_t age_ms(void)

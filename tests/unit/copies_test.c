@@ -12,7 +12,7 @@ static struct kw_id store(uint8_t number)
 
 static struct kw_copy_holder member(uint8_t number, bool far)
 {
-    return (struct kw_copy_holder){.store = store(number), .far = far, .lane = lane};
+    return (struct kw_copy_holder){.store = store(number), .far = far};
 }
 
 struct asker {
@@ -44,7 +44,7 @@ static void ask(struct kw_copies *copies, struct asker *asker, uint64_t seq,
 
 static struct kw_copies copies_of(const struct kw_copy_holder *members, size_t count)
 {
-    struct kw_copies copies = {0};
+    struct kw_copies copies = {.lane = lane};
 
     kw_copies_members(&copies, members, count);
     return copies;
@@ -55,9 +55,11 @@ Test(copies, who_is_alone_waits_for_nobody_but_must_know)
     struct kw_copies copies = {0};
 
     cr_assert(!kw_copies_reached(&copies, lane, 5, KW_COPY_CELL));
+    cr_assert_eq(kw_copies_level(&copies, lane, 5), KW_COPY_LOCAL);
     kw_copies_members(&copies, NULL, 0);
+    cr_assert_eq(kw_copies_level(&copies, lane, 5), KW_COPY_ALL, "all that there are");
     cr_assert(kw_copies_reached(&copies, lane, 5, KW_COPY_CELL));
-    cr_assert(kw_copies_reached(&copies, lane, 5, KW_COPY_REGION));
+    cr_assert(kw_copies_reached(&copies, lane, 5, KW_COPY_FAR));
 }
 
 Test(copies, another_cell_is_one_wherever_it_is)
@@ -70,7 +72,7 @@ Test(copies, another_cell_is_one_wherever_it_is)
     cr_assert(!kw_copies_reached(&copies, lane, 5, KW_COPY_CELL));
     kw_copies_held(&copies, store(2), lane, 5);
     cr_assert(kw_copies_reached(&copies, lane, 5, KW_COPY_CELL));
-    cr_assert(kw_copies_reached(&copies, lane, 5, KW_COPY_REGION));
+    cr_assert(kw_copies_reached(&copies, lane, 5, KW_COPY_FAR));
 }
 
 Test(copies, a_neighbour_is_no_other_region)
@@ -80,7 +82,7 @@ Test(copies, a_neighbour_is_no_other_region)
 
     kw_copies_held(&copies, store(1), lane, 5);
     cr_assert(kw_copies_reached(&copies, lane, 5, KW_COPY_CELL));
-    cr_assert(!kw_copies_reached(&copies, lane, 5, KW_COPY_REGION));
+    cr_assert(!kw_copies_reached(&copies, lane, 5, KW_COPY_FAR));
 }
 
 Test(copies, where_there_is_no_other_region_a_cell_is_enough)
@@ -88,9 +90,70 @@ Test(copies, where_there_is_no_other_region_a_cell_is_enough)
     const struct kw_copy_holder members[] = {member(1, false)};
     struct kw_copies copies = copies_of(members, 1);
 
-    cr_assert(!kw_copies_reached(&copies, lane, 5, KW_COPY_REGION));
+    cr_assert(!kw_copies_reached(&copies, lane, 5, KW_COPY_FAR));
+    kw_copies_held(&copies, store(1), lane, 5);
+    cr_assert(kw_copies_reached(&copies, lane, 5, KW_COPY_FAR));
+}
+
+Test(copies, a_region_is_all_its_cells_and_all_is_everybody)
+{
+    const struct kw_copy_holder members[] = {member(1, false), member(2, false), member(3, true),
+                                             member(4, true)};
+    struct kw_copies copies = copies_of(members, 4);
+    static const struct {
+        uint8_t holds;
+        enum kw_copy_level then;
+    } steps[] = {
+        {3, KW_COPY_CELL}, {1, KW_COPY_CELL}, {2, KW_COPY_REGION}, {4, KW_COPY_ALL}};
+
+    cr_assert_eq(kw_copies_level(&copies, lane, 5), KW_COPY_LOCAL);
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        kw_copies_held(&copies, store(steps[i].holds), lane, 5);
+        cr_assert_eq(kw_copies_level(&copies, lane, 5), steps[i].then, "%zu", i);
+        cr_assert_eq(kw_copies_level(&copies, lane, 6), KW_COPY_LOCAL, "of what comes later");
+    }
+}
+
+Test(copies, a_region_of_one_cell_asks_for_a_second_copy_all_the_same)
+{
+    const struct kw_copy_holder members[] = {member(1, true)};
+    struct kw_copies copies = copies_of(members, 1);
+
+    cr_assert(!kw_copies_reached(&copies, lane, 5, KW_COPY_REGION), "it is here alone");
     kw_copies_held(&copies, store(1), lane, 5);
     cr_assert(kw_copies_reached(&copies, lane, 5, KW_COPY_REGION));
+}
+
+Test(copies, of_another_lane_of_ours_nobody_holds_anything_yet)
+{
+    const struct kw_copy_holder members[] = {member(1, false)};
+    struct kw_copies copies = copies_of(members, 1);
+    const struct kw_id other = {.bytes = {8}};
+
+    kw_copies_held(&copies, store(1), lane, 5);
+    kw_copies_held(&copies, store(1), other, 9);
+    cr_assert(kw_copies_reached(&copies, lane, 5, KW_COPY_CELL), "another lane is passed over");
+    kw_copies_lane(&copies, lane);
+    cr_assert(kw_copies_reached(&copies, lane, 5, KW_COPY_CELL), "the same as before");
+    kw_copies_lane(&copies, other);
+    cr_assert(!kw_copies_reached(&copies, other, 1, KW_COPY_CELL));
+    cr_assert(!kw_copies_reached(&copies, lane, 1, KW_COPY_CELL));
+    kw_copies_held(&copies, store(1), other, 9);
+    cr_assert(kw_copies_reached(&copies, other, 9, KW_COPY_CELL));
+}
+
+Test(copies, who_is_hurried_waits_until_then_and_not_longer_than_before)
+{
+    const struct kw_copy_holder members[] = {member(1, false)};
+    struct kw_copies copies = copies_of(members, 1);
+    struct asker one = {0};
+
+    ask(&copies, &one, 4, KW_COPY_ALL);
+    kw_copies_hurry(&copies, 150);
+    kw_copies_hurry(&copies, 50);
+    cr_assert(kw_copies_tick(&copies, 49));
+    cr_assert(!kw_copies_tick(&copies, 50));
+    cr_assert(one.told == 1 && !one.reached);
 }
 
 Test(copies, neither_a_stranger_nor_another_lane_nor_less_counts)
@@ -200,7 +263,7 @@ Test(copies, at_the_end_everybody_is_told)
     struct asker two = {0};
 
     ask(&copies, &one, 1, KW_COPY_CELL);
-    ask(&copies, &two, 2, KW_COPY_REGION);
+    ask(&copies, &two, 2, KW_COPY_FAR);
     kw_copies_end(&copies);
     cr_assert(one.told == 1 && two.told == 1 && !one.reached && !two.reached);
     cr_assert(!kw_copies_tick(&copies, 0));

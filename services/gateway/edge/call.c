@@ -178,6 +178,7 @@ static void open_call(struct kw_edge_call *call)
         .path = kw_edge_request_bytes(request, request->path),
         .deadline_ns = call->deadline_ns,
         .signature = kw_edge_request_bytes(request, request->signature),
+        .wait = kw_edge_request_bytes(request, request->wait),
         .traceparent = kw_edge_request_bytes(request, request->traceparent),
         .request_id = kw_edge_request_bytes(request, request->request_id),
         .peer = &call->connection->peer,

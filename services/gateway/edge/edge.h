@@ -42,6 +42,7 @@ struct kw_edge_open {
     struct kw_bytes path;        /* "/keyward.v1.StatusService/GetStatus" */
     uint64_t deadline_ns;        /* monotonic; 0: the client sent none (see kw_edge_set_deadline) */
     struct kw_bytes signature;   /* keyward-signature-bin, decoded; empty: none */
+    struct kw_bytes wait;        /* keyward-wait as sent; empty: none */
     struct kw_bytes traceparent; /* W3C trace context as sent; empty: none */
     struct kw_bytes
         request_id; /* x-request-id as sent if it is well formed, else one made here; never empty */

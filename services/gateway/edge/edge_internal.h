@@ -52,6 +52,7 @@ struct kw_edge_request {
     struct kw_buf text; /* holds what the spans speak of */
     struct kw_edge_span path;
     struct kw_edge_span signature;
+    struct kw_edge_span wait;
     struct kw_edge_span traceparent;
     struct kw_edge_span request_id;
     size_t list_len;        /* RFC 9113 6.5.2: names, values and 32 for each */

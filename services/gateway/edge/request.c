@@ -105,6 +105,16 @@ static void on_signature(struct kw_edge_call *call, struct kw_bytes value)
     keep(request, kw_buf_bytes(&decoded), &request->signature);
 }
 
+/* Likewise. */
+static void on_wait(struct kw_edge_call *call, struct kw_bytes value)
+{
+    if (call->request.wait.len > 0 || value.len == 0) {
+        refuse(&call->request, KW_E_METADATA_INVALID);
+        return;
+    }
+    keep(&call->request, value, &call->request.wait);
+}
+
 static void on_traceparent(struct kw_edge_call *call, struct kw_bytes value)
 {
     if (call->request.traceparent.len == 0) {
@@ -131,6 +141,7 @@ static const struct {
     {"traceparent", on_traceparent},
     {"x-request-id", on_request_id},
     {"keyward-signature-bin", on_signature},
+    {"keyward-wait", on_wait},
 };
 
 /* Once the list is too long nothing of it is kept: the call is refused when it is complete. */
