@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# All benches, or those named: `./run bench [--quick] [--doc] [hop] [hsm] [edge] [mesh] [overload]`. Tables go to stdout, progress to
-# stderr. Everything is bounded in time (about 6 minutes; --quick: 90 s) and ends what it started. --doc also puts the
-# tables into docs/performance.md, below its line "## The run".
+# All benches, or those named: `./run bench [--quick] [--doc] [hop] [hsm] [edge] [mesh] [overload] [--replication]`. Tables go to stdout,
+# progress to stderr. Everything is bounded in time (about 6 minutes; --quick: 90 s) and ends what it started. overload and
+# --replication, up to 5 minutes more, run only when named. --doc also puts the tables into docs/performance.md, below its line "## The run".
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -14,6 +14,7 @@ for word in "$@"; do
     --quick) quick=(--quick) ;;
     --doc) doc=docs/performance.md ;;
     hop | hsm | edge | mesh | overload) parts+=("$word") ;;
+    replication | --replication) parts+=(replication) ;;
     *)
         sed -n '2,4s/^# //p' "${BASH_SOURCE[0]}" >&2
         exit 2

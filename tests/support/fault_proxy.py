@@ -20,11 +20,12 @@ class ProxyError(Exception):
 
 
 class FaultProxy:
-    """Leaving the block ends the process, and fails if it did not end cleanly. Any thread."""
+    """Leaving the block ends the process, and fails if it did not end cleanly. Any thread. `prefix` is what comes before the program, so
+    that it runs elsewhere (netns.py)."""
 
-    def __init__(self, program):
+    def __init__(self, program, prefix=()):
         self._lock = threading.Lock()
-        self._process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen([*prefix, program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.pid = self._process.pid
         if self._answer() != "READY":
             raise AssertionError("the fault proxy did not start")
