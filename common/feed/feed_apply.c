@@ -240,7 +240,8 @@ static struct kw_result apply_news(struct hearing *h, const struct kw_lane_batch
 /* --- everything else --- */
 
 /* A heartbeat: nothing new, but for how far the promise reaches. A promise is kept here before it
- * leaves, so one of ours that we do not know is of a life that went on without us. */
+ * leaves, so one of ours that we do not know is of a life that went on without us. Nobody waits for one:
+ * who listens is told of all of them with our own next, and not waked for each. */
 static struct kw_result note_closed(struct hearing *h, const struct kw_lane_batch *batch,
                                     uint64_t closed, struct kw_error *err)
 {
@@ -249,7 +250,6 @@ static struct kw_result note_closed(struct hearing *h, const struct kw_lane_batc
     }
     KW_TRY(keep_row(h, err));
     KW_TRY(kw_lane_row_move(h->tx, h->row.id, &h->row.point, closed, err));
-    kw_feed_lane_grew(h->feed, h->tx);
     if (batch->head.point.seq == h->row.point.seq) {
         KW_TRY(kw_lane_row_set_head(h->tx, h->row.id, batch->head_record, err));
     }
