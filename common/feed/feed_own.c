@@ -202,11 +202,24 @@ static struct kw_result set_clock(struct kw_feed *feed, struct kw_tx *tx, uint64
     return KW_OK;
 }
 
+/* A copy of a database does not know how far the original came, so it numbers nothing that the original
+ * may have numbered. */
+static struct kw_result go_on_or_begin(struct kw_feed *feed, struct kw_tx *tx, struct kw_error *err)
+{
+    struct kw_lane_row row;
+    bool moved;
+
+    KW_TRY(kw_store_moved(tx, &moved, err));
+    if (moved) {
+        KW_LOG(WARN, "the database is a copy: a new life begins");
+        return kw_feed_new_life(feed, tx, err);
+    }
+    return lock_or_begin(feed, tx, &row, err);
+}
+
 struct kw_result kw_feed_open(struct kw_feed *feed, const struct kw_feed_options *options,
                               struct kw_tx *tx, uint64_t wall_ms, struct kw_error *err)
 {
-    struct kw_lane_row row;
-
     KW_ENSURE(options->writer < KW_FEED_WRITERS_MAX, err, ARGUMENT_INVALID, "writer %u",
               options->writer);
     KW_TRY(kw_tx_catch_up(tx, err)); /* of what `feed` was before */
@@ -222,7 +235,7 @@ struct kw_result kw_feed_open(struct kw_feed *feed, const struct kw_feed_options
     KW_TRY(kw_quarantine_life(tx, &feed->life, err));
     KW_TRY(set_clock(feed, tx, wall_ms, err));
     KW_TRY(kw_feed_look_at_us(feed, tx, err));
-    return lock_or_begin(feed, tx, &row, err);
+    return go_on_or_begin(feed, tx, err);
 }
 
 struct kw_result kw_feed_new_life(struct kw_feed *feed, struct kw_tx *tx, struct kw_error *err)

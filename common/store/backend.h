@@ -56,6 +56,8 @@ struct kw_tx {
 /* Open addressing wants free slots: the table is twice as large as what may be in it. */
 #define KW_CONN_SLOTS (2U * KW_STORE_STATEMENTS_MAX)
 
+#define KW_STORE_PLACE_SIZE 64 /* text, NUL included */
+
 struct kw_conn {
     const struct kw_backend *backend;
     enum kw_conn_role role;
@@ -63,8 +65,9 @@ struct kw_conn {
     uint64_t until_ns;      /* a read must be over by then; 0: a write, which takes its time */
     bool broken;            /* it can't be relied on: input/output error, damage, a lost link */
     enum kw_reason trouble; /* the last that passes: no room, no memory, busy */
-    struct kw_commit_hook *hooks; /* marked by the group that is being written */
-    int wal_pages;                /* in the log after the last commit (SQLite's writer) */
+    struct kw_commit_hook *hooks;    /* marked by the group that is being written */
+    int wal_pages;                   /* in the log after the last commit (SQLite's writer) */
+    char place[KW_STORE_PLACE_SIZE]; /* of the writer; "": not known */
     size_t cached;
     struct kw_stmt cache[KW_CONN_SLOTS];
     union {
@@ -115,6 +118,11 @@ struct kw_backend {
      * INTERNAL. */
     struct kw_result (*script)(struct kw_conn *conn, const char *what, const char *sql,
                                struct kw_error *err);
+
+    /* What a copy of this database would have otherwise, as text: of a file, say, its inode. "": that
+     * is not known. */
+    struct kw_result (*place)(struct kw_conn *conn, char ret_place[KW_STORE_PLACE_SIZE],
+                              struct kw_error *err);
 
     struct kw_result (*control)(struct kw_conn *conn, enum kw_control control,
                                 struct kw_error *err);

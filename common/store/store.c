@@ -117,6 +117,7 @@ static struct kw_result open_database(struct kw_store *store,
     KW_TRY(backend->claim(options, &store->lock_fd, err));
     KW_TRY(backend->open(&store->writer, options, KW_CONN_WRITER, err));
     KW_TRY(migrate(store, options, err));
+    KW_TRY(backend->place(&store->writer, store->writer.place, err));
     kw_store_room_look(&store->room, store->lock_fd);
     for (int i = 0; i < KW_STORE_READERS; i++) {
         KW_TRY(backend->open(&store->readers[i], options, KW_CONN_READER, err));

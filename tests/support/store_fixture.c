@@ -2,6 +2,7 @@
  * it. */
 #include "tests/support/store_fixture.h"
 
+#include "common/base/file.h"
 #include "tests/support/postgres.h"
 
 #include <criterion/criterion.h>
@@ -156,6 +157,35 @@ void store_fixture_close(struct store_fixture *f)
     kw_loop_free(f->loop);
     f->loop = NULL;
     f->store = NULL;
+}
+
+static void kept_path(const struct store_fixture *f, char path[96])
+{
+    (void)snprintf(path, 96, "%s.kept", f->path);
+}
+
+void store_fixture_keep(const struct store_fixture *f)
+{
+    char path[96];
+    struct kw_buf bytes = {0};
+    struct kw_error err;
+    FILE *file;
+
+    kept_path(f, path);
+    cr_assert(zero(int, kw_file_read(f->path, 1U << 24, &bytes, &err).reason), "%s", err.message);
+    file = fopen(path, "we");
+    cr_assert(ne(ptr, file, NULL));
+    cr_assert(eq(sz, fwrite(bytes.data, 1, bytes.len, file), bytes.len));
+    cr_assert(zero(int, fclose(file)));
+    kw_buf_done(&bytes);
+}
+
+void store_fixture_restore(const struct store_fixture *f)
+{
+    char path[96];
+
+    kept_path(f, path);
+    cr_assert(zero(int, rename(path, f->path)));
 }
 
 /* --- jobs --- */

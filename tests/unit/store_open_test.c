@@ -39,6 +39,30 @@ static void open_and_close(const struct kw_migration *migrations, size_t count)
     store_fixture_close(&f);
 }
 
+/* Whether it has moved, as job->id says: and then the job fails, or not. */
+static STORE_TEST_RUN(look)
+{
+    struct store_test_job *mine = (struct store_test_job *)job;
+    bool moved;
+
+    KW_TRY(kw_store_moved(tx, &moved, err));
+    mine->number = moved;
+    KW_ENSURE(mine->id == 0, err, ARGUMENT_INVALID, "as told");
+    return KW_OK;
+}
+
+Test(store_open, opened_again_it_has_not_moved)
+{
+    for (int i = 0; i < 3; i++) {
+        struct store_test_job job = store_test_job(&f, look, 0, NULL);
+
+        cr_assert(eq(int, open_with(two, 2), KW_E_NONE));
+        cr_assert(zero(int, store_test_write(&job).reason), "%s", job.job.error.message);
+        cr_assert(zero(i64, job.number));
+        store_fixture_close(&f);
+    }
+}
+
 Test(store_open, migrations_are_applied_once)
 {
     open_and_close(two, 2);

@@ -51,6 +51,39 @@ Test(store_file, a_second_instance_is_refused)
     cr_assert(eq(int, open_with(two, 1), KW_E_NONE));
 }
 
+/* Whether it has moved, as job->id says: and then the job fails, or not. */
+static STORE_TEST_RUN(look)
+{
+    struct store_test_job *mine = (struct store_test_job *)job;
+    bool moved;
+
+    KW_TRY(kw_store_moved(tx, &moved, err));
+    mine->number = moved;
+    KW_ENSURE(mine->id == 0, err, ARGUMENT_INVALID, "as told");
+    return KW_OK;
+}
+
+static bool moved(bool fails)
+{
+    struct store_test_job job = store_test_job(&f, look, fails, NULL);
+
+    cr_assert(eq(int, store_test_write(&job).reason, fails ? KW_E_ARGUMENT_INVALID : KW_E_NONE));
+    return job.number != 0;
+}
+
+Test(store_file, a_copy_has_moved_until_that_is_durable)
+{
+    cr_assert(eq(int, open_with(two, 2), KW_E_NONE));
+    cr_assert_not(moved(false));
+    store_fixture_close(&f);
+    store_fixture_keep(&f);
+    store_fixture_restore(&f);
+    cr_assert(eq(int, open_with(two, 2), KW_E_NONE));
+    cr_assert(moved(true));
+    cr_assert(moved(false));
+    cr_assert_not(moved(false));
+}
+
 Test(store_file, only_the_owner_may_read_the_files)
 {
     const char *const suffixes[] = {"", "-wal", "-shm", ".lock"};

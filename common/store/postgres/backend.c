@@ -2,6 +2,8 @@
  * transactions, migrations, and what a failure leaves. */
 #include "common/store/postgres/postgres.h"
 
+#include <stdio.h>
+
 static const char *const texts[KW_CONTROL_COUNT] = {
     [KW_BEGIN_WRITE] = "BEGIN ISOLATION LEVEL READ COMMITTED",
     [KW_BEGIN_READ] = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
@@ -152,6 +154,23 @@ static struct kw_result script(struct kw_conn *conn, const char *what, const cha
     return result;
 }
 
+/* Another cluster has another identifier; one that took over from it, or was set back, another timeline. */
+static struct kw_result place(struct kw_conn *conn, char ret_place[KW_STORE_PLACE_SIZE],
+                              struct kw_error *err)
+{
+    PGresult *answer = NULL;
+
+    KW_TRY(kw_pg_ask(conn,
+                     "SELECT system_identifier::text,"
+                     " left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)"
+                     " FROM pg_control_system()",
+                     NULL, &answer, err));
+    (void)snprintf(ret_place, KW_STORE_PLACE_SIZE, "%s %s", PQgetvalue(answer, 0, 0),
+                   PQgetvalue(answer, 0, 1));
+    PQclear(answer);
+    return KW_OK;
+}
+
 const struct kw_backend kw_pg_backend = {
     .claim = kw_pg_claim,
     .open = kw_pg_open,
@@ -160,6 +179,7 @@ const struct kw_backend kw_pg_backend = {
     .migrate_begin = migrate_begin,
     .migrate_end = migrate_end,
     .script = script,
+    .place = place,
     .control = control,
     .in_transaction = in_transaction,
     .is_whole = is_whole,

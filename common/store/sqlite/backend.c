@@ -2,6 +2,10 @@
  * transactions. */
 #include "common/store/sqlite/sqlite.h"
 
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
 static const char *const texts[KW_CONTROL_COUNT] = {
     [KW_BEGIN_WRITE] = "BEGIN IMMEDIATE", [KW_BEGIN_READ] = "BEGIN",
     [KW_SAVEPOINT] = "SAVEPOINT job",     [KW_ROLLBACK_TO] = "ROLLBACK TO job",
@@ -37,6 +41,28 @@ static bool in_transaction(const struct kw_conn *conn)
     return sqlite3_get_autocommit(conn->db) == 0;
 }
 
+/* Of a file that was copied the inode is another, or it is one that is used again, and then it was born at
+ * another time. Its path says nothing, and its device's number may change with each start of the
+ * machine. */
+static struct kw_result place(struct kw_conn *conn, char ret_place[KW_STORE_PLACE_SIZE],
+                              struct kw_error *err)
+{
+    const char *path = sqlite3_db_filename(conn->db, "main");
+    struct statx file;
+
+    (void)err;
+    ret_place[0] = '\0';
+    if (path != NULL && statx(AT_FDCWD, path, 0, STATX_INO | STATX_BTIME, &file) == 0) {
+        bool born = (file.stx_mask & STATX_BTIME) != 0;
+
+        (void)snprintf(ret_place, KW_STORE_PLACE_SIZE, "%llx %llx.%x",
+                       (unsigned long long)file.stx_ino,
+                       born ? (unsigned long long)file.stx_btime.tv_sec : 0,
+                       born ? file.stx_btime.tv_nsec : 0);
+    }
+    return KW_OK;
+}
+
 /* SQLite ends the whole transaction on some errors; then the group is lost, not the job alone. */
 static bool is_whole(const struct kw_conn *conn)
 {
@@ -70,6 +96,7 @@ const struct kw_backend kw_sqlite_backend = {
     .open = kw_sqlite_open,
     .close = kw_sqlite_close,
     .script = script,
+    .place = place,
     .control = control,
     .in_transaction = in_transaction,
     .is_whole = is_whole,
