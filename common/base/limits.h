@@ -200,7 +200,8 @@
 #define KW_LINK_BATCHES_MAX    4U    /* of one lane on their way to one peer */
 #define KW_LINK_RESEND_MS      2000U /* a batch not acknowledged so long is sent again */
 #define KW_LINK_SILENT_MS      1000U /* a link on which nothing comes is cut */
-#define KW_HEARTBEAT_MS        100U  /* how often an owner signs how far its lane is */
+#define KW_HEARTBEAT_MS        200U  /* how often an owner signs how far its lane is */
+#define KW_LINK_TICK_MS        100U  /* how often a replicator looks at its links */
 #define KW_LINK_NEEDS_PER_S    20U   /* how often a peer may ask again; then the link is cut */
 #define KW_LINK_REFUSED_PER_S  1000U /* of its records that change nothing; then the link is cut */
 #define KW_LINK_APPLIES_MAX    1024U /* of one peer, at our owners; then the link is cut */
@@ -225,7 +226,7 @@
  * has it: there and back, 200 ms each, and KW_REACH_MS. */
 #define KW_RELAY_WAIT_MS    700U
 #define KW_RELAY_KEEP_MS    5000U /* having stepped in it carries so long */
-#define KW_RELAY_PROMISE_MS 1000U /* a lane's promise this old is behind, without changes */
+#define KW_RELAY_PROMISE_MS 1500U /* a lane's promise this old is behind, without changes */
 
 /* --- authorisation --- */
 #define KW_DECISION_LIFE_MS     5000U /* an answer that was decided longer ago is decided again */

@@ -199,7 +199,7 @@ static struct kw_result parts_make(struct kw_replicator_service *service, struct
     KW_TRY(owner_start(service, KW_OWNER_ORCHESTRATOR, config->orchestrator, err));
     KW_TRY(peers_start(service, err));
     KW_TRY(renewal_start(service, err));
-    kw_timer_start(&service->tick, KW_HEARTBEAT_MS, KW_HEARTBEAT_MS);
+    kw_timer_start(&service->tick, KW_LINK_TICK_MS, KW_LINK_TICK_MS);
     return KW_OK;
 }
 

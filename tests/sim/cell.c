@@ -19,7 +19,7 @@
 enum {
     TABLES_MAX = 32,
     BEAT_MS = 400, /* fewer than the product has: each costs a signature and eight checks */
-    TICK_MS = KW_HEARTBEAT_MS,
+    TICK_MS = KW_LINK_TICK_MS,
     ORPHAN_MS = 2000, /* urgent changes whose lane does not come: longer than a lane is late */
 };
 

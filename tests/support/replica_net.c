@@ -353,7 +353,7 @@ void net_run(struct replica_net *net, uint64_t ms)
     for (; net->now_ms < end; net->now_ms += STEP_MS) {
         each_pair(net, link_up);
         each_pair(net, deliver);
-        for (size_t i = 0; i < net->count && net->now_ms % KW_HEARTBEAT_MS == 0; i++) {
+        for (size_t i = 0; i < net->count && net->now_ms % KW_LINK_TICK_MS == 0; i++) {
             if (!net->cells[i].down) {
                 promise(net, i);
                 kw_replicator_tick(net->cells[i].replicator, net->now_ms);

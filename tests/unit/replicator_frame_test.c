@@ -594,9 +594,10 @@ Test(replicator_frame, the_page_has_the_numbers_there_are)
         unsigned value;
     } limits[] = {
         LIMIT(KW_LINK_BATCHES_MAX), LIMIT(KW_LINK_RESEND_MS), LIMIT(KW_LINK_SILENT_MS),
-        LIMIT(KW_HEARTBEAT_MS),     LIMIT(KW_REACH_MS),       LIMIT(KW_LINK_NEEDS_PER_S),
-        LIMIT(KW_RELAY_WAIT_MS),    LIMIT(KW_RELAY_KEEP_MS),  LIMIT(KW_RELAY_PROMISE_MS),
-        LIMIT(KW_PEERS_MAX),        LIMIT(KW_LANES_MAX),      LIMIT(KW_BATCH_LEN_MAX),
+        LIMIT(KW_HEARTBEAT_MS),     LIMIT(KW_LINK_TICK_MS),   LIMIT(KW_REACH_MS),
+        LIMIT(KW_LINK_NEEDS_PER_S), LIMIT(KW_RELAY_WAIT_MS),  LIMIT(KW_RELAY_KEEP_MS),
+        LIMIT(KW_RELAY_PROMISE_MS), LIMIT(KW_PEERS_MAX),      LIMIT(KW_LANES_MAX),
+        LIMIT(KW_BATCH_LEN_MAX),
     };
     KW_SCOPED(kw_buf_done) struct kw_buf page = {0};
 

@@ -203,7 +203,7 @@ Test(replicator_peer, what_is_held_back_is_not_asked_for_in_a_circle)
     kw_replicator_read(at.replicator, at.read, KW_BYTES_OF(batch), (struct kw_extent){.seq = 3},
                        1000);
     cr_assert_eq(at.reads, 2);
-    kw_replicator_tick(at.replicator, 1000 + KW_HEARTBEAT_MS);
+    kw_replicator_tick(at.replicator, 1000 + KW_LINK_TICK_MS);
     cr_assert_eq(at.reads, 3, "but now and then: a fence may be raised");
 }
 
@@ -219,7 +219,7 @@ Test(replicator_peer, what_is_not_to_be_had_is_asked_for_now_and_then_or_when_th
     hold(6);
     cr_assert_eq(at.reads, 2);
     kw_replicator_read(at.replicator, at.read, KW_BYTES_NONE, (struct kw_extent){0}, 1000);
-    kw_replicator_tick(at.replicator, 1000 + KW_HEARTBEAT_MS);
+    kw_replicator_tick(at.replicator, 1000 + KW_LINK_TICK_MS);
     cr_assert_eq(at.reads, 3);
 }
 
@@ -467,11 +467,11 @@ Test(replicator_peer, a_link_with_room_that_has_not_greeted_gets_nothing)
 Test(replicator_peer, who_says_nothing_is_cut)
 {
     greet();
-    for (uint64_t now_ms = 1000; now_ms <= 1000 + KW_LINK_SILENT_MS; now_ms += KW_HEARTBEAT_MS) {
+    for (uint64_t now_ms = 1000; now_ms <= 1000 + KW_LINK_SILENT_MS; now_ms += KW_LINK_TICK_MS) {
         kw_replicator_tick(at.replicator, now_ms);
         cr_assert_null(at.why);
     }
-    kw_replicator_tick(at.replicator, 1000 + KW_LINK_SILENT_MS + KW_HEARTBEAT_MS);
+    kw_replicator_tick(at.replicator, 1000 + KW_LINK_SILENT_MS + KW_LINK_TICK_MS);
     cr_assert_str_eq(at.why, "silent");
 }
 
@@ -481,11 +481,11 @@ Test(replicator_peer, who_was_not_listened_to_is_not_cut)
     kw_replicator_tick(at.replicator, 1000);
     kw_replicator_tick(at.replicator, 1000 + 3 * KW_LINK_SILENT_MS);
     cr_assert_null(at.why, "it may have said something");
-    for (uint64_t ms = KW_HEARTBEAT_MS; ms <= KW_LINK_SILENT_MS; ms += KW_HEARTBEAT_MS) {
+    for (uint64_t ms = KW_LINK_TICK_MS; ms <= KW_LINK_SILENT_MS; ms += KW_LINK_TICK_MS) {
         kw_replicator_tick(at.replicator, 1000 + 3 * KW_LINK_SILENT_MS + ms);
         cr_assert_null(at.why);
     }
-    kw_replicator_tick(at.replicator, 1000 + 4 * KW_LINK_SILENT_MS + KW_HEARTBEAT_MS);
+    kw_replicator_tick(at.replicator, 1000 + 4 * KW_LINK_SILENT_MS + KW_LINK_TICK_MS);
     cr_assert_str_eq(at.why, "silent");
 }
 

@@ -136,7 +136,7 @@ void kw_replicator_unapplied(struct kw_replicator *replicator, struct kw_ticket 
 
 /* --- time --- */
 
-/* Time has passed: backups look who has fallen behind. At least every KW_HEARTBEAT_MS. */
+/* Time has passed: backups look who has fallen behind. At least every KW_LINK_TICK_MS. */
 void kw_replicator_tick(struct kw_replicator *replicator, uint64_t now_ms);
 
 /* --- to be shown --- */
