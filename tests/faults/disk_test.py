@@ -81,8 +81,19 @@ class Disk(unittest.TestCase):
         self.cells.await_whole()
 
     def restore(self):
+        """Other files, with what the backup has."""
         shutil.rmtree(self.data)
         shutil.copytree(self.mesh.temporary / "backup", self.data)
+
+    def set_back(self):
+        """The same files, as they once were: nobody can tell that they are not what they were last."""
+        for log in self.data.glob("*.db-*"):
+            log.unlink()
+        for owner in OWNERS:
+            database = owner + ".db"
+            with open(self.data / database, "r+b") as file:
+                file.write((self.mesh.temporary / "backup" / database).read_bytes())
+                file.truncate()
 
     def assertGoesOn(self, before):
         """It has all that was there, and what it says now is heard, without a fork."""
@@ -94,17 +105,32 @@ class Disk(unittest.TestCase):
         self.assertEqual(self.forks(), 0)
         self.assertEqual(self.partners(VICTIM), self.partners(PEER))
 
-    def test_an_old_copy_of_the_disk_comes_back(self):
+    def test_a_disk_that_was_set_back_hears_of_it(self):
         said = {self.create(VICTIM)}
         self.backup()
         lanes = self.lanes()
         said |= {self.create(VICTIM) for _ in range(5)} | {self.create(PEER)}
         self.await_known(said, PEER)
         self.cells.turn("kill", VICTIM)
-        self.restore()
+        self.set_back()
         self.cells.turn("start", VICTIM)
         self.assertGoesOn(said)
         self.assertGreater(self.lanes(), lanes, "its new life has a lane of its own")
+
+    def test_a_backup_speaks_before_it_hears_anybody(self):
+        links = self.enterContext(Links(self.cells, PROXY))
+        said = {self.create(VICTIM)}
+        self.backup()
+        said |= {self.create(VICTIM) for _ in range(5)}
+        self.await_known(said, PEER)
+        self.cells.turn("kill", VICTIM)
+        self.restore()
+        links.cut(PEER, VICTIM)
+        self.cells.turn("start", VICTIM)
+        said |= {self.create(VICTIM)}
+        links.heal()
+        self.await_known(said, PEER)
+        self.assertGoesOn(said)
 
     def test_the_end_of_the_log_is_cut_off(self):
         said = {self.create(VICTIM) for _ in range(5)}
@@ -140,7 +166,7 @@ class Disk(unittest.TestCase):
         self.backup()
         self.await_known({self.create(VICTIM)}, PEER)
         self.cells.turn("kill", VICTIM)
-        self.restore()
+        self.set_back()
         links.cut(PEER, VICTIM)
         self.cells.turn("start", VICTIM)
         rival = self.create(VICTIM)  # under a number that the other one gave to another change
