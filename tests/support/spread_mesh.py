@@ -51,6 +51,8 @@ class SpreadMesh(Mesh):
         self._copy(pathlib.Path(binary).resolve().parent, directory)
         super().__init__(directory / "keyward", words=words, **environment)
         self.target = self.target_of(self.cells[0])
+        for settings in self.directory.glob("cli*.yaml"):
+            self._correct(settings)
 
     def __exit__(self, *what):
         try:
@@ -85,6 +87,12 @@ class SpreadMesh(Mesh):
         os.kill(before, signal.SIGTERM)
         eventually("another replicator in " + caller,
                    lambda: processes.first("replicator") not in (None, before) and processes.is_ready("replicator"))
+
+    def _correct(self, settings):
+        """Those of the command: which gateway it calls."""
+        text = settings.read_text()
+        cell = "/".join(re.search(r"/region/(\w+)/cell/(\w+)/", text).groups())
+        settings.write_text(text.replace("target: " + HERE, "target: " + self.address(cell)))
 
     def _write_routes(self, cell):
         """All that is this machine's to `up` is the host's; what is told of others has their addresses by then."""
