@@ -17,14 +17,6 @@ struct looking {
     size_t lane_count;
 };
 
-static struct kw_id life_of(struct kw_bytes voucher_record)
-{
-    struct kw_voucher voucher;
-
-    return kw_ok(kw_voucher_decode(voucher_record, &voucher, NULL)) ? voucher.incarnation
-                                                                    : KW_ID_NONE;
-}
-
 /* One that is fenced counts like one that is not, until what is honoured of it is here. */
 static struct kw_result load_stores(struct looking *l, struct kw_error *err)
 {
@@ -39,7 +31,7 @@ static struct kw_result load_stores(struct looking *l, struct kw_error *err)
                                                    .region = members[i].region,
                                                    .state = i < member_count ? members[i].state
                                                                              : KW_STORE_ACTIVE,
-                                                   .life = life_of(members[i].voucher)};
+                                                   .life = members[i].life};
     }
     return KW_OK;
 }

@@ -27,6 +27,16 @@ static bool is_fenced(const struct kw_record *store)
     return kw_record_u64(store, KW_STORE_FIELD_STATE) == KW_STORE_FENCED;
 }
 
+static struct kw_result wants_any(const struct walk *walk, const struct kw_record *store,
+                                  bool *ret_wants, struct kw_error *err)
+{
+    (void)walk;
+    (void)store;
+    (void)err;
+    *ret_wants = true;
+    return KW_OK;
+}
+
 static struct kw_result wants_member(const struct walk *walk, const struct kw_record *store,
                                      bool *ret_wants, struct kw_error *err)
 {
@@ -74,6 +84,22 @@ static struct kw_id life_of(struct kw_bytes voucher_record)
                                                                     : KW_ID_NONE;
 }
 
+static uint64_t ordered_ms(const struct kw_record *store)
+{
+    uint64_t latest = 0;
+
+    for (unsigned action = 1; action < KW_ORDER_ACTION_END_; action++) {
+        struct kw_bytes written = kw_order_in(store, (enum kw_order_action)action);
+        struct kw_order order;
+
+        if (written.len > 0 && kw_ok(kw_order_decode(written, &order, NULL)) &&
+            order.issued_ms > latest) {
+            latest = order.issued_ms;
+        }
+    }
+    return latest;
+}
+
 static struct kw_result add(const struct walk *walk, const struct kw_record *store,
                             struct kw_error *err)
 {
@@ -83,9 +109,12 @@ static struct kw_result add(const struct walk *walk, const struct kw_record *sto
               KW_VECTOR_STORES_MAX);
     KW_TRY(kw_id_from_bytes(store->key, &member->store, err));
     member->region = kw_store_record_region(store);
+    member->cell = kw_store_record_cell(store);
     member->state = kw_record_u64(store, KW_STORE_FIELD_STATE);
     member->voucher = kw_voucher_of(store);
-    if (member->state == KW_STORE_ACTIVE && kw_order_drains(store, life_of(member->voucher))) {
+    member->life = life_of(member->voucher);
+    member->ordered_ms = ordered_ms(store);
+    if (member->state == KW_STORE_ACTIVE && kw_order_drains(store, member->life)) {
         member->state = KW_STORE_DRAINING;
     }
     (*walk->count)++;
@@ -124,17 +153,32 @@ static struct kw_result go(const struct walk *walk, struct kw_error *err)
     return KW_OK;
 }
 
+static struct kw_result list(struct walk *walk, struct kw_feed_member **ret_members,
+                             struct kw_error *err)
+{
+    walk->members = kw_arena_alloc(walk->arena, KW_VECTOR_STORES_MAX * sizeof(*walk->members));
+    KW_ENSURE(walk->members != NULL, err, MEMORY, "the members");
+    *walk->count = 0;
+    *ret_members = walk->members;
+    return go(walk, err);
+}
+
 struct kw_result kw_feed_members(struct kw_tx *tx, struct kw_arena *arena,
                                  struct kw_feed_member **ret_members, size_t *ret_count,
                                  struct kw_error *err)
 {
-    struct kw_feed_member *members = kw_arena_alloc(arena, KW_VECTOR_STORES_MAX * sizeof(*members));
-    const struct walk walk = {tx, arena, members, ret_count, wants_member};
+    struct walk walk = {.tx = tx, .arena = arena, .count = ret_count, .wants = wants_member};
 
-    KW_ENSURE(members != NULL, err, MEMORY, "the members");
-    *ret_count = 0;
-    *ret_members = members;
-    return go(&walk, err);
+    return list(&walk, ret_members, err);
+}
+
+struct kw_result kw_feed_all_stores(struct kw_tx *tx, struct kw_arena *arena,
+                                    struct kw_feed_member **ret_members, size_t *ret_count,
+                                    struct kw_error *err)
+{
+    struct walk walk = {.tx = tx, .arena = arena, .count = ret_count, .wants = wants_any};
+
+    return list(&walk, ret_members, err);
 }
 
 struct kw_result kw_feed_awaited(struct kw_tx *tx, struct kw_arena *arena,

@@ -10,6 +10,9 @@
 struct kw_feed_member {
     struct kw_id store;
     struct kw_bytes region; /* empty: not known */
+    struct kw_bytes cell;   /* the same */
+    struct kw_id life;      /* its present incarnation; none: not known */
+    uint64_t ordered_ms;    /* when the last order about it was issued; 0: there is none */
     uint64_t
         state; /* enum kw_store_state, as it is in the row; 0: nothing is said. DRAINING: its present life is */
     struct kw_bytes voucher; /* KWV1; empty: none */
@@ -21,6 +24,11 @@ struct kw_feed_member {
 struct kw_result kw_feed_members(struct kw_tx *tx, struct kw_arena *arena,
                                  struct kw_feed_member **ret_members, size_t *ret_count,
                                  struct kw_error *err);
+
+/* All of them, those that are fenced, too. Fails: the same. */
+struct kw_result kw_feed_all_stores(struct kw_tx *tx, struct kw_arena *arena,
+                                    struct kw_feed_member **ret_members, size_t *ret_count,
+                                    struct kw_error *err);
 
 /* Appends those that are fenced, and whose lanes are not held here as far as is honoured: they may have revoked what we
  * don't know yet. There is room for KW_VECTOR_STORES_MAX. Fails: the same. */

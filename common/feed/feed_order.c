@@ -10,6 +10,7 @@
 
 struct obeying {
     const struct kw_feed_tx *feed_tx;
+    bool dry;
     struct kw_order order;
     struct kw_feed_obeyed obeyed;
 };
@@ -122,19 +123,21 @@ static struct kw_result obey_store(struct obeying *o, const struct kw_order_stor
     }
     o->obeyed.known++;
     KW_TRY(check(o, said, &row, err));
-    return write_row(o, said, err);
+    return o->dry ? KW_OK : write_row(o, said, err);
 }
 
-struct kw_result kw_feed_obey(const struct kw_feed_tx *feed_tx, struct kw_bytes record,
+struct kw_result kw_feed_obey(const struct kw_feed_tx *feed_tx, struct kw_bytes record, bool dry,
                               struct kw_feed_obeyed *ret_obeyed, struct kw_error *err)
 {
-    struct obeying o = {.feed_tx = feed_tx};
+    struct obeying o = {.feed_tx = feed_tx, .dry = dry};
 
     KW_TRY(judge(&o, record, err));
     for (size_t i = 0; i < o.order.store_count; i++) {
         KW_TRY(obey_store(&o, &o.order.stores[i], err));
     }
-    KW_TRY(kw_feed_look_at_us(feed_tx->feed, feed_tx->tx, err));
+    if (!dry) {
+        KW_TRY(kw_feed_look_at_us(feed_tx->feed, feed_tx->tx, err));
+    }
     *ret_obeyed = o.obeyed;
     return KW_OK;
 }

@@ -60,6 +60,15 @@ struct kw_result kw_store_record_place(struct kw_bytes region, struct kw_bytes c
     return kw_buf_append(out, cell, err);
 }
 
+struct kw_bytes kw_store_record_cell(const struct kw_record *record)
+{
+    struct kw_bytes place = kw_record_value(record, KW_STORE_FIELD_PLACE);
+    size_t region_len = kw_store_record_region(record).len;
+
+    return region_len > 0 ? KW_BYTES(place.data + region_len + 1, place.len - region_len - 1)
+                          : KW_BYTES_NONE;
+}
+
 struct kw_bytes kw_store_record_region(const struct kw_record *record)
 {
     struct kw_bytes place = kw_record_value(record, KW_STORE_FIELD_PLACE);

@@ -43,11 +43,12 @@ bool kw_store_record_is_life(const struct kw_record *record);
 /* Is it of an officer's order to fence? That disables, so it may go ahead of its lane. */
 bool kw_store_record_fences(const struct kw_record *change);
 
-/* The value of `place`, appended; names have no slash. And its region; empty where no place is known.
+/* The value of `place`, appended; names have no slash. And its region, its cell; empty where no place is known.
  * Fails: MEMORY. */
 struct kw_result kw_store_record_place(struct kw_bytes region, struct kw_bytes cell,
                                        struct kw_buf *out, struct kw_error *err);
 struct kw_bytes kw_store_record_region(const struct kw_record *record);
+struct kw_bytes kw_store_record_cell(const struct kw_record *record);
 
 /* JOINING where nothing is said. */
 enum kw_store_state kw_store_record_state(const struct kw_record *record);

@@ -69,6 +69,9 @@ static const struct kw_authz_operation operations[] = {
     FORWARD(LIST_RECEIPTS, kw_authz_read),
     ROW(GET_VERIFICATION_DATA, .run = kw_authz_read, .proceed = kw_authz_verification_proceed),
     ROW(GET_STATUS, .run = kw_authz_read, .proceed = kw_authz_status_proceed),
+    ROW(LIST_STORES, .run = kw_authz_stores_list, .proceed = kw_authz_stores_list_proceed),
+    ROW(ORDER_STORES, .writes = true, .vital = true, .run = kw_authz_stores_order,
+        .proceed = kw_authz_stores_order_proceed),
 };
 
 const struct kw_authz_operation *kw_authz_operation_find(uint32_t method)

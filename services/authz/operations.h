@@ -61,4 +61,10 @@ void kw_authz_verification_proceed(struct kw_authz_call *call);
 /* status.c */
 void kw_authz_status_proceed(struct kw_authz_call *call);
 
+/* stores.c */
+KW_AUTHZ_RUN(kw_authz_stores_list);
+void kw_authz_stores_list_proceed(struct kw_authz_call *call);
+KW_AUTHZ_RUN(kw_authz_stores_order);
+void kw_authz_stores_order_proceed(struct kw_authz_call *call);
+
 #endif

@@ -66,6 +66,11 @@ static const struct kw_handler handlers[] = {
     {.method = KW_METHOD_LIST_RECEIPTS, .read = kw_list_receipts_read},
     {.method = KW_METHOD_GET_VERIFICATION_DATA, .read = kw_verification_read},
     {.method = KW_METHOD_GET_STATUS, .read = kw_status_read, .relay = kw_status_relay},
+    {.method = KW_METHOD_LIST_STORES, .read = kw_stores_list_read},
+    {.method = KW_METHOD_ORDER_STORES,
+     .read = kw_stores_order_read,
+     .write = kw_stores_order_write,
+     .keeps_itself = true}, /* done twice it is done once */
 };
 
 const struct kw_handler *kw_handler_find(uint32_t method)

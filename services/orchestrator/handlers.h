@@ -52,4 +52,9 @@ kw_call_step kw_verification_read;
 kw_call_step kw_status_read;
 struct kw_result kw_status_relay(struct kw_call *call, struct kw_error *err);
 
+/* stores.c: the mesh */
+kw_call_step kw_stores_list_read;
+kw_call_step kw_stores_order_read;
+kw_call_step kw_stores_order_write;
+
 #endif

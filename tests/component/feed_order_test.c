@@ -46,7 +46,16 @@ static struct kw_result run_obey(struct feed_job *job, struct kw_tx *tx, struct 
     const struct kw_feed_tx feed_tx = {&job->node->feed, tx, arena, job->node->wall_ms};
 
     KW_ENSURE(arena != NULL, err, MEMORY, "an arena");
-    return kw_feed_obey(&feed_tx, *(const struct kw_bytes *)job->in, job->out, err);
+    return kw_feed_obey(&feed_tx, *(const struct kw_bytes *)job->in, false, job->out, err);
+}
+
+static struct kw_result run_try(struct feed_job *job, struct kw_tx *tx, struct kw_error *err)
+{
+    KW_SCOPED(free_arena) struct kw_arena *arena = kw_arena_new(ARENA);
+    const struct kw_feed_tx feed_tx = {&job->node->feed, tx, arena, job->node->wall_ms};
+
+    KW_ENSURE(arena != NULL, err, MEMORY, "an arena");
+    return kw_feed_obey(&feed_tx, *(const struct kw_bytes *)job->in, true, job->out, err);
 }
 
 static enum kw_reason try_obey(struct feed_node *node, struct kw_bytes order)
@@ -229,6 +238,19 @@ Test(feed_order, a_drained_life_is_no_copy_and_still_a_member_and_the_next_one_i
     cr_assert_eq(state_of(c, a), KW_STORE_DRAINING);
     cr_assert_eq(obey(b, fence_of(a, 1, FEED_WALL)).changed, 1, "and then it is fenced");
     cr_assert_eq(state_of(b, a), 0);
+}
+
+Test(feed_order, it_can_be_tried_without_being_done)
+{
+    struct kw_bytes order = fence_of(a, 1, FEED_WALL);
+    struct kw_feed_obeyed obeyed = {0};
+
+    MUST(feed_look(b, run_try, &order, &obeyed, err));
+    cr_assert_eq(obeyed.known, 1);
+    cr_assert_eq(obeyed.changed, 0);
+    cr_assert_not(is_fenced(b, a));
+    order = drain_of(a, FEED_WALL + KW_STAMP_AHEAD_MS_MAX + 1);
+    cr_assert_eq(feed_look(b, run_try, &order, &obeyed, NULL).reason, KW_E_ARGUMENT_INVALID);
 }
 
 /* --- what is refused --- */

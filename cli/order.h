@@ -1,0 +1,36 @@
+/* Orders about the stores of a cell: drawn up by what live cells know, signed, handed in to each of them.
+ *
+ * The officer's key need not be where the mesh is: an order is a file, signed with openssl (docs/runbook.md). */
+#ifndef KW_CLI_ORDER_H
+#define KW_CLI_ORDER_H
+
+#include "common/base/arena.h"
+#include "common/crypto/key.h"
+#include "common/feed/order.h"
+#include "keyward/v1/status_service.pb-c.h"
+
+/* What is to be ordered, as more and more cells are asked. Zero-initialise `order`'s lists by beginning. */
+struct kw_order_draft {
+    struct kw_arena *arena;
+    const char *place; /* "region/cell" */
+    struct kw_order order;
+    bool begun;
+};
+
+/* What one cell knows: stores at the place, and how far it holds their lanes. Of what several hold the most counts.
+ * Fails: ARGUMENT_INVALID (cells of two meshes), LIMIT_REACHED (too many stores or lanes), ENCODING_INVALID, MEMORY. */
+struct kw_result kw_order_draft_add(struct kw_order_draft *draft,
+                                    const Keyward__V1__ListStoresResponse *known,
+                                    struct kw_error *err);
+
+/* What is to be signed, appended: KWO1 without its signature, issued now. Fails: NOT_FOUND (no store there that this can be ordered
+ * of), LIMIT_REACHED, MEMORY. */
+struct kw_result kw_order_draft_end(struct kw_order_draft *draft, struct kw_buf *content,
+                                    struct kw_error *err);
+
+/* Signs with the officer's key, a file of mode 0600, and appends the record. Fails: CONFIG_INVALID, ARGUMENT_INVALID, CRYPTO,
+ * MEMORY. */
+struct kw_result kw_order_sign(struct kw_bytes content, const char *key_file, struct kw_buf *record,
+                               struct kw_error *err);
+
+#endif

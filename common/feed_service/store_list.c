@@ -1,0 +1,127 @@
+/* Rows of stores and of lanes, put together. */
+#include "common/feed_service/store_list.h"
+
+#include "common/base/limits.h"
+#include "common/feed/feed_members.h"
+#include "common/feed/feed_peers.h"
+#include "common/rpc/messages.h"
+
+#define MS_PER_S  1000U
+#define NS_PER_MS 1000000
+
+struct listing {
+    struct kw_arena *arena;
+    const char *layer;
+    struct kw_feed_lane *lanes; /* KW_LANES_MAX */
+    size_t lane_count;
+};
+
+static struct kw_result load_lanes(struct listing *l, const struct kw_feed *feed, struct kw_tx *tx,
+                                   struct kw_error *err)
+{
+    l->lanes = kw_arena_alloc(l->arena, KW_LANES_MAX * sizeof(*l->lanes));
+    KW_ENSURE(l->lanes != NULL, err, MEMORY, "lanes");
+    KW_TRY(kw_feed_lanes(feed, tx, KW_ID_NONE, l->lanes, KW_LANES_MAX, &l->lane_count, err));
+    KW_ENSURE(l->lane_count < KW_LANES_MAX, err, LIMIT_REACHED, "as many as %u lanes",
+              KW_LANES_MAX);
+    return KW_OK;
+}
+
+static struct kw_result make_lane(const struct listing *l, const struct kw_feed_lane *lane,
+                                  Keyward__V1__StoreLane **ret_lane, struct kw_error *err)
+{
+    *ret_lane = kw_arena_alloc(l->arena, sizeof(**ret_lane));
+    KW_ENSURE(*ret_lane != NULL, err, MEMORY, "a lane");
+    keyward__v1__store_lane__init(*ret_lane);
+    (*ret_lane)->lane = kw_field_bytes(kw_id_bytes(&lane->id));
+    (*ret_lane)->sequence = lane->point.seq;
+    return KW_OK;
+}
+
+static struct kw_result make_lanes(const struct listing *l, struct kw_id store,
+                                   Keyward__V1__Store *shown, struct kw_error *err)
+{
+    shown->lanes = kw_arena_alloc(l->arena, l->lane_count * sizeof(*shown->lanes) + 1);
+    KW_ENSURE(shown->lanes != NULL, err, MEMORY, "lanes");
+    for (size_t i = 0; i < l->lane_count; i++) {
+        if (kw_id_equal(l->lanes[i].lane.store, store)) {
+            KW_TRY(make_lane(l, &l->lanes[i], &shown->lanes[shown->n_lanes], err));
+            shown->n_lanes++;
+        }
+    }
+    return KW_OK;
+}
+
+static struct kw_result make_time(const struct listing *l, uint64_t ms,
+                                  Google__Protobuf__Timestamp **ret_time, struct kw_error *err)
+{
+    if (ms == 0) {
+        return KW_OK;
+    }
+    *ret_time = kw_arena_alloc(l->arena, sizeof(**ret_time));
+    KW_ENSURE(*ret_time != NULL, err, MEMORY, "a time");
+    google__protobuf__timestamp__init(*ret_time);
+    (*ret_time)->seconds = (int64_t)(ms / MS_PER_S);
+    (*ret_time)->nanos = (int32_t)(ms % MS_PER_S) * NS_PER_MS;
+    return KW_OK;
+}
+
+/* Its numbers are those of enum kw_store_state. */
+static Keyward__V1__StoreState state_of(uint64_t state)
+{
+    if (state == 0) {
+        return KEYWARD__V1__STORE_STATE__STORE_STATE_JOINING;
+    }
+    return state < KW_STORE_FENCED ? (Keyward__V1__StoreState)state
+                                   : KEYWARD__V1__STORE_STATE__STORE_STATE_FENCED;
+}
+
+static struct kw_result make_text(const struct listing *l, struct kw_bytes name, char **ret_text,
+                                  struct kw_error *err)
+{
+    *ret_text = kw_arena_text(l->arena, name.len > 0 ? (const char *)name.data : "", name.len);
+    KW_ENSURE(*ret_text != NULL, err, MEMORY, "a name");
+    return KW_OK;
+}
+
+static struct kw_result make_store(const struct listing *l, const struct kw_feed_member *member,
+                                   Keyward__V1__Store **ret_store, struct kw_error *err)
+{
+    Keyward__V1__Store *shown = kw_arena_alloc(l->arena, sizeof(*shown));
+
+    KW_ENSURE(shown != NULL, err, MEMORY, "a store");
+    keyward__v1__store__init(shown);
+    shown->store = kw_field_bytes(kw_id_bytes(&member->store));
+    shown->layer = kw_field_text(l->layer);
+    KW_TRY(make_text(l, member->region, &shown->region, err));
+    KW_TRY(make_text(l, member->cell, &shown->cell, err));
+    shown->state = state_of(member->state);
+    if (!kw_id_is_none(member->life)) {
+        shown->incarnation = kw_field_bytes(kw_id_bytes(&member->life));
+    }
+    KW_TRY(make_time(l, member->ordered_ms, &shown->order_time, err));
+    KW_TRY(make_lanes(l, member->store, shown, err));
+    *ret_store = shown;
+    return KW_OK;
+}
+
+struct kw_result kw_store_list(const struct kw_feed *feed, struct kw_tx *tx, const char *layer,
+                               struct kw_arena *arena,
+                               Keyward__V1__ListStoresResponse *ret_response, struct kw_error *err)
+{
+    struct listing l = {.arena = arena, .layer = layer};
+    struct kw_feed_member *members;
+    size_t count;
+
+    KW_TRY(load_lanes(&l, feed, tx, err));
+    KW_TRY(kw_feed_all_stores(tx, arena, &members, &count, err));
+    keyward__v1__list_stores_response__init(ret_response);
+    ret_response->mesh = kw_field_bytes(kw_id_bytes(&feed->options.mesh));
+    ret_response->stores = kw_arena_alloc(arena, count * sizeof(*ret_response->stores) + 1);
+    KW_ENSURE(ret_response->stores != NULL, err, MEMORY, "%zu stores", count);
+    for (size_t i = 0; i < count; i++) {
+        KW_TRY(make_store(&l, &members[i], &ret_response->stores[i], err));
+        ret_response->n_stores++;
+    }
+    return KW_OK;
+}
