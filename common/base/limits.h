@@ -179,8 +179,16 @@
 #define KW_FEED_NEWCOMER_MS     300000U /* nothing is deleted so soon after an owner's start */
 #define KW_FEED_WAITS_MAX       10000U  /* changes that wait are counted up to this */
 #define KW_FEED_LOGS_PER_S      10U     /* lines about failed calls of a replicator, and the like */
+#define KW_QUESTION_MS          5000U   /* for another cell's owner to answer */
+#define KW_ERRAND_PACE_MS       2000U   /* how soon an owner asks its neighbours again */
+#define KW_COMPARE_STEPS_MAX    1000U   /* questions of one comparison; the next finds the rest */
+#define KW_FEED_BEHIND_MAX      64U     /* lanes that stand still at what others deleted, noted */
+#define KW_FEED_JOIN_PAUSE_MS   60000U  /* before a store that has joined does so again */
+#define KW_SCRUB_MS             1000U   /* between two looks at a few rows */
+#define KW_SCRUB_REST_MS        3600000U /* after all of them */
 #define KW_FEED_TRIM_MAX        1000U   /* changes deleted in one job */
 #define KW_DIGEST_BUCKETS       4096U /* of one table's rows, compared as a tree of 16 × 16 × 16 */
+#define KW_DIGEST_NODES_MAX     64U   /* of that tree, that one comparison goes down into */
 #define KW_SCRUB_ROWS_MAX       1000U /* looked at in one job, to the end of a bucket */
 #define KW_SCRUB_BUCKETS_MAX    256U
 #define KW_ANSWER_ITEMS_MAX     1000U /* rows, or what else an owner hands over in one answer */

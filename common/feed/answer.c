@@ -1,6 +1,8 @@
 /* The record KWD1. What a reader refuses a writer does not write. */
 #include "common/feed/answer.h"
 
+#include "common/feed/answer_codec.h"
+#include "common/feed/digest_node.h"
 #include "common/feed/lane_codec.h"
 #include "common/sync/order.h"
 #include "common/sync/record.h"
@@ -15,24 +17,27 @@ bool kw_answer_place_equal(const struct kw_answer_place *a, const struct kw_answ
     return a->section == b->section && a->table == b->table && kw_bytes_equal(a->key, b->key);
 }
 
-static void put_place(struct kw_writer *w, const struct kw_answer_place *place)
+void kw_put_answer_place(struct kw_writer *w, const struct kw_answer_place *place)
 {
     kw_put_u8(w, (uint8_t)place->section);
     kw_put_u16(w, place->table);
     kw_put_var(w, place->key);
 }
 
-static void get_place(struct kw_reader *r, struct kw_answer_place *ret_place)
+void kw_get_answer_place(struct kw_reader *r, struct kw_answer_place *ret_place)
 {
     ret_place->section = (enum kw_answer_section)kw_get_u8(r);
     ret_place->table = kw_get_u16(r);
     ret_place->key = kw_get_var(r);
 }
 
-static bool place_fits(const struct kw_answer_place *place)
+bool kw_answer_place_fits(const struct kw_answer_place *place, enum kw_ask_purpose purpose)
 {
+    size_t key_len_max =
+        KW_RECORD_KEY_LEN_MAX + (purpose == KW_ASK_DIGESTS ? KW_DIGEST_NAME_LEN : 0);
+
     return place->section >= KW_SECTION_LANES && place->section <= KW_SECTION_END &&
-           place->key.len <= KW_RECORD_KEY_LEN_MAX &&
+           place->key.len <= key_len_max &&
            (place->section == KW_SECTION_ROWS) == (place->table != 0) &&
            (place->section != KW_SECTION_END || place->key.len == 0);
 }
@@ -47,24 +52,74 @@ static bool is_after(const struct kw_answer_place *b, const struct kw_answer_pla
 
 /* --- what fits --- */
 
+static bool is_node(const struct kw_answer_place *from)
+{
+    struct kw_digest_node node;
+    struct kw_bytes after;
+
+    return from->section == KW_SECTION_ROWS &&
+           (from->key.len == 0 || kw_digest_named(from->table, from->key, &node, &after));
+}
+
+const char *kw_ask_fault(const struct kw_ask *ask)
+{
+    const struct kw_answer_place *from = &ask->from;
+
+    if (!kw_answer_place_fits(from, ask->purpose) || from->section == KW_SECTION_END) {
+        return "a place that is none";
+    }
+    switch (ask->purpose) {
+    case KW_ASK_SNAPSHOT:
+        return NULL;
+    case KW_ASK_REPAIR:
+        return from->section == KW_SECTION_ROWS && from->key.len == 0
+                   ? NULL
+                   : "a repair is of rows of one table";
+    case KW_ASK_LANES:
+        return from->section == KW_SECTION_LANES ? NULL : "lanes are among lanes";
+    case KW_ASK_DIGESTS:
+        return is_node(from) ? NULL : "there is no such node of digests";
+    }
+    return "a purpose that is none";
+}
+
+/* Rows of a bucket may go on behind those that fit. */
+static bool is_behind(const struct kw_answer_place *next, const struct kw_answer_place *from)
+{
+    return from->key.len >= KW_DIGEST_NAME_LEN && from->key.data[0] == KW_DIGEST_LEVELS &&
+           next->section == from->section && next->table == from->table &&
+           next->key.len > KW_DIGEST_NAME_LEN &&
+           kw_bytes_equal(KW_BYTES(next->key.data, KW_DIGEST_NAME_LEN),
+                          KW_BYTES(from->key.data, KW_DIGEST_NAME_LEN)) &&
+           is_after(next, from);
+}
+
 /* What is wrong with what is asked and where it goes on, or NULL. */
 static const char *place_fault(const struct kw_answer *answer)
 {
     const struct kw_answer_place *from = &answer->to.from;
+    const char *wrong = kw_ask_fault(&answer->to);
+    bool is_end = kw_answer_place_equal(from, &answer->next);
+    bool leads_on = is_end;
 
-    if (!place_fits(from) || !place_fits(&answer->next) || from->section == KW_SECTION_END) {
-        return "a place that is none";
+    if (wrong != NULL || !kw_answer_place_fits(&answer->next, answer->to.purpose)) {
+        return wrong != NULL ? wrong : "a place that is none";
     }
     switch (answer->to.purpose) {
     case KW_ASK_SNAPSHOT:
-        return is_after(&answer->next, from) ? NULL : "it does not lead on";
+        leads_on = is_after(&answer->next, from);
+        break;
+    case KW_ASK_LANES:
+        leads_on = is_after(&answer->next, from) && (answer->next.section == KW_SECTION_LANES ||
+                                                     answer->next.section == KW_SECTION_END);
+        break;
+    case KW_ASK_DIGESTS:
+        leads_on = is_end || is_behind(&answer->next, from);
+        break;
     case KW_ASK_REPAIR:
-        return from->section == KW_SECTION_ROWS && from->key.len == 0 &&
-                       kw_answer_place_equal(from, &answer->next)
-                   ? NULL
-                   : "a repair is of rows of one table";
+        break;
     }
-    return "a purpose that is none";
+    return leads_on ? NULL : "it does not lead on";
 }
 
 static bool is_row_of(struct kw_bytes item, uint16_t table)
@@ -75,18 +130,49 @@ static bool is_row_of(struct kw_bytes item, uint16_t table)
     return kw_record_peek(item, &number, &key) && number == table;
 }
 
+/* Of roots: table u16 ‖ digest; of children: digest; of rows: digest ‖ key. */
+static bool is_digest(struct kw_bytes item, const struct kw_answer_place *from)
+{
+    if (from->key.len == 0) {
+        return item.len == 2 + KW_SHA256_LEN;
+    }
+    return from->key.data[0] == KW_DIGEST_LEVELS
+               ? item.len > KW_SHA256_LEN && item.len <= KW_SHA256_LEN + KW_RECORD_KEY_LEN_MAX
+               : item.len == KW_SHA256_LEN;
+}
+
 static bool item_fits(const struct kw_answer *answer, struct kw_bytes item)
 {
     const struct kw_answer_place *from = &answer->to.from;
 
+    switch (answer->to.purpose) {
+    case KW_ASK_LANES:
+        return item.len == KW_ANSWER_LANE_LEN;
+    case KW_ASK_DIGESTS:
+        return is_digest(item, from);
+    case KW_ASK_SNAPSHOT:
+    case KW_ASK_REPAIR:
+        break;
+    }
     return item.len > 0 && item.len <= KW_ANSWER_ITEM_LEN_MAX &&
            (from->section != KW_SECTION_ROWS || is_row_of(item, from->table));
+}
+
+static bool has_all_children(const struct kw_answer *answer)
+{
+    const struct kw_bytes *key = &answer->to.from.key;
+
+    return answer->to.purpose != KW_ASK_DIGESTS || key->len == 0 ||
+           key->data[0] == KW_DIGEST_LEVELS || answer->count == KW_DIGEST_FAN;
 }
 
 static const char *fault(const struct kw_answer *answer)
 {
     const char *wrong = place_fault(answer);
 
+    if (wrong == NULL && !has_all_children(answer)) {
+        return "a node without its children";
+    }
     for (size_t i = 0; i < answer->count && wrong == NULL; i++) {
         wrong = item_fits(answer, answer->items[i]) ? NULL : "an item that is none";
     }
@@ -105,8 +191,8 @@ static struct kw_result content_of(const struct kw_answer *answer, struct kw_buf
     kw_put_raw(&w, kw_id_bytes(&answer->to.store));
     kw_put_u8(&w, (uint8_t)answer->to.purpose);
     kw_put_raw(&w, kw_id_bytes(&answer->to.nonce));
-    put_place(&w, &answer->to.from);
-    put_place(&w, &answer->next);
+    kw_put_answer_place(&w, &answer->to.from);
+    kw_put_answer_place(&w, &answer->next);
     kw_put_raw(&w, KW_BYTES_OF(answer->reach));
     kw_put_u16(&w, (uint16_t)answer->count);
     for (size_t i = 0; i < answer->count; i++) {
@@ -158,8 +244,8 @@ static void read_question(struct kw_reader *r, struct kw_answer *answer)
     kw_get_copy(r, answer->to.store.bytes, KW_ID_LEN);
     answer->to.purpose = (enum kw_ask_purpose)kw_get_u8(r);
     kw_get_copy(r, answer->to.nonce.bytes, KW_ID_LEN);
-    get_place(r, &answer->to.from);
-    get_place(r, &answer->next);
+    kw_get_answer_place(r, &answer->to.from);
+    kw_get_answer_place(r, &answer->next);
     kw_get_copy(r, answer->reach, sizeof(answer->reach));
 }
 
@@ -189,6 +275,32 @@ struct kw_result kw_answer_verify(const struct kw_answer *answer, struct kw_erro
 
     KW_TRY(content_of(answer, &content, err));
     return kw_lane_verify(LABEL, kw_buf_bytes(&content), answer->key, answer->signature, err);
+}
+
+/* --- lanes --- */
+
+struct kw_result kw_answer_lane_encode(const struct kw_answer_lane *lane, struct kw_buf *out,
+                                       struct kw_error *err)
+{
+    struct kw_writer w = KW_WRITER(out);
+
+    kw_put_raw(&w, kw_id_bytes(&lane->lane));
+    kw_put_raw(&w, kw_id_bytes(&lane->store));
+    kw_put_u64(&w, lane->seq);
+    kw_put_u64(&w, lane->floor);
+    return kw_writer_end(&w, err);
+}
+
+struct kw_result kw_answer_lane_decode(struct kw_bytes item, struct kw_answer_lane *ret_lane,
+                                       struct kw_error *err)
+{
+    struct kw_reader r = KW_READER(item);
+
+    kw_get_copy(&r, ret_lane->lane.bytes, KW_ID_LEN);
+    kw_get_copy(&r, ret_lane->store.bytes, KW_ID_LEN);
+    ret_lane->seq = kw_get_number(&r);
+    ret_lane->floor = kw_get_number(&r);
+    return kw_reader_end(&r, "a lane in an answer", err);
 }
 
 /* --- what waits --- */

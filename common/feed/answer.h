@@ -3,6 +3,8 @@
  *
  *     snapshot   everything, in runs: lanes' heads ─ what waits ─ the rows of each table, by key
  *     repair     rows of one table, by key
+ *     lanes      how far each lane is held, and up to where it was deleted
+ *     digests    of a node of the tree of digests (digest_node.h); of a bucket its rows'
  *
  * No lane's signature covers such a row, so the store that hands it over signs for it: it is a member,
  * and the answer is to this question, for it has the nonce the asker drew. A relay can alter nothing,
@@ -21,6 +23,8 @@
 enum kw_ask_purpose {
     KW_ASK_SNAPSHOT = 1,
     KW_ASK_REPAIR,
+    KW_ASK_LANES, /* from: lanes. Items: struct kw_answer_lane */
+    KW_ASK_DIGESTS, /* from: rows; the key is the name of a node, or empty: roots of this table and those after it */
 };
 
 /* In this order. What waits comes before rows, since it leaves for them and never comes back; lanes
@@ -40,6 +44,15 @@ struct kw_answer_place {
     struct kw_bytes key;
 };
 
+/* How far a lane is held, as an item: lane ‖ store ‖ seq u64 ‖ floor u64. */
+#define KW_ANSWER_LANE_LEN (2U * KW_ID_LEN + 16U)
+struct kw_answer_lane {
+    struct kw_id lane;
+    struct kw_id store; /* whose it is */
+    uint64_t seq;
+    uint64_t floor; /* changes up to it are not kept */
+};
+
 /* A question to one store. Plain data; `from.key` borrows. */
 struct kw_ask {
     enum kw_ask_purpose purpose;
@@ -51,8 +64,9 @@ struct kw_ask {
 /* Plain data; everything borrows. */
 struct kw_answer {
     struct kw_id mesh;
-    struct kw_ask to;             /* the question; its store is who answers */
-    struct kw_answer_place next;  /* from where to ask on; a repair: as asked */
+    struct kw_ask to; /* the question; its store is who answers */
+    struct kw_answer_place
+        next; /* from where to ask on; a repair, and digests when that was all: as asked */
     uint8_t reach[KW_SHA256_LEN]; /* kw_feed_reach of who answers, when it did */
     const struct kw_bytes *items;
     size_t count;
@@ -75,6 +89,12 @@ struct kw_result kw_answer_decode(struct kw_bytes record, struct kw_arena *arena
 struct kw_result kw_answer_verify(const struct kw_answer *answer, struct kw_error *err);
 
 bool kw_answer_place_equal(const struct kw_answer_place *a, const struct kw_answer_place *b);
+
+/* How far a lane is held, as an item. Fails: MEMORY; ENCODING_INVALID. */
+struct kw_result kw_answer_lane_encode(const struct kw_answer_lane *lane, struct kw_buf *out,
+                                       struct kw_error *err);
+struct kw_result kw_answer_lane_decode(struct kw_bytes item, struct kw_answer_lane *ret_lane,
+                                       struct kw_error *err);
 
 /* What waits, as an item. Fails: MEMORY; ENCODING_INVALID. */
 struct kw_result kw_waiting_encode(const struct kw_waiting *waiting, struct kw_buf *out,

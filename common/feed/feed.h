@@ -76,8 +76,9 @@ struct kw_feed {
     struct kw_commit_hook *grown; /* marked by who changes how far a lane is; NULL: nobody asks */
     struct kw_stamp_clock clock;  /* ahead of every stamp that was given out or taken in */
     struct kw_own_lane own;       /* in the job that runs */
+    bool joins;                   /* when it was opened (feed_join.h) */
     int64_t life;                 /* of this process: what is in quarantine is tried once in each */
-    bool fenced;           /* our store is, as known last: what we say would reach nobody */
+    bool fenced;                  /* our store is, as known last: what we say would reach nobody */
     uint64_t said;         /* changes of ours, those of transactions that were undone among them */
     uint64_t alarm_second; /* in which so many alarms were logged */
     unsigned alarms;

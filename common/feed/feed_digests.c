@@ -13,28 +13,15 @@
 static const char select_digests[] =
     "SELECT key, digest FROM feed_records WHERE kind = $1 AND bucket = $2 AND key > $3"
     " ORDER BY key LIMIT $4";
+static const char select_digest[] = "SELECT digest FROM feed_records WHERE kind = $1 AND key = $2";
 static const char select_held[] =
     "SELECT lane, seq, chain FROM feed_held ORDER BY lane, seq, chain";
-
-/* How many buckets a node of this level has, or 0: there is no such node. */
-static uint32_t span(struct kw_digest_node node)
-{
-    uint32_t buckets = KW_DIGEST_BUCKETS;
-
-    if (node.level > KW_DIGEST_LEVELS) {
-        return 0;
-    }
-    for (unsigned i = 0; i < node.level; i++) {
-        buckets /= KW_DIGEST_FAN;
-    }
-    return node.index < KW_DIGEST_BUCKETS / buckets ? buckets : 0;
-}
 
 /* Sums the node's buckets into `count` digests, each of as many of them. */
 static struct kw_result sum_parts(struct kw_tx *tx, struct kw_digest_node node, size_t count,
                                   uint8_t (*sums)[KW_SHA256_LEN], struct kw_error *err)
 {
-    uint32_t buckets = span(node);
+    uint32_t buckets = kw_digest_span(node);
     uint32_t first = node.index * buckets;
     struct kw_digest_part part;
     struct kw_stmt *walk;
@@ -100,6 +87,19 @@ struct kw_result kw_feed_digest_rows(struct kw_tx *tx, uint16_t table, uint16_t 
     }
     *ret_count = count;
     return KW_OK;
+}
+
+struct kw_result kw_feed_row_digest(struct kw_tx *tx, uint16_t table, struct kw_bytes key,
+                                    uint8_t ret_digest[KW_SHA256_LEN], bool *ret_found,
+                                    struct kw_error *err)
+{
+    struct kw_stmt *stmt;
+
+    KW_TRY(kw_sql(tx, select_digest, &stmt, err));
+    kw_bind_i64(stmt, 1, table);
+    kw_bind_blob(stmt, 2, key);
+    KW_TRY(kw_step(stmt, ret_found, err));
+    return *ret_found ? kw_row_fixed(stmt, 0, ret_digest, KW_SHA256_LEN, err) : KW_OK;
 }
 
 /* --- what is held of lanes --- */

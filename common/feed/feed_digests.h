@@ -14,16 +14,8 @@
 #ifndef KW_COMMON_FEED_FEED_DIGESTS_H
 #define KW_COMMON_FEED_FEED_DIGESTS_H
 
+#include "common/feed/digest_node.h"
 #include "common/feed/feed.h"
-
-#define KW_DIGEST_FAN    16U
-#define KW_DIGEST_LEVELS 3U
-
-struct kw_digest_node {
-    uint16_t table;
-    uint8_t level;  /* 0: the root; KW_DIGEST_LEVELS: a bucket */
-    uint16_t index; /* below 16 ^ level; its children are index × 16 … index × 16 + 15 */
-};
 
 /* Fails: as the store, ARGUMENT_INVALID (no such node). */
 struct kw_result kw_feed_digest(struct kw_tx *tx, struct kw_digest_node node,
@@ -44,6 +36,11 @@ struct kw_result kw_feed_digest_rows(struct kw_tx *tx, uint16_t table, uint16_t 
                                      struct kw_bytes after, struct kw_arena *arena,
                                      struct kw_row_digest *rows, size_t max, size_t *ret_count,
                                      struct kw_error *err);
+
+/* Of one row. Fails: as the store. */
+struct kw_result kw_feed_row_digest(struct kw_tx *tx, uint16_t table, struct kw_bytes key,
+                                    uint8_t ret_digest[KW_SHA256_LEN], bool *ret_found,
+                                    struct kw_error *err);
 
 /* What is held of all lanes, as one digest: how far each is, and which values wait for our clock. While
  * it is the same in two stores, the same was said to both, so rows that differ then are a fault.

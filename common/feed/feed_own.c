@@ -5,6 +5,7 @@
 #include "common/base/container.h"
 #include "common/base/limits.h"
 #include "common/base/log.h"
+#include "common/feed/join_table.h"
 #include "common/feed/quarantine_table.h"
 #include "common/sync/stamp_limits.h"
 
@@ -232,6 +233,7 @@ struct kw_result kw_feed_open(struct kw_feed *feed, const struct kw_feed_options
                                 &feed->options.store, err));
     }
     feed->clock.store = feed->options.store;
+    KW_TRY(kw_join_row_any(tx, &feed->joins, err));
     KW_TRY(kw_quarantine_life(tx, &feed->life, err));
     KW_TRY(set_clock(feed, tx, wall_ms, err));
     KW_TRY(kw_feed_look_at_us(feed, tx, err));

@@ -3,44 +3,14 @@
 
 #include "common/base/codec.h"
 #include "common/base/limits.h"
-#include "common/feed/feed_digests.h"
+#include "common/feed/feed_answering.h"
 #include "common/feed/feed_own.h"
 #include "common/feed/feed_rows.h"
-#include "common/feed/join_table.h"
 #include "common/feed/lane_head.h"
 #include "common/feed/record_table.h"
 #include "common/feed/waiting_table.h"
 
-struct answering {
-    const struct kw_feed *feed;
-    struct kw_tx *tx;
-    const struct kw_ask *ask;
-    const struct kw_private_key *key;
-    struct kw_arena *arena;
-    struct kw_bytes *items; /* KW_ANSWER_ITEMS_MAX */
-    size_t count;
-    size_t len;
-    struct kw_answer_place next;
-};
-
-static bool has_room(const struct answering *a)
-{
-    return a->count < KW_ANSWER_ITEMS_MAX && a->len < KW_BATCH_LEN_SOFT;
-}
-
-/* `item` is in the arena; `key` is what it is found by. */
-static struct kw_result add(struct answering *a, struct kw_bytes item, struct kw_bytes key,
-                            struct kw_error *err)
-{
-    KW_ENSURE(item.len <= KW_ANSWER_ITEM_LEN_MAX, err, BODY_TOO_LARGE,
-              "a row of %zu bytes can't be handed over", item.len);
-    a->items[a->count++] = item;
-    a->len += item.len;
-    a->next.key = key;
-    return KW_OK;
-}
-
-static struct kw_result keep(struct answering *a, const struct kw_buf *buf,
+static struct kw_result keep(const struct kw_answering *a, const struct kw_buf *buf,
                              struct kw_bytes *ret_item, struct kw_error *err)
 {
     return kw_arena_copy(a->arena, kw_buf_bytes(buf), ret_item, err);
@@ -48,7 +18,7 @@ static struct kw_result keep(struct answering *a, const struct kw_buf *buf,
 
 /* --- lanes --- */
 
-static struct kw_result head_of(const struct answering *a, const struct kw_lane_row *lane,
+static struct kw_result head_of(const struct kw_answering *a, const struct kw_lane_row *lane,
                                 struct kw_buf *out, struct kw_error *err)
 {
     const struct kw_lane_head head = {
@@ -64,7 +34,7 @@ static struct kw_result head_of(const struct answering *a, const struct kw_lane_
 }
 
 /* A lane of which there is nothing is asked for from its start. */
-static struct kw_result add_lane(struct answering *a, const struct kw_lane_row *lane,
+static struct kw_result add_lane(struct kw_answering *a, const struct kw_lane_row *lane,
                                  struct kw_error *err)
 {
     KW_SCOPED(kw_buf_done) struct kw_buf head = {0};
@@ -77,10 +47,10 @@ static struct kw_result add_lane(struct answering *a, const struct kw_lane_row *
     KW_TRY(head_of(a, lane, &head, err));
     KW_TRY(keep(a, &head, &item, err));
     KW_TRY(kw_arena_copy(a->arena, kw_id_bytes(&lane->id), &key, err));
-    return add(a, item, key, err);
+    return kw_answering_add(a, item, key, err);
 }
 
-static struct kw_result add_lanes(struct answering *a, bool *ret_end, struct kw_error *err)
+static struct kw_result add_lanes(struct kw_answering *a, bool *ret_end, struct kw_error *err)
 {
     struct kw_bytes key = a->ask->from.key;
     struct kw_id after = KW_ID_NONE;
@@ -90,7 +60,7 @@ static struct kw_result add_lanes(struct answering *a, bool *ret_end, struct kw_
     if (key.len > 0) {
         KW_TRY(kw_id_from_bytes(key, &after, err));
     }
-    while (has_room(a)) {
+    while (kw_answering_room(a)) {
         KW_TRY(kw_lane_row_list(a->tx, after, &row, 1, &count, err));
         if (count == 0) {
             *ret_end = true;
@@ -120,7 +90,7 @@ static struct kw_result waits_after(struct kw_bytes key, struct kw_waiting *ret_
     return KW_OK;
 }
 
-static struct kw_result add_waiting(struct answering *a, bool *ret_end, struct kw_error *err)
+static struct kw_result add_waiting(struct kw_answering *a, bool *ret_end, struct kw_error *err)
 {
     struct kw_waiting after;
     struct kw_stmt *walk;
@@ -129,7 +99,7 @@ static struct kw_result add_waiting(struct answering *a, bool *ret_end, struct k
     KW_TRY(waits_after(a->ask->from.key, &after, err));
     KW_TRY(kw_waiting_walk(a->tx, a->ask->from.section == KW_SECTION_HELD, &after,
                            KW_ANSWER_ITEMS_MAX, &walk, err));
-    while (has_room(a)) {
+    while (kw_answering_room(a)) {
         KW_SCOPED(kw_buf_done) struct kw_buf item = {0};
         struct kw_waiting waiting;
         struct kw_bytes copy;
@@ -141,14 +111,14 @@ static struct kw_result add_waiting(struct answering *a, bool *ret_end, struct k
         }
         KW_TRY(kw_waiting_encode(&waiting, &item, err));
         KW_TRY(keep(a, &item, &copy, err));
-        KW_TRY(add(a, copy, KW_BYTES(copy.data, KW_WAITING_KEY_LEN), err));
+        KW_TRY(kw_answering_add(a, copy, KW_BYTES(copy.data, KW_WAITING_KEY_LEN), err));
     }
     return KW_OK;
 }
 
 /* --- rows --- */
 
-static struct kw_result add_rows(struct answering *a, bool *ret_end, struct kw_error *err)
+static struct kw_result add_rows(struct kw_answering *a, bool *ret_end, struct kw_error *err)
 {
     const struct kw_feed_table *table = kw_feed_table_of(a->feed, a->ask->from.table);
     struct kw_stmt *walk;
@@ -158,7 +128,7 @@ static struct kw_result add_rows(struct answering *a, bool *ret_end, struct kw_e
               a->ask->from.table);
     KW_TRY(
         kw_record_row_walk(a->tx, table->kind, a->ask->from.key, KW_ANSWER_ITEMS_MAX, &walk, err));
-    while (has_room(a)) {
+    while (kw_answering_room(a)) {
         struct kw_record_row row;
 
         KW_TRY(kw_record_row_next(walk, a->arena, &row, &any, err));
@@ -167,7 +137,7 @@ static struct kw_result add_rows(struct answering *a, bool *ret_end, struct kw_e
             break;
         }
         KW_ENSURE(!row.damaged, err, INTERNAL, "a stored row is damaged");
-        KW_TRY(add(a, row.record, row.key, err));
+        KW_TRY(kw_answering_add(a, row.record, row.key, err));
     }
     return KW_OK;
 }
@@ -189,7 +159,7 @@ static struct kw_answer_place table_after(const struct kw_feed *feed, uint16_t t
     return next;
 }
 
-static struct kw_answer_place section_after(const struct answering *a)
+static struct kw_answer_place section_after(const struct kw_answering *a)
 {
     const struct kw_answer_place *from = &a->ask->from;
 
@@ -199,7 +169,7 @@ static struct kw_answer_place section_after(const struct answering *a)
     return (struct kw_answer_place){.section = from->section + 1};
 }
 
-static struct kw_result gather(struct answering *a, struct kw_error *err)
+static struct kw_result gather(struct kw_answering *a, struct kw_error *err)
 {
     bool end = false;
 
@@ -222,37 +192,11 @@ static struct kw_result gather(struct answering *a, struct kw_error *err)
     return KW_OK;
 }
 
-static struct kw_result sign(const struct answering *a, struct kw_buf *out, struct kw_error *err)
+static struct kw_result snapshot(struct kw_answering *a, struct kw_buf *out, struct kw_error *err)
 {
-    struct kw_answer answer = {.mesh = a->feed->options.mesh,
-                               .to = *a->ask,
-                               .next = a->next,
-                               .items = a->items,
-                               .count = a->count};
-
-    KW_TRY(kw_feed_reach(a->tx, answer.reach, err));
-    return kw_answer_sign(&answer, a->key, out, err);
-}
-
-static struct kw_result begin(struct answering *a, enum kw_ask_purpose purpose,
-                              struct kw_error *err)
-{
-    bool joining;
-
-    KW_ENSURE(a->ask->purpose == purpose && kw_id_equal(a->ask->store, a->feed->options.store), err,
-              ARGUMENT_INVALID, "this was not asked of us");
-    KW_TRY(kw_join_row_any(a->tx, &joining, err));
-    KW_ENSURE(!joining, err, STORE_UNAVAILABLE, "the store is joining: not all rows are here");
-    a->items = kw_arena_alloc(a->arena, KW_ANSWER_ITEMS_MAX * sizeof(*a->items));
-    KW_ENSURE(a->items != NULL, err, MEMORY, "the items of an answer");
-    return KW_OK;
-}
-
-static struct kw_result snapshot(struct answering *a, struct kw_buf *out, struct kw_error *err)
-{
-    KW_TRY(begin(a, KW_ASK_SNAPSHOT, err));
+    KW_TRY(kw_answering_begin(a, KW_ASK_SNAPSHOT, err));
     KW_TRY(gather(a, err));
-    return sign(a, out, err);
+    return kw_answering_sign(a, out, err);
 }
 
 struct kw_result kw_feed_snapshot(const struct kw_feed *feed, struct kw_tx *tx,
@@ -260,7 +204,7 @@ struct kw_result kw_feed_snapshot(const struct kw_feed *feed, struct kw_tx *tx,
                                   struct kw_buf *out, struct kw_error *err)
 {
     struct kw_arena *arena = kw_arena_new(KW_FEED_CHANGE_MEMORY_MAX);
-    struct answering a = {.feed = feed, .tx = tx, .ask = ask, .key = key, .arena = arena};
+    struct kw_answering a = {.feed = feed, .tx = tx, .ask = ask, .key = key, .arena = arena};
     struct kw_result result;
 
     KW_ENSURE(arena != NULL, err, MEMORY, "an arena for an answer");
@@ -271,7 +215,7 @@ struct kw_result kw_feed_snapshot(const struct kw_feed *feed, struct kw_tx *tx,
 
 /* --- single rows --- */
 
-static struct kw_result add_row(struct answering *a, struct kw_bytes key, struct kw_error *err)
+static struct kw_result add_row(struct kw_answering *a, struct kw_bytes key, struct kw_error *err)
 {
     const struct kw_feed_table *table = kw_feed_table_of(a->feed, a->ask->from.table);
     struct kw_record_row row;
@@ -280,18 +224,18 @@ static struct kw_result add_row(struct answering *a, struct kw_bytes key, struct
     KW_ENSURE(table != NULL, err, ARGUMENT_INVALID, "no table %u is known here",
               a->ask->from.table);
     KW_TRY(kw_record_row_look(a->tx, table->kind, key, a->arena, &row, &found, err));
-    return found && !row.damaged ? add(a, row.record, row.key, err) : KW_OK;
+    return found && !row.damaged ? kw_answering_add(a, row.record, row.key, err) : KW_OK;
 }
 
-static struct kw_result rows(struct answering *a, const struct kw_bytes *keys, size_t count,
+static struct kw_result rows(struct kw_answering *a, const struct kw_bytes *keys, size_t count,
                              struct kw_buf *out, struct kw_error *err)
 {
-    KW_TRY(begin(a, KW_ASK_REPAIR, err));
-    for (size_t i = 0; i < count && has_room(a); i++) {
+    KW_TRY(kw_answering_begin(a, KW_ASK_REPAIR, err));
+    for (size_t i = 0; i < count && kw_answering_room(a); i++) {
         KW_TRY(add_row(a, keys[i], err));
     }
     a->next = a->ask->from;
-    return sign(a, out, err);
+    return kw_answering_sign(a, out, err);
 }
 
 struct kw_result kw_feed_rows(const struct kw_feed *feed, struct kw_tx *tx,
@@ -300,7 +244,7 @@ struct kw_result kw_feed_rows(const struct kw_feed *feed, struct kw_tx *tx,
                               struct kw_error *err)
 {
     struct kw_arena *arena = kw_arena_new(KW_FEED_CHANGE_MEMORY_MAX);
-    struct answering a = {.feed = feed, .tx = tx, .ask = ask, .key = key, .arena = arena};
+    struct kw_answering a = {.feed = feed, .tx = tx, .ask = ask, .key = key, .arena = arena};
     struct kw_result result;
 
     KW_ENSURE(arena != NULL, err, MEMORY, "an arena for an answer");

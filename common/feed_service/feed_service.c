@@ -175,6 +175,9 @@ void kw_feed_service_free(struct kw_feed_service *service)
     if (service == NULL) {
         return;
     }
+    kw_feed_errands_free(&service->errands);
+    kw_buf_done(&service->questions.asked);
+    kw_buf_done(&service->questions.answer);
     kw_buf_done(&service->voucher);
     kw_buf_done(&service->noted_pem);
     free(service);
@@ -201,6 +204,15 @@ static void on_open(struct kw_hop_call *hop, const struct kw_hop_peer *peer,
         return;
     case KW_METHOD_FEED_ACK:
         kw_feed_acking_open(service, hop, open);
+        return;
+    case KW_METHOD_FEED_PEERS:
+        kw_feed_neighbours_open(service, hop, open);
+        return;
+    case KW_METHOD_FEED_ASK:
+        kw_feed_replying_open(service, hop, open);
+        return;
+    case KW_METHOD_FEED_ANSWERED:
+        kw_feed_answered_open(service, hop, open);
         return;
     case KW_METHOD_RENEW_SERVICE:
         if (service->options.inner != NULL) {
@@ -250,7 +262,10 @@ static struct kw_feed_service *service_new(const struct kw_feed_service_options 
 
     if (service != NULL) {
         service->options = *options;
+        service->options.pace_ms = options->pace_ms != 0 ? options->pace_ms : KW_ERRAND_PACE_MS;
         service->grown.run = on_grown;
+        atomic_store(&service->joining, options->feed->joins);
+        kw_metric_set(KW_M_FEED_JOINING, NULL, options->feed->joins);
         service->ack_flush.run = kw_feed_acks_flush;
         KW_FEED_QUEUE_INIT(&service->readings);
         KW_FEED_QUEUE_INIT(&service->applyings);

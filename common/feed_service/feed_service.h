@@ -7,7 +7,10 @@
  *     FEED_READ lane, after ─────────────▶ read job ─▶ a batch in pieces, a heartbeat, nothing, trimmed
  *     FEED_APPLY piece, piece, … END ────▶ write job: judged, merged ─▶ durable ─▶ verdict, extent
  *     FEED_ACK store, lane, seq ─────────▶ write job, with those that wait ─▶ durable ─▶ answer
- *
+ *     FEED_PEERS stores ─────────────────▶ whom to ask: what follows from it is in errands.h
+ *       ◀── question                         of ours, to one of them
+ *     FEED_ANSWERED piece ───────────────▶ … of the answer
+ *     FEED_ASK question ─────────────────▶ read job ─▶ answer in pieces *
  * Who brings a change is not asked whether it is good: owners signed it, and common/feed judges it. So a
  * wrong replicator makes the mesh late, and nothing false. It can fill no memory either: what is read for
  * it, and what it brought and is not durable yet, is bounded by bytes.
@@ -39,6 +42,7 @@ struct kw_feed_service_options {
     const char *listen;                /* "127.0.0.1:0" */
     uint64_t
         keep_ms; /* after the start, what all have acknowledged is kept: others may begin, too */
+    uint64_t pace_ms; /* of what is asked of neighbours (errands.h); 0: KW_ERRAND_PACE_MS */
     /* Where the replicator has its certificate renewed, inward; it points to NULL while nobody is there. NULL:
      * nowhere. */
     struct kw_hop_client *const *inner;
@@ -57,6 +61,10 @@ uint64_t kw_feed_service_age_ms(const struct kw_feed_service *service, uint64_t 
 
 /* The owner drains: nobody waits longer for copies (second_copy.h) than any change does. Accepts NULL. */
 void kw_feed_service_hurry(struct kw_feed_service *service);
+
+/* Is not all here yet that a donor has, so that nothing is to be decided by what is (feed_join.h)? Any thread.
+ * `service` NULL: no. */
+bool kw_feed_service_joins(const struct kw_feed_service *service);
 
 /* Ends the standing call, takes no new ones; `drained` when what was asked is answered. */
 void kw_feed_service_drain(struct kw_feed_service *service, void (*drained)(void *context),

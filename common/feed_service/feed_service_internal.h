@@ -8,7 +8,9 @@
 #include "common/base/limits.h"
 #include "common/crypto/sign.h"
 #include "common/feed/copies.h"
+#include "common/feed_service/errands.h"
 #include "common/feed_service/feed_service.h"
+#include "common/feed_service/scrubbing.h"
 
 #include <stdatomic.h>
 
@@ -89,6 +91,14 @@ struct kw_feed_service {
     _Atomic uint64_t promised_ms;
     uint64_t held; /* changes that wait for our clock, as known last */
 
+    struct kw_feed_neighbours neighbours;
+    struct kw_feed_questions questions;
+    struct kw_feed_errands errands;
+    struct kw_feed_task errand; /* its job */
+    struct kw_feed_scrubbing scrubbing;
+    struct kw_feed_task scrub;
+    atomic_bool joining;
+
     uint64_t log_second; /* so that nobody fills the log */
     unsigned logged;
 
@@ -128,12 +138,17 @@ void kw_feed_subscription_open(struct kw_feed_service *service, struct kw_hop_ca
 /* There is something to tell: a lane grew, or our voucher is another. */
 void kw_feed_subscription_nudge(struct kw_feed_service *service);
 
+/* There is a question for the replicator. */
+void kw_feed_subscription_ask(struct kw_feed_service *service);
+
 /* Ends it with this reason, if there is one. */
 void kw_feed_subscription_end(struct kw_feed_service *service, enum kw_reason reason);
 
 /* --- reading.c, applying.c, acks.c --- */
 void kw_feed_reading_open(struct kw_feed_service *service, struct kw_hop_call *hop,
                           const struct kw_hop_open *open);
+void kw_feed_replying_open(struct kw_feed_service *service, struct kw_hop_call *hop,
+                           const struct kw_hop_open *open);
 void kw_feed_applying_open(struct kw_feed_service *service, struct kw_hop_call *hop,
                            const struct kw_hop_open *open);
 void kw_feed_acking_open(struct kw_feed_service *service, struct kw_hop_call *hop,

@@ -1,9 +1,11 @@
-/* FEED_READ: a batch of a lane, or what stands for it, in pieces as credit allows.
+/* FEED_READ: a batch of a lane, or what stands for it; FEED_ASK: the answer to another owner's question. In
+ * pieces as credit allows.
  *
  * What was read is in memory until it is sent. So there are KW_FEED_READS_MAX at a time, and others wait,
  * of which there are no more than the hop has calls. */
 #include "common/base/container.h"
 #include "common/feed/feed_peers.h"
+#include "common/feed/feed_reply.h"
 #include "common/feed_service/feed_service_internal.h"
 #include "common/rpc/messages.h"
 
@@ -16,6 +18,7 @@ struct kw_feed_reading {
     struct kw_hop_call *hop; /* NULL: given up */
     bool running;            /* it has one of the places; else it waits for one */
     bool at_store;
+    struct kw_buf question; /* KWJ1; empty: a batch is read */
     struct kw_id lane;
     uint64_t after;
     Keyward__Internal__V1__FeedRead found;
@@ -34,6 +37,7 @@ static void reading_free(struct kw_feed_reading *reading)
     bool frees_a_place = reading->running;
 
     service->readings_running -= frees_a_place;
+    kw_buf_done(&reading->question);
     kw_buf_done(&reading->record);
     free(reading);
     if (frees_a_place) {
@@ -51,8 +55,24 @@ static struct kw_bytes next_piece(const struct kw_feed_reading *reading)
                     left < KW_FEED_PIECE_LEN_MAX ? left : KW_FEED_PIECE_LEN_MAX);
 }
 
-static struct kw_result pack(const struct kw_feed_reading *reading, struct kw_bytes piece,
-                             struct kw_buf *out, struct kw_error *err)
+static struct kw_result pack_message(const ProtobufCMessage *message, struct kw_buf *out,
+                                     struct kw_error *err)
+{
+    KW_TRY(kw_buf_reserve(out, protobuf_c_message_get_packed_size(message), err));
+    out->len = protobuf_c_message_pack(message, out->data);
+    return KW_OK;
+}
+
+static struct kw_result pack_answer(struct kw_bytes piece, struct kw_buf *out, struct kw_error *err)
+{
+    Keyward__Internal__V1__FeedAskResponse message = KEYWARD__INTERNAL__V1__FEED_ASK_RESPONSE__INIT;
+
+    message.record = kw_field_bytes(piece);
+    return pack_message(&message.base, out, err);
+}
+
+static struct kw_result pack_batch(const struct kw_feed_reading *reading, struct kw_bytes piece,
+                                   struct kw_buf *out, struct kw_error *err)
 {
     Keyward__Internal__V1__FeedReadResponse message =
         KEYWARD__INTERNAL__V1__FEED_READ_RESPONSE__INIT;
@@ -67,9 +87,7 @@ static struct kw_result pack(const struct kw_feed_reading *reading, struct kw_by
         message.extent =
             reading->found == KEYWARD__INTERNAL__V1__FEED_READ__FEED_READ_NOTHING ? NULL : &extent;
     }
-    KW_TRY(kw_buf_reserve(out, protobuf_c_message_get_packed_size(&message.base), err));
-    out->len = protobuf_c_message_pack(&message.base, out->data);
-    return KW_OK;
+    return pack_message(&message.base, out, err);
 }
 
 /* `*ret_sent` false: not now. */
@@ -79,7 +97,8 @@ static struct kw_result send_piece(struct kw_feed_reading *reading, bool *ret_se
     KW_SCOPED(kw_buf_done) struct kw_buf message = {0};
     struct kw_bytes piece = next_piece(reading);
 
-    KW_TRY(pack(reading, piece, &message, err));
+    KW_TRY(reading->question.len > 0 ? pack_answer(piece, &message, err)
+                                     : pack_batch(reading, piece, &message, err));
     *ret_sent = kw_hop_send(reading->hop, (struct kw_hop_item){.data = kw_buf_bytes(&message)});
     if (*ret_sent) {
         reading->begun = true;
@@ -139,6 +158,28 @@ static struct kw_result run_read(struct kw_store_job *job, struct kw_tx *tx, str
     return KW_OK;
 }
 
+static struct kw_result reply(struct kw_feed_reading *reading, struct kw_tx *tx,
+                              struct kw_arena *arena, struct kw_error *err)
+{
+    const struct kw_feed_service_options *options = &reading->task.service->options;
+    struct kw_question question;
+
+    KW_ENSURE(arena != NULL, err, MEMORY, "an arena for a question");
+    KW_TRY(kw_question_decode(kw_buf_bytes(&reading->question), arena, &question, err));
+    return kw_feed_reply(options->feed, tx, &question, &options->identity->key, &reading->record,
+                         err);
+}
+
+static struct kw_result run_reply(struct kw_store_job *job, struct kw_tx *tx, struct kw_error *err)
+{
+    struct kw_feed_reading *reading = KW_CONTAINER_OF(job, struct kw_feed_reading, task.job);
+    struct kw_arena *arena = kw_arena_new(KW_REQUEST_ARENA_MAX);
+    struct kw_result result = reply(reading, tx, arena, err);
+
+    kw_arena_free(arena);
+    return result;
+}
+
 static void read_done(struct kw_feed_task *task)
 {
     struct kw_feed_reading *reading = KW_CONTAINER_OF(task, struct kw_feed_reading, task);
@@ -158,7 +199,7 @@ static void begin(struct kw_feed_reading *reading)
 {
     struct kw_error error = {0};
 
-    reading->task.job.run = run_read;
+    reading->task.job.run = reading->question.len > 0 ? run_reply : run_read;
     reading->task.done = read_done;
     reading->at_store = kw_ok(kw_feed_task_read(reading->task.service, &reading->task, &error));
     if (!reading->at_store) {
@@ -219,15 +260,31 @@ static struct kw_result take_question(struct kw_feed_reading *reading,
     return kw_id_from_bytes(kw_bytes_field(message->lane), &reading->lane, err);
 }
 
-void kw_feed_reading_open(struct kw_feed_service *service, struct kw_hop_call *hop,
-                          const struct kw_hop_open *open)
+static struct kw_result take_ask(struct kw_feed_reading *reading, const struct kw_hop_open *open,
+                                 struct kw_arena *arena, struct kw_error *err)
+{
+    Keyward__Internal__V1__FeedAskRequest *message;
+
+    KW_ENSURE(arena != NULL, err, MEMORY, "an arena for a question");
+    KW_ENSURE(open->has_item && open->end, err, ENCODING_INVALID, "a call without question");
+    KW_TRY(kw_message_unpack(&keyward__internal__v1__feed_ask_request__descriptor, open->item.data,
+                             arena, (ProtobufCMessage **)&message, err));
+    KW_ENSURE(message->record.len > 0, err, ENCODING_INVALID, "an empty question");
+    return kw_buf_append(&reading->question, kw_bytes_field(message->record), err);
+}
+
+static void open_reading(struct kw_feed_service *service, struct kw_hop_call *hop,
+                         const struct kw_hop_open *open,
+                         struct kw_result (*take)(struct kw_feed_reading *reading,
+                                                  const struct kw_hop_open *open,
+                                                  struct kw_arena *arena, struct kw_error *err))
 {
     static const struct kw_hop_events events = {.writable = on_writable, .cancel = on_cancel};
     struct kw_feed_reading *reading = calloc(1, sizeof(*reading));
     struct kw_arena *arena = kw_arena_new(KW_REQUEST_ARENA_MAX);
     struct kw_error error = {0};
-    struct kw_result taken = reading != NULL ? take_question(reading, open, arena, &error)
-                                             : KW_MAKE(&error, MEMORY, "a reading");
+    struct kw_result taken =
+        reading != NULL ? take(reading, open, arena, &error) : KW_MAKE(&error, MEMORY, "a reading");
 
     kw_arena_free(arena);
     if (!kw_ok(taken)) {
@@ -240,4 +297,16 @@ void kw_feed_reading_open(struct kw_feed_service *service, struct kw_hop_call *h
     kw_hop_serve(hop, &events, reading);
     KW_FEED_QUEUE_PUSH(&service->readings, reading);
     pump(service);
+}
+
+void kw_feed_reading_open(struct kw_feed_service *service, struct kw_hop_call *hop,
+                          const struct kw_hop_open *open)
+{
+    open_reading(service, hop, open, take_question);
+}
+
+void kw_feed_replying_open(struct kw_feed_service *service, struct kw_hop_call *hop,
+                           const struct kw_hop_open *open)
+{
+    open_reading(service, hop, open, take_ask);
 }

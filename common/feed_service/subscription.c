@@ -100,6 +100,26 @@ static struct kw_result send_voucher(struct kw_feed_subscription *subscription, 
     return KW_OK;
 }
 
+static struct kw_result send_question(const struct kw_feed_subscription *subscription,
+                                      bool *ret_sent, struct kw_error *err)
+{
+    struct kw_feed_questions *questions = &subscription->task.service->questions;
+    Keyward__Internal__V1__FeedSubscribeResponse message =
+        KEYWARD__INTERNAL__V1__FEED_SUBSCRIBE_RESPONSE__INIT;
+    Keyward__Internal__V1__FeedQuestion question = KEYWARD__INTERNAL__V1__FEED_QUESTION__INIT;
+
+    *ret_sent = true;
+    if (questions->unsent) {
+        question.number = questions->number;
+        question.store = kw_field_bytes(kw_id_bytes(&questions->store));
+        question.record = kw_field_bytes(kw_buf_bytes(&questions->asked));
+        message.question = &question;
+        KW_TRY(send_message(subscription, &message, ret_sent, err));
+        questions->unsent = !*ret_sent;
+    }
+    return KW_OK;
+}
+
 static bool send_found(struct kw_feed_subscription *subscription)
 {
     struct kw_feed_look *look = &subscription->look;
@@ -123,6 +143,9 @@ static struct kw_result send_all(struct kw_feed_subscription *subscription, bool
     KW_TRY(send_owner(subscription, ret_sent, err));
     if (*ret_sent) {
         KW_TRY(send_voucher(subscription, ret_sent, err));
+    }
+    if (*ret_sent) {
+        KW_TRY(send_question(subscription, ret_sent, err));
     }
     *ret_sent = *ret_sent && send_found(subscription);
     return KW_OK;
@@ -194,6 +217,13 @@ void kw_feed_subscription_nudge(struct kw_feed_service *service)
 {
     if (service->subscription != NULL) {
         service->subscription->due = true;
+        go_on(service->subscription);
+    }
+}
+
+void kw_feed_subscription_ask(struct kw_feed_service *service)
+{
+    if (service->subscription != NULL) {
         go_on(service->subscription);
     }
 }

@@ -497,6 +497,10 @@ void kw_authz_call_open(struct kw_hop_call *hop, const struct kw_hop_open *open,
         refuse(hop, KW_E_METHOD_UNKNOWN);
         return;
     }
+    if (kw_feed_service_joins(authz->feed_service) && open->method != KW_METHOD_GET_STATUS) {
+        refuse(hop, KW_E_STORE_JOINING);
+        return;
+    }
     call = call_new(hop, open, operation, authz);
     if (call == NULL) {
         refuse(hop, KW_E_MEMORY);

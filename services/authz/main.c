@@ -25,6 +25,7 @@ static void on_readiness(void *context, struct kw_readiness *readiness)
     struct program *program = context;
 
     kw_readiness_add(readiness, "orchestrator", kw_authz_service_linked(program->authz));
+    kw_readiness_add(readiness, "joined", kw_authz_service_joined(program->authz));
 }
 
 static void on_started(int port, void *context)

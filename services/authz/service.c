@@ -194,6 +194,11 @@ int kw_authz_service_feed_port(const struct kw_authz_service *service)
     return service->feed_port;
 }
 
+bool kw_authz_service_joined(const struct kw_authz_service *service)
+{
+    return !kw_feed_service_joins(service->feed);
+}
+
 bool kw_authz_service_linked(struct kw_authz_service *service)
 {
     return atomic_load(&service->authz.linked) && !atomic_load(&service->authz.draining);

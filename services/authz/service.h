@@ -37,6 +37,7 @@ int kw_authz_service_feed_port(const struct kw_authz_service *service);
 
 /* For /readyz. Any thread. */
 bool kw_authz_service_linked(struct kw_authz_service *service);
+bool kw_authz_service_joined(const struct kw_authz_service *service);
 
 /* Takes no new calls; `drained` comes. */
 void kw_authz_service_drain(struct kw_authz_service *service);

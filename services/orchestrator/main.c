@@ -23,6 +23,7 @@ static void on_readiness(void *context, struct kw_readiness *readiness)
     struct program *program = context;
 
     kw_readiness_add(readiness, "core", program->orch.core_ready);
+    kw_readiness_add(readiness, "joined", !kw_feed_service_joins(program->orch.feed_service));
 }
 
 /* READY says that it serves, and so is said once the layer inside is there. */

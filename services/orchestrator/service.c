@@ -9,6 +9,7 @@
 #include "common/base/clock.h"
 #include "common/base/container.h"
 #include "common/base/limits.h"
+#include "common/base/metrics.h"
 #include "common/rpc/methods.h"
 #include "common/rpc/relay.h"
 #include "services/orchestrator/call.h"
@@ -254,6 +255,15 @@ static struct kw_result renewal_start(struct kw_orch *orch, struct kw_error *err
     return kw_service_renewal_start(&options, &orch->renewal, err);
 }
 
+static void refuse_joining(struct kw_hop_call *outer)
+{
+    const struct kw_hop_status status = {
+        .reason = KW_E_STORE_JOINING, .field = "", .description = ""};
+
+    kw_metric_add(KW_M_RPC_HANDLED, kw_reason_row(status.reason)->label, 1);
+    kw_hop_finish(outer, &status, KW_BYTES_NONE);
+}
+
 /* Renewals of the services outside pass by; everything else is a call with a capsule. */
 static void on_open(struct kw_hop_call *outer, const struct kw_hop_peer *peer,
                     const struct kw_hop_open *open, void *context)
@@ -262,6 +272,8 @@ static void on_open(struct kw_hop_call *outer, const struct kw_hop_peer *peer,
 
     if (open->method == KW_METHOD_RENEW_SERVICE) {
         kw_relay_open(outer, open, *kw_core_link_hop(orch->link));
+    } else if (kw_feed_service_joins(orch->feed_service) && open->method != KW_METHOD_GET_STATUS) {
+        refuse_joining(outer);
     } else {
         kw_call_open(outer, peer, open, orch);
     }

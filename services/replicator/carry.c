@@ -68,6 +68,11 @@ static void on_acked(void *context, uint32_t peer, enum kw_owner owner, struct k
     }
 }
 
+static void on_question(void *context, uint32_t peer, const struct kw_frame *frame)
+{
+    kw_questions_frame(context, peer, frame);
+}
+
 static void on_cut(void *context, uint32_t peer, const char *why)
 {
     const struct kw_replicator_service *service = context;
@@ -83,6 +88,7 @@ const struct kw_replicator_io kw_carry_io = {
     .apply_urgent = on_apply_urgent,
     .apply_voucher = on_apply_voucher,
     .acked = on_acked,
+    .question = on_question,
     .cut = on_cut,
 };
 
@@ -97,9 +103,10 @@ static void peer_up(void *context, uint32_t peer)
 
 static void peer_down(void *context, uint32_t peer)
 {
-    const struct kw_replicator_service *service = context;
+    struct kw_replicator_service *service = context;
 
     kw_replicator_link_down(service->mind, peer);
+    kw_questions_down(service, peer);
 }
 
 static void peer_frame(void *context, uint32_t peer, const struct kw_frame *frame)
@@ -149,6 +156,7 @@ static void owner_begun(void *context, enum kw_owner owner, struct kw_id mesh, s
     KW_LOG(INFO, "owner begun", KW_F_STR("owner", kw_owner_name(owner)),
            KW_F_HEX("store", kw_id_bytes(&store)));
     kw_replicator_owner(service->mind, owner, store);
+    kw_questions_owner(service, owner, true);
     kw_peers_allow(service->peers);
 }
 
@@ -157,6 +165,7 @@ static void owner_told(void *context, enum kw_owner owner)
     struct kw_replicator_service *service = context;
 
     atomic_store(&service->has[owner], true);
+    kw_questions_owner(service, owner, false);
     if (atomic_load(&service->has[KW_OWNER_AUTHZ]) &&
         atomic_load(&service->has[KW_OWNER_ORCHESTRATOR]) && !service->failing) {
         service->events.ready(service->events.context);
@@ -226,6 +235,23 @@ static void owner_applied(void *context, const struct kw_owner_judged *judged)
     kw_peers_judged(service->peers, ticket.peer, judged->record.len);
 }
 
+static void owner_question(void *context, enum kw_owner owner,
+                           const struct kw_owner_question *question)
+{
+    kw_questions_ask(context, owner, question);
+}
+
+static void owner_replied(void *context, enum kw_owner owner, const struct kw_owner_asked *asked,
+                          struct kw_bytes piece, bool more)
+{
+    kw_questions_replied(context, owner, asked, piece, more);
+}
+
+static void owner_peers_untold(void *context, enum kw_owner owner)
+{
+    kw_questions_owner(context, owner, false);
+}
+
 const struct kw_owner_events kw_carry_owner_events = {
     .begun = owner_begun,
     .told = owner_told,
@@ -235,4 +261,7 @@ const struct kw_owner_events kw_carry_owner_events = {
     .voucher = owner_voucher,
     .read = owner_read,
     .applied = owner_applied,
+    .question = owner_question,
+    .replied = owner_replied,
+    .peers_untold = owner_peers_untold,
 };

@@ -148,6 +148,22 @@ static struct kw_result tell_lanes(const struct kw_owner_client *client,
     return KW_OK;
 }
 
+static struct kw_result tell_question(const struct kw_owner_client *client,
+                                      const Keyward__Internal__V1__FeedQuestion *wire,
+                                      struct kw_error *err)
+{
+    const struct kw_owner_options *options = &client->options;
+    struct kw_owner_question question = {.number = wire->number,
+                                         .record = kw_bytes_field(wire->record)};
+
+    KW_TRY(read_id(wire->store, &question.store, err));
+    KW_ENSURE(question.number > 0 && question.record.len > 0 &&
+                  question.record.len <= KW_QUESTION_LEN_MAX,
+              err, ENCODING_INVALID, "feed: a question of %zu bytes", question.record.len);
+    options->events.question(options->context, options->owner, &question);
+    return KW_OK;
+}
+
 static struct kw_result tell(struct kw_owner_client *client,
                              const Keyward__Internal__V1__FeedSubscribeResponse *wire,
                              struct kw_error *err)
@@ -162,7 +178,7 @@ static struct kw_result tell(struct kw_owner_client *client,
     if (wire->urgent.len > 0) {
         options->events.urgent(options->context, options->owner, kw_bytes_field(wire->urgent));
     }
-    return KW_OK;
+    return wire->question != NULL ? tell_question(client, wire->question, err) : KW_OK;
 }
 
 /* --- the standing call --- */

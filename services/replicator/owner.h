@@ -5,6 +5,9 @@
  *     kw_owner_read  ──FEED_READ──▶ read                  once each, whatever happens
  *     kw_owner_apply ──FEED_APPLY─▶ applied               likewise; in order, but what is urgent first
  *     kw_owner_ack   ──FEED_ACK───▶ (noted)               of one lane the newest is enough
+ *     kw_owner_peers ──FEED_PEERS─▶ (taken)               then it may ask: question
+ *     kw_owner_ask   ──FEED_ASK───▶ replied, replied …    another cell's question, to it
+ *     kw_owner_answered ─FEED_ANSWERED─▶ (taken)          what came of its own
  *
  * All of it goes on the stream of the standing call, so that one process of the owner hears it, in order.
  * An owner that is away is asked again and again; what it was asked meanwhile ends without an answer.
@@ -38,6 +41,26 @@ struct kw_owner_judged {
     struct kw_reach held;
 };
 
+/* A question of the owner. Borrowed. */
+struct kw_owner_question {
+    uint64_t number;
+    struct kw_id store; /* whom it asks */
+    struct kw_bytes record;
+};
+
+/* Somebody else's question to the owner, until it is replied to. */
+struct kw_owner_asked {
+    uint32_t peer;
+    uint64_t link; /* which life of the link it came on */
+    uint64_t number;
+};
+
+/* One that can be asked. */
+struct kw_owner_peer {
+    struct kw_id store;
+    const struct kw_place *place; /* borrowed */
+};
+
 /* `context` is the options'. */
 struct kw_owner_events {
     /* The owner has begun a life, with this store; then it tells of all its lanes. */
@@ -51,6 +74,11 @@ struct kw_owner_events {
     void (*read)(void *context, struct kw_ticket ticket, struct kw_bytes batch,
                  struct kw_extent extent);
     void (*applied)(void *context, const struct kw_owner_judged *judged);
+    void (*question)(void *context, enum kw_owner owner, const struct kw_owner_question *question);
+    /* A piece of what it says to a question; the last one has no `more`, and is empty if that is nothing. */
+    void (*replied)(void *context, enum kw_owner owner, const struct kw_owner_asked *asked,
+                    struct kw_bytes piece, bool more);
+    void (*peers_untold)(void *context, enum kw_owner owner); /* they were not taken */
 };
 
 struct kw_owner_options {
@@ -89,5 +117,18 @@ void kw_owner_apply(struct kw_owner_client *client, struct kw_ticket ticket,
 /* A peer's store holds a lane durably so far, says the cell of that place, which is copied. */
 void kw_owner_ack(struct kw_owner_client *client, const struct kw_place *place, struct kw_id store,
                   struct kw_id lane, uint64_t seq);
+
+/* Whom it may ask, at most KW_PEERS_MAX. `peers_untold` follows if it did not take that, perhaps before this
+ * returns. */
+void kw_owner_peers(struct kw_owner_client *client, const struct kw_owner_peer *peers,
+                    size_t count);
+
+/* Another owner asks it (KWJ1); `replied` follows, perhaps before this returns. */
+void kw_owner_ask(struct kw_owner_client *client, const struct kw_owner_asked *asked,
+                  struct kw_bytes record);
+
+/* A piece of what was answered to its question. What is lost it asks again. */
+void kw_owner_answered(struct kw_owner_client *client, uint64_t number, uint32_t part,
+                       struct kw_bytes piece, bool more);
 
 #endif

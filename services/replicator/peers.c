@@ -505,6 +505,11 @@ bool kw_peers_linked(const struct kw_peers *peers, const struct kw_place *place)
     return false;
 }
 
+uint32_t kw_peers_version(const struct kw_peers *peers, uint32_t peer)
+{
+    return peers->slots[peer].wire != NULL ? peers->slots[peer].wire->version : 0;
+}
+
 size_t kw_peers_queued(const struct kw_peers *peers, uint32_t peer)
 {
     return peers->slots[peer].wire != NULL ? peers->slots[peer].wire->queued : 0;

@@ -78,6 +78,9 @@ const struct kw_place *kw_peers_place(const struct kw_peers *peers, uint32_t pee
 /* Is there a link with that cell? */
 bool kw_peers_linked(const struct kw_peers *peers, const struct kw_place *place);
 
+/* The version of the link's protocol that both speak; 0: there is no link, or no hello yet. */
+uint32_t kw_peers_version(const struct kw_peers *peers, uint32_t peer);
+
 /* Bytes that wait for it. */
 size_t kw_peers_queued(const struct kw_peers *peers, uint32_t peer);
 

@@ -18,6 +18,7 @@ static void on_tick(struct kw_timer *timer)
         KW_CONTAINER_OF(timer, struct kw_replicator_service, tick);
 
     kw_replicator_tick(service->mind, kw_carry_now_ms());
+    kw_questions_tick(service);
     if (service->ticks++ % SHOW_TICKS == 0) {
         kw_show(service);
     }

@@ -6,6 +6,7 @@
 #include "common/rpc/service_renewal.h"
 #include "services/replicator/owner.h"
 #include "services/replicator/peers.h"
+#include "services/replicator/questions.h"
 #include "services/replicator/service.h"
 
 #include <stdatomic.h>
@@ -20,6 +21,7 @@ struct kw_replicator_service {
     struct kw_rpc *rpc;
     struct kw_owner_client *owners[KW_OWNER_COUNT_];
     struct kw_peers *peers;
+    struct kw_questions questions;
     struct kw_service_renewal *renewal; /* of the own certificate */
     struct kw_timer tick;
     unsigned ticks;

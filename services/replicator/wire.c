@@ -194,6 +194,9 @@ static struct kw_result take_frame(struct kw_wire *wire, struct kw_arena *arena,
         kw_wire_break(wire, wrong);
         return KW_OK;
     }
+    if (frame.type == KW_FRAME_HELLO) {
+        wire->version = kw_link_version(wire->options.hello, &hello);
+    }
     kw_metric_add(KW_M_LINK_FRAMES, "received", 1);
     wire->options.events.frame(wire->options.events.context, &frame);
     return KW_OK;

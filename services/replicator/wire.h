@@ -54,6 +54,7 @@ struct kw_wire {
     struct kw_wire_frame *going; /* of which a part is sent, or NULL */
     size_t queued;               /* bytes that wait */
     size_t unconsumed;           /* bytes that came and are not yet returned as credit */
+    uint32_t version;            /* that both speak; 0: it has not said hello */
     unsigned sent;               /* frames, up to the greeting's */
     bool wanted;                 /* kw_wire_room said no */
     const char *why;             /* it is broken, for this; a constant */

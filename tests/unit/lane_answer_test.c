@@ -117,7 +117,7 @@ Test(answer, what_is_none_is_not_written)
     answer.next.section = KW_SECTION_END;
     expect_no_answer(answer);
     answer = answer_of("repair");
-    answer.to.purpose = 3;
+    answer.to.purpose = KW_ASK_DIGESTS + 1;
     expect_no_answer(answer);
 }
 
