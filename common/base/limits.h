@@ -200,19 +200,21 @@
 /* --- replication --- */
 #define KW_SECOND_COPY_MS      50U /* an answer waits so long for another cell to have what it says */
 #define KW_SECOND_COPY_TICK_MS 5U
-#define KW_WAIT_MARGIN_MS      500U /* who waits for more leaves at least so much, or a quarter, of its time to answer */
-#define KW_COPY_HOLDERS_MAX    64U   /* other members whose copies of our lane count */
-#define KW_PLACE_NAME_SIZE     33U   /* a region's or cell's name with its NUL */
-#define KW_PEERS_MAX           32U   /* cells that one cell is linked with */
-#define KW_LANES_MAX           1024U /* of all stores of one mesh, known to one replicator */
-#define KW_LINK_BATCHES_MAX    4U    /* of one lane on their way to one peer */
-#define KW_LINK_RESEND_MS      2000U /* a batch not acknowledged so long is sent again */
-#define KW_LINK_SILENT_MS      1000U /* a link on which nothing comes is cut */
-#define KW_HEARTBEAT_MS        200U  /* how often an owner signs how far its lane is */
-#define KW_LINK_TICK_MS        100U  /* how often a replicator looks at its links */
-#define KW_LINK_NEEDS_PER_S    20U   /* how often a peer may ask again; then the link is cut */
-#define KW_LINK_REFUSED_PER_S  1000U /* of its records that change nothing; then the link is cut */
-#define KW_LINK_APPLIES_MAX    1024U /* of one peer, at our owners; then the link is cut */
+#define KW_WAIT_MARGIN_MS                                                                          \
+    500U /* who waits for more leaves at least so much, or a quarter, of its time to answer */
+#define KW_PROTECT_WAIT_MS    1000U /* a station waits so long for another region to have its keys */
+#define KW_COPY_HOLDERS_MAX   64U   /* other members whose copies of our lane count */
+#define KW_PLACE_NAME_SIZE    33U   /* a region's or cell's name with its NUL */
+#define KW_PEERS_MAX          32U   /* cells that one cell is linked with */
+#define KW_LANES_MAX          1024U /* of all stores of one mesh, known to one replicator */
+#define KW_LINK_BATCHES_MAX   4U    /* of one lane on their way to one peer */
+#define KW_LINK_RESEND_MS     2000U /* a batch not acknowledged so long is sent again */
+#define KW_LINK_SILENT_MS     1000U /* a link on which nothing comes is cut */
+#define KW_HEARTBEAT_MS       200U  /* how often an owner signs how far its lane is */
+#define KW_LINK_TICK_MS       100U  /* how often a replicator looks at its links */
+#define KW_LINK_NEEDS_PER_S   20U   /* how often a peer may ask again; then the link is cut */
+#define KW_LINK_REFUSED_PER_S 1000U /* of its records that change nothing; then the link is cut */
+#define KW_LINK_APPLIES_MAX   1024U /* of one peer, at our owners; then the link is cut */
 #define KW_LINK_CREDIT_BYTES                                                                       \
     (2U * 1024U * 1024U)      /* what KW_HOP_CREDIT_BYTES is for other calls: 7 MB/s at 300 ms */
 #define KW_LINK_READS_MAX 16U /* batches of one peer that are being read */

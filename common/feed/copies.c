@@ -26,7 +26,7 @@ static bool is_held(const struct kw_copies *copies, struct kw_id lane, uint64_t 
     for (size_t i = 0; i < copies->count; i++) {
         const struct kw_copy_holder *holder = &copies->holders[i];
 
-        if (holder->far ? asked->far : asked->near) {
+        if ((holder->far ? asked->far : asked->near) && (asked->all || !holder->leaves)) {
             there++;
             held += kw_id_equal(copies->lane, lane) && holder->seq >= seq;
         }

@@ -37,6 +37,7 @@ enum kw_copy_level {
 struct kw_copy_holder {
     struct kw_id store;
     bool far;     /* in another region */
+    bool leaves;  /* its copy does not count, but it must know as long as it is there */
     uint64_t seq; /* of our lane */
 };
 

@@ -85,6 +85,7 @@ static void acks_done(struct kw_feed_task *task)
     service->trims = service->trims || kw_ok(task->job.result);
     end_all(service, group->first, kw_ok(task->job.result) ? NULL : &task->job.error);
     free(group);
+    kw_feed_held(service);
     kw_loop_mark(service->options.loop, &service->ack_flush);
 }
 

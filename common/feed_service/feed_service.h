@@ -46,6 +46,9 @@ struct kw_feed_service_options {
     /* Where the replicator has its certificate renewed, inward; it points to NULL while nobody is there. NULL:
      * nowhere. */
     struct kw_hop_client *const *inner;
+    /* Others hold more of a lane, or who they are was looked at: now and then. NULL: nobody asks. */
+    void (*held)(void *context);
+    void *context;
 };
 
 /* Listens, for the replicator of the own cell and for nobody else, and begins to vouch for the store.

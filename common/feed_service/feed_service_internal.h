@@ -157,7 +157,10 @@ void kw_feed_acks_flush(struct kw_flush *flush);
 
 /* --- second_copy.c --- */
 
-/* Reads anew who the members are, and what they hold. */
+/* Tells the owner that others hold more, or may be others. */
+void kw_feed_held(struct kw_feed_service *service);
+
+/* Reads anew who the members are. */
 void kw_feed_copies_look(struct kw_feed_service *service);
 void kw_feed_copies_tick(struct kw_timer *timer);
 

@@ -5,9 +5,8 @@
 #include "common/base/clock.h"
 #include "common/base/container.h"
 #include "common/base/metrics.h"
-#include "common/feed/feed_members.h"
+#include "common/feed/feed_copies.h"
 #include "common/feed_service/feed_service_internal.h"
-#include "common/sync/store_record.h"
 
 #include <stdlib.h>
 
@@ -125,48 +124,34 @@ void kw_feed_copies_tick(struct kw_timer *timer)
     }
 }
 
+void kw_feed_held(struct kw_feed_service *service)
+{
+    if (service->options.held != NULL && !service->closing) {
+        service->options.held(service->options.context);
+    }
+}
+
 /* --- the members --- */
 
 struct members_task {
     struct kw_feed_task task;
-    struct kw_copy_holder holders[KW_VECTOR_STORES_MAX];
+    struct kw_copy_holder holders[KW_COPY_HOLDERS_MAX];
     size_t count;
 };
-
-/* Whose region is not known may be anywhere: it does not count as far. */
-static bool is_far(const struct kw_feed_service *service, struct kw_bytes region)
-{
-    return region.len > 0 &&
-           !kw_bytes_equal(region, kw_bytes_str(service->options.identity->trust.self.region));
-}
-
-/* One that still joins is not asked for copies: it may be long in coming. */
-static void take(struct members_task *members, const struct kw_feed_member *member)
-{
-    const struct kw_feed_service *service = members->task.service;
-
-    if (!kw_id_equal(member->store, service->options.feed->options.store) &&
-        member->state != KW_STORE_JOINING) {
-        members->holders[members->count++] =
-            (struct kw_copy_holder){.store = member->store, .far = is_far(service, member->region)};
-    }
-}
 
 static struct kw_result run_members(struct kw_store_job *job, struct kw_tx *tx,
                                     struct kw_error *err)
 {
     struct members_task *members = KW_CONTAINER_OF(job, struct members_task, task.job);
+    const struct kw_feed_service_options *options = &members->task.service->options;
+    const struct kw_feed_self self = {options->feed->options.store,
+                                      kw_bytes_str(options->identity->trust.self.region)};
     struct kw_arena *arena = kw_arena_new(KW_FEED_CHANGE_MEMORY_MAX);
-    struct kw_feed_member *list = NULL;
-    size_t count = 0;
     struct kw_result result;
 
     KW_ENSURE(arena != NULL, err, MEMORY, "an arena for the members");
-    result = kw_feed_members(tx, arena, &list, &count, err);
-    members->count = 0;
-    for (size_t i = 0; i < count; i++) {
-        take(members, &list[i]);
-    }
+    result =
+        kw_feed_copy_holders(tx, &self, arena, members->holders, &members->count, err);
     kw_arena_free(arena);
     return result;
 }
@@ -180,6 +165,7 @@ static void members_done(struct kw_feed_task *task)
     service->members_read = false;
     if (kw_ok(task->job.result)) {
         kw_copies_members(&service->copies, members->holders, members->count);
+        kw_feed_held(service);
     } else {
         kw_feed_service_log(service, "the members can't be read", &task->job.error);
     }

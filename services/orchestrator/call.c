@@ -14,11 +14,13 @@
 
 #define NS_PER_S  1e9
 #define TRIES_MAX 3
+#define NS_PER_MS 1000000ULL
 
 static void read_start(struct kw_call *call);
 static void core_start(struct kw_call *call);
 static void write_start(struct kw_call *call);
 static void answer(struct kw_call *call);
+static void protect_start(struct kw_call *call);
 
 /* --- the end --- */
 
@@ -281,10 +283,28 @@ static void copied(struct kw_second_copy *copy)
 
     call->sending = true;
     answer(call);
+    if (call->owed > 0) {
+        protect_start(call);
+        return;
+    }
 }
 
 /* What is durable is acknowledged, whatever becomes of the call. */
 static void write_done(struct kw_store_job *job)
+/* Who made keys waits for more than others do, and leaves time to answer. */
+static void ask_for_copies(struct kw_call *call)
+{
+    uint64_t now_ns = kw_clock_mono_ns();
+    uint64_t left_ns = call->deadline_ns > now_ns ? call->deadline_ns - now_ns : 0;
+    uint64_t wait_ns = KW_PROTECT_WAIT_MS * NS_PER_MS;
+
+    if (call->owed > 0) {
+        kw_protection_made(call->orch, call->owed);
+        call->copy.asked = KW_COPY_FAR;
+        call->copy.until_ns = now_ns + (left_ns / 2 < wait_ns ? left_ns / 2 : wait_ns);
+    }
+}
+
 {
     struct kw_call *call = KW_CONTAINER_OF(job, struct kw_call, job);
 
@@ -297,10 +317,50 @@ static void write_done(struct kw_store_job *job)
     }
     if (!kw_second_copy_await(&call->copy, call->orch->feed_service, copied)) {
         copied(&call->copy);
+    ask_for_copies(call);
     }
 }
 
 /* --- the receipt alone, when the effect could not be written --- */
+
+/* --- protect: what was made is stated to be, if others have it; then it is read, and answered or refused --- */
+
+static struct kw_result protect_run(struct kw_store_job *job, struct kw_tx *tx,
+                                    struct kw_error *err)
+{
+    struct kw_call *call = KW_CONTAINER_OF(job, struct kw_call, job);
+    struct kw_protection_found found;
+
+    call->feed_tx.tx = tx;
+    return kw_protection_state(call->orch, &call->feed_tx, &found, err);
+}
+
+/* What could not be stated is stated later. */
+static void protect_done(struct kw_store_job *job)
+{
+    struct kw_call *call = KW_CONTAINER_OF(job, struct kw_call, job);
+
+    if (kw_ok(job->result)) {
+        read_start(call);
+    } else {
+        call->error = job->error;
+        refuse(call, job->result);
+    }
+}
+
+static void protect_start(struct kw_call *call)
+{
+    struct kw_result started;
+
+    call->owed = 0;
+    call->made = true;
+    call->ask_core = false;
+    call->job = (struct kw_store_job){.run = protect_run, .done = protect_done, .vital = true};
+    started = kw_store_write(call->orch->store, &call->job, &call->error);
+    if (!kw_ok(started)) {
+        refuse(call, started);
+    }
+}
 
 static struct kw_result receipt_run(struct kw_store_job *job, struct kw_tx *tx,
                                     struct kw_error *err)
@@ -378,6 +438,7 @@ static void forget_try(struct kw_call *call)
     call->disabled = KW_BYTES_NONE;
 }
 
+    call->owed = 0;
 static void write_start(struct kw_call *call)
 {
     struct kw_result started;

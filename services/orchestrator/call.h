@@ -8,6 +8,7 @@
  *     read     one read transaction: was it done before? the handler's checks, material for the core
  *     core     for methods that end there, and whose `read` asked for it
  *     write    one write transaction: receipt, was it done meanwhile?, effect, the requests row
+ *     protect  only of keys that were made and that others are to have first (protection.h); then read again
  *     answer   only now: what leaves here is durable
  *
  * At any time one step is under way, so the call dies in one place, call_end, also when nobody
@@ -83,6 +84,8 @@ struct kw_call {
     uint64_t now_ms;           /* wall time of the effect */
     struct kw_feed_tx feed_tx; /* what a write step changes rows with */
     struct kw_second_copy copy;
+    uint64_t owed;  /* keys that a write step made, and that are not delivered before others have them */
+    bool made;      /* … and that are answered by `read`, when that is over */
     bool ask_core; /* the handler's read filled `question` */
     Keyward__Internal__V1__CoreRequest question;
     struct kw_core_call core;

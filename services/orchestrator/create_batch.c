@@ -10,6 +10,7 @@
 #include "common/rpc/field.h"
 #include "services/orchestrator/batch_feed.h"
 #include "services/orchestrator/device_feed.h"
+#include "services/orchestrator/fact_feed.h"
 #include "services/orchestrator/handlers.h"
 #include "services/orchestrator/key_feed.h"
 #include "services/orchestrator/material.h"
@@ -28,6 +29,8 @@ struct range {
     uint32_t first;
     uint32_t count;
     uint32_t existing; /* of these, from the front */
+    bool owes;         /* they are not delivered before others have them */
+    struct kw_protection_row *owed; /* of those that were made */
     struct kw_device_row
         devices[KW_CHUNK_ITEMS_MAX]; /* those that exist; then ids for those to be made */
 };
@@ -103,12 +106,17 @@ static struct kw_result check_deliverable(struct kw_call *call, struct kw_tx *tx
                                           const struct kw_device_row *device, struct kw_error *err)
 {
     struct kw_fact_list facts;
+    bool is_protected;
 
     KW_ENSURE(device->released_ms == 0, err, STATE_CONFLICT,
               "keys of released devices are not delivered any more");
     KW_TRY(kw_fact_list(tx, device->key, call->arena, &facts, err));
     KW_TRY(kw_capsule_disabled_fold(&call->capsule, device->key, &facts.state, err));
-    return kw_state_require(&facts.state, KW_OPERATION_DELIVER_TO_STATION, call->actor, err);
+    is_protected = facts.state.is_protected;
+    facts.state.is_protected = true; /* what else is wrong with it, time does not mend */
+    KW_TRY(kw_state_require(&facts.state, KW_OPERATION_DELIVER_TO_STATION, call->actor, err));
+    KW_ENSURE(is_protected, err, KEY_UNPROTECTED, "no other cell, or region, has the key yet");
+    return KW_OK;
 }
 
 /* One of each position, the first of which may have several (batch_table.h), up to the first that has
@@ -176,11 +184,12 @@ static struct kw_result choose_ids(struct kw_call *call, struct range *range, st
 
 /* --- the answer --- */
 
-static struct kw_result answer_batch(struct kw_call *call, const struct kw_batch_row *batch,
-                                     struct kw_error *err)
+static struct kw_result answer_batch(struct kw_call *call, struct kw_tx *tx,
+                                     struct kw_batch_row *batch, struct kw_error *err)
 {
     Keyward__V1__CreateBatchResponse response = KEYWARD__V1__CREATE_BATCH_RESPONSE__INIT;
 
+    KW_TRY(kw_protected_count(tx, batch->id, &batch->is_protected, err));
     response.part_case = KEYWARD__V1__CREATE_BATCH_RESPONSE__PART_BATCH;
     KW_TRY(kw_view_batch(&call->view, batch, &response.batch, err));
     return kw_call_answer(call, &response.base, err);
@@ -230,7 +239,7 @@ static struct kw_result answer_chunk(struct kw_call *call, struct kw_tx *tx,
 }
 
 /* The last range carries the totals. */
-static struct kw_result answer_totals(struct kw_call *call, const struct range *range,
+static struct kw_result answer_totals(struct kw_call *call, struct kw_tx *tx, struct range *range,
                                       struct kw_error *err)
 {
     const Keyward__V1__CreateBatchRequest *request =
@@ -242,6 +251,7 @@ static struct kw_result answer_totals(struct kw_call *call, const struct range *
         return KW_OK;
     }
     totals.sent_count = range->batch.count - request->start_index;
+    KW_TRY(kw_protected_count(tx, range->batch.id, &range->batch.is_protected, err));
     KW_TRY(kw_view_batch(&call->view, &range->batch, &totals.batch, err));
     response.part_case = KEYWARD__V1__CREATE_BATCH_RESPONSE__PART_TOTALS;
     response.totals = &totals;
@@ -251,7 +261,7 @@ static struct kw_result answer_totals(struct kw_call *call, const struct range *
 /* The receipt of a delivery is made with the key; of giving it again this is the trace. */
 static void note_delivered_again(const struct kw_call *call, const struct range *range)
 {
-    if (range->existing == 0) {
+    if (range->existing == 0 || call->made) {
         return;
     }
     kw_metric_add(KW_M_KEYS_DELIVERED_AGAIN, NULL, range->existing);
@@ -268,10 +278,10 @@ static struct kw_result answer_range(struct kw_call *call, struct kw_tx *tx, str
         (const Keyward__V1__CreateBatchRequest *)call->request;
 
     if (range->first == request->start_index) {
-        KW_TRY(answer_batch(call, &range->batch, err));
+        KW_TRY(answer_batch(call, tx, &range->batch, err));
     }
     KW_TRY(answer_chunk(call, tx, range, err));
-    KW_TRY(answer_totals(call, range, err));
+    KW_TRY(answer_totals(call, tx, range, err));
     note_delivered_again(call, range);
     return KW_OK;
 }
@@ -286,7 +296,7 @@ static struct kw_result validate(struct kw_call *call, struct kw_tx *tx, struct 
         range->batch.lot = ((const Keyward__V1__CreateBatchRequest *)call->request)->lot;
     }
     range->batch.id = KW_ID_NONE; /* "with an empty name" */
-    return answer_batch(call, &range->batch, err);
+    return answer_batch(call, tx, &range->batch, err);
 }
 
 struct kw_result kw_create_batch_read(struct kw_call *call, struct kw_tx *tx, struct kw_error *err)
@@ -304,10 +314,25 @@ struct kw_result kw_create_batch_read(struct kw_call *call, struct kw_tx *tx, st
     KW_TRY(find_devices(call, tx, range, err));
     call->state = range;
     if (range->batch_exists && range->existing == range->count) {
-        call->replayed = true;
+        call->replayed = !call->made;
         return answer_range(call, tx, range, err);
     }
     return choose_ids(call, range, err);
+}
+
+/* That it is protected is true at once, or later. */
+static struct kw_result protect(struct kw_call *call, struct range *range, struct kw_id key,
+                                const Keyward__Internal__V1__CoreItem *item, struct kw_error *err)
+{
+    struct kw_fact_row fact;
+
+    KW_TRY(kw_material_fact(call, item, key, KW_FACT_PROTECTED, &fact, err));
+    if (!range->owes) {
+        return kw_fact_state(&call->feed_tx, &fact, err);
+    }
+    range->owed[call->owed++] =
+        (struct kw_protection_row){.key = key, .record = fact.record, .mac = fact.mac};
+    return KW_OK;
 }
 
 /* The device comes last: who has heard of it has heard of its key. */
@@ -336,7 +361,7 @@ static struct kw_result add_device(struct kw_call *call, struct range *range, ui
     key.wrapped = kw_bytes_field(made->wrapped);
     key.check_value = kw_bytes_field(made->check_value);
     key.mac = kw_bytes_field(made->mac);
-    KW_TRY(kw_material_store_facts(call, item, key.id, KW_FACT_PROTECTED, "", err));
+    KW_TRY(protect(call, range, key.id, item, err));
     KW_TRY(kw_key_add(&call->feed_tx, &key, err));
     return kw_device_add(&call->feed_tx, device, err);
 }
@@ -359,7 +384,17 @@ static struct kw_result add_all(struct kw_call *call, struct range *range, struc
         KW_TRY(add_device(call, range, range->existing + i, reply->items[i], err));
     }
     range->batch.generated += (uint32_t)reply->n_items;
-    return KW_OK;
+    return kw_protection_owe(&call->feed_tx, range->owed, call->owed, err);
+}
+
+/* Before anything is written. */
+static struct kw_result ask_who_is_to_have(struct kw_call *call, struct kw_tx *tx,
+                                           struct range *range, struct kw_error *err)
+{
+    call->owed = 0;
+    range->owed = kw_arena_alloc(call->arena, KW_CHUNK_ITEMS_MAX * sizeof(*range->owed));
+    KW_ENSURE(range->owed != NULL, err, MEMORY, "keys that are owed");
+    return kw_protection_asks(call->orch, tx, call->arena, &range->owes, err);
 }
 
 /* Another call for the same range may have been faster: then its keys are the batch's, and ours
@@ -398,7 +433,8 @@ struct kw_result kw_create_batch_write(struct kw_call *call, struct kw_tx *tx, s
 
     KW_TRY(check_unchanged(call, tx, range, &unchanged, err));
     if (unchanged) {
+        KW_TRY(ask_who_is_to_have(call, tx, range, err));
         KW_TRY(add_all(call, range, err));
     }
-    return answer_range(call, tx, range, err);
+    return call->owed > 0 ? KW_OK : answer_range(call, tx, range, err);
 }

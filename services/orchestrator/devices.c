@@ -22,6 +22,7 @@ struct kw_result kw_get_batch_read(struct kw_call *call, struct kw_tx *tx, struc
     KW_TRY(kw_call_name(call, "name", KW_RESOURCE_BATCH, request->name, &ids, err));
     KW_TRY(kw_batch_find(tx, ids.id[0], call->arena, &batch, &found, err));
     KW_ENSURE(found && sees(call, batch.station), err, NOT_FOUND, "no such batch for this caller");
+    KW_TRY(kw_protected_count(tx, batch.id, &batch.is_protected, err));
     KW_TRY(kw_view_batch(&call->view, &batch, &response.batch, err));
     return kw_call_answer(call, &response.base, err);
 }

@@ -126,9 +126,10 @@ struct kw_result kw_material_transport(struct kw_call *call, struct kw_tx *tx, u
 
 /* --- facts from the core --- */
 
-static struct kw_result store_fact(struct kw_call *call, const Keyward__Internal__V1__Fact *message,
-                                   struct kw_id key, enum kw_fact_kind kind,
-                                   const char *justification, struct kw_error *err)
+static struct kw_result read_fact(const struct kw_call *call,
+                                  const Keyward__Internal__V1__Fact *message, struct kw_id key,
+                                  enum kw_fact_kind kind, const char *justification,
+                                  struct kw_fact_row *ret_row, struct kw_error *err)
 {
     struct kw_fact_row row = {.record = kw_bytes_field(message->fact),
                               .mac = kw_bytes_field(message->mac),
@@ -140,7 +141,17 @@ static struct kw_result store_fact(struct kw_call *call, const Keyward__Internal
     KW_ENSURE(kw_id_equal(row.fact.key, key) && row.fact.kind == kind &&
                   kw_id_equal(row.fact.capsule, call->capsule.id),
               err, INTERNAL, "the core made a fact that was not asked for");
-    return kw_fact_state(&call->feed_tx, &row, err);
+    *ret_row = row;
+    return KW_OK;
+}
+
+struct kw_result kw_material_fact(const struct kw_call *call,
+                                  const Keyward__Internal__V1__CoreItem *item, struct kw_id key,
+                                  enum kw_fact_kind kind, struct kw_fact_row *ret_row,
+                                  struct kw_error *err)
+{
+    KW_ENSURE(item->n_facts == 1, err, INTERNAL, "the core made %zu facts, not one", item->n_facts);
+    return read_fact(call, item->facts[0], key, kind, "", ret_row, err);
 }
 
 struct kw_result kw_material_store_facts(struct kw_call *call,
@@ -150,7 +161,10 @@ struct kw_result kw_material_store_facts(struct kw_call *call,
 {
     KW_ENSURE(item->n_facts > 0, err, INTERNAL, "the core made no fact");
     for (size_t i = 0; i < item->n_facts; i++) {
-        KW_TRY(store_fact(call, item->facts[i], key, kind, justification, err));
+        struct kw_fact_row row;
+
+        KW_TRY(read_fact(call, item->facts[i], key, kind, justification, &row, err));
+        KW_TRY(kw_fact_state(&call->feed_tx, &row, err));
     }
     return KW_OK;
 }

@@ -36,6 +36,12 @@ struct kw_result kw_material_ask(struct kw_call *call, const struct kw_material 
 struct kw_result kw_material_transport(struct kw_call *call, struct kw_tx *tx, uint32_t version,
                                        bool confirmed, struct kw_error *err);
 
+/* The one fact that the core made about `key`, checked likewise, and not stored. Borrows from `item`. Fails: INTERNAL. */
+struct kw_result kw_material_fact(const struct kw_call *call,
+                                  const Keyward__Internal__V1__CoreItem *item, struct kw_id key,
+                                  enum kw_fact_kind kind, struct kw_fact_row *ret_row,
+                                  struct kw_error *err);
+
 /* Stores the facts the core made about `key`. Each is checked to be about this key, of this kind,
  * and made under this call's capsule. Fails: INTERNAL, STORE_UNAVAILABLE. */
 struct kw_result kw_material_store_facts(struct kw_call *call,

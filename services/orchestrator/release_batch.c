@@ -124,11 +124,13 @@ static struct kw_result sort_range(struct kw_call *call, struct kw_tx *tx, struc
     return KW_OK;
 }
 
-static struct kw_result answer_counts(struct kw_call *call, const struct kw_batch_row *batch,
-                                      const struct counts *counts, struct kw_error *err)
+static struct kw_result answer_counts(struct kw_call *call, struct kw_tx *tx,
+                                      struct kw_batch_row *batch, const struct counts *counts,
+                                      struct kw_error *err)
 {
     Keyward__V1__ReleaseBatchResponse response = KEYWARD__V1__RELEASE_BATCH_RESPONSE__INIT;
 
+    KW_TRY(kw_protected_count(tx, batch->id, &batch->is_protected, err));
     KW_TRY(kw_view_batch(&call->view, batch, &response.batch, err));
     response.activated_count = counts->activated;
     response.already_active_count = counts->already_active;
@@ -152,7 +154,7 @@ struct kw_result kw_release_batch_read(struct kw_call *call, struct kw_tx *tx, s
     release->batch = batch.id;
     KW_TRY(sort_range(call, tx, release, err));
     if (call->validate_only) {
-        return answer_counts(call, &batch, &release->counts, err);
+        return answer_counts(call, tx, &batch, &release->counts, err);
     }
     call->state = release;
     return release->count > 0 ? kw_material_ask(call, release->materials, release->count, err)
@@ -210,5 +212,5 @@ struct kw_result kw_release_batch_write(struct kw_call *call, struct kw_tx *tx,
         KW_TRY(kw_batch_release(&call->feed_tx, release->batch, err));
     }
     KW_TRY(find_batch(call, tx, release->batch, &batch, err));
-    return answer_counts(call, &batch, &release->counts, err);
+    return answer_counts(call, tx, &batch, &release->counts, err);
 }

@@ -3,7 +3,7 @@
  * Tables that other cells have too are columns of what is on the feed, written by its projections
  * alone (feed_tables.c). Their rows come in any order, so none refers to another; and what one cell
  * does once, two may do twice, so what is unique is the key of the replicated row and nothing else.
- * The receipt log, checkpoints and turns are this cell's own.
+ * The receipt log, checkpoints, protections and turns are this cell's own.
  */
 #include "services/orchestrator/schema.h"
 
@@ -141,7 +141,19 @@ static const char initial[] =
 
 const struct kw_migration kw_orch_migrations[] = {
     {.name = "0001_initial", .sql = initial},
+static const char protections[] =
+    /* Keys made here that no other cell is known to have yet (protection_table.h). */
+    "CREATE TABLE protections ("
+    " key BLOB NOT NULL PRIMARY KEY CHECK (length(key) = 16),"
+    " lane BLOB NOT NULL CHECK (length(lane) = 16),"
+    " seq INTEGER NOT NULL CHECK (seq > 0),"
+    " since_ms INTEGER NOT NULL,"
+    " record BLOB NOT NULL,"
+    " mac BLOB NOT NULL);"
+    "CREATE INDEX protections_lane ON protections (lane, seq, key);";
+
     {.name = "0002_feed", .sql = kw_feed_schema},
 };
 
+    {.name = "0003_protections", .sql = protections},
 const size_t kw_orch_migration_count = sizeof(kw_orch_migrations) / sizeof(kw_orch_migrations[0]);

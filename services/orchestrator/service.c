@@ -316,13 +316,20 @@ static struct kw_result feed_open(struct kw_store_job *job, struct kw_tx *tx, st
 static struct kw_result feed_serve(struct kw_orch *orch, struct kw_error *err)
 {
     const struct kw_feed_service_options options = {.loop = orch->loop,
+static void on_held(void *context)
+{
+    kw_protection_look(context);
+}
+
                                                     .rpc = orch->rpc,
                                                     .store = orch->store,
                                                     .feed = &orch->feed,
                                                     .identity = &orch->identity,
                                                     .listen = orch->config->feed_listen,
                                                     .keep_ms = KW_FEED_NEWCOMER_MS,
-                                                    .inner = kw_core_link_hop(orch->link)};
+                                                    .inner = kw_core_link_hop(orch->link),
+                                                    .held = on_held,
+                                                    .context = orch};
 
     if (options.listen == NULL) {
         return KW_OK;

@@ -13,6 +13,7 @@
 #include "common/rpc/service_renewal.h"
 #include "common/store/store.h"
 #include "services/orchestrator/config.h"
+#include "services/orchestrator/protection.h"
 
 struct kw_core_link;
 
@@ -39,6 +40,7 @@ struct kw_orch {
     struct kw_feed_service
         *feed_service; /* of the replicator; closed when `feed_serves` is false */
     bool feed_serves;
+    struct kw_protection protection;
     int feed_port; /* 0: nothing is replicated */
     uint64_t start_ms;
     _Atomic bool core_ready; /* read by the probes' thread */

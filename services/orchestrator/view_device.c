@@ -53,6 +53,7 @@ struct kw_result kw_view_batch(struct kw_view *view, const struct kw_batch_row *
     batch->generated_count = row->generated;
     batch->confirmed_count = row->confirmed;
     batch->released_count = row->released;
+    batch->protected_count = row->is_protected;
     batch->create_time = kw_view_time(view, row->created_ms);
     batch->release_time = kw_view_time(view, row->released_ms);
     *ret_batch = batch;

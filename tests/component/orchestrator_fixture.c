@@ -85,6 +85,39 @@ static char *in_dir(struct orch_fixture *fx, const char *name)
 }
 
 /* A file, or a schema where the binary has a server. */
+static bool feeds; /* the next one listens for a replicator */
+
+static void write_pem(struct orch_fixture *fx, const char *name, const struct kw_certificate *from)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf pem = {0};
+    FILE *file = fopen(in_dir(fx, name), "w");
+
+    cr_assert_not_null(file);
+    MUST(kw_certificate_to_pem(from, &pem, err));
+    cr_assert(eq(sz, fwrite(pem.data, 1, pem.len, file), pem.len));
+    fclose(file);
+}
+
+/* The first officer, and who certified that one: of whom orders are believed. */
+static void make_officer(struct orch_fixture *fx)
+{
+    KW_SCOPED(kw_private_key_done) struct kw_private_key key = {0};
+    KW_SCOPED(kw_public_key_done) struct kw_public_key public = {0};
+    KW_SCOPED(kw_certificate_done) struct kw_certificate leaf = {0};
+    struct kw_spiffe id;
+    const struct kw_leaf_plan plan = {.subject = &public,
+                                      .identity = &id,
+                                      .validity = validity(1),
+                                      .usage = KW_USAGE_CLIENT};
+
+    MUST(kw_private_key_generate(&key, KW_CURVE_P256, err));
+    MUST(kw_private_key_public(&key, &public, err));
+    MUST(kw_spiffe_caller("test", KW_ROLE_OPERATOR, fx->operator_id, &id, err));
+    MUST(kw_certificate_issue(&plan, &fx->issuer, &leaf, err));
+    write_pem(fx, "services.list.pem", &leaf);
+    write_pem(fx, "ca-operators.pem", &fx->root);
+}
+
 static void choose_database(struct orch_fixture *fx)
 {
     char url[POSTGRES_URL_SIZE];
@@ -116,6 +149,11 @@ static void make_config(struct orch_fixture *fx)
     choose_database(fx);
 }
 
+    if (feeds) {
+        make_officer(fx);
+        fx->config.lane_key_file = in_dir(fx, "lane.pem");
+        fx->config.feed_listen = (char *)(uintptr_t) "127.0.0.1:0";
+    }
 static void on_tick(struct kw_timer *timer)
 {
     (void)timer; /* only to have the loop turn */
@@ -156,6 +194,13 @@ void orch_fixture_init(struct orch_fixture *fx)
 void orch_fixture_init_in(struct orch_fixture *fx, const char *parent)
 {
     orch_fixture_start(fx, parent);
+void orch_fixture_init_fed(struct orch_fixture *fx)
+{
+    feeds = true;
+    orch_fixture_init(fx);
+    feeds = false;
+}
+
     orch_fixture_connect(fx);
     EVENTUALLY(fx, kw_core_link_ready(fx->orch.link) && fx->core.standing != NULL);
     orch_transport_key(fx, fx->station);

@@ -84,6 +84,7 @@ struct asked {
 
 void orch_fixture_init(struct orch_fixture *fx);
 void orch_fixture_init_in(struct orch_fixture *fx, const char *parent); /* else in /tmp */
+void orch_fixture_init_fed(struct orch_fixture *fx);                    /* with a listener for a replicator */
 
 /* As orch_fixture_init, in two steps: started, and nothing is connected yet; authz connected. The
  * core connects while the loop turns. */
