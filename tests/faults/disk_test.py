@@ -26,6 +26,7 @@ from mesh import Mesh, eventually
 from processes import Processes
 
 VICTIM, PEER = "r2/a", "r1/a"
+QUIET = "authz"  # it says nothing before a client does; an orchestrator may, of its core's chain, before it hears anybody
 FORK = 'keyward_feed_verdicts_total{verdict="fork"}'
 REFUSES_S = 60
 LOG_HEAD, LOG_FRAME_HEAD = 32, 24  # of SQLite's format
@@ -86,14 +87,12 @@ class Disk(unittest.TestCase):
         shutil.copytree(self.mesh.temporary / "backup", self.data)
 
     def set_back(self):
-        """The same files, as they once were: nobody can tell that they are not what they were last."""
-        for log in self.data.glob("*.db-*"):
+        """The same file, as it once was: nobody can tell that it is not what it was last."""
+        for log in self.data.glob(QUIET + ".db-*"):
             log.unlink()
-        for owner in OWNERS:
-            database = owner + ".db"
-            with open(self.data / database, "r+b") as file:
-                file.write((self.mesh.temporary / "backup" / database).read_bytes())
-                file.truncate()
+        with open(self.data / (QUIET + ".db"), "r+b") as file:
+            file.write((self.mesh.temporary / "backup" / (QUIET + ".db")).read_bytes())
+            file.truncate()
 
     def assertGoesOn(self, before):
         """It has all that was there, and what it says now is heard, without a fork."""
@@ -115,7 +114,7 @@ class Disk(unittest.TestCase):
         self.set_back()
         self.cells.turn("start", VICTIM)
         self.assertGoesOn(said)
-        self.assertGreater(self.lanes(), lanes, "its new life has a lane of its own")
+        eventually("its new life has a lane of its own", lambda: self.lanes() > lanes)
 
     def test_a_backup_speaks_before_it_hears_anybody(self):
         links = self.enterContext(Links(self.cells, PROXY))
@@ -137,11 +136,10 @@ class Disk(unittest.TestCase):
         self.await_known(said, PEER)
         self.cells.turn("kill", VICTIM)
         lanes = self.lanes()
-        for owner in OWNERS:
-            cut_log(self.data / (owner + ".db-wal"))
+        cut_log(self.data / (QUIET + ".db-wal"))
         self.cells.turn("start", VICTIM)
         self.assertGoesOn(said)
-        self.assertGreater(self.lanes(), lanes, "it lost something, and began a new life")
+        eventually("it lost something, and began a new life", lambda: self.lanes() > lanes)
 
     def test_half_a_database_is_refused(self):
         said = {self.create(VICTIM)}
