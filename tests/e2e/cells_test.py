@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import unittest
+import uuid
 
 sys.path[:0] = [str(pathlib.Path(__file__).parent.parent / "interop")]
 
@@ -95,11 +96,45 @@ class Cells(unittest.TestCase):
             name = "made in " + here
             self.assertKnown(there, self.create_partner(here, name), name)
 
+    def suspend(self, partner, timeout_ms=10000):
+        """How far it got, which is waited for; and the exit code."""
+        ended = self.keyward(FIRST, "partner", "suspend", partner, "--justification=lost", "--wait=all",
+                             "--timeout-ms=%d" % timeout_ms)
+        return re.findall(r"^durability: (\w+)$", ended.stderr, re.M), ended.returncode
+
+    def test_who_revokes_waits_until_it_is_in_force_in_all_cells(self):
+        partner = self.create_partner(FIRST, "to be suspended")
+        self.assertEqual(self.suspend(partner), (["ALL"], 0))
+        self.assertIn("SUSPENDED", json.dumps(self.answer("r1/b", "partner", "get", partner)))
+
+    def station(self):
+        """The settings of a new one, and the product that it makes."""
+        product = self.answer(FIRST, "product", "new")["product"]
+        name = self.answer(FIRST, "station", "create", "--display-name=Line", "--product=" + product)["station"]["name"]
+        invitation, settings = (str(self.mesh.temporary / word) for word in ("invitation", "station"))
+        for words in (("invite", name, "--dir=" + invitation), ("join", invitation, "--dir=" + settings)):
+            ended = self.keyward(FIRST, "station", *words)
+            self.assertEqual(ended.returncode, 0, ended.stderr)
+        return settings + "/cli.yaml", product
+
+    def batch(self, settings, *words):
+        ended = subprocess.run([BINARY, "batch", *words, "--config=" + settings], timeout=CALL_S, text=True,
+                               capture_output=True)
+        return ended.returncode, ended.stderr
+
     def test_what_is_done_while_a_cell_is_away_is_known_when_it_is_back(self):
+        settings, product = self.station()
+        make = ("create", "--product=" + product, "--lot=L1", "--count=3", "--request-id=" + str(uuid.uuid4()),
+                "--file=" + str(self.mesh.temporary / "deliveries"))
         self.assertEqual(self.cell("stop", "r1/b"), 0)
         partner = self.create_partner(FIRST, "made meanwhile")
+        self.assertEqual(self.suspend(partner, 1500), (["LOCAL_ONLY"], 4))
+        code, said = self.batch(settings, *make)
+        self.assertNotEqual(code, 0)
+        self.assertIn("KEY_UNPROTECTED", said, "no other cell has the keys")
         self.assertEqual(self.cell("start", "r1/b"), 0)
         self.assertKnown("r1/b", partner, "made meanwhile")
+        eventually("the keys are given out", lambda: self.batch(settings, *make)[0] == 0)
 
     def test_regions_shows_how_far_behind_they_are(self):
         eventually("all hear one another", lambda: self.keyward(FIRST, "regions").returncode == 0)
