@@ -207,7 +207,7 @@
 #define KW_PLACE_NAME_SIZE    33U   /* a region's or cell's name with its NUL */
 #define KW_PEERS_MAX          32U   /* cells that one cell is linked with */
 #define KW_LANES_MAX          1024U /* of all stores of one mesh, known to one replicator */
-#define KW_LINK_BATCHES_MAX   4U    /* of one lane on their way to one peer */
+#define KW_LINK_BATCHES_MAX   8U    /* of one lane on their way to one peer */
 #define KW_LINK_RESEND_MS     2000U /* a batch not acknowledged so long is sent again */
 #define KW_LINK_SILENT_MS     1000U /* a link on which nothing comes is cut */
 #define KW_HEARTBEAT_MS       200U  /* how often an owner signs how far its lane is */

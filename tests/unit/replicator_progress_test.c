@@ -25,7 +25,7 @@ Test(replicator_progress, no_more_than_the_credit_is_on_its_way)
     cr_assert_not(kw_progress_wants(&progress, ours));
     acknowledge(&progress, 19);
     cr_assert(kw_progress_wants(&progress, ours), "the first has arrived");
-    send_to(&progress, 50);
+    send_to(&progress, (KW_LINK_BATCHES_MAX + 1) * 10);
     cr_assert_not(kw_progress_wants(&progress, ours));
 }
 
