@@ -161,8 +161,7 @@
 #define KW_ORDER_LEN_MAX        (8U * 1024U) /* encoded: with its effect it still goes ahead of its lane */
 #define KW_FEED_RELEASE_MAX     256U         /* changes that wait, looked at in one job */
 #define KW_FEED_WRITERS_MAX     64U   /* instances on one database: a lane's writer is below */
-#define KW_FEED_STORE_LANES_MAX 256U  /* of one store, of all its lives */
-#define KW_FEED_URGENTS_MAX     1024U /* urgent changes of one store, kept ahead of its lanes */
+#define KW_FEED_URGENTS_MAX     1024U /* urgent changes of one place, kept ahead of their lanes */
 #define KW_SEAL_IDLE_MS         5000U /* a lane of ours whose instance promised nothing for so long */
 #define KW_FEED_ORPHAN_MS       30000U /* an urgent change whose lane has not come since is said by us */
 #define KW_FEED_TRIES_MAX       8U /* a row that others change meanwhile is merged again */
@@ -196,6 +195,16 @@
     (KW_ROW_LEN_MAX + 64U) /* a row, or a change that waits, with its lane and point */
 #define KW_QUESTION_LEN_MAX (64U * 1024U) /* of one owner to another, encoded */
 #define KW_ANSWER_LEN_MAX (KW_BATCH_LEN_SOFT + KW_ANSWER_ITEM_LEN_MAX + 16U * 1024U) /* encoded */
+
+/* Whoever has one place's certificate makes up so much, and no more. */
+#define KW_FEED_PLACE_STORES_MAX 8U   /* of one place that are not fenced */
+#define KW_FEED_PLACE_LANES_MAX  128U /* of all stores of one place, of all their lives */
+#define KW_FEED_OWN_LANES        64U  /* of KW_LANES_MAX: kept for those that we write */
+
+/* What all have is deleted; who holds what is said in lanes. */
+#define KW_FEED_KEEP_MIN     1000U  /* changes of a lane that are kept at least for who is away */
+#define KW_FEED_HOLDINGS_MAX 64U    /* lanes that one change says how far are held */
+#define KW_FEED_HOLDINGS_MS  10000U /* how often it is looked at whether one is to be made */
 
 /* --- replication --- */
 #define KW_SECOND_COPY_MS      50U /* an answer waits so long for another cell to have what it says */

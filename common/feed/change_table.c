@@ -19,6 +19,9 @@ static const char count_of[] =
     "SELECT count(*) FROM feed_changes WHERE record >= $1 AND record < $2";
 static const char select_of[] = "SELECT lane, seq, chain, record, hlc FROM feed_changes"
                                 " WHERE record >= $1 AND record < $2 ORDER BY lane, seq LIMIT $3";
+static const char select_but[] =
+    "SELECT 1 FROM feed_changes WHERE lane = $1 AND seq > $2 AND seq <= $3"
+    " AND NOT (record >= $4 AND record < $5) LIMIT 1";
 static const char delete_changes[] = "DELETE FROM feed_changes WHERE lane = $1 AND seq <= $2";
 
 struct kw_result kw_change_insert(struct kw_tx *tx, struct kw_id lane,
@@ -104,9 +107,10 @@ struct kw_result kw_change_delete(struct kw_tx *tx, struct kw_id lane, uint64_t 
     return kw_exec(stmt, NULL, err);
 }
 
-/* --- of one row --- */
+/* --- of one table, of one row --- */
 
-/* What all records of a row begin with, and no others: from `first` to before `end`. */
+/* What all records of a row begin with, or of a table where there is no key, and no others: from `first` to
+ * before `end`. */
 static struct kw_result range_of(uint16_t table, struct kw_bytes key, struct kw_buf *first,
                                  struct kw_buf *end, struct kw_error *err)
 {
@@ -114,7 +118,9 @@ static struct kw_result range_of(uint16_t table, struct kw_bytes key, struct kw_
 
     kw_put_raw(&w, kw_bytes_str(ROW_MAGIC));
     kw_put_u16(&w, table);
-    kw_put_var(&w, key);
+    if (key.len > 0) {
+        kw_put_var(&w, key);
+    }
     KW_TRY(kw_writer_end(&w, err));
     KW_TRY(kw_buf_append(end, kw_buf_bytes(first), err));
     for (size_t i = end->len; i-- > 0;) {
@@ -124,6 +130,24 @@ static struct kw_result range_of(uint16_t table, struct kw_bytes key, struct kw_
         }
     }
     return KW_OK;
+}
+
+struct kw_result kw_change_any_but(struct kw_tx *tx, struct kw_id lane, uint64_t after,
+                                   uint64_t up_to, uint16_t table, bool *ret_any,
+                                   struct kw_error *err)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf first = {0};
+    KW_SCOPED(kw_buf_done) struct kw_buf end = {0};
+    struct kw_stmt *stmt;
+
+    KW_TRY(range_of(table, KW_BYTES_NONE, &first, &end, err));
+    KW_TRY(kw_sql(tx, select_but, &stmt, err));
+    kw_bind_id(stmt, 1, &lane);
+    kw_bind_i64(stmt, 2, (int64_t)after);
+    kw_bind_i64(stmt, 3, (int64_t)up_to);
+    kw_bind_blob(stmt, 4, kw_buf_bytes(&first));
+    kw_bind_blob(stmt, 5, kw_buf_bytes(&end));
+    return kw_step(stmt, ret_any, err);
 }
 
 static struct kw_result read_waiting(struct kw_stmt *stmt, struct kw_arena *arena,

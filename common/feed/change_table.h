@@ -35,6 +35,11 @@ struct kw_result kw_change_next_urgent(struct kw_tx *tx, struct kw_id lane, uint
                                        struct kw_arena *arena, struct kw_change_row *ret_row,
                                        bool *ret_found, struct kw_error *err);
 
+/* Is there one after `after`, up to `up_to`, that is of another table than this? */
+struct kw_result kw_change_any_but(struct kw_tx *tx, struct kw_id lane, uint64_t after,
+                                   uint64_t up_to, uint16_t table, bool *ret_any,
+                                   struct kw_error *err);
+
 /* All that are kept of one row, of whichever lane, in the arena. Looks at the whole log. Fails also:
  * MEMORY. */
 struct kw_result kw_change_list_of(struct kw_tx *tx, uint16_t table, struct kw_bytes key,

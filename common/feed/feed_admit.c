@@ -2,9 +2,9 @@
 #include "common/feed/feed_admit.h"
 
 #include "common/feed/feed_own.h"
+#include "common/feed/feed_room.h"
 #include "common/feed/feed_rows.h"
 #include "common/feed/feed_vouched.h"
-#include "common/sync/grow_set.h"
 
 struct admitting {
     struct kw_feed *feed;
@@ -38,26 +38,16 @@ static enum kw_lane_verdict judge_by_row(const struct admitting *a)
     return kw_bytes_equal(kw_voucher_of(a->held), a->voucher.record) ? KW_LANE_KNOWN : 0;
 }
 
-static bool has_room(const struct admitting *a, const struct kw_record *change,
-                     enum kw_store_field field)
-{
-    struct kw_bytes had = kw_record_value(a->held, (uint8_t)field);
-    struct kw_bytes said = kw_record_value(change, (uint8_t)field);
-    struct kw_bytes element;
-
-    return !kw_set_next(&said, &element) || kw_set_has(had, element) ||
-           kw_set_count(had) < KW_SET_ELEMENTS_MAX;
-}
-
 static struct kw_result write_row(const struct admitting *a, enum kw_lane_verdict *ret_verdict,
                                   struct kw_error *err)
 {
     struct kw_feed_merged merged;
     struct kw_record change;
+    bool has_room;
 
     KW_TRY(kw_voucher_row(&a->voucher, a->arena, &change, err));
-    if (a->held != NULL && (!has_room(a, &change, KW_STORE_FIELD_SIGNERS) ||
-                            !has_room(a, &change, KW_STORE_FIELD_INCARNATIONS))) {
+    KW_TRY(kw_feed_has_room(a->tx, &change, a->held, &has_room, err));
+    if (!has_room) {
         *ret_verdict = KW_LANE_WAITS;
         return KW_OK;
     }
@@ -105,7 +95,7 @@ struct kw_result kw_feed_admit(struct kw_feed *feed, struct kw_tx *tx, struct kw
     } else {
         KW_TRY(judge(&a, ret_verdict, err));
     }
-    kw_feed_tell_voucher(&a.voucher, *ret_verdict);
+    kw_feed_tell_voucher(feed, &a.voucher, *ret_verdict, wall_ms);
     return KW_OK;
 }
 

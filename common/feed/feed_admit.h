@@ -14,7 +14,8 @@
  *     FENCED         its store is, and stays it
  *     FORK           it is of our own store, with a life or a key that is not ours: another runs under our
  *                    id, or did, and we are a copy. It is told, and nothing is written
- *     WAITS          its store has had as many keys or lives as a row holds
+ *     WAITS          its store has had as many keys or lives as a row holds; or there are
+ *                    KW_FEED_PLACE_STORES_MAX other stores of its place that are not fenced
  *
  * Write job. Fails: as kw_feed_write, CRYPTO. */
 struct kw_result kw_feed_admit(struct kw_feed *feed, struct kw_tx *tx, struct kw_bytes voucher,

@@ -8,12 +8,11 @@
 #include "common/base/metrics.h"
 #include "common/feed/change_table.h"
 #include "common/feed/feed_adopt.h"
+#include "common/feed/feed_alarm.h"
 #include "common/feed/feed_own.h"
 #include "common/feed/feed_take.h"
 #include "common/feed/urgent_table.h"
 #include "common/sync/stamp_limits.h"
-
-#define MS_PER_S 1000U
 
 struct hearing {
     struct kw_feed *feed;
@@ -23,8 +22,10 @@ struct hearing {
     struct kw_lane_row row; /* as held, or as it will begin */
     bool is_new;
     struct kw_record store;
+    struct kw_bytes origin; /* lane_table.h */
     uint8_t chain_there[KW_SHA256_LEN];
     struct kw_lane_held held;
+    uint64_t latest;    /* the highest clock that the lane ever had */
     unsigned held_back; /* changes of which something waits for our clock */
     bool adopts;        /* what lies before the head is here in rows */
 };
@@ -69,6 +70,10 @@ static struct kw_result load_store(struct hearing *h, struct kw_id store, struct
     KW_TRY(kw_feed_find(h->tx, &kw_store_record, kw_id_bytes(&store), h->arena, &h->store, &found,
                         err));
     h->held.store = found ? &h->store : NULL;
+    h->origin = found ? kw_record_value(&h->store, KW_STORE_FIELD_PLACE) : KW_BYTES_NONE;
+    if (h->origin.len == 0) {
+        h->origin = kw_id_bytes(&h->row.store);
+    }
     return KW_OK;
 }
 
@@ -89,6 +94,7 @@ static struct kw_result load(struct hearing *h, const struct kw_lane *lane, uint
     if (!found) {
         KW_TRY(first_row(h, lane, err));
     }
+    h->latest = h->row.closed;
     h->held = (struct kw_lane_held){.mesh = h->feed->options.mesh,
                                     .point = h->row.point,
                                     .closed = h->row.closed,
@@ -97,25 +103,10 @@ static struct kw_result load(struct hearing *h, const struct kw_lane *lane, uint
     return load_chain(h, seq, err);
 }
 
-/* All are counted; whoever brings forgeries does not fill the log with them. */
-static bool may_log(const struct hearing *h)
-{
-    struct kw_feed *feed = h->feed;
-    uint64_t second = h->wall_ms / MS_PER_S;
-
-    feed->alarms = second == feed->alarm_second ? feed->alarms + 1 : 1;
-    feed->alarm_second = second;
-    if (feed->alarms > KW_FEED_LOGS_PER_S) {
-        kw_metric_add(KW_M_LIMITS_REACHED, "feed_alarms_logged", 1);
-        return false;
-    }
-    return true;
-}
-
 static void tell(const struct hearing *h, enum kw_lane_verdict verdict, uint64_t seq)
 {
     kw_metric_add(KW_M_FEED_VERDICTS, kw_lane_verdict_name(verdict), 1);
-    if (kw_lane_verdict_alarms(verdict) && may_log(h)) {
+    if (kw_lane_verdict_alarms(verdict) && kw_feed_may_alarm(h->feed, h->wall_ms)) {
         KW_LOG(ERROR, "what a lane says is not believed",
                KW_F_STR("verdict", kw_lane_verdict_name(verdict)),
                KW_F_HEX("store", kw_id_bytes(&h->row.store)),
@@ -138,12 +129,21 @@ static void tell_clock(const struct hearing *h, const struct kw_lane_finding *fi
 
 /* --- news --- */
 
+/* A lane's clock goes forwards. One that says otherwise is believed of nothing that was true once. */
+static uint64_t advance_clock(struct hearing *h, const struct kw_change *change)
+{
+    h->latest = change->hlc > h->latest ? change->hlc : h->latest;
+    return h->latest;
+}
+
 static struct kw_result take(struct hearing *h, const struct kw_change *change,
                              const struct kw_lane_point *point, bool *ret_news,
                              struct kw_error *err)
 {
-    const struct kw_waiting taken = {
-        .lane = h->row.id, .point = *point, .record = change->record, .hlc = change->hlc};
+    const struct kw_waiting taken = {.lane = h->row.id,
+                                     .point = *point,
+                                     .record = change->record,
+                                     .hlc = advance_clock(h, change)};
     const struct kw_stamp stamp = {.hlc = change->hlc, .store = h->row.store};
     struct kw_feed_taken how;
 
@@ -175,7 +175,7 @@ static struct kw_result keep_row(struct hearing *h, struct kw_error *err)
     bool is_new = h->is_new;
 
     h->is_new = false;
-    return is_new ? kw_lane_row_insert(h->tx, &h->row, err) : KW_OK;
+    return is_new ? kw_lane_row_insert(h->tx, &h->row, h->origin, err) : KW_OK;
 }
 
 /* Others know more of our lane than we do: we are a copy of an earlier life, and the numbers that we
@@ -329,17 +329,30 @@ static bool begins_row(const struct hearing *h, const struct kw_lane_finding *fi
             finding->verdict == KW_LANE_FORK || (finding->verdict == KW_LANE_GAP && h->adopts));
 }
 
-/* One store does not fill our table of lanes, nor the replicator's. */
+/* One place does not fill our table of lanes, nor the replicator's; and whatever comes, all that are in it are
+ * told of, ours among them. */
+static const char *limit_of_lanes(uint64_t of_origin, uint64_t all)
+{
+    if (of_origin >= KW_FEED_PLACE_LANES_MAX) {
+        return "feed_lanes_of_place";
+    }
+    return all >= KW_LANES_MAX - KW_FEED_OWN_LANES ? "feed_lanes" : NULL;
+}
+
 static struct kw_result bound_lanes(const struct hearing *h, struct kw_lane_finding *finding,
                                     struct kw_error *err)
 {
-    bool is_full;
+    const char *limit;
+    uint64_t of_origin;
+    uint64_t all;
 
     if (!begins_row(h, finding)) {
         return KW_OK;
     }
-    KW_TRY(kw_lane_row_full(h->tx, h->row.store, &is_full, err));
-    if (is_full) {
+    KW_TRY(kw_lane_row_count(h->tx, h->origin, &of_origin, &all, err));
+    limit = limit_of_lanes(of_origin, all);
+    if (limit != NULL) {
+        kw_metric_add(KW_M_LIMITS_REACHED, limit, 1);
         *finding = (struct kw_lane_finding){.verdict = KW_LANE_WAITS, .point = h->row.point};
     }
     return KW_OK;
@@ -430,7 +443,7 @@ static struct kw_result judge_urgent(struct hearing *h, const struct kw_urgent *
     if (*ret_verdict != KW_LANE_NEWS) {
         return KW_OK;
     }
-    KW_TRY(kw_urgent_row_full(h->tx, h->row.store, &is_full, err));
+    KW_TRY(kw_urgent_row_full(h->tx, h->origin, &is_full, err));
     if (is_full || !kw_feed_may_hurry(h->feed, urgent->change.record)) {
         *ret_verdict = KW_LANE_WAITS;
     }
@@ -449,7 +462,7 @@ static struct kw_result take_urgent(struct hearing *h, const struct kw_urgent *u
     KW_TRY(take(h, &urgent->change, &urgent->point, &news, err));
     KW_TRY(is_outrun(h, urgent->point.seq) ? end_lanes(h, err) : KW_OK);
     if (news || is_ahead || is_rival) {
-        KW_TRY(kw_urgent_row_insert(h->tx, h->row.id, h->row.store, &urgent->point, urgent->record,
+        KW_TRY(kw_urgent_row_insert(h->tx, h->row.id, h->origin, &urgent->point, urgent->record,
                                     h->wall_ms + h->feed->options.orphan_ms, err));
     }
     if (is_rival) {

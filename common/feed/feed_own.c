@@ -26,6 +26,17 @@ void kw_feed_lane_grew(const struct kw_feed *feed, struct kw_tx *tx)
     }
 }
 
+/* lane_table.h */
+static struct kw_result our_origin(const struct kw_feed *feed, struct kw_buf *out,
+                                   struct kw_error *err)
+{
+    const struct kw_voucher_trust *trust = feed->options.vouchers;
+
+    return trust == NULL ? kw_buf_append(out, kw_id_bytes(&feed->options.store), err)
+                         : kw_store_record_place(kw_bytes_str(trust->self.region),
+                                                 kw_bytes_str(trust->self.cell), out, err);
+}
+
 static struct kw_result begin_lane(const struct kw_feed *feed, struct kw_tx *tx,
                                    struct kw_id incarnation, struct kw_lane_row *ret_row,
                                    struct kw_error *err)
@@ -35,11 +46,13 @@ static struct kw_result begin_lane(const struct kw_feed *feed, struct kw_tx *tx,
                               .writer = feed->options.writer,
                               .role = KW_LANE_ROLE_PRESENT};
     struct kw_lane lane = kw_feed_lane_name(feed, &row);
+    KW_SCOPED(kw_buf_done) struct kw_buf origin = {0};
 
     KW_TRY(kw_lane_id(&lane, &row.id, err));
     KW_TRY(kw_lane_start(&lane, &row.point, err));
     row.floor = row.point;
-    KW_TRY(kw_lane_row_insert(tx, &row, err));
+    KW_TRY(our_origin(feed, &origin, err));
+    KW_TRY(kw_lane_row_insert(tx, &row, kw_buf_bytes(&origin), err));
     kw_feed_lane_grew(feed, tx);
     KW_LOG(INFO, "a lane begins", KW_F_HEX("lane", kw_id_bytes(&row.id)),
            KW_F_HEX("incarnation", kw_id_bytes(&incarnation)), KW_F_U64("writer", row.writer));

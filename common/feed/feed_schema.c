@@ -5,10 +5,12 @@
 const char kw_feed_schema[] =
     /* Each lane there is a point of. `role`: enum kw_lane_role. Changes up to the floor are not
      * kept. `head` is the last signed one (KWL1) of another store's lane, at `seq`; `rival` one that
-     * contradicts what is held: the lane has forked. A writer has one present lane. */
+     * contradicts what is held: the lane has forked. A writer has one present lane. `origin` is the place of
+     * its store, or the store where that is not known: what is bounded. */
     "CREATE TABLE feed_lanes ("
     " id BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 16),"
     " store BLOB NOT NULL CHECK (length(store) = 16),"
+    " origin BLOB NOT NULL,"
     " incarnation BLOB NOT NULL CHECK (length(incarnation) = 16),"
     " writer INTEGER NOT NULL,"
     " role INTEGER NOT NULL CHECK (role IN (1, 2, 3)),"
@@ -20,6 +22,7 @@ const char kw_feed_schema[] =
     " head BLOB,"
     " rival BLOB);"
     "CREATE UNIQUE INDEX feed_lanes_present ON feed_lanes (store, writer) WHERE role = 2;"
+    "CREATE INDEX feed_lanes_origin ON feed_lanes (origin);"
 
     /* What is kept of each lane, floor to point without a hole. `chain` is the one after the change;
      * `head` the signed head that a batch ended with there. */
@@ -37,13 +40,13 @@ const char kw_feed_schema[] =
     /* Urgent changes of other stores (KWU1) whose lane has not got so far. */
     "CREATE TABLE feed_urgents ("
     " lane BLOB NOT NULL CHECK (length(lane) = 16),"
-    " store BLOB NOT NULL CHECK (length(store) = 16),"
+    " origin BLOB NOT NULL," /* as above */
     " seq INTEGER NOT NULL CHECK (seq > 0),"
     " chain BLOB NOT NULL CHECK (length(chain) = 32),"
     " record BLOB NOT NULL,"
     " due_ms INTEGER," /* NULL: that is over */
     " PRIMARY KEY (lane, seq, chain));"
-    "CREATE INDEX feed_urgents_store ON feed_urgents (store);"
+    "CREATE INDEX feed_urgents_origin ON feed_urgents (origin);"
     "CREATE INDEX feed_urgents_due ON feed_urgents (due_ms);"
 
     /* The rows of all replicated tables, as merged records (KWM1). `digest` is the record's, or zeros

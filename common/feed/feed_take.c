@@ -5,8 +5,10 @@
 #include "common/base/limits.h"
 #include "common/base/log.h"
 #include "common/base/metrics.h"
+#include "common/feed/feed_holdings.h"
 #include "common/feed/feed_ordered.h"
 #include "common/feed/feed_own.h"
+#include "common/feed/feed_room.h"
 #include "common/feed/feed_rows.h"
 #include "common/feed/feed_vouched.h"
 #include "common/feed/held_table.h"
@@ -56,14 +58,40 @@ static struct kw_result is_said(const struct taking *t, const struct kw_record *
     return KW_OK;
 }
 
-/* It is taken, since all cells are to have the same rows, but not in silence if it is of another store under
- * our id. */
+/* Of our own store, is it of our key? Whoever has a certificate of our place makes such vouchers: a key of theirs in
+ * our row would let them speak in our lane to us. One that we signed with may come back to us: we may be a copy. It
+ * is told, since another runs, or did, under our id. */
+static struct kw_result is_of_us(const struct taking *t, const struct kw_record *record,
+                                 const struct kw_voucher *voucher, const struct kw_record *row,
+                                 bool *ret_may, struct kw_error *err)
+{
+    bool is_other_self;
+
+    KW_TRY(kw_feed_is_other_self(t->feed, t->tx, voucher, row, &is_other_self, err));
+    if (is_other_self) {
+        kw_feed_tell_voucher(t->feed, voucher, KW_LANE_FORK, t->wall_ms);
+    }
+    return kw_feed_are_our_keys(t->feed, kw_record_value(record, KW_STORE_FIELD_SIGNERS), row,
+                                ret_may, err);
+}
+
+/* There may be no room for what a good voucher says: that is no member's to judge, but each owner's. */
+static struct kw_result has_room(const struct taking *t, const struct kw_record *record,
+                                 const struct kw_voucher *voucher, const struct kw_record *row,
+                                 bool *ret_has, struct kw_error *err)
+{
+    KW_TRY(kw_feed_has_room(t->tx, record, row, ret_has, err));
+    if (!*ret_has) {
+        kw_feed_tell_voucher(t->feed, voucher, KW_LANE_WAITS, t->wall_ms);
+    }
+    return KW_OK;
+}
+
 static struct kw_result is_vouched(const struct taking *t, const struct kw_record *record,
                                    bool *ret_vouched, struct kw_error *err)
 {
     struct kw_voucher voucher;
     struct kw_record row;
-    bool is_other_self;
     bool found;
 
     KW_TRY(kw_feed_is_vouched(t->feed, record, t->change->hlc, t->wall_ms, t->arena, &voucher,
@@ -72,11 +100,32 @@ static struct kw_result is_vouched(const struct taking *t, const struct kw_recor
         return KW_OK;
     }
     KW_TRY(kw_feed_find(t->tx, &kw_store_record, record->key, t->arena, &row, &found, err));
-    KW_TRY(
-        kw_feed_is_other_self(t->feed, t->tx, &voucher, found ? &row : NULL, &is_other_self, err));
-    if (is_other_self) {
-        kw_feed_tell_voucher(&voucher, KW_LANE_FORK);
+    if (kw_id_equal(voucher.store, t->feed->options.store)) {
+        return is_of_us(t, record, &voucher, found ? &row : NULL, ret_vouched, err);
     }
+    return has_room(t, record, &voucher, found ? &row : NULL, ret_vouched, err);
+}
+
+/* A row of our own store that another hands over, with keys that are none of ours. Where ours is damaged nobody
+ * knows those that we had before. Fails: as the store; ENCODING_INVALID. */
+static struct kw_result check_own_row(const struct taking *t, const struct kw_record *record,
+                                      struct kw_error *err)
+{
+    struct kw_record row;
+    bool found;
+    bool ours;
+
+    if (record->table != KW_TABLE_STORES || t->feed->options.vouchers == NULL ||
+        !kw_bytes_equal(record->key, kw_id_bytes(&t->feed->options.store))) {
+        return KW_OK;
+    }
+    KW_TRY(kw_feed_find(t->tx, &kw_store_record, record->key, t->arena, &row, &found, err));
+    if (!found) {
+        return KW_OK;
+    }
+    KW_TRY(kw_feed_are_our_keys(t->feed, kw_record_value(record, KW_STORE_FIELD_SIGNERS), &row,
+                                &ours, err));
+    KW_ENSURE(ours, err, ENCODING_INVALID, "a row of our own store has a key that is none of ours");
     return KW_OK;
 }
 
@@ -89,7 +138,10 @@ static struct kw_result may_say(const struct taking *t, const struct kw_record *
     struct kw_lane_row lane;
     bool may;
 
-    if (record->table != KW_TABLE_STORES || t->change->is_row) {
+    if (t->change->is_row) {
+        return check_own_row(t, record, err);
+    }
+    if (record->table != KW_TABLE_STORES) {
         return KW_OK;
     }
     KW_TRY(kw_lane_row_find(t->tx, t->change->lane, &lane, &may, err));
@@ -149,7 +201,7 @@ bool kw_feed_may_hurry(const struct kw_feed *feed, struct kw_bytes record)
     const struct kw_feed_table *table = table_of(feed, record);
     struct kw_record change;
 
-    if (record.len > KW_URGENT_CHANGE_LEN_MAX) {
+    if (record.len > KW_URGENT_CHANGE_LEN_MAX || kw_feed_is_holdings(record)) {
         return false;
     }
     if (table == NULL) {
@@ -293,6 +345,10 @@ static struct kw_result read_and_apply(const struct taking *t, struct kw_feed_ta
     const struct kw_feed_table *table;
     struct kw_record record;
 
+    if (kw_feed_is_holdings(t->change->record)) {
+        *ret_taken = (struct kw_feed_taken){.how = KW_FEED_TAKEN};
+        return kw_feed_take_holdings(t->tx, t->change, err);
+    }
     KW_TRY(read_change(t, &table, &record, err));
     return apply(t, table, &record, ret_taken, err);
 }

@@ -3,6 +3,7 @@
 
 #include "common/base/log.h"
 #include "common/base/metrics.h"
+#include "common/feed/feed_alarm.h"
 #include "common/feed/lane_table.h"
 #include "common/sync/grow_set.h"
 
@@ -46,16 +47,34 @@ struct kw_result kw_feed_is_vouched(const struct kw_feed *feed, const struct kw_
                                    : KW_OK;
 }
 
+struct kw_result kw_feed_are_our_keys(const struct kw_feed *feed, struct kw_bytes signers,
+                                      const struct kw_record *row, bool *ret_are,
+                                      struct kw_error *err)
+{
+    struct kw_bytes ours =
+        row != NULL ? kw_record_value(row, KW_STORE_FIELD_SIGNERS) : KW_BYTES_NONE;
+    uint8_t present[KW_SHA256_LEN];
+    struct kw_bytes signer;
+
+    *ret_are = true;
+    KW_TRY(kw_sha256(kw_spki_bytes(&feed->options.vouchers->key), present, err));
+    while (kw_set_next(&signers, &signer)) {
+        *ret_are =
+            *ret_are && (kw_bytes_equal(signer, KW_BYTES_OF(present)) || kw_set_has(ours, signer));
+    }
+    return KW_OK;
+}
+
 static struct kw_result is_our_key(const struct kw_feed *feed, const struct kw_voucher *voucher,
                                    const struct kw_record *row, bool *ret_is, struct kw_error *err)
 {
+    struct kw_bytes ours =
+        row != NULL ? kw_record_value(row, KW_STORE_FIELD_SIGNERS) : KW_BYTES_NONE;
     uint8_t digest[KW_SHA256_LEN];
 
-    *ret_is = kw_bytes_equal(voucher->key, kw_spki_bytes(&feed->options.vouchers->key));
-    if (!*ret_is && row != NULL) {
-        KW_TRY(kw_sha256(voucher->key, digest, err));
-        *ret_is = kw_set_has(kw_record_value(row, KW_STORE_FIELD_SIGNERS), KW_BYTES_OF(digest));
-    }
+    KW_TRY(kw_sha256(voucher->key, digest, err));
+    *ret_is = kw_bytes_equal(voucher->key, kw_spki_bytes(&feed->options.vouchers->key)) ||
+              kw_set_has(ours, KW_BYTES_OF(digest));
     return KW_OK;
 }
 
@@ -78,10 +97,11 @@ struct kw_result kw_feed_is_other_self(const struct kw_feed *feed, struct kw_tx 
     return KW_OK;
 }
 
-void kw_feed_tell_voucher(const struct kw_voucher *voucher, enum kw_lane_verdict verdict)
+void kw_feed_tell_voucher(struct kw_feed *feed, const struct kw_voucher *voucher,
+                          enum kw_lane_verdict verdict, uint64_t wall_ms)
 {
     kw_metric_add(KW_M_FEED_VERDICTS, kw_lane_verdict_name(verdict), 1);
-    if (kw_lane_verdict_alarms(verdict)) {
+    if (kw_lane_verdict_alarms(verdict) && kw_feed_may_alarm(feed, wall_ms)) {
         KW_LOG(ERROR, "a voucher is not believed",
                KW_F_STR("verdict", kw_lane_verdict_name(verdict)),
                KW_F_HEX("store", kw_id_bytes(&voucher->store)),

@@ -19,7 +19,13 @@ struct kw_result kw_feed_is_other_self(const struct kw_feed *feed, struct kw_tx 
                                        const struct kw_record *row, bool *ret_is,
                                        struct kw_error *err);
 
-/* Counts the verdict, and logs one that alarms. */
-void kw_feed_tell_voucher(const struct kw_voucher *voucher, enum kw_lane_verdict verdict);
+/* Are these lanes' keys all ours: digests, as a row of our store has them? Fails: CRYPTO. */
+struct kw_result kw_feed_are_our_keys(const struct kw_feed *feed, struct kw_bytes signers,
+                                      const struct kw_record *row, bool *ret_are,
+                                      struct kw_error *err);
+
+/* Counts the verdict, and logs one that alarms, as often as somebody reads it. */
+void kw_feed_tell_voucher(struct kw_feed *feed, const struct kw_voucher *voucher,
+                          enum kw_lane_verdict verdict, uint64_t wall_ms);
 
 #endif

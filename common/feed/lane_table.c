@@ -21,7 +21,7 @@ static const char select_life[] =
     "SELECT 1 FROM feed_lanes WHERE store = $1 AND incarnation = $2 LIMIT 1";
 static const char insert_lane[] =
     "INSERT INTO feed_lanes (id, store, incarnation, writer, role, seq, chain, floor_seq,"
-    " floor_chain, closed) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+    " floor_chain, closed, origin) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
     " ON CONFLICT DO NOTHING";
 static const char update_point[] =
     "UPDATE feed_lanes SET seq = $2, chain = $3, closed = $4 WHERE id = $1";
@@ -30,7 +30,8 @@ static const char update_floor[] =
 static const char update_head[] = "UPDATE feed_lanes SET head = $2 WHERE id = $1";
 static const char update_rival[] =
     "UPDATE feed_lanes SET rival = $2 WHERE id = $1 AND rival IS NULL";
-static const char count_of[] = "SELECT count(*) FROM feed_lanes WHERE store = $1";
+static const char count_of[] = "SELECT (SELECT count(*) FROM feed_lanes WHERE origin = $1),"
+                               " (SELECT count(*) FROM feed_lanes)";
 static const char update_past[] = "UPDATE feed_lanes SET role = 3 WHERE store = $1 AND role = 2";
 static const char select_page[] =
     "SELECT " COLUMNS " FROM feed_lanes WHERE id > $1 ORDER BY id LIMIT $2";
@@ -161,7 +162,7 @@ struct kw_result kw_lane_row_has_life(struct kw_tx *tx, struct kw_id store,
 }
 
 struct kw_result kw_lane_row_insert(struct kw_tx *tx, const struct kw_lane_row *row,
-                                    struct kw_error *err)
+                                    struct kw_bytes origin, struct kw_error *err)
 {
     struct kw_stmt *stmt;
     int64_t inserted;
@@ -177,6 +178,7 @@ struct kw_result kw_lane_row_insert(struct kw_tx *tx, const struct kw_lane_row *
     kw_bind_i64(stmt, 8, (int64_t)row->floor.seq);
     kw_bind_blob(stmt, 9, KW_BYTES_OF(row->floor.chain));
     kw_bind_i64(stmt, 10, (int64_t)row->closed);
+    kw_bind_blob(stmt, 11, origin);
     KW_TRY(kw_exec(stmt, &inserted, err));
     KW_ENSURE(inserted == 1, err, STORE_UNAVAILABLE, "the lane was just begun by somebody else");
     return KW_OK;
@@ -274,15 +276,16 @@ struct kw_result kw_lane_row_head(struct kw_tx *tx, struct kw_id lane, struct kw
     return *ret_any ? kw_buf_append(out, kw_col_blob(stmt, 0), err) : KW_OK;
 }
 
-struct kw_result kw_lane_row_full(struct kw_tx *tx, struct kw_id store, bool *ret_full,
-                                  struct kw_error *err)
+struct kw_result kw_lane_row_count(struct kw_tx *tx, struct kw_bytes origin, uint64_t *ret_of,
+                                   uint64_t *ret_all, struct kw_error *err)
 {
     struct kw_stmt *stmt;
     bool row;
 
     KW_TRY(lane_sql(tx, count_of, &stmt, err));
-    kw_bind_id(stmt, 1, &store);
+    kw_bind_blob(stmt, 1, origin);
     KW_TRY(kw_step(stmt, &row, err));
-    *ret_full = kw_col_i64(stmt, 0) >= KW_FEED_STORE_LANES_MAX;
+    *ret_of = (uint64_t)kw_col_i64(stmt, 0);
+    *ret_all = (uint64_t)kw_col_i64(stmt, 1);
     return KW_OK;
 }

@@ -54,9 +54,11 @@ struct kw_result kw_lane_row_has_life(struct kw_tx *tx, struct kw_id store,
                                       struct kw_id incarnation, bool *ret_has,
                                       struct kw_error *err);
 
-/* Fails also: STORE_UNAVAILABLE (somebody else just began it: to be tried again). */
+/* `origin`: the place of its store, or the store's id where that is not known; what is bounded by origin is
+ * bounded by who has one place's certificate. Fails also: STORE_UNAVAILABLE (somebody else just began it: to be
+ * tried again). */
 struct kw_result kw_lane_row_insert(struct kw_tx *tx, const struct kw_lane_row *row,
-                                    struct kw_error *err);
+                                    struct kw_bytes origin, struct kw_error *err);
 
 /* Moves the lane's point, and what it promises. */
 struct kw_result kw_lane_row_move(struct kw_tx *tx, struct kw_id lane,
@@ -72,9 +74,9 @@ struct kw_result kw_lane_row_set_head(struct kw_tx *tx, struct kw_id lane, struc
 struct kw_result kw_lane_row_set_rival(struct kw_tx *tx, struct kw_id lane, struct kw_bytes head,
                                        struct kw_error *err);
 
-/* Are KW_FEED_STORE_LANES_MAX of this store held? */
-struct kw_result kw_lane_row_full(struct kw_tx *tx, struct kw_id store, bool *ret_full,
-                                  struct kw_error *err);
+/* How many lanes are held of this origin, and of all of them. */
+struct kw_result kw_lane_row_count(struct kw_tx *tx, struct kw_bytes origin, uint64_t *ret_of,
+                                   uint64_t *ret_all, struct kw_error *err);
 
 /* The lanes of our store become past. */
 struct kw_result kw_lane_row_end_all(struct kw_tx *tx, struct kw_id store, struct kw_error *err);

@@ -5,7 +5,7 @@
 #include "common/store/row.h"
 
 static const char insert_urgent[] =
-    "INSERT INTO feed_urgents (lane, store, seq, chain, record, due_ms)"
+    "INSERT INTO feed_urgents (lane, origin, seq, chain, record, due_ms)"
     " VALUES ($1, $2, $3, $4, $5, $6)"
     " ON CONFLICT (lane, seq, chain) DO NOTHING";
 static const char select_next[] = "SELECT seq, chain, record FROM feed_urgents"
@@ -17,7 +17,7 @@ static const char take_due[] =
     " ORDER BY u.due_ms, u.lane, u.seq, u.chain LIMIT 1) RETURNING record";
 static const char select_one[] =
     "SELECT 1 FROM feed_urgents WHERE lane = $1 AND seq = $2 AND chain = $3";
-static const char count_of[] = "SELECT count(*) FROM feed_urgents WHERE store = $1";
+static const char count_of[] = "SELECT count(*) FROM feed_urgents WHERE origin = $1";
 static const char delete_had[] =
     "DELETE FROM feed_urgents WHERE lane = $1 AND seq > $2 AND seq <= $3 AND chain ="
     " (SELECT c.chain FROM feed_changes c WHERE c.lane = feed_urgents.lane"
@@ -26,7 +26,7 @@ static const char count_between[] =
     "SELECT count(*) FROM feed_urgents WHERE lane = $1 AND seq > $2 AND seq <= $3";
 static const char delete_urgents[] = "DELETE FROM feed_urgents WHERE lane = $1 AND seq <= $2";
 
-struct kw_result kw_urgent_row_insert(struct kw_tx *tx, struct kw_id lane, struct kw_id store,
+struct kw_result kw_urgent_row_insert(struct kw_tx *tx, struct kw_id lane, struct kw_bytes origin,
                                       const struct kw_lane_point *point, struct kw_bytes record,
                                       uint64_t due_ms, struct kw_error *err)
 {
@@ -34,7 +34,7 @@ struct kw_result kw_urgent_row_insert(struct kw_tx *tx, struct kw_id lane, struc
 
     KW_TRY(kw_sql(tx, insert_urgent, &stmt, err));
     kw_bind_id(stmt, 1, &lane);
-    kw_bind_id(stmt, 2, &store);
+    kw_bind_blob(stmt, 2, origin);
     kw_bind_i64(stmt, 3, (int64_t)point->seq);
     kw_bind_blob(stmt, 4, KW_BYTES_OF(point->chain));
     kw_bind_blob(stmt, 5, record);
@@ -86,14 +86,14 @@ struct kw_result kw_urgent_row_has(struct kw_tx *tx, struct kw_id lane,
     return kw_step(stmt, ret_has, err);
 }
 
-struct kw_result kw_urgent_row_full(struct kw_tx *tx, struct kw_id store, bool *ret_full,
+struct kw_result kw_urgent_row_full(struct kw_tx *tx, struct kw_bytes origin, bool *ret_full,
                                     struct kw_error *err)
 {
     struct kw_stmt *stmt;
     bool row;
 
     KW_TRY(kw_sql(tx, count_of, &stmt, err));
-    kw_bind_id(stmt, 1, &store);
+    kw_bind_blob(stmt, 1, origin);
     KW_TRY(kw_step(stmt, &row, err));
     *ret_full = kw_col_i64(stmt, 0) >= KW_FEED_URGENTS_MAX;
     return KW_OK;

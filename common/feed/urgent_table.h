@@ -10,8 +10,8 @@
 
 /* All of these fail as the store does. */
 
-/* `due_ms`: when its lane should be here. */
-struct kw_result kw_urgent_row_insert(struct kw_tx *tx, struct kw_id lane, struct kw_id store,
+/* `origin`: as in lane_table.h; `due_ms`: when its lane should be here. */
+struct kw_result kw_urgent_row_insert(struct kw_tx *tx, struct kw_id lane, struct kw_bytes origin,
                                       const struct kw_lane_point *point, struct kw_bytes record,
                                       uint64_t due_ms, struct kw_error *err);
 
@@ -30,8 +30,8 @@ struct kw_result kw_urgent_row_has(struct kw_tx *tx, struct kw_id lane,
                                    const struct kw_lane_point *point, bool *ret_has,
                                    struct kw_error *err);
 
-/* Are there KW_FEED_URGENTS_MAX of this store, of all its lanes? */
-struct kw_result kw_urgent_row_full(struct kw_tx *tx, struct kw_id store, bool *ret_full,
+/* Are there KW_FEED_URGENTS_MAX of this origin, of all its lanes? */
+struct kw_result kw_urgent_row_full(struct kw_tx *tx, struct kw_bytes origin, bool *ret_full,
                                     struct kw_error *err);
 
 /* Deletes what the lane has, which went from number `from` to `to`, each with its row in feed_changes.

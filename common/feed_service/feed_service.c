@@ -293,6 +293,7 @@ struct kw_result kw_feed_service_start(const struct kw_feed_service_options *opt
     service->timers_open = 3;
     service->credentials_looked_ns = kw_clock_mono_ns();
     service->trims_from_ns = kw_clock_mono_ns() + options->keep_ms * NS_PER_MS;
+    service->holdings_looked_ns = kw_clock_mono_ns();
     kw_feed_introduction_begin(service, NULL);
     kw_timer_start(&service->upkeep, 0, 0);
     *ret_service = service;

@@ -86,7 +86,8 @@ struct kw_feed_service {
     struct kw_timer upkeep; /* while there is something to look after, and now and then */
     size_t chores;          /* that are being done */
     bool trims; /* somebody has acknowledged something since nothing was left to be deleted */
-    uint64_t trims_from_ns; /* and nothing is deleted before */
+    uint64_t trims_from_ns;      /* and nothing is deleted before */
+    uint64_t holdings_looked_ns; /* when we last said what we hold, or had nothing to say */
     /* Wall: up to then all that other regions said is known; or one of KW_PROMISED_… */
     _Atomic uint64_t promised_ms;
     uint64_t held; /* changes that wait for our clock, as known last */

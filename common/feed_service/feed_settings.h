@@ -1,5 +1,5 @@
 /* Settings that every owner of a feed has: rows of its table, for a config with members of these names
- * (char *mesh, uint32_t writer, char *lane_key_file, char *feed_listen). */
+ * (char *mesh, uint32_t writer, char *lane_key_file, char *feed_listen, uint32_t feed_keep_max). */
 #ifndef KW_COMMON_FEED_SERVICE_FEED_SETTINGS_H
 #define KW_COMMON_FEED_SERVICE_FEED_SETTINGS_H
 
@@ -24,7 +24,11 @@
             "from its first start on."},                                                           \
     {KW_FEED_SETTING(config, feed_listen), .type = KW_SETTING_ADDRESS,                             \
      .doc = "Where this cell's replicator connects; port 0 as above. Needs lane_key_file. Not "    \
-            "given: nothing is replicated."}
+            "given: nothing is replicated."},                                                      \
+    {KW_FEED_SETTING(config, feed_keep_max), .type = KW_SETTING_U32, .fallback = "1000000",        \
+     .min = KW_FEED_KEEP_MIN, .max = UINT32_MAX,                                                   \
+     .doc = "Changes of one lane that are kept, at most, for cells that have not acknowledged them; "  \
+            "a million are about 1 GB. A cell that is further behind needs a snapshot."}
 /* clang-format on */
 
 #endif

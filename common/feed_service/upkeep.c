@@ -6,6 +6,7 @@
 #include "common/base/metrics.h"
 #include "common/feed/feed_apply.h"
 #include "common/feed/feed_freshness.h"
+#include "common/feed/feed_holdings.h"
 #include "common/feed/feed_peers.h"
 #include "common/feed_service/introduction.h"
 #include "common/feed_service/store_about.h"
@@ -167,6 +168,38 @@ static void trim(struct kw_feed_service *service)
               (struct kw_feed_task){.job = {.run = run_trim}, .done = trim_done});
 }
 
+/* --- what we hold --- */
+
+#define NS_PER_MS 1000000ULL
+
+static struct kw_result run_holdings(struct kw_store_job *job, struct kw_tx *tx,
+                                     struct kw_error *err)
+{
+    const struct kw_feed_service *service = KW_CONTAINER_OF(job, struct kw_feed_task, job)->service;
+    bool said;
+
+    return kw_feed_say_holdings(service->options.feed, tx, kw_clock_wall_ms(), &said, err);
+}
+
+/* Others say theirs in lanes, which nobody tells us of here: so what may be deleted is looked at as often. */
+static void holdings_done(struct kw_feed_task *task)
+{
+    task->service->trims = true;
+    chore_end(KW_CONTAINER_OF(task, struct chore, task));
+}
+
+static void say_holdings(struct kw_feed_service *service)
+{
+    uint64_t now_ns = kw_clock_mono_ns();
+
+    if (service->subscription != NULL &&
+        now_ns - service->holdings_looked_ns >= KW_FEED_HOLDINGS_MS * NS_PER_MS) {
+        service->holdings_looked_ns = now_ns;
+        chore_try(service, kw_feed_task_write,
+                  (struct kw_feed_task){.job = {.run = run_holdings}, .done = holdings_done});
+    }
+}
+
 /* --- figures --- */
 
 /* The age of what a member in force promised last. A store has a lane for each life and writer: the newest. */
@@ -209,6 +242,16 @@ static struct kw_result show_store(const struct kw_feed_service *service, struct
                : show_age(service, tx, store, closed, err);
 }
 
+static void show_kept(const struct kw_feed_lane *lanes, size_t count)
+{
+    uint64_t kept = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        kept += lanes[i].point.seq - lanes[i].floor.seq;
+    }
+    kw_metric_set(KW_M_FEED_KEPT, NULL, (int64_t)kept);
+}
+
 static struct kw_result show_lanes(const struct kw_feed_service *service, struct kw_tx *tx,
                                    struct kw_arena *arena, struct kw_error *err)
 {
@@ -218,6 +261,7 @@ static struct kw_result show_lanes(const struct kw_feed_service *service, struct
     KW_ENSURE(lanes != NULL, err, MEMORY, "the lanes");
     KW_TRY(kw_feed_lanes(service->options.feed, tx, KW_ID_NONE, lanes, KW_LANES_MAX, &count, err));
     kw_metric_set(KW_M_FEED_LANES, NULL, (int64_t)count);
+    show_kept(lanes, count);
     for (size_t i = 0; i < count; i++) {
         KW_TRY(show_store(service, tx, lanes, count, i, err));
     }
@@ -302,6 +346,7 @@ void kw_feed_upkeep_fire(struct kw_timer *timer)
 
     if (service->chores == 0) {
         release(service);
+        say_holdings(service);
         chore_try(service, kw_feed_task_read,
                   (struct kw_feed_task){.job = {.run = run_figures}, .done = figures_done});
         if (service->trims && kw_clock_mono_ns() >= service->trims_from_ns) {

@@ -29,6 +29,7 @@ struct kw_record_kind {
 /* The tables' numbers. */
 enum kw_record_table {
     KW_TABLE_STORES = 1,   /* common/sync: both owners */
+    KW_TABLE_HOLDINGS,     /* common/feed: no rows */
     KW_TABLE_MEMBERS = 16, /* authz */
     KW_TABLE_CERTIFICATES,
     KW_TABLE_INVITATIONS,

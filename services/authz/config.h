@@ -19,6 +19,7 @@ struct kw_authz_config {
     uint32_t writer;
     char *lane_key_file;
     char *feed_listen;
+    uint32_t feed_keep_max;
     char *pki_dir;
     char *officers_dir;
     char *auditors_dir;

@@ -40,6 +40,7 @@ static struct kw_result feed_open(const struct kw_authz_load *load, struct kw_tx
         .orders = load->orders,
         .tables = kw_authz_feed_tables,
         .table_count = kw_authz_feed_table_count,
+        .keep_max = authz->config->feed_keep_max,
         .heard = kw_authz_feed_heard,
         .context = authz,
     };

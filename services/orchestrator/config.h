@@ -18,6 +18,7 @@ struct kw_orch_config {
     uint32_t writer;
     char *lane_key_file;
     char *feed_listen;
+    uint32_t feed_keep_max;
     char *page_key_file;
     struct kw_strings targets;
     uint32_t drain_ms;

@@ -2,7 +2,10 @@
  * owners authz of cells a, b and c. */
 #include "common/base/metrics.h"
 #include "common/feed/feed_admit.h"
+#include "common/feed/feed_answer.h"
 #include "common/feed/feed_join.h"
+#include "common/feed/lane_table.h"
+#include "common/feed/urgent_table.h"
 #include "tests/support/feed_fixture.h"
 #include "tests/support/lane_fixture.h"
 #include "tests/support/lane_voucher.h"
@@ -403,17 +406,269 @@ Test(feed_admit, another_store_under_our_id_is_told_and_not_admitted)
     cr_assert(kw_bytes_equal(row_bytes(a, a), before));
 }
 
+/* Says it to a, and a hears of it. */
+static void b_says(struct kw_bytes voucher)
+{
+    struct kw_record change = change_of(voucher);
+
+    feed_write(b, &change, false);
+    feed_catch_up(a, b, b->lane);
+}
+
 Test(feed_admit, another_store_under_our_id_is_told_when_a_lane_says_it)
 {
-    struct kw_record change = change_of(made(a, c->id, PKI_NOW_MS + 1));
+    (void)vouch(a, KW_LANE_NEWS);
+    cr_assert_eq(admit(a, vouch(b, KW_LANE_NEWS)), KW_LANE_NEWS);
+    b_says(made(a, c->id, PKI_NOW_MS + 1));
+    cr_assert_eq(kw_metric_value(KW_M_FEED_VERDICTS, "fork"), 1);
+    cr_assert_eq(quarantined(a), 0, "we sign with it: we may be a copy of who said so");
+}
+
+/* By a's certificate, for a's store, with a key that a never had. */
+static struct kw_bytes with_stolen_certificate(void)
+{
+    struct kw_spki ours = owners[0]->trust.key;
+    struct kw_bytes voucher;
+
+    owners[0]->trust.key = voucher_spki(feed_key(3));
+    voucher = made(a, a->incarnation, PKI_NOW_MS + 1);
+    owners[0]->trust.key = ours;
+    return voucher;
+}
+
+Test(feed_admit, no_lane_brings_a_key_into_our_row)
+{
+    struct kw_bytes before;
 
     (void)vouch(a, KW_LANE_NEWS);
     cr_assert_eq(admit(a, vouch(b, KW_LANE_NEWS)), KW_LANE_NEWS);
-    feed_write(b, &change, false);
-    feed_catch_up(a, b, b->lane);
+    before = row_bytes(a, a);
+    b_says(with_stolen_certificate());
+    cr_assert(kw_bytes_equal(row_bytes(a, a), before));
     cr_assert_eq(kw_metric_value(KW_M_FEED_VERDICTS, "fork"), 1);
-    cr_assert_eq(quarantined(a), 0, "all cells are to have the same rows");
+    cr_assert_eq(quarantined(a), 1);
 }
+
+static struct kw_result run_row_of(struct feed_job *job, struct kw_tx *tx, struct kw_error *err)
+{
+    const struct kw_record row = change_of(*(const struct kw_bytes *)job->in);
+    KW_SCOPED(kw_buf_done) struct kw_buf record = {0};
+    enum kw_row_news news;
+
+    KW_TRY(kw_record_encode(&row, &record, err));
+    return kw_feed_take_row(&job->node->feed, tx, b->id, kw_buf_bytes(&record), job->node->wall_ms,
+                            &news, err);
+}
+
+Test(feed_admit, nor_does_who_hands_rows_over)
+{
+    struct kw_bytes stolen = with_stolen_certificate();
+    struct kw_bytes ours = made(a, a->incarnation, PKI_NOW_MS + 2);
+    struct kw_bytes before;
+
+    (void)vouch(a, KW_LANE_NEWS);
+    before = row_bytes(a, a);
+    MUST(feed_do(a, run_row_of, &stolen, NULL, err));
+    cr_assert(kw_bytes_equal(row_bytes(a, a), before));
+    cr_assert_eq(quarantined(a), 1);
+    MUST(feed_do(a, run_row_of, &ours, NULL, err));
+    cr_assert_not(kw_bytes_equal(row_bytes(a, a), before), "what we signed comes back");
+    MUST(feed_do(c, run_row_of, &stolen, NULL, err));
+    cr_assert_eq(stores(c), 1, "another store's is taken, where rows are asked for");
+}
+
+/* --- when it was said --- */
+
+/* The same batch, the clock of its last change set back. */
+static struct kw_bytes set_back(struct kw_bytes record, uint64_t hlc)
+{
+    struct kw_lane_batch batch;
+    struct kw_lane_head head;
+    struct kw_buf out = {0};
+
+    MUST(kw_lane_batch_decode(record, values_arena(), &batch, err));
+    head = batch.head;
+    head.point = batch.from;
+    ((struct kw_change *)(uintptr_t)batch.changes)[batch.count - 1].hlc = hlc;
+    for (size_t i = 0; i < batch.count; i++) {
+        MUST(kw_lane_advance(&head.point, &batch.changes[i], err));
+    }
+    MUST(kw_lane_head_sign(&head, feed_key(0), &out, err));
+    batch.head_record = value_keep(&out);
+    out = (struct kw_buf){0};
+    MUST(kw_lane_batch_encode(&batch, &out, err));
+    return value_keep(&out);
+}
+
+/* Certificates are good for a day; a's lane is three days further on, and says a voucher as of three days ago. */
+Test(feed_admit, a_lane_does_not_go_back_to_when_a_certificate_was_good)
+{
+    struct kw_record change = change_of(made(c, c->incarnation, PKI_NOW_MS));
+    struct kw_bytes batch;
+
+    cr_assert_eq(admit(b, vouch(a, KW_LANE_NEWS)), KW_LANE_NEWS);
+    a->wall_ms += 3 * PKI_DAY_MS;
+    b->wall_ms = a->wall_ms;
+    write_tag(a, "n");
+    feed_catch_up(b, a, a->lane);
+    feed_write(a, &change, false);
+    batch = feed_batch(a, a->lane, feed_seq(b, a->lane));
+    cr_assert_eq(feed_apply(b, set_back(batch, PKI_NOW_MS << 16)), KW_LANE_NEWS);
+    cr_assert_eq(quarantined(b), 1);
+    cr_assert_eq(stores(b), 1);
+    (void)feed_number(b,
+                      "DELETE FROM feed_lanes WHERE role = 1 RETURNING 1"); /* it would be found */
+}
+
+/* --- how many --- */
+
+/* By the owner of c: another store at its place. */
+static struct kw_bytes one_more(uint8_t n)
+{
+    const struct kw_id seed = {{0x5e, n}};
+
+    return voucher_made(owners[2], c->feed.options.mesh, seed, seed, PKI_NOW_MS);
+}
+
+/* The voucher of one of them. */
+static struct kw_bytes fill_place(struct feed_node *at)
+{
+    struct kw_bytes voucher = {0};
+
+    for (uint8_t n = 0; n < KW_FEED_PLACE_STORES_MAX; n++) {
+        voucher = one_more(n);
+        cr_assert_eq(admit(at, voucher), KW_LANE_NEWS, "%u", n);
+    }
+    return voucher;
+}
+
+static struct kw_result run_fence(struct feed_job *job, struct kw_tx *tx, struct kw_error *err)
+{
+    struct kw_record row = change_of(*(const struct kw_bytes *)job->in);
+    KW_SCOPED(kw_buf_done) struct kw_buf record = {0};
+    enum kw_row_news news;
+
+    KW_TRY(kw_record_set(&row, &kw_store_record, KW_STORE_FIELD_STATE, value_u64(KW_STORE_FENCED),
+                         err));
+    KW_TRY(kw_record_encode(&row, &record, err));
+    return kw_feed_take_row(&job->node->feed, tx, a->id, kw_buf_bytes(&record), job->node->wall_ms,
+                            &news, err);
+}
+
+Test(feed_admit, one_place_has_only_so_many_stores_until_one_is_fenced)
+{
+    struct kw_bytes last = fill_place(b);
+
+    cr_assert_eq(admit(b, one_more(99)), KW_LANE_WAITS);
+    cr_assert_eq(stores(b), KW_FEED_PLACE_STORES_MAX);
+    cr_assert_eq(kw_metric_value(KW_M_FEED_VERDICTS, "waits"), 1);
+    cr_assert_eq(admit(b, last), KW_LANE_KNOWN);
+    cr_assert_eq(admit(b, vouch(a, KW_LANE_NEWS)), KW_LANE_NEWS, "another place has its own");
+    MUST(feed_do(b, run_fence, &last, NULL, err));
+    cr_assert_eq(admit(b, one_more(99)), KW_LANE_NEWS);
+}
+
+Test(feed_admit, nor_more_by_lanes)
+{
+    struct kw_record change = change_of(one_more(99));
+
+    cr_assert_eq(admit(b, vouch(a, KW_LANE_NEWS)), KW_LANE_NEWS);
+    (void)fill_place(b);
+    feed_write(a, &change, false);
+    feed_catch_up(b, a, a->lane);
+    cr_assert_eq(quarantined(b), 1);
+    cr_assert_eq(stores(b), KW_FEED_PLACE_STORES_MAX + 1);
+    cr_assert_eq(kw_metric_value(KW_M_FEED_VERDICTS, "waits"), 1);
+}
+
+struct filling {
+    const char *place;
+    unsigned lanes;
+    unsigned urgents;
+    bool others; /* each lane is of a place of its own */
+};
+
+static struct kw_result run_fill(struct feed_job *job, struct kw_tx *tx, struct kw_error *err)
+{
+    const struct filling *filling = job->in;
+    struct kw_bytes place = kw_bytes_str(filling->place);
+    struct kw_lane_row row = {.role = KW_LANE_ROLE_FOREIGN};
+
+    for (unsigned i = 0; i < filling->lanes; i++) {
+        row.id = row.store = (struct kw_id){{1, (uint8_t)(i >> 8), (uint8_t)i}};
+        KW_TRY(kw_lane_row_insert(tx, &row, filling->others ? kw_id_bytes(&row.id) : place, err));
+    }
+    for (unsigned i = 0; i < filling->urgents; i++) {
+        struct kw_lane_point point = {.seq = i + 1};
+
+        KW_TRY(kw_urgent_row_insert(tx, row.id, place, &point, kw_bytes_str("x"), UINT32_MAX, err));
+    }
+    return KW_OK;
+}
+
+static void fill(const char *place, unsigned lanes, unsigned urgents)
+{
+    const struct filling filling = {place, lanes, urgents, *place == '\0'};
+
+    MUST(feed_do(b, run_fill, &filling, NULL, err));
+}
+
+static void empty(void)
+{
+    (void)feed_number(b, "DELETE FROM feed_lanes WHERE role = 1 RETURNING 1");
+    (void)feed_number(b, "DELETE FROM feed_urgents RETURNING 1");
+}
+
+Test(feed_admit, one_place_has_only_so_many_lanes_whatever_stores_it_makes_up)
+{
+    fill("eu/a", KW_FEED_PLACE_LANES_MAX, 0);
+    cr_assert_eq(admit(b, vouch(a, KW_LANE_NEWS)), KW_LANE_NEWS);
+    cr_assert_eq(admit(b, vouch(c, KW_LANE_NEWS)), KW_LANE_NEWS);
+    cr_assert_eq(feed_apply(b, feed_batch(a, a->lane, 0)), KW_LANE_WAITS);
+    cr_assert_eq(kw_metric_value(KW_M_LIMITS_REACHED, "feed_lanes_of_place"), 1);
+    cr_assert_eq(feed_apply(b, feed_batch(c, c->lane, 0)), KW_LANE_NEWS,
+                 "another place's are others");
+    empty();
+}
+
+/* So all that are held are told of. */
+Test(feed_admit, there_are_no_more_lanes_than_are_told_of)
+{
+    fill("", KW_LANES_MAX - KW_FEED_OWN_LANES - 1, 0);
+    cr_assert_eq(admit(b, vouch(a, KW_LANE_NEWS)), KW_LANE_NEWS);
+    cr_assert_eq(feed_apply(b, feed_batch(a, a->lane, 0)), KW_LANE_WAITS);
+    cr_assert_eq(kw_metric_value(KW_M_LIMITS_REACHED, "feed_lanes"), 1);
+    feed_new_life(b);
+    empty();
+}
+
+Test(feed_admit, one_place_has_only_so_many_urgent_changes)
+{
+    struct kw_record record = note("n");
+
+    note_set(&record, NOTE_REMOVED, value_first(1, a->id, "gone"));
+    fill("eu/a", 1, KW_FEED_URGENTS_MAX);
+    cr_assert_eq(admit(b, vouch(a, KW_LANE_NEWS)), KW_LANE_NEWS);
+    feed_write(a, &record, true);
+    cr_assert_eq(feed_apply_urgent(b, feed_urgent(a, a->lane, 0)), KW_LANE_WAITS);
+    empty();
+    cr_assert_eq(feed_apply_urgent(b, feed_urgent(a, a->lane, 0)), KW_LANE_NEWS);
+    empty();
+}
+
+/* --- alarms --- */
+
+Test(feed_admit, whoever_brings_bad_vouchers_does_not_fill_the_log)
+{
+    (void)fill_place(b);
+    for (unsigned i = 0; i < KW_FEED_LOGS_PER_S + 2; i++) {
+        cr_assert_eq(admit(b, one_more(99)), KW_LANE_WAITS);
+    }
+    cr_assert_eq(kw_metric_value(KW_M_FEED_VERDICTS, "waits"), KW_FEED_LOGS_PER_S + 2);
+    cr_assert_eq(kw_metric_value(KW_M_LIMITS_REACHED, "feed_alarms_logged"), 2);
+}
+
+/* --- room in a row --- */
 
 /* One more would crowd out the highest of those that are there, maybe that of a lane that goes on. */
 static void expect_full(struct kw_bytes one_more)

@@ -128,9 +128,9 @@ static struct kw_result run_fill(struct feed_job *job, struct kw_tx *tx, struct 
     struct kw_lane_row row = {.store = a->id, .role = KW_LANE_ROLE_FOREIGN};
 
     (void)job;
-    for (unsigned i = 0; i < KW_FEED_STORE_LANES_MAX; i++) {
+    for (unsigned i = 0; i < KW_FEED_PLACE_LANES_MAX; i++) {
         row.id = (struct kw_id){{1, (uint8_t)i}};
-        KW_TRY(kw_lane_row_insert(tx, &row, err));
+        KW_TRY(kw_lane_row_insert(tx, &row, kw_id_bytes(&row.store), err));
     }
     return KW_OK;
 }
@@ -173,7 +173,7 @@ Test(feed_apply, nor_more_by_forks)
     MUST(feed_do(b, run_fill, NULL, NULL, err));
     write_tags(a, "n", "x");
     cr_assert_eq(feed_apply(b, from_elsewhere()), KW_LANE_WAITS);
-    cr_assert_eq(feed_number(b, "SELECT count(*) FROM feed_lanes"), KW_FEED_STORE_LANES_MAX + 1);
+    cr_assert_eq(feed_number(b, "SELECT count(*) FROM feed_lanes"), KW_FEED_PLACE_LANES_MAX + 1);
     (void)feed_number(b, "DELETE FROM feed_lanes WHERE role = 1 RETURNING 1");
     cr_assert_eq(feed_apply(b, from_elsewhere()), KW_LANE_FORK);
     cr_assert_eq(feed_number(b, "DELETE FROM feed_lanes WHERE rival IS NOT NULL RETURNING 1"), 1);

@@ -359,6 +359,35 @@ Test(feed_service, what_all_have_acknowledged_is_kept_while_others_may_begin)
     asking_done(&read);
 }
 
+/* us is not linked with eu: its replicator tells eu nothing. */
+Test(feed_service, who_is_not_linked_acknowledges_in_its_lane)
+{
+    struct listening here = {0};
+    struct listening there = {0};
+    uint64_t seq;
+
+    house_introduce(&house);
+    write_note(eu, "n", "x");
+    carry(us, eu);
+    seq = own_seq(eu);
+    house_listen(eu, &here);
+    house_listen(us, &there);
+    HOUSE_EVENTUALLY(&house, here.lane_count > 0 && there.lane_count > 0);
+    us->service->holdings_looked_ns = 0;
+    look_after(us);
+    carry(eu, us);
+    eu->service->holdings_looked_ns = 0;
+    look_after(eu);
+    HOUSE_EVENTUALLY(&house, house_told(&here, eu->lane)->floor == seq);
+    seq = own_seq(us);
+    us->service->holdings_looked_ns = 0;
+    look_after(us);
+    cr_expect(eq(u64, own_seq(us), seq), "nothing new");
+    cr_expect(lt(i64, 0, kw_metric_value(KW_M_FEED_KEPT, NULL)));
+    house_hang_up(&here);
+    house_hang_up(&there);
+}
+
 Test(feed_service, acknowledgements_that_wait_share_a_job)
 {
     struct asking asks[50] = {0};

@@ -310,9 +310,9 @@ static struct kw_result run_fill(struct feed_job *job, struct kw_tx *tx, struct 
     struct kw_lane_row row = {.store = c->id, .role = KW_LANE_ROLE_FOREIGN};
 
     (void)job;
-    for (unsigned i = 0; i < KW_FEED_STORE_LANES_MAX; i++) {
+    for (unsigned i = 0; i < KW_FEED_PLACE_LANES_MAX; i++) {
         row.id = (struct kw_id){{1, (uint8_t)i}};
-        KW_TRY(kw_lane_row_insert(tx, &row, err));
+        KW_TRY(kw_lane_row_insert(tx, &row, kw_id_bytes(&row.store), err));
     }
     return KW_OK;
 }

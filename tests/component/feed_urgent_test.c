@@ -245,8 +245,8 @@ Test(feed_urgent, there_are_only_so_many_of_a_store)
     struct kw_record record = removal("n");
     static const char fill[] =
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1023)"
-        " INSERT INTO feed_urgents (lane, store, seq, chain, record)" /* of another lane of its */
-        " SELECT store, store, 1000 + i, chain, record FROM feed_urgents, n WHERE seq = 1"
+        " INSERT INTO feed_urgents (lane, origin, seq, chain, record)" /* of another lane of its */
+        " SELECT origin, origin, 1000 + i, chain, record FROM feed_urgents, n WHERE seq = 1"
         " RETURNING 1";
 
     cr_assert_eq(KW_FEED_URGENTS_MAX, 1024);

@@ -333,6 +333,7 @@ static void beat(struct sim *sim, struct sim_cell *cell, struct sim_step *step)
 
     (void)step;
     SIM_MUST(sim_store_write(cell->store, seal, &own, err));
+    sim_trim_say(sim, cell);
     sim_trim(sim, cell);
     sim_cell_nudge(sim, cell);
     sim_cell_later(sim, cell, BEAT_MS, beat);

@@ -58,6 +58,7 @@ struct sim_cell {
     size_t missed_count;
     uint64_t acked[SIM_STORES_MAX]
                   [SIM_STORES_MAX * SIM_LIVES_MAX]; /* by stores, of lanes: trim.c */
+    uint64_t say_ms;                                /* when it next says what it holds */
     uint64_t floors[SIM_STORES_MAX * SIM_LIVES_MAX + 1];
     struct kw_id own;               /* its lane now */
     struct kw_lane_point urgent_at; /* of its lane, told to the replicator */

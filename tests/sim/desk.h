@@ -25,8 +25,9 @@ struct sim_member {
     size_t life_count;
     bool fenced;
     uint64_t fenced_ms;
-    uint64_t raised_ms; /* when its fence last grew */
-    uint64_t version;   /* of what is said of it */
+    uint64_t raised_ms;                            /* when its fence last grew */
+    uint64_t version;                              /* of what is said of it */
+    uint64_t says[SIM_STORES_MAX * SIM_LIVES_MAX]; /* of lanes, in its own: trim.c */
 };
 
 struct sim_desk {

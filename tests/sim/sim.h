@@ -47,7 +47,7 @@ struct sim_event {
     X(frames) X(batches) X(heartbeats) X(urgents) X(urgent_frames)                                 \
     X(stalls) X(partitions) X(oneways) X(crashes) X(pauses) X(jumps)                               \
     X(lost) X(restored) X(fenced) X(added) X(absent)                                               \
-    X(snapshots) X(answers) X(trimmed) X(behind) X(doubtful) X(leaks) X(repaired)                          \
+    X(snapshots) X(answers) X(said) X(trimmed) X(behind) X(doubtful) X(leaks) X(repaired)                          \
     X(replays) X(corruptions)                                                                      \
     X(cuts) X(gaps) X(known) X(alarms)
 /* clang-format on */

@@ -1,8 +1,11 @@
 /* What was deleted, held against what the cell was told. */
 #include "tests/sim/trim.h"
 
+#include "common/feed/feed_holdings.h"
+
 enum {
     TRIM_MAX = 64, /* changes in one job */
+    SAY_MS = 2000,
     LANES = SIM_STORES_MAX * SIM_LIVES_MAX,
 };
 
@@ -53,6 +56,51 @@ void sim_trim_acked(struct sim *sim, struct sim_cell *cell, struct kw_id store, 
     }
 }
 
+struct holding {
+    struct sim_cell *cell;
+    uint64_t clock;
+    bool said;
+    struct kw_feed_lane lanes[SIM_LANES_MAX];
+    size_t count;
+};
+
+static SIM_JOB(say)
+{
+    struct holding *h = context;
+
+    KW_TRY(kw_feed_lanes(&h->cell->feed, tx, KW_ID_NONE, h->lanes, SIM_LANES_MAX, &h->count, err));
+    return kw_feed_say_holdings(&h->cell->feed, tx, h->clock, &h->said, err);
+}
+
+/* It says no more than it holds, and may be believed as much, by anybody. */
+static void note_said(struct sim *sim, const struct holding *h)
+{
+    uint64_t *says = sim->desk->members[h->cell->member].says;
+
+    for (size_t i = 0; i < h->count; i++) {
+        size_t number = number_of(sim, h->lanes[i].id);
+
+        if (number < LANES && h->lanes[i].point.seq > says[number]) {
+            says[number] = h->lanes[i].point.seq;
+        }
+    }
+}
+
+void sim_trim_say(struct sim *sim, struct sim_cell *cell)
+{
+    struct holding h = {.cell = cell, .clock = sim_cell_clock(sim, cell->index)};
+
+    if (sim->now_ms < cell->say_ms) {
+        return;
+    }
+    cell->say_ms = sim->now_ms + SAY_MS;
+    SIM_MUST(sim_store_write(cell->store, say, &h, err));
+    if (h.said) {
+        sim->counts.said++;
+        note_said(sim, &h);
+    }
+}
+
 void sim_trim_floor(const struct sim *sim, struct sim_cell *cell, const struct kw_feed_lane *lane)
 {
     cell->floors[number_of(sim, lane->id)] = lane->floor.seq;
@@ -85,8 +133,12 @@ static uint64_t all_have(const struct trimming *t, size_t number)
         bool waits = t->cell->told[i].version > 0 && !t->cell->told[i].fenced &&
                      i != t->cell->member && i != number / SIM_LIVES_MAX;
 
-        if (waits && t->cell->acked[i][number] < least) {
-            least = t->cell->acked[i][number];
+        uint64_t has = t->cell->acked[i][number] > t->sim->desk->members[i].says[number]
+                           ? t->cell->acked[i][number]
+                           : t->sim->desk->members[i].says[number];
+
+        if (waits && has < least) {
+            least = has;
         }
     }
     return least;

@@ -8,6 +8,9 @@
 void sim_trim_acked(struct sim *sim, struct sim_cell *cell, struct kw_id store, struct kw_id lane,
                     uint64_t seq);
 
+/* What the cell holds, said in its lane, now and then: for those that it is not linked with. */
+void sim_trim_say(struct sim *sim, struct sim_cell *cell);
+
 /* What is not kept of a lane, since the cell joined after it. */
 void sim_trim_floor(const struct sim *sim, struct sim_cell *cell, const struct kw_feed_lane *lane);
 
