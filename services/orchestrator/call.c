@@ -13,14 +13,14 @@
 #include <stdlib.h>
 
 #define NS_PER_S  1e9
-#define TRIES_MAX 3
 #define NS_PER_MS 1000000ULL
+#define TRIES_MAX 3
 
 static void read_start(struct kw_call *call);
 static void core_start(struct kw_call *call);
 static void write_start(struct kw_call *call);
-static void answer(struct kw_call *call);
 static void protect_start(struct kw_call *call);
+static void answer(struct kw_call *call);
 
 /* --- the end --- */
 
@@ -281,16 +281,14 @@ static void copied(struct kw_second_copy *copy)
 {
     struct kw_call *call = KW_CONTAINER_OF(copy, struct kw_call, copy);
 
-    call->sending = true;
-    answer(call);
     if (call->owed > 0) {
         protect_start(call);
         return;
     }
+    call->sending = true;
+    answer(call);
 }
 
-/* What is durable is acknowledged, whatever becomes of the call. */
-static void write_done(struct kw_store_job *job)
 /* Who made keys waits for more than others do, and leaves time to answer. */
 static void ask_for_copies(struct kw_call *call)
 {
@@ -305,6 +303,8 @@ static void ask_for_copies(struct kw_call *call)
     }
 }
 
+/* What is durable is acknowledged, whatever becomes of the call. */
+static void write_done(struct kw_store_job *job)
 {
     struct kw_call *call = KW_CONTAINER_OF(job, struct kw_call, job);
 
@@ -315,13 +315,11 @@ static void ask_for_copies(struct kw_call *call)
         refuse(call, call->result);
         return;
     }
+    ask_for_copies(call);
     if (!kw_second_copy_await(&call->copy, call->orch->feed_service, copied)) {
         copied(&call->copy);
-    ask_for_copies(call);
     }
 }
-
-/* --- the receipt alone, when the effect could not be written --- */
 
 /* --- protect: what was made is stated to be, if others have it; then it is read, and answered or refused --- */
 
@@ -361,6 +359,8 @@ static void protect_start(struct kw_call *call)
         refuse(call, started);
     }
 }
+
+/* --- the receipt alone, when the effect could not be written --- */
 
 static struct kw_result receipt_run(struct kw_store_job *job, struct kw_tx *tx,
                                     struct kw_error *err)
@@ -436,9 +436,9 @@ static void forget_try(struct kw_call *call)
     call->message_count = 0;
     call->stored_outcome = KW_BYTES_NONE;
     call->disabled = KW_BYTES_NONE;
+    call->owed = 0;
 }
 
-    call->owed = 0;
 static void write_start(struct kw_call *call)
 {
     struct kw_result started;

@@ -139,8 +139,6 @@ static const char initial[] =
     " created_ms INTEGER NOT NULL,"
     " PRIMARY KEY (caller, method, request, first));";
 
-const struct kw_migration kw_orch_migrations[] = {
-    {.name = "0001_initial", .sql = initial},
 static const char protections[] =
     /* Keys made here that no other cell is known to have yet (protection_table.h). */
     "CREATE TABLE protections ("
@@ -152,8 +150,10 @@ static const char protections[] =
     " mac BLOB NOT NULL);"
     "CREATE INDEX protections_lane ON protections (lane, seq, key);";
 
+const struct kw_migration kw_orch_migrations[] = {
+    {.name = "0001_initial", .sql = initial},
     {.name = "0002_feed", .sql = kw_feed_schema},
+    {.name = "0003_protections", .sql = protections},
 };
 
-    {.name = "0003_protections", .sql = protections},
 const size_t kw_orch_migration_count = sizeof(kw_orch_migrations) / sizeof(kw_orch_migrations[0]);

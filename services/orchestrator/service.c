@@ -307,21 +307,20 @@ static struct kw_result feed_open(struct kw_store_job *job, struct kw_tx *tx, st
         .writer = orch->config->writer,
         .vouchers = orch->config->lane_key_file != NULL ? &orch->identity.trust : NULL,
         .tables = kw_orch_feed_tables,
-        .table_count = kw_orch_feed_table_count,
-        .keep_max = orch->config->feed_keep_max};
+        .table_count = kw_orch_feed_table_count};
 
     return kw_feed_open(&orch->feed, &options, tx, kw_clock_wall_ms(), err);
+}
+
+static void on_held(void *context)
+{
+    kw_protection_look(context);
 }
 
 /* Only the replicator of the own cell may connect. */
 static struct kw_result feed_serve(struct kw_orch *orch, struct kw_error *err)
 {
     const struct kw_feed_service_options options = {.loop = orch->loop,
-static void on_held(void *context)
-{
-    kw_protection_look(context);
-}
-
                                                     .rpc = orch->rpc,
                                                     .store = orch->store,
                                                     .feed = &orch->feed,

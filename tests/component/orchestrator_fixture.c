@@ -84,7 +84,6 @@ static char *in_dir(struct orch_fixture *fx, const char *name)
     return kw_arena_printf(fx->arena, "%s/%s", fx->dir, name);
 }
 
-/* A file, or a schema where the binary has a server. */
 static bool feeds; /* the next one listens for a replicator */
 
 static void write_pem(struct orch_fixture *fx, const char *name, const struct kw_certificate *from)
@@ -105,10 +104,8 @@ static void make_officer(struct orch_fixture *fx)
     KW_SCOPED(kw_public_key_done) struct kw_public_key public = {0};
     KW_SCOPED(kw_certificate_done) struct kw_certificate leaf = {0};
     struct kw_spiffe id;
-    const struct kw_leaf_plan plan = {.subject = &public,
-                                      .identity = &id,
-                                      .validity = validity(1),
-                                      .usage = KW_USAGE_CLIENT};
+    const struct kw_leaf_plan plan = {
+        .subject = &public, .identity = &id, .validity = validity(1), .usage = KW_USAGE_CLIENT};
 
     MUST(kw_private_key_generate(&key, KW_CURVE_P256, err));
     MUST(kw_private_key_public(&key, &public, err));
@@ -118,6 +115,7 @@ static void make_officer(struct orch_fixture *fx)
     write_pem(fx, "ca-operators.pem", &fx->root);
 }
 
+/* A file, or a schema where the binary has a server. */
 static void choose_database(struct orch_fixture *fx)
 {
     char url[POSTGRES_URL_SIZE];
@@ -146,14 +144,14 @@ static void make_config(struct orch_fixture *fx)
                                          .credentials_dir = in_dir(fx, "orchestrator"),
                                          .page_key_file = in_dir(fx, "page_key"),
                                          .targets = {.items = &fx->target, .count = 1}};
-    choose_database(fx);
-}
-
     if (feeds) {
         make_officer(fx);
         fx->config.lane_key_file = in_dir(fx, "lane.pem");
         fx->config.feed_listen = (char *)(uintptr_t) "127.0.0.1:0";
     }
+    choose_database(fx);
+}
+
 static void on_tick(struct kw_timer *timer)
 {
     (void)timer; /* only to have the loop turn */
@@ -191,9 +189,6 @@ void orch_fixture_init(struct orch_fixture *fx)
     orch_fixture_init_in(fx, "/tmp");
 }
 
-void orch_fixture_init_in(struct orch_fixture *fx, const char *parent)
-{
-    orch_fixture_start(fx, parent);
 void orch_fixture_init_fed(struct orch_fixture *fx)
 {
     feeds = true;
@@ -201,6 +196,9 @@ void orch_fixture_init_fed(struct orch_fixture *fx)
     feeds = false;
 }
 
+void orch_fixture_init_in(struct orch_fixture *fx, const char *parent)
+{
+    orch_fixture_start(fx, parent);
     orch_fixture_connect(fx);
     EVENTUALLY(fx, kw_core_link_ready(fx->orch.link) && fx->core.standing != NULL);
     orch_transport_key(fx, fx->station);
