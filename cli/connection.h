@@ -15,7 +15,8 @@ struct kw_connection {
     struct kw_client *client;
     struct kw_private_key key;
     uint64_t timeout_ms;
-    const char *wait; /* how far a change is to be held before it is answered: REGION, ALL; or NULL */
+    const char
+        *wait; /* how far a change is to be held before it is answered: REGION, ALL; or NULL */
     char durability[KW_DURABILITY_SIZE]; /* how far the last one was; "": nothing was said */
     struct kw_refusal *refusal;
 };

@@ -185,7 +185,7 @@
 #define KW_FEED_JOIN_PAUSE_MS   60000U  /* before a store that has joined does so again */
 #define KW_SCRUB_MS             1000U   /* between two looks at a few rows */
 #define KW_SCRUB_REST_MS        3600000U /* after all of them */
-#define KW_FEED_TRIM_MAX        1000U   /* changes deleted in one job */
+#define KW_FEED_TRIM_MAX        1000U    /* changes deleted in one job */
 #define KW_DIGEST_BUCKETS       4096U /* of one table's rows, compared as a tree of 16 × 16 × 16 */
 #define KW_DIGEST_NODES_MAX     64U   /* of that tree, that one comparison goes down into */
 #define KW_SCRUB_ROWS_MAX       1000U /* looked at in one job, to the end of a bucket */
@@ -194,7 +194,7 @@
 #define KW_ANSWER_ITEM_LEN_MAX                                                                     \
     (KW_ROW_LEN_MAX + 64U) /* a row, or a change that waits, with its lane and point */
 #define KW_QUESTION_LEN_MAX (64U * 1024U) /* of one owner to another, encoded */
-#define KW_ANSWER_LEN_MAX (KW_BATCH_LEN_SOFT + KW_ANSWER_ITEM_LEN_MAX + 16U * 1024U) /* encoded */
+#define KW_ANSWER_LEN_MAX   (KW_BATCH_LEN_SOFT + KW_ANSWER_ITEM_LEN_MAX + 16U * 1024U) /* encoded */
 
 /* Whoever has one place's certificate makes up so much, and no more. */
 #define KW_FEED_PLACE_STORES_MAX 8U   /* of one place that are not fenced */

@@ -38,9 +38,9 @@ struct kw_result kw_feed_copy_holders(struct kw_tx *tx, const struct kw_feed_sel
     return KW_OK;
 }
 
-struct kw_result kw_feed_copies(struct kw_tx *tx, const struct kw_feed_self *self, struct kw_id lane,
-                                struct kw_arena *arena, struct kw_copies *ret_copies,
-                                struct kw_error *err)
+struct kw_result kw_feed_copies(struct kw_tx *tx, const struct kw_feed_self *self,
+                                struct kw_id lane, struct kw_arena *arena,
+                                struct kw_copies *ret_copies, struct kw_error *err)
 {
     *ret_copies = (struct kw_copies){.known = true, .lane = lane};
     KW_TRY(kw_feed_copy_holders(tx, self, arena, ret_copies->holders, &ret_copies->count, err));

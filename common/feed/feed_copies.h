@@ -22,8 +22,8 @@ struct kw_result kw_feed_copy_holders(struct kw_tx *tx, const struct kw_feed_sel
 
 /* How far they hold a lane of ours, to be asked by kw_copies_reached. Nobody waits on it. Read or write job. Fails:
  * as kw_feed_members. */
-struct kw_result kw_feed_copies(struct kw_tx *tx, const struct kw_feed_self *self, struct kw_id lane,
-                                struct kw_arena *arena, struct kw_copies *ret_copies,
-                                struct kw_error *err);
+struct kw_result kw_feed_copies(struct kw_tx *tx, const struct kw_feed_self *self,
+                                struct kw_id lane, struct kw_arena *arena,
+                                struct kw_copies *ret_copies, struct kw_error *err);
 
 #endif

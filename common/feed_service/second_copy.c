@@ -150,8 +150,7 @@ static struct kw_result run_members(struct kw_store_job *job, struct kw_tx *tx,
     struct kw_result result;
 
     KW_ENSURE(arena != NULL, err, MEMORY, "an arena for the members");
-    result =
-        kw_feed_copy_holders(tx, &self, arena, members->holders, &members->count, err);
+    result = kw_feed_copy_holders(tx, &self, arena, members->holders, &members->count, err);
     kw_arena_free(arena);
     return result;
 }

@@ -426,8 +426,7 @@ static void note_wait(struct kw_authz_call *call)
     uint64_t margin_ns = KW_WAIT_MARGIN_MS * NS_PER_MS;
 
     call->copy.asked = call->caller.wait;
-    call->copy.until_ns =
-        call->deadline_ns - (left_ns / 4 < margin_ns ? left_ns / 4 : margin_ns);
+    call->copy.until_ns = call->deadline_ns - (left_ns / 4 < margin_ns ? left_ns / 4 : margin_ns);
 }
 
 static struct kw_result begin(struct kw_authz_call *call, const struct kw_hop_open *open,

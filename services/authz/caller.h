@@ -23,7 +23,7 @@ struct kw_caller {
     struct kw_public_key key;
     struct kw_bytes certificate;   /* DER */
     struct kw_bytes signature;     /* value of keyward-signature-bin; empty: none */
-    enum kw_copy_level wait; /* beyond what every change waits for; KW_COPY_LOCAL: not */
+    enum kw_copy_level wait;       /* beyond what every change waits for; KW_COPY_LOCAL: not */
     struct kw_bytes cached_digest; /* of an outcome the gateway holds; empty: none */
     const char *peer;              /* address */
     enum kw_caller_role role;      /* set by kw_caller_admit, as these: */

@@ -28,7 +28,7 @@ struct kw_call {
     struct kw_bytes signature;   /* lives as long as the edge's call */
     struct kw_bytes traceparent; /* likewise */
     Keyward__Internal__V1__Copies wait;
-    struct kw_hop_call *hop;     /* NULL: not opened, or over */
+    struct kw_hop_call *hop; /* NULL: not opened, or over */
     bool opened;
     bool retried;
     bool has_body;
@@ -39,10 +39,10 @@ struct kw_call {
     struct kw_queue outward; /* messages that wait for the client */
     struct kw_buf answer;    /* the one message of a unary answer */
     bool has_answer;
-    bool replayed;   /* authz: an earlier call had this effect */
-    bool local_only; /* durable in this cell alone, so far */
+    bool replayed;                         /* authz: an earlier call had this effect */
+    bool local_only;                       /* durable in this cell alone, so far */
     Keyward__Internal__V1__Copies reached; /* where something was waited for */
-    bool done;       /* the status is known, and waits for `outward` */
+    bool done;                             /* the status is known, and waits for `outward` */
     struct kw_hop_status done_status;
     char receipt[KW_RESOURCE_NAME_SIZE]; /* empty: none */
     struct kw_call_replay replay;

@@ -21,8 +21,9 @@ struct kw_batch_row {
     uint32_t generated;   /* these four are counted, not stored: positions that have a pen, */
     uint32_t confirmed;   /* pens */
     uint32_t released;
-    uint32_t is_protected; /* pens whose key is; counted where it is asked for (protection_table.h) */
-    uint32_t end; /* behind the last position; not `generated`: pens between are on their way */
+    uint32_t
+        is_protected; /* pens whose key is; counted where it is asked for (protection_table.h) */
+    uint32_t end;     /* behind the last position; not `generated`: pens between are on their way */
 };
 
 /* `*ret_found` false: there is none, and `ret_row` is untouched. Fail: STORE_UNAVAILABLE, INTERNAL,

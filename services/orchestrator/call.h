@@ -84,8 +84,9 @@ struct kw_call {
     uint64_t now_ms;           /* wall time of the effect */
     struct kw_feed_tx feed_tx; /* what a write step changes rows with */
     struct kw_second_copy copy;
-    uint64_t owed;  /* keys that a write step made, and that are not delivered before others have them */
-    bool made;      /* … and that are answered by `read`, when that is over */
+    uint64_t
+        owed;  /* keys that a write step made, and that are not delivered before others have them */
+    bool made; /* … and that are answered by `read`, when that is over */
     bool ask_core; /* the handler's read filled `question` */
     Keyward__Internal__V1__CoreRequest question;
     struct kw_core_call core;

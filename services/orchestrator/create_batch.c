@@ -28,8 +28,8 @@ struct range {
     bool batch_exists;
     uint32_t first;
     uint32_t count;
-    uint32_t existing; /* of these, from the front */
-    bool owes;         /* they are not delivered before others have them */
+    uint32_t existing;              /* of these, from the front */
+    bool owes;                      /* they are not delivered before others have them */
     struct kw_protection_row *owed; /* of those that were made */
     struct kw_device_row
         devices[KW_CHUNK_ITEMS_MAX]; /* those that exist; then ids for those to be made */

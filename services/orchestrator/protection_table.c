@@ -3,9 +3,8 @@
 
 #include "common/lifecycle/fact.h"
 
-static const char insert_row[] =
-    "INSERT INTO protections (key, lane, seq, since_ms, record, mac)"
-    " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (key) DO NOTHING";
+static const char insert_row[] = "INSERT INTO protections (key, lane, seq, since_ms, record, mac)"
+                                 " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (key) DO NOTHING";
 static const char delete_row[] = "DELETE FROM protections WHERE key = $1";
 static const char select_lane[] =
     "SELECT lane FROM protections WHERE lane > $1 ORDER BY lane LIMIT 1";

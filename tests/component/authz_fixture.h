@@ -75,9 +75,9 @@ struct question {
     struct kw_bytes signature;           /* verbatim */
     struct kw_bytes cached_digest;
     Keyward__Internal__V1__Copies wait; /* how far it is to be held before it is answered */
-    uint64_t timeout_ms; /* 0: NO_DEADLINE_MS */
-    bool no_item;        /* only the end of what never began */
-    bool open_end;       /* a stream: more comes by authz_send */
+    uint64_t timeout_ms;                /* 0: NO_DEADLINE_MS */
+    bool no_item;                       /* only the end of what never began */
+    bool open_end;                      /* a stream: more comes by authz_send */
 };
 
 #define ANSWER_MESSAGES_MAX 256

@@ -73,7 +73,8 @@ static void finish(struct kw_hop_call *call, enum kw_reason reason)
     kw_hop_finish(call, &(struct kw_hop_status){.reason = reason}, KW_BYTES_NONE);
 }
 
-static Keyward__Internal__V1__Copies waited; /* what the last mutation asked for, and how far it got */
+static Keyward__Internal__V1__Copies
+    waited; /* what the last mutation asked for, and how far it got */
 
 /* The Outcome that goes with an answer, in the arena. */
 static struct kw_bytes outcome(struct kw_arena *arena, bool replayed, bool local_only)

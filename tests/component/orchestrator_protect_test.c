@@ -45,8 +45,7 @@ static struct kw_result say_member(const struct kw_feed_tx *feed_tx, const void 
                                    struct kw_error *err)
 {
     const struct member *member = context;
-    struct kw_intent row =
-        kw_intent(&kw_store_record, kw_id_bytes(&member->store), feed_tx->arena);
+    struct kw_intent row = kw_intent(&kw_store_record, kw_id_bytes(&member->store), feed_tx->arena);
 
     kw_intent_bytes(&row, KW_STORE_FIELD_PLACE, kw_bytes_str(member->place));
     kw_intent_u64(&row, KW_STORE_FIELD_STATE, (uint64_t)member->state);

@@ -103,8 +103,7 @@ Test(copies, a_region_is_all_its_cells_and_all_is_everybody)
     static const struct {
         uint8_t holds;
         enum kw_copy_level then;
-    } steps[] = {
-        {3, KW_COPY_CELL}, {1, KW_COPY_CELL}, {2, KW_COPY_REGION}, {4, KW_COPY_ALL}};
+    } steps[] = {{3, KW_COPY_CELL}, {1, KW_COPY_CELL}, {2, KW_COPY_REGION}, {4, KW_COPY_ALL}};
 
     cr_assert_eq(kw_copies_level(&copies, lane, 5), KW_COPY_LOCAL);
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
