@@ -37,7 +37,7 @@ static const struct kw_setting settings[] = {
     KW_FEED_SETTINGS(struct kw_authz_config),
     {FIELD(pki_dir), .type = KW_SETTING_PATH, .required = true,
      .doc = "Directory `keyward-cryptocore init` wrote: ca-operators.pem says which officers are "
-            "ours."},
+            "ours, services.list.pem whose orders about stores are believed. Read at the start."},
     {FIELD(officers_dir), .type = KW_SETTING_PATH, .required = true,
      .doc = "Directory with the operators' certificates, *.pem, leaf first. It is the list: at "
             "start the ones in it are registered and operators no longer in it are revoked, for "

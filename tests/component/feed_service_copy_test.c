@@ -1,9 +1,12 @@
 /* Second copies: an answer waits until another cell has what it says, and not for ever. */
 #include "common/base/clock.h"
 #include "common/base/metrics.h"
+#include "common/feed/ack_table.h"
 #include "common/feed_service/feed_service_internal.h"
 #include "common/feed_service/second_copy.h"
+#include "common/sync/lww.h"
 #include "tests/support/feed_service_fixture.h"
+#include "tests/support/lane_order.h"
 #include "tests/support/must.h"
 
 #include <criterion/criterion.h>
@@ -90,6 +93,35 @@ Test(feed_service_copy, who_is_alone_waits_for_nobody)
     write_as(&caller, "x");
     cr_assert(not(waits(&caller)));
     cr_assert(not(caller.copy.missing));
+}
+
+/* It is to go: what it holds is not what anybody may count on. */
+Test(feed_service_copy, who_drains_is_no_second_copy)
+{
+    struct kw_record row = {.table = KW_TABLE_STORES, .key = kw_id_bytes(&us->feed.options.store)};
+    struct caller caller = {0};
+    struct kw_buf value = {0};
+    struct kw_writer w = KW_WRITER(&value);
+    struct kw_id life = {{1}};
+
+    introduce();
+    kw_put_lww(&w, &(struct kw_lww){.stamp = {1, life},
+                                    .value = order_drain(eu->feed.options.mesh,
+                                                         us->feed.options.store, life, 1)});
+    MUST(kw_writer_end(&w, err));
+    MUST(kw_record_set(&row, &kw_store_record, KW_STORE_FIELD_STATE, value_u64(KW_STORE_ACTIVE),
+                       err));
+    MUST(
+        kw_record_set(&row, &kw_store_record, KW_STORE_FIELD_DRAIN_ORDER, value_keep(&value), err));
+    house_put_store(eu, &row);
+    kw_feed_copies_look(eu->service);
+    HOUSE_EVENTUALLY(&house, eu->service->copies.holders[0].leaves);
+    write_as(&caller, "x");
+    cr_assert(not(waits(&caller)));
+    caller.copy = (struct kw_second_copy){.asked = KW_COPY_ALL, .until_ns = UINT64_MAX};
+    write_as(&caller, "y");
+    cr_assert(waits(&caller), "it answers as long as it is there");
+    kw_second_copy_give_up(&caller.copy);
 }
 
 Test(feed_service_copy, without_a_feed_nobody_waits)
@@ -204,6 +236,27 @@ Test(feed_service_copy, who_asks_for_all_waits_until_all_hold_it)
     cr_assert(eq(uint, caller.told, 1));
     cr_assert(caller.copy.reached == KW_COPY_ALL);
     cr_assert(not(caller.copy.falls_short));
+}
+
+static struct kw_result run_raise(struct house_job *job, struct kw_tx *tx, struct kw_error *err)
+{
+    const struct caller *caller = job->in;
+
+    return kw_ack_raise(tx, caller->copy.wait.lane, us->feed.options.store, caller->copy.wait.seq,
+                        err);
+}
+
+Test(feed_service_copy, what_the_table_says_counts_whoever_was_told)
+{
+    struct caller caller = {0};
+
+    introduce();
+    ask_for(&caller, KW_COPY_ALL, LONG_NS);
+    write_as(&caller, "x");
+    cr_assert(waits(&caller));
+    cr_assert(kw_ok(house_write_job(eu, run_raise, &caller, NULL)));
+    HOUSE_EVENTUALLY(&house, caller.told == 1);
+    cr_assert(caller.copy.reached == KW_COPY_ALL);
 }
 
 Test(feed_service_copy, who_asks_for_all_is_told_in_time_how_far_it_got)
