@@ -209,6 +209,7 @@
 /* --- replication --- */
 #define KW_SECOND_COPY_MS      50U /* an answer waits so long for another cell to have what it says */
 #define KW_SECOND_COPY_TICK_MS 5U
+#define KW_COPIES_LOOK_MS      20U /* while somebody waits, the table is looked at so often */
 #define KW_WAIT_MARGIN_MS                                                                          \
     500U /* who waits for more leaves at least so much, or a quarter, of its time to answer */
 #define KW_PROTECT_WAIT_MS    1000U /* a station waits so long for another region to have its keys */

@@ -11,16 +11,17 @@ static bool is_far(const struct kw_feed_self *self, struct kw_bytes region)
     return region.len > 0 && !kw_bytes_equal(region, self->region);
 }
 
-/* One that still joins may be long in coming. */
+/* One that still joins may be long in coming. One that drains is to go, and answers until it has gone: what is to be in
+ * force everywhere has to be there, too. */
 static bool is_asked(const struct kw_feed_self *self, const struct kw_feed_member *member)
 {
     return !kw_id_equal(member->store, self->store) && member->state != KW_STORE_JOINING;
 }
 
-struct kw_result kw_feed_copy_holders(struct kw_tx *tx, const struct kw_feed_self *self,
-                                      struct kw_arena *arena,
-                                      struct kw_copy_holder holders[KW_COPY_HOLDERS_MAX],
-                                      size_t *ret_count, struct kw_error *err)
+static struct kw_result find_holders(struct kw_tx *tx, const struct kw_feed_self *self,
+                                     struct kw_arena *arena,
+                                     struct kw_copy_holder holders[KW_COPY_HOLDERS_MAX],
+                                     size_t *ret_count, struct kw_error *err)
 {
     struct kw_feed_member *members;
     size_t count;
@@ -43,7 +44,7 @@ struct kw_result kw_feed_copies(struct kw_tx *tx, const struct kw_feed_self *sel
                                 struct kw_copies *ret_copies, struct kw_error *err)
 {
     *ret_copies = (struct kw_copies){.known = true, .lane = lane};
-    KW_TRY(kw_feed_copy_holders(tx, self, arena, ret_copies->holders, &ret_copies->count, err));
+    KW_TRY(find_holders(tx, self, arena, ret_copies->holders, &ret_copies->count, err));
     for (size_t i = 0; i < ret_copies->count; i++) {
         struct kw_copy_holder *holder = &ret_copies->holders[i];
 

@@ -13,14 +13,8 @@ struct kw_feed_self {
     struct kw_bytes region;
 };
 
-/* The other members: who still joins is not asked, who drains is no holder. Their `seq` are 0. At most
- * KW_COPY_HOLDERS_MAX, the first. Read or write job. Fails: as kw_feed_members. */
-struct kw_result kw_feed_copy_holders(struct kw_tx *tx, const struct kw_feed_self *self,
-                                      struct kw_arena *arena,
-                                      struct kw_copy_holder holders[KW_COPY_HOLDERS_MAX],
-                                      size_t *ret_count, struct kw_error *err);
-
-/* How far they hold a lane of ours, to be asked by kw_copies_reached. Nobody waits on it. Read or write job. Fails:
+/* The other members, at most KW_COPY_HOLDERS_MAX, the first, and how far they hold a lane of ours, to be asked by
+ * kw_copies_reached. Who still joins is not asked, who drains is no holder. Nobody waits on it. Read or write job. Fails:
  * as kw_feed_members. */
 struct kw_result kw_feed_copies(struct kw_tx *tx, const struct kw_feed_self *self,
                                 struct kw_id lane, struct kw_arena *arena,

@@ -78,7 +78,8 @@ struct kw_feed_service {
     struct kw_copies copies;     /* of our lane, elsewhere */
     struct kw_timer copies_tick; /* while somebody waits for one */
     bool hurries;                /* nobody waits long any more */
-    bool members_read;           /* who is to have them is being read anew */
+    bool members_read;           /* who is to have them, and has, is being read anew */
+    uint64_t members_looked_ns;  /* when that began last */
 
     struct kw_timer beat; /* while somebody listens */
     struct kw_feed_task seal;

@@ -1,5 +1,6 @@
-/* Who is to have a copy is read now and then, and when somebody acknowledged something; who waits is told by
- * acknowledgements, or by the clock. */
+/* Who is to have a copy, and who has one, is read now and then, and often while somebody waits: what a store that is not
+ * linked with us holds comes in its lane, and another instance of this database may be the one that is told. Who waits
+ * is told by that, by acknowledgements, or by the clock. */
 #include "common/feed_service/second_copy.h"
 
 #include "common/base/clock.h"
@@ -118,9 +119,12 @@ void kw_feed_service_hurry(struct kw_feed_service *service)
 void kw_feed_copies_tick(struct kw_timer *timer)
 {
     struct kw_feed_service *service = KW_CONTAINER_OF(timer, struct kw_feed_service, copies_tick);
+    uint64_t now_ns = kw_clock_mono_ns();
 
-    if (!kw_copies_tick(&service->copies, kw_clock_mono_ns())) {
+    if (!kw_copies_tick(&service->copies, now_ns)) {
         kw_timer_stop(timer);
+    } else if (now_ns - service->members_looked_ns >= KW_COPIES_LOOK_MS * NS_PER_MS) {
+        kw_feed_copies_look(service);
     }
 }
 
@@ -135,8 +139,8 @@ void kw_feed_held(struct kw_feed_service *service)
 
 struct members_task {
     struct kw_feed_task task;
-    struct kw_copy_holder holders[KW_COPY_HOLDERS_MAX];
-    size_t count;
+    struct kw_id lane; /* of ours, of which it is asked */
+    struct kw_copies now;
 };
 
 static struct kw_result run_members(struct kw_store_job *job, struct kw_tx *tx,
@@ -150,9 +154,19 @@ static struct kw_result run_members(struct kw_store_job *job, struct kw_tx *tx,
     struct kw_result result;
 
     KW_ENSURE(arena != NULL, err, MEMORY, "an arena for the members");
-    result = kw_feed_copy_holders(tx, &self, arena, members->holders, &members->count, err);
+    result = kw_feed_copies(tx, &self, members->lane, arena, &members->now, err);
     kw_arena_free(arena);
     return result;
+}
+
+static void take_members(struct kw_feed_service *service, const struct members_task *members)
+{
+    const struct kw_copies *now = &members->now;
+
+    kw_copies_members(&service->copies, now->holders, now->count);
+    for (size_t i = 0; i < now->count; i++) {
+        kw_copies_held(&service->copies, now->holders[i].store, members->lane, now->holders[i].seq);
+    }
 }
 
 /* What could not be read leaves what was known, or that nothing is. */
@@ -163,7 +177,7 @@ static void members_done(struct kw_feed_task *task)
 
     service->members_read = false;
     if (kw_ok(task->job.result)) {
-        kw_copies_members(&service->copies, members->holders, members->count);
+        take_members(service, members);
         kw_feed_held(service);
     } else {
         kw_feed_service_log(service, "the members can't be read", &task->job.error);
@@ -181,6 +195,8 @@ void kw_feed_copies_look(struct kw_feed_service *service)
     }
     members->task.job.run = run_members;
     members->task.done = members_done;
+    members->lane = service->copies.lane;
+    service->members_looked_ns = kw_clock_mono_ns();
     service->members_read = kw_ok(kw_feed_task_read(service, &members->task, &error));
     if (!service->members_read) {
         kw_feed_service_log(service, "the members can't be read", &error);

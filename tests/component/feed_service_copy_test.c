@@ -1,6 +1,7 @@
 /* Second copies: an answer waits until another cell has what it says, and not for ever. */
 #include "common/base/clock.h"
 #include "common/base/metrics.h"
+#include "common/feed/ack_table.h"
 #include "common/feed_service/feed_service_internal.h"
 #include "common/feed_service/second_copy.h"
 #include "common/sync/lww.h"
@@ -235,6 +236,27 @@ Test(feed_service_copy, who_asks_for_all_waits_until_all_hold_it)
     cr_assert(eq(uint, caller.told, 1));
     cr_assert(caller.copy.reached == KW_COPY_ALL);
     cr_assert(not(caller.copy.falls_short));
+}
+
+static struct kw_result run_raise(struct house_job *job, struct kw_tx *tx, struct kw_error *err)
+{
+    const struct caller *caller = job->in;
+
+    return kw_ack_raise(tx, caller->copy.wait.lane, us->feed.options.store, caller->copy.wait.seq,
+                        err);
+}
+
+Test(feed_service_copy, what_the_table_says_counts_whoever_was_told)
+{
+    struct caller caller = {0};
+
+    introduce();
+    ask_for(&caller, KW_COPY_ALL, LONG_NS);
+    write_as(&caller, "x");
+    cr_assert(waits(&caller));
+    cr_assert(kw_ok(house_write_job(eu, run_raise, &caller, NULL)));
+    HOUSE_EVENTUALLY(&house, caller.told == 1);
+    cr_assert(caller.copy.reached == KW_COPY_ALL);
 }
 
 Test(feed_service_copy, who_asks_for_all_is_told_in_time_how_far_it_got)
