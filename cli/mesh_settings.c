@@ -53,6 +53,7 @@ static const struct {
                               .inner = KW_MESH_CRYPTOCORE,
                               .template = COMMON TARGET FEED
                               "database: {cell}/data/orchestrator.db\n"
+                              "pki_dir: {region}/pki\n"
                               "page_key_file: {mesh}/secret/page-token.key\n"},
     [KW_MESH_AUTHZ] = {.name = "config/authz.yaml",
                        .inner = KW_MESH_ORCHESTRATOR,

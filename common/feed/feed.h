@@ -35,6 +35,11 @@ struct kw_feed_table {
     /* Does this change disable something? Only such a one may go ahead of its lane. Pure. NULL: none
      * does. */
     bool (*disables)(const struct kw_record *change);
+    /* Is what must be proven of what it says proven, to who trusts this (`trust` of the options)? So it
+     * may be otherwise in another life of the process; else as `check`. NULL: nothing must be. Fails:
+     * ENCODING_INVALID, CRYPTO, MEMORY. */
+    struct kw_result (*prove)(const void *trust, const struct kw_record *record,
+                              struct kw_error *err);
     /* Writes the columns of this row, which was inserted or has changed. The same record, projected
      * twice, changes nothing; and no other row need be there, since rows come in any order. A
      * failure undoes the whole batch. NULL: nobody queries it. */

@@ -21,13 +21,16 @@ const struct kw_feed_table *kw_feed_table_of(const struct kw_feed *feed, uint16_
     return NULL;
 }
 
-struct kw_result kw_feed_check(const struct kw_feed_table *table, const struct kw_record *record,
-                               struct kw_error *err)
+struct kw_result kw_feed_check(const struct kw_feed *feed, const struct kw_feed_table *table,
+                               const struct kw_record *record, struct kw_error *err)
 {
     if (table->kind->table == KW_TABLE_STORES) {
         KW_TRY(kw_store_record_check(record, err));
     }
-    return table->check != NULL ? table->check(record, err) : KW_OK;
+    if (table->check != NULL) {
+        KW_TRY(table->check(record, err));
+    }
+    return table->prove != NULL ? table->prove(feed->options.trust, record, err) : KW_OK;
 }
 
 bool kw_feed_disables(const struct kw_feed_table *table, const struct kw_record *change)

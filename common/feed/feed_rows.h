@@ -7,9 +7,9 @@
 /* The owner's table with this number, or NULL. */
 const struct kw_feed_table *kw_feed_table_of(const struct kw_feed *feed, uint16_t number);
 
-/* Is this a record of the table? Fails: ENCODING_INVALID. */
-struct kw_result kw_feed_check(const struct kw_feed_table *table, const struct kw_record *record,
-                               struct kw_error *err);
+/* Is this a record of the table, with its proofs? Fails: ENCODING_INVALID; CRYPTO, MEMORY. */
+struct kw_result kw_feed_check(const struct kw_feed *feed, const struct kw_feed_table *table,
+                               const struct kw_record *record, struct kw_error *err);
 
 /* May this change go ahead of its lane? */
 bool kw_feed_disables(const struct kw_feed_table *table, const struct kw_record *change);

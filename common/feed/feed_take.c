@@ -191,7 +191,7 @@ static struct kw_result read_change(const struct taking *t, const struct kw_feed
     } else {
         KW_TRY(kw_record_decode(table->kind, t->change->record, ret_record, err));
     }
-    KW_TRY(kw_feed_check(table, ret_record, err));
+    KW_TRY(kw_feed_check(t->feed, table, ret_record, err));
     *ret_table = table;
     return may_say(t, ret_record, err);
 }
@@ -218,7 +218,7 @@ bool kw_feed_may_repeat(const struct kw_feed *feed, struct kw_bytes record)
     struct kw_record change;
 
     return table != NULL && kw_ok(kw_record_decode(table->kind, record, &change, NULL)) &&
-           kw_ok(kw_feed_check(table, &change, NULL)) && kw_feed_disables(table, &change);
+           kw_ok(kw_feed_check(feed, table, &change, NULL)) && kw_feed_disables(table, &change);
 }
 
 /* --- what waits --- */

@@ -21,8 +21,9 @@ static struct kw_result check_lengths(const struct kw_feed_table *table,
 }
 
 /* What others would refuse is not said: they would keep it in quarantine for good. */
-static struct kw_result encode(const struct kw_feed_table *table, const struct kw_record *intent,
-                               struct kw_buf *out, struct kw_error *err)
+static struct kw_result encode(const struct kw_feed *feed, const struct kw_feed_table *table,
+                               const struct kw_record *intent, struct kw_buf *out,
+                               struct kw_error *err)
 {
     struct kw_record read;
 
@@ -31,7 +32,7 @@ static struct kw_result encode(const struct kw_feed_table *table, const struct k
     KW_ENSURE(out->len <= KW_CHANGE_LEN_MAX, err, BODY_TOO_LARGE, "a change of %zu bytes",
               out->len);
     KW_TRY(kw_record_decode(table->kind, kw_buf_bytes(out), &read, err));
-    return kw_feed_check(table, &read, err);
+    return kw_feed_check(feed, table, &read, err);
 }
 
 struct kw_result kw_feed_say(struct kw_feed *feed, struct kw_tx *tx, struct kw_bytes record,
@@ -80,7 +81,7 @@ struct kw_result kw_feed_put(struct kw_feed *feed, struct kw_tx *tx, const struc
     KW_ENSURE(table != NULL, err, ARGUMENT_INVALID, "no table %u is known here", intent->table);
     KW_ENSURE(!urgent || kw_feed_disables(table, intent), err, ARGUMENT_INVALID,
               "an urgent change of %s that disables nothing", table->kind->name);
-    KW_TRY(encode(table, intent, &record, err));
+    KW_TRY(encode(feed, table, intent, &record, err));
     KW_TRY(kw_feed_merge_row(feed, table, tx, intent, arena, ret_merged, err));
     urgent = urgent && record.len <= KW_URGENT_CHANGE_LEN_MAX;
     return ret_merged->changed ? kw_feed_say(feed, tx, kw_buf_bytes(&record), urgent, wall_ms, err)

@@ -9,6 +9,7 @@
 #include "common/base/metrics.h"
 #include "common/rpc/arena_proto.h"
 #include "services/orchestrator/receipt_log.h"
+#include "services/orchestrator/refused.h"
 
 #include <stdlib.h>
 
@@ -274,6 +275,7 @@ static struct kw_result write_run(struct kw_store_job *job, struct kw_tx *tx, st
         }
         return call->result;
     }
+    KW_TRY(kw_refused_note(call, tx, err));
     return kw_second_copy_note(&call->copy, &call->feed_tx, err);
 }
 

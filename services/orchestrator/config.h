@@ -20,6 +20,7 @@ struct kw_orch_config {
     char *feed_listen;
     uint32_t feed_keep_max;
     char *page_key_file;
+    char *pki_dir;
     struct kw_strings targets;
     uint32_t drain_ms;
 };

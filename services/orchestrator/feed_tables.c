@@ -29,6 +29,7 @@ const struct kw_feed_table kw_orch_feed_tables[] = {
     {.kind = &kw_wrapped_key_record,
      .check = kw_wrapped_key_check,
      .disables = kw_wrapped_key_disables,
+     .prove = kw_wrapped_key_prove,
      .project = kw_wrapped_key_project},
     {.kind = &kw_orch_request_record, .check = kw_request_check, .project = kw_request_project},
     {.kind = &kw_receipt_head_record, .check = kw_receipt_head_check},

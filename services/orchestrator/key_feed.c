@@ -52,9 +52,9 @@ struct kw_result kw_key_erase_delivery(const struct kw_feed_tx *feed_tx, struct 
 }
 
 struct kw_result kw_key_destroy(const struct kw_feed_tx *feed_tx, struct kw_id id,
-                                struct kw_error *err)
+                                struct kw_bytes destruction, struct kw_error *err)
 {
-    KW_TRY(kw_wrapped_key_erase(feed_tx, id, err));
+    KW_TRY(kw_wrapped_key_erase(feed_tx, id, destruction, err));
     return kw_key_erase_delivery(feed_tx, id, err);
 }
 

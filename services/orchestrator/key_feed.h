@@ -15,10 +15,10 @@ struct kw_result kw_key_add(const struct kw_feed_tx *feed_tx, const struct kw_ke
 struct kw_result kw_key_erase_delivery(const struct kw_feed_tx *feed_tx, struct kw_id id,
                                        struct kw_error *err);
 
-/* Erases the wrapped key and the delivery; the row, its facts and receipts stay. Fails: as
- * kw_feed_change. */
+/* Erases the wrapped key, by this destruction (destruction.h), and the delivery; the row, its facts and
+ * receipts stay. Fails: as kw_feed_change. */
 struct kw_result kw_key_destroy(const struct kw_feed_tx *feed_tx, struct kw_id id,
-                                struct kw_error *err);
+                                struct kw_bytes destruction, struct kw_error *err);
 
 /* For the feed's list of tables. */
 struct kw_result kw_key_check(const struct kw_record *record, struct kw_error *err);

@@ -6,7 +6,8 @@
     " w.check_value, w.mac, k.created_ms, k.delivery, k.delivery_version, d.disputed"              \
     " FROM key_versions k JOIN devices d ON d.id = k.device JOIN wrapped_keys w ON w.key = k.id"   \
     " AND (w.kek_version, w.digest) = (SELECT x.kek_version, x.digest FROM wrapped_keys x"         \
-    " WHERE x.key = k.id ORDER BY length(x.wrapped) = 0, x.kek_version DESC, x.digest LIMIT 1)"
+    " WHERE x.key = k.id ORDER BY length(x.wrapped) = 0, x.refused, x.kek_version DESC, x.digest " \
+    "LIMIT 1)"
 
 static const char select_by_id[] = SELECT_KEY " WHERE k.id = $1";
 static const char select_newest[] =

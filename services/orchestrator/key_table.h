@@ -1,5 +1,5 @@
 /* Table key_versions: what is on the feed (key_feed.h), in columns, and read with the wrapped key
- * (wrapped_key_table.h): of several the one under the newest KEK. A version whose device or wrapped key
+ * (wrapped_key_table.h): of several the one that the core refused least often, then that under the newest KEK. A version whose device or wrapped key
  * is not here yet is not found. All functions run on the store's threads. */
 #ifndef KW_SERVICES_ORCHESTRATOR_KEY_TABLE_H
 #define KW_SERVICES_ORCHESTRATOR_KEY_TABLE_H

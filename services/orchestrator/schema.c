@@ -67,6 +67,7 @@ static const char initial[] =
     " wrapped BLOB NOT NULL,"
     " check_value BLOB NOT NULL,"
     " mac BLOB NOT NULL,"
+    " refused INTEGER NOT NULL DEFAULT 0,"
     " PRIMARY KEY (key, kek_version, digest));"
 
     /* Facts as the core or an orchestrator made them. `suspension` is zero where the kind has
@@ -94,6 +95,7 @@ static const char initial[] =
     " nonce BLOB NOT NULL,"
     " created_ms INTEGER NOT NULL,"
     " confirmed_ms INTEGER,"
+    " refused INTEGER NOT NULL DEFAULT 0,"
     " PRIMARY KEY (owner, version, kek_version, digest));"
 
     /* The receipt log. A chain is (core, stream). */

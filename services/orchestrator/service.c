@@ -136,6 +136,7 @@ void kw_orch_done(struct kw_orch *orch)
 {
     kw_feed_service_free(orch->feed_service);
     kw_feed_identity_done(&orch->identity);
+    kw_officers_trust_done(&orch->officers);
     kw_core_link_free(orch->link);
     kw_rpc_free(orch->rpc);
     kw_seal_verifier_free(orch->seals);
@@ -177,7 +178,8 @@ static struct kw_result identity_load(struct kw_orch *orch, struct kw_error *err
                                                      .cell = config->cell,
                                                      .service = "orchestrator",
                                                      .credentials_dir = config->credentials_dir,
-                                                     .lane_key_file = config->lane_key_file};
+                                                     .lane_key_file = config->lane_key_file,
+                                                     .pki_dir = config->pki_dir};
 
     KW_ENSURE(config->lane_key_file != NULL || config->feed_listen == NULL, err, CONFIG_INVALID,
               "feed_listen needs lane_key_file");
@@ -306,6 +308,8 @@ static struct kw_result feed_open(struct kw_store_job *job, struct kw_tx *tx, st
         .store = kw_store_id(orch->store),
         .writer = orch->config->writer,
         .vouchers = orch->config->lane_key_file != NULL ? &orch->identity.trust : NULL,
+        .orders = orch->config->lane_key_file != NULL ? &orch->identity.orders : NULL,
+        .trust = &orch->officers,
         .tables = kw_orch_feed_tables,
         .table_count = kw_orch_feed_table_count};
 
@@ -379,6 +383,7 @@ struct kw_result kw_orch_start(struct kw_orch *orch, struct kw_loop *loop,
     KW_TRY(kw_id_v7(&orch->boot_id, err));
     KW_TRY(gate_make(orch, err));
     KW_TRY(identity_load(orch, err));
+    KW_TRY(kw_officers_trust_load(&orch->officers, config->pki_dir, config->trust_domain, err));
     KW_TRY(store_make(orch, err));
     KW_TRY(kw_rpc_new(loop, orch->boot_id, &orch->rpc, err));
     KW_TRY(link_make(orch, err));

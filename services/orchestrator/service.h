@@ -13,6 +13,7 @@
 #include "common/rpc/service_renewal.h"
 #include "common/store/store.h"
 #include "services/orchestrator/config.h"
+#include "services/orchestrator/destruction.h"
 #include "services/orchestrator/protection.h"
 
 struct kw_core_link;
@@ -37,6 +38,7 @@ struct kw_orch {
     struct kw_store_job opening;
     bool feed_open;
     struct kw_feed_identity identity; /* zeroed: nothing is replicated */
+    struct kw_officers_trust officers;
     struct kw_feed_service
         *feed_service; /* of the replicator; closed when `feed_serves` is false */
     bool feed_serves;
@@ -76,5 +78,8 @@ void kw_orch_done(struct kw_orch *orch);
 /* Called by each call. */
 void kw_orch_call_began(struct kw_orch *orch);
 void kw_orch_call_ended(struct kw_orch *orch);
+
+/* `keyward-orchestrator new-life`: its store begins a new life (common/feed_service/new_life.h). Fails: as that. */
+struct kw_result kw_orch_new_life(const struct kw_orch_config *config, struct kw_error *err);
 
 #endif

@@ -3,7 +3,7 @@
 
 static const char select_key[] =
     "SELECT owner, version, kek_version, wrapped, check_value, mac, nonce, created_ms, confirmed_ms"
-    " FROM transport_keys WHERE owner = $1 AND version = $2 ORDER BY length(wrapped) = 0,"
+    " FROM transport_keys WHERE owner = $1 AND version = $2 ORDER BY length(wrapped) = 0, refused,"
     " confirmed_ms IS NULL, coalesce(confirmed_ms, created_ms), digest LIMIT 1";
 static const char select_newest[] =
     "SELECT version FROM transport_keys WHERE owner = $1 ORDER BY version DESC LIMIT 1";
@@ -13,6 +13,10 @@ static const char upsert_key[] =
     " ON CONFLICT (owner, version, kek_version, digest) DO UPDATE SET wrapped = excluded.wrapped,"
     " check_value = excluded.check_value, mac = excluded.mac, nonce = excluded.nonce,"
     " created_ms = excluded.created_ms, confirmed_ms = excluded.confirmed_ms";
+
+static const char update_refused[] =
+    "UPDATE transport_keys SET refused = refused + 1"
+    " WHERE owner = $1 AND version = $2 AND kek_version = $3 AND digest = $4";
 
 static struct kw_result read_row(struct kw_stmt *stmt, struct kw_arena *arena,
                                  struct kw_transport_key_row *ret_row, struct kw_error *err)
@@ -81,5 +85,19 @@ struct kw_result kw_transport_key_put(struct kw_tx *tx, const struct kw_transpor
     if (row->confirmed_ms != 0) {
         kw_bind_i64(stmt, 10, (int64_t)row->confirmed_ms);
     }
+    return kw_exec(stmt, NULL, err);
+}
+
+struct kw_result kw_transport_key_refused(struct kw_tx *tx, struct kw_id owner, uint32_t version,
+                                          uint32_t kek_version, const uint8_t digest[KW_SHA256_LEN],
+                                          struct kw_error *err)
+{
+    struct kw_stmt *stmt;
+
+    KW_TRY(kw_sql(tx, update_refused, &stmt, err));
+    kw_bind_id(stmt, 1, &owner);
+    kw_bind_i64(stmt, 2, version);
+    kw_bind_i64(stmt, 3, kek_version);
+    kw_bind_blob(stmt, 4, KW_BYTES(digest, KW_SHA256_LEN));
     return kw_exec(stmt, NULL, err);
 }

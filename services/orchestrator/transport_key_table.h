@@ -3,7 +3,7 @@
  *
  * Two cells may make a key of one version for an owner whose enrolment reached both. The one that its
  * owner confirmed counts, and before that the earlier, which is also what a repeated enrolment is
- * answered with. */
+ * answered with. Before either goes one that the core was not seen to refuse (refused.h). */
 #ifndef KW_SERVICES_ORCHESTRATOR_TRANSPORT_KEY_TABLE_H
 #define KW_SERVICES_ORCHESTRATOR_TRANSPORT_KEY_TABLE_H
 
@@ -36,5 +36,11 @@ struct kw_result kw_transport_key_newest(struct kw_tx *tx, struct kw_id owner,
 /* Writes the columns of one; `digest` is that of what was wrapped. */
 struct kw_result kw_transport_key_put(struct kw_tx *tx, const struct kw_transport_key_row *row,
                                       const uint8_t digest[KW_SHA256_LEN], struct kw_error *err);
+
+/* The core did not take this one for the owner's: others of the version go before it. Fails:
+ * STORE_UNAVAILABLE, INTERNAL. */
+struct kw_result kw_transport_key_refused(struct kw_tx *tx, struct kw_id owner, uint32_t version,
+                                          uint32_t kek_version, const uint8_t digest[KW_SHA256_LEN],
+                                          struct kw_error *err);
 
 #endif

@@ -2,7 +2,10 @@
  * its key version, a member's by owner and version. */
 #include "services/orchestrator/wrapped_key_feed.h"
 
+#include "common/base/limits.h"
 #include "common/feed/intent.h"
+#include "common/sync/first.h"
+#include "services/orchestrator/destruction.h"
 #include "services/orchestrator/field_forms.h"
 #include "services/orchestrator/wrapped_key_merge.h"
 #include "services/orchestrator/wrapped_key_table.h"
@@ -60,6 +63,8 @@ static struct kw_result name_read(struct kw_bytes key, struct name *ret_name, st
     KW_TRY(kw_reader_end(&r, "a wrapped key's name", err));
     KW_ENSURE(name.kind == OF_DEVICE || name.version > 0, err, ENCODING_INVALID,
               "a transport key of version 0");
+    KW_ENSURE(name.kek_version > 0 && name.kek_version <= KW_HSM_KEK_VERSIONS_MAX, err,
+              ENCODING_INVALID, "a key wrapped by KEK version %u", name.kek_version);
     *ret_name = name;
     return KW_OK;
 }
@@ -96,7 +101,8 @@ struct kw_result kw_wrapped_key_add(const struct kw_feed_tx *feed_tx, const stru
 }
 
 static struct kw_result erase(const struct kw_feed_tx *feed_tx,
-                              const struct kw_wrapped_key_row *row, struct kw_error *err)
+                              const struct kw_wrapped_key_row *row, struct kw_bytes destruction,
+                              struct kw_error *err)
 {
     KW_SCOPED(kw_buf_done) struct kw_buf key = {0};
     struct name name = {.kind = OF_DEVICE, .whose = row->key, .kek_version = row->kek_version};
@@ -106,18 +112,20 @@ static struct kw_result erase(const struct kw_feed_tx *feed_tx,
     KW_TRY(name_write(&name, &key, err));
     intent = kw_intent(&kw_wrapped_key_record, kw_buf_bytes(&key), feed_tx->arena);
     kw_intent_bytes(&intent, KW_WRAPPED_KEY_FIELD_WRAPPED, KW_BYTES_NONE);
+    kw_intent_first(&intent, KW_WRAPPED_KEY_FIELD_ORDER, feed_tx->feed, feed_tx->wall_ms,
+                    destruction);
     return kw_intent_say(&intent, feed_tx, NULL, err);
 }
 
 struct kw_result kw_wrapped_key_erase(const struct kw_feed_tx *feed_tx, struct kw_id key,
-                                      struct kw_error *err)
+                                      struct kw_bytes destruction, struct kw_error *err)
 {
     struct kw_wrapped_key_row row;
     bool found;
 
     KW_TRY(kw_wrapped_key_left(feed_tx->tx, key, &row, &found, err));
     while (found) {
-        KW_TRY(erase(feed_tx, &row, err));
+        KW_TRY(erase(feed_tx, &row, destruction, err));
         KW_TRY(kw_wrapped_key_left(feed_tx->tx, key, &row, &found, err));
     }
     return KW_OK;
@@ -166,6 +174,23 @@ struct kw_result kw_wrapped_key_check(const struct kw_record *record, struct kw_
 bool kw_wrapped_key_disables(const struct kw_record *change)
 {
     return kw_wrapped_key_record_erased(change);
+}
+
+struct kw_result kw_wrapped_key_prove(const void *trust, const struct kw_record *record,
+                                      struct kw_error *err)
+{
+    struct kw_first order = {0};
+    struct name name;
+
+    if (!kw_wrapped_key_record_erased(record) &&
+        !kw_record_has(record, KW_WRAPPED_KEY_FIELD_ORDER)) {
+        return KW_OK;
+    }
+    KW_TRY(name_read(record->key, &name, err));
+    KW_ENSURE(name.kind == OF_DEVICE && trust != NULL, err, ENCODING_INVALID,
+              "nobody erases a wrapped key of kind %u here", name.kind);
+    (void)kw_first_read(kw_record_value(record, KW_WRAPPED_KEY_FIELD_ORDER), &order);
+    return kw_destruction_prove(order.detail, name.whose, trust, err);
 }
 
 static struct kw_result device_project(struct kw_tx *tx, const struct kw_record *merged,

@@ -14,6 +14,7 @@ enum kw_wrapped_key_field {
     KW_WRAPPED_KEY_FIELD_NONCE, /* transport keys */
     KW_WRAPPED_KEY_FIELD_CREATED,
     KW_WRAPPED_KEY_FIELD_CONFIRMED, /* transport keys: its owner proved to hold it */
+    KW_WRAPPED_KEY_FIELD_ORDER, /* of one that is erased: what an officer signed (destruction.h) */
     KW_WRAPPED_KEY_FIELD_END_,
 };
 

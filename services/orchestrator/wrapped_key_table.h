@@ -27,4 +27,10 @@ struct kw_result kw_wrapped_key_left(struct kw_tx *tx, struct kw_id key,
 struct kw_result kw_wrapped_key_put(struct kw_tx *tx, const struct kw_wrapped_key_row *row,
                                     struct kw_error *err);
 
+/* The core did not take this blob for the key it is said to be: others of the key go before it.
+ * `*ret_turned`: all that are left were refused as often. The name is looked at. Fails:
+ * STORE_UNAVAILABLE, INTERNAL. */
+struct kw_result kw_wrapped_key_refused(struct kw_tx *tx, const struct kw_wrapped_key_row *row,
+                                        bool *ret_turned, struct kw_error *err);
+
 #endif

@@ -281,6 +281,7 @@ SERVICES = {
     "authz": {**COMMON, "mesh": "1" * 32, "database": "/nonexistent/db", "pki_dir": "/nonexistent",
               "officers_dir": "/nonexistent", "targets": "[ 127.0.0.1:1 ]"},
     "orchestrator": {**COMMON, "database": "/nonexistent/db", "page_key_file": "/nonexistent",
+                     "pki_dir": "/nonexistent",
                      "mesh": "1" * 32, "targets": "[ 127.0.0.1:1 ]"},
     "cryptocore": {**COMMON, "pki_dir": "/nonexistent", "hsm_token": "t", "hsm_pin_file": "/n",
                    "hsm_lock_file": "/n", "hsm_worker": "/n"},

@@ -145,7 +145,9 @@ void orch_cells_init(struct orch_cells *cells)
 {
     orch_fixture_init(&cells->a);
     orch_fixture_init(&cells->b);
+    know(&cells->a, &cells->a);
     know(&cells->a, &cells->b);
+    know(&cells->b, &cells->b);
     know(&cells->b, &cells->a);
     cells->b.station = cells->a.station;
     cells->b.partner = cells->a.partner;

@@ -10,7 +10,7 @@ struct orch_cells {
     struct orch_fixture b;
 };
 
-/* Both know one another, and the transport keys of a station and a partner. */
+/* Both know one another and themselves, and the transport keys of a station and a partner. */
 void orch_cells_init(struct orch_cells *cells);
 void orch_cells_done(struct orch_cells *cells);
 

@@ -1,10 +1,12 @@
 /* What one cell's orchestrator has done, the other serves by; and what both have done while they were out
  * of touch is the same in both once they have met. */
+#include "common/feed/feed_peers.h"
 #include "services/orchestrator/device_feed.h"
 #include "services/orchestrator/fact_feed.h"
 #include "services/orchestrator/key_feed.h"
 #include "services/orchestrator/wrapped_key_feed.h"
 #include "tests/component/orchestrator_cells.h"
+#include "tests/support/key_officer.h"
 
 #include <keyward/v1/device_access_service.pb-c.h>
 #include <keyward/v1/device_service.pb-c.h>
@@ -226,6 +228,98 @@ Test(orchestrator_cells, suspended_here_while_another_is_lifted_there_is_suspend
     served(b, pen->device, KW_E_NONE);
 }
 
+/* A blob, and where it is looked for. */
+struct blob {
+    uint8_t bytes[64];
+    size_t len;
+    size_t found;
+};
+
+static struct kw_result load_blob(const struct kw_feed_tx *feed_tx, const void *context,
+                                  struct kw_error *err)
+{
+    struct blob *blob = *(struct blob *const *)context;
+    struct kw_stmt *stmt;
+    struct kw_bytes wrapped;
+    bool found;
+
+    KW_TRY(kw_sql(feed_tx->tx, "SELECT wrapped FROM wrapped_keys WHERE length(wrapped) > 0", &stmt,
+                  err));
+    KW_TRY(kw_step(stmt, &found, err));
+    cr_assert(found);
+    wrapped = kw_col_blob(stmt, 0);
+    cr_assert(le(sz, wrapped.len, sizeof(blob->bytes)));
+    kw_copy(blob->bytes, wrapped.data, wrapped.len);
+    blob->len = wrapped.len;
+    return KW_OK;
+}
+
+static struct kw_result find_in(const struct kw_feed_tx *feed_tx, const char *records,
+                                struct blob *blob, struct kw_error *err)
+{
+    struct kw_stmt *stmt;
+    bool found = true;
+
+    KW_TRY(kw_sql(feed_tx->tx, records, &stmt, err));
+    while (found) {
+        KW_TRY(kw_step(stmt, &found, err));
+        if (found) {
+            struct kw_bytes record = kw_col_blob(stmt, 0);
+
+            blob->found += memmem(record.data, record.len, blob->bytes, blob->len) != NULL;
+        }
+    }
+    return KW_OK;
+}
+
+/* Of each lane the last change is kept, and no member waited for. */
+static struct kw_result forget(const struct kw_feed_tx *feed_tx, const void *context,
+                               struct kw_error *err)
+{
+    size_t trimmed;
+
+    (void)context;
+    feed_tx->feed->options.keep_max = 1;
+    return kw_feed_trim(feed_tx->feed, feed_tx->tx, 1000, &trimmed, err);
+}
+
+static struct kw_result find_blob(const struct kw_feed_tx *feed_tx, const void *context,
+                                  struct kw_error *err)
+{
+    struct blob *blob = *(struct blob *const *)context;
+
+    blob->found = 0;
+    KW_TRY(find_in(feed_tx, "SELECT record FROM feed_records", blob, err));
+    return find_in(feed_tx, "SELECT record FROM feed_changes", blob, err);
+}
+
+static size_t blobs_in(struct orch_fixture *fx, struct blob *blob)
+{
+    MUST(orch_try_say(fx, find_blob, &blob, err));
+    return blob->found;
+}
+
+Test(orchestrator_cells, of_a_destroyed_key_no_byte_is_left_once_the_log_is_cut)
+{
+    const char *batch;
+    const Keyward__V1__BatchItem *pen = orch_make_batch(a, 1, &batch)->items[0];
+    struct blob blob;
+    struct blob *const context = &blob;
+
+    MUST(orch_try_say(a, load_blob, &context, err));
+    orch_meet(&cells);
+    cr_assert(eq(sz, blobs_in(b, &blob), 2)); /* the row, and the change that brought it */
+    cr_assert(eq(int, change(a, KW_METHOD_DEACTIVATE_KEY, pen->key), KW_E_NONE));
+    cr_assert(eq(int, change(a, KW_METHOD_DESTROY_KEY, pen->key), KW_E_NONE));
+    orch_meet(&cells);
+    cr_assert(eq(sz, blobs_in(a, &blob), 1));
+    cr_assert(eq(sz, blobs_in(b, &blob), 1));
+    MUST(orch_try_say(a, forget, NULL, err));
+    MUST(orch_try_say(b, forget, NULL, err));
+    cr_assert(eq(sz, blobs_in(a, &blob), 0));
+    cr_assert(eq(sz, blobs_in(b, &blob), 0));
+}
+
 Test(orchestrator_cells, destroyed_here_its_key_is_erased_there_and_does_not_come_back)
 {
     static const char left[] = "SELECT count(*) FROM wrapped_keys WHERE length(wrapped) > 0";
@@ -244,6 +338,183 @@ Test(orchestrator_cells, destroyed_here_its_key_is_erased_there_and_does_not_com
     cr_assert(
         eq(i64, orch_number(b, "SELECT count(*) FROM key_versions WHERE delivery IS NOT NULL"), 0));
     cr_assert(eq(int, change(b, KW_METHOD_ACTIVATE_KEY, pen->key), KW_E_KEY_STATE));
+}
+
+/* --- an orchestrator that lies --- */
+
+static struct kw_id key_id(const char *name)
+{
+    struct kw_resource_ids ids;
+
+    MUST(kw_resource_parse(KW_RESOURCE_KEY, name, &ids, err));
+    return ids.id[1];
+}
+
+struct erasure {
+    struct kw_id key;
+    struct kw_buf order;
+};
+
+static struct kw_result say_erased(const struct kw_feed_tx *feed_tx, const void *context,
+                                   struct kw_error *err)
+{
+    const struct erasure *erasure = context;
+
+    return kw_wrapped_key_erase(feed_tx, erasure->key, kw_buf_bytes(&erasure->order), err);
+}
+
+/* It takes its own officer for one of ours. */
+static void becomes_a_liar(struct orch_fixture *fx)
+{
+    kw_officers_trust_done(&fx->orch.officers);
+    key_officer_forget();
+    key_officer_trust(&fx->orch.officers);
+}
+
+Test(orchestrator_cells, who_erases_without_an_officer_erases_nothing_elsewhere)
+{
+    static const char waits[] = "SELECT count(*) FROM feed_quarantine";
+    const Keyward__V1__BatchItem *pen = orch_released_device(a);
+    struct erasure lie = {.key = key_id(pen->key)};
+    struct erasure real = lie;
+
+    key_officer_destroys(real.key, real.key, &real.order);
+    orch_meet(&cells);
+    becomes_a_liar(b);
+    key_officer_destroys(lie.key, lie.key, &lie.order);
+    MUST(orch_try_say(b, say_erased, &lie, err));
+    cr_assert(eq(sz, orch_tell_urgent(b, a), 1));
+    served(a, pen->device, KW_E_NONE);
+    orch_tell(b, a);
+    served(a, pen->device, KW_E_NONE);
+    cr_assert(ge(i64, orch_number(a, waits), 1));
+    MUST(orch_try_say(a, say_erased, &real, err));
+    cr_assert(
+        eq(i64, orch_number(a, "SELECT count(*) FROM wrapped_keys WHERE length(wrapped) > 0"), 0));
+    kw_buf_done(&real.order);
+    kw_buf_done(&lie.order);
+}
+
+/* That it is destroyed is disabling, so no officer has to say it; only the bytes stay. */
+static struct kw_result say_destroyed(const struct kw_feed_tx *feed_tx, const void *context,
+                                      struct kw_error *err)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf record = {0};
+    struct kw_fact_row row = {.fact = {.key = *(const struct kw_id *)context,
+                                       .kind = KW_FACT_DESTROYED,
+                                       .time_ms = feed_tx->wall_ms,
+                                       .actor = kw_bytes_str("spiffe://test/operator/"
+                                                             "opr_aaaaaaaaaaaaaaaaaaaaaaaaaa")},
+                              .justification = "none"};
+
+    KW_TRY(kw_fact_encode(&row.fact, &record, err));
+    row.record = kw_buf_bytes(&record);
+    return kw_fact_state(feed_tx, &row, err);
+}
+
+Test(orchestrator_cells, what_was_only_said_to_be_destroyed_is_erased_by_an_officer)
+{
+    static const char left[] = "SELECT count(*) FROM wrapped_keys WHERE length(wrapped) > 0";
+    const Keyward__V1__BatchItem *pen = orch_released_device(a);
+    const struct kw_id id = key_id(pen->key);
+
+    orch_meet(&cells);
+    MUST(orch_try_say(b, say_destroyed, &id, err));
+    orch_meet(&cells);
+    served(a, pen->device, KW_E_KEY_STATE);
+    cr_assert(eq(i64, orch_number(a, left), 1));
+    cr_assert(eq(int, change(a, KW_METHOD_DESTROY_KEY, pen->key), KW_E_NONE));
+    cr_assert(eq(i64, orch_number(a, left), 0));
+}
+
+/* By whom the gateway, or authz, likes. */
+Test(orchestrator_cells, a_key_is_not_destroyed_by_what_nobody_signed)
+{
+    const Keyward__V1__BatchItem *pen = orch_released_device(a);
+    Keyward__V1__SuspendKeyRequest body;
+    struct asking asking;
+
+    (void)suspend(a, pen->key);
+    asking = key_ask(a, KW_METHOD_DESTROY_KEY, &body, pen->key);
+    asking.is_unsigned = true;
+    cr_assert(eq(int, orch_ask(a, &asking).reason, KW_E_SIGNATURE_INVALID));
+    cr_assert(eq(i64, orch_number(a, "SELECT count(*) FROM facts WHERE kind = 8"), 0));
+    cr_assert(eq(int, change(a, KW_METHOD_DESTROY_KEY, pen->key), KW_E_NONE));
+    cr_assert(eq(i64, orch_number(a, "SELECT count(*) FROM facts WHERE kind = 8"), 1));
+}
+
+/* No key that the core made: the tests' core tells it by its length. */
+static const uint8_t made_up[41] = {1};
+
+/* Under the newest KEK there may be. */
+static struct kw_result say_made_up(const struct kw_feed_tx *feed_tx, const void *context,
+                                    struct kw_error *err)
+{
+    const struct kw_key_row row = {.id = *(const struct kw_id *)context,
+                                   .kek_version = KW_HSM_KEK_VERSIONS_MAX,
+                                   .wrapped = KW_BYTES_OF(made_up),
+                                   .check_value = KW_BYTES(made_up, 3),
+                                   .mac = KW_BYTES(made_up, 16),
+                                   .created_ms = 1};
+
+    return kw_wrapped_key_add(feed_tx, &row, err);
+}
+
+/* Confirmed before any other was. */
+static struct kw_result say_made_up_transport(const struct kw_feed_tx *feed_tx, const void *context,
+                                              struct kw_error *err)
+{
+    const struct kw_transport_key_row row = {.owner = *(const struct kw_id *)context,
+                                             .version = 1,
+                                             .kek_version = 1,
+                                             .wrapped = KW_BYTES_OF(made_up),
+                                             .check_value = KW_BYTES(made_up, 3),
+                                             .mac = KW_BYTES(made_up, 16),
+                                             .nonce = KW_BYTES(made_up, 16),
+                                             .created_ms = 1};
+    const struct kw_feed_tx early = {feed_tx->feed, feed_tx->tx, feed_tx->arena, 1};
+
+    KW_TRY(kw_transport_key_add(feed_tx, &row, err));
+    return kw_transport_key_confirm(&early, &row, err);
+}
+
+Test(orchestrator_cells, a_key_that_is_none_hides_the_right_one_once)
+{
+    const char *batch;
+    const Keyward__V1__BatchItem *pen = orch_make_batch(a, 1, &batch)->items[0];
+    const struct kw_id id = key_id(pen->key);
+
+    orch_confirm(a, pen->device, "SN 1");
+    orch_meet(&cells);
+    MUST(orch_try_say(b, say_made_up, &id, err));
+    orch_meet(&cells);
+    cr_assert(eq(int, change(a, KW_METHOD_ACTIVATE_KEY, pen->key), KW_E_BINDING_INVALID));
+    cr_assert(eq(int, change(a, KW_METHOD_ACTIVATE_KEY, pen->key), KW_E_NONE));
+    served(a, pen->device, KW_E_NONE);
+    orch_meet(&cells);
+    served(b, pen->device, KW_E_BINDING_INVALID);
+    served(b, pen->device, KW_E_NONE);
+}
+
+Test(orchestrator_cells, of_keys_and_transport_keys_that_are_none_the_right_two_are_found)
+{
+    const Keyward__V1__BatchItem *pen = orch_released_device(a);
+    const struct kw_id id = key_id(pen->key);
+    unsigned refused = 0;
+
+    orch_meet(&cells);
+    MUST(orch_try_say(b, say_made_up_transport, &a->partner, err));
+    orch_meet(&cells);
+    served(a, pen->device, KW_E_BINDING_INVALID);
+    served(a, pen->device, KW_E_NONE);
+    MUST(orch_try_say(b, say_made_up, &id, err));
+    orch_meet(&cells);
+    while (use(a, pen->device) == KW_E_BINDING_INVALID) {
+        refused++;
+        cr_assert(lt(u32, refused, 8));
+    }
+    cr_assert(gt(u32, refused, 0));
+    served(a, pen->device, KW_E_NONE);
 }
 
 /* --- done twice --- */
@@ -398,6 +669,7 @@ static struct kw_result say_confirmed_pen(const struct kw_feed_tx *feed_tx, stru
     const struct kw_key_row key = {.id = pen.key,
                                    .device = pen.id,
                                    .version = 1,
+                                   .kek_version = 1,
                                    .wrapped = KW_BYTES_OF(blob),
                                    .check_value = KW_BYTES(blob, 3),
                                    .mac = KW_BYTES(blob, 16),

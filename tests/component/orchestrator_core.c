@@ -144,17 +144,31 @@ static void generate(struct turn *turn)
     }
 }
 
+/* What the real one finds by MACs: whoever makes up a blob in a test gives it another length. */
+static bool is_ours(const struct turn *turn, const Keyward__Internal__V1__WrappedDeviceKey *key)
+{
+    const Keyward__Internal__V1__WrappedTransportKey *transport = turn->request->transport_key;
+
+    return key->wrapped.len == WRAPPED_LEN &&
+           (transport == NULL || transport->wrapped.len == WRAPPED_LEN);
+}
+
 /* One fact a key, or one a suspension that is lifted. */
 static void enable(struct turn *turn, enum kw_fact_kind kind)
 {
     const Keyward__V1__LiftKeySuspensionsRequest *lift =
         (const Keyward__V1__LiftKeySuspensionsRequest *)turn->body;
 
+    enum kw_reason reason = turn->reason;
+
     for (size_t i = 0; i < turn->request->n_keys; i++) {
-        struct kw_bytes key = kw_bytes_field(turn->request->keys[i]->key_id);
-        Keyward__Internal__V1__CoreItem *item =
-            add_item(turn, key, kw_bytes_field(turn->request->keys[i]->device_id));
+        const Keyward__Internal__V1__WrappedDeviceKey *asked = turn->request->keys[i];
+        struct kw_bytes key = kw_bytes_field(asked->key_id);
         size_t facts = kind == KW_FACT_LIFTED ? lift->n_suspensions : 1;
+        Keyward__Internal__V1__CoreItem *item;
+
+        turn->reason = is_ours(turn, asked) ? reason : KW_E_BINDING_INVALID;
+        item = add_item(turn, key, kw_bytes_field(asked->device_id));
 
         for (size_t f = 0; f < facts && turn->reason == KW_E_NONE; f++) {
             struct kw_id ref = KW_ID_NONE;
@@ -202,7 +216,7 @@ static void use(struct turn *turn)
         const Keyward__Internal__V1__WrappedDeviceKey *key = turn->request->keys[i];
         Keyward__Internal__V1__CoreItem *item;
 
-        turn->reason = key->key_id.len == 0 ? KW_E_BINDING_INVALID : reason;
+        turn->reason = key->key_id.len == 0 || !is_ours(turn, key) ? KW_E_BINDING_INVALID : reason;
         item = add_item(turn, kw_bytes_field(key->key_id), kw_bytes_field(key->device_id));
         if (turn->reason == KW_E_NONE) {
             add_envelope(turn, item, key);

@@ -1,6 +1,7 @@
 /* The orchestrator's surroundings. */
 #include "tests/component/orchestrator_fixture.h"
 #include "tests/support/faults.h"
+#include "tests/support/key_officer.h"
 
 #include "common/audit/seal.h"
 #include "common/base/file.h"
@@ -135,6 +136,7 @@ static void make_config(struct orch_fixture *fx)
     fputs("0123456789abcdef0123456789abcdef", file);
     fclose(file);
     cr_assert(eq(int, chmod(in_dir(fx, "page_key"), 0600), 0));
+    key_officer_pki(fx->dir);
     fx->target = kw_arena_printf(fx->arena, "127.0.0.1:%d", fx->core.port);
     fx->config = (struct kw_orch_config){.region = (char *)(uintptr_t)REGION,
                                          .cell = (char *)(uintptr_t)CELL,
@@ -143,6 +145,7 @@ static void make_config(struct orch_fixture *fx)
                                          .listen = (char *)(uintptr_t) "127.0.0.1:0",
                                          .credentials_dir = in_dir(fx, "orchestrator"),
                                          .page_key_file = in_dir(fx, "page_key"),
+                                         .pki_dir = fx->dir,
                                          .targets = {.items = &fx->target, .count = 1}};
     if (feeds) {
         make_officer(fx);
@@ -401,6 +404,22 @@ struct kw_bytes orch_capsule(struct orch_fixture *fx, const struct asking *askin
     return copy;
 }
 
+static void caller_signs(const struct asking *asking, struct kw_bytes body,
+                         Keyward__Internal__V1__Authorization *message)
+{
+    struct kw_destruction signed_by;
+    struct kw_id request_id;
+
+    if (asking->is_unsigned || asking->role != KW_ROLE_OPERATOR ||
+        !kw_method_has(kw_method_by_id((uint32_t)asking->method), KW_METHOD_SIGNED) ||
+        !kw_ok(kw_request_id_parse(kw_message_request_id(asking->body), &request_id, NULL))) {
+        return;
+    }
+    signed_by = key_officer_signs(asking->method, body, request_id);
+    message->caller_signature = kw_field_bytes(signed_by.signature);
+    message->caller_certificate = kw_field_bytes(signed_by.certificate);
+}
+
 static struct kw_bytes authorization(struct orch_fixture *fx, const struct asking *asking,
                                      struct kw_bytes body)
 {
@@ -414,6 +433,7 @@ static struct kw_bytes authorization(struct orch_fixture *fx, const struct askin
     message.capsule = kw_field_bytes(capsule);
     message.signer_certificate = kw_field_bytes(kw_buf_bytes(&signer));
     message.invitation = kw_field_bytes(asking->invitation);
+    caller_signs(asking, body, &message);
     MUST(kw_arena_pack(fx->arena, &message.base, &packed, err));
     return packed;
 }

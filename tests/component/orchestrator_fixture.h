@@ -59,6 +59,7 @@ struct asking {
     const char *cell;         /* NULL: the right one */
     const char *trust_domain; /* of the caller; NULL: the right one */
     bool in_pieces;           /* the request does not end with its first piece */
+    bool is_unsigned;         /* the officer did not sign it; else one did, where they must */
     struct kw_bytes invitation;
     struct kw_id owner;      /* none: the caller */
     struct kw_id product;    /* the capsule's scope; none: the devices named in the body */
@@ -84,7 +85,7 @@ struct asked {
 
 void orch_fixture_init(struct orch_fixture *fx);
 void orch_fixture_init_in(struct orch_fixture *fx, const char *parent); /* else in /tmp */
-void orch_fixture_init_fed(struct orch_fixture *fx);                    /* with a listener for a replicator */
+void orch_fixture_init_fed(struct orch_fixture *fx); /* with a listener for a replicator */
 
 /* As orch_fixture_init, in two steps: started, and nothing is connected yet; authz connected. The
  * core connects while the loop turns. */

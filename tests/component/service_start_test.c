@@ -161,6 +161,7 @@ static const struct mistake mistakes[] = {
     {"orchestrator", "--credentials_dir=/nowhere", "CONFIG_INVALID"},
     {"orchestrator", "--page_key_file=/nowhere", "CONFIG_INVALID"},
     {"orchestrator", "--page_key_file=/dev/null", "CONFIG_INVALID"},
+    {"orchestrator", "--pki_dir=/nowhere", "CONFIG_INVALID"},
     {"orchestrator", "--database=/nowhere/orchestrator.db", "STORE_UNAVAILABLE"},
     {"orchestrator", "--store_url=postgresql://a@/b?host=/nowhere", "CONFIG_INVALID"},
     {"orchestrator", "--mesh=0000000000000000000000000000000g", "CONFIG_INVALID"},

@@ -157,9 +157,10 @@ static char settings_path[64];
 
 static void settings_file(void)
 {
-    static const char text[] = "region: eu-1\ncell: a\ntrust_domain: test\ncredentials_dir: /c\n"
-                               "mesh: 0123456789abcdef0123456789abcdef\n"
-                               "database: /d\npage_key_file: /p\ntargets: [\"127.0.0.1:1\"]\n";
+    static const char text[] =
+        "region: eu-1\ncell: a\ntrust_domain: test\ncredentials_dir: /c\n"
+        "mesh: 0123456789abcdef0123456789abcdef\n"
+        "database: /d\npage_key_file: /p\npki_dir: /k\ntargets: [\"127.0.0.1:1\"]\n";
     int fd;
 
     (void)snprintf(settings_path, sizeof(settings_path), "/tmp/kw-settings-XXXXXX");

@@ -1,4 +1,5 @@
-/* The orchestrator's feed in transactions of a test's own, without the service around it. */
+/* The orchestrator's feed in transactions of a test's own, without the service around it. It believes the officer of
+ * key_officer.h. */
 #ifndef KW_TESTS_SUPPORT_ORCHESTRATOR_FEED_H
 #define KW_TESTS_SUPPORT_ORCHESTRATOR_FEED_H
 

@@ -47,6 +47,18 @@ Test(wrapped_key_merge, laws_hold)
     laws_hold(&laws);
 }
 
+Test(wrapped_key_merge, laws_hold_of_orders)
+{
+    struct laws laws = laws_new(&kw_wrapped_key_record);
+
+    laws.dead = kw_wrapped_key_record_erased;
+    laws.usable = kw_wrapped_key_record_usable;
+    LAWS_AXIS(&laws, KW_WRAPPED_KEY_FIELD_WRAPPED, KW_BYTES_NONE, value_text("blob"));
+    LAWS_AXIS(&laws, KW_WRAPPED_KEY_FIELD_ORDER, value_first(1, store_a, "one officer's"),
+              value_first(2, store_a, "another's"), value_first(1, store_b, "another's"));
+    laws_hold(&laws);
+}
+
 static struct kw_record wrapped(struct kw_bytes blob)
 {
     struct kw_record record = {.table = kw_wrapped_key_record.table, .key = kw_bytes_str("key")};

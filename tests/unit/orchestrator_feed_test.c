@@ -12,6 +12,7 @@
 #include "services/orchestrator/request_merge.h"
 #include "services/orchestrator/schema.h"
 #include "services/orchestrator/wrapped_key_merge.h"
+#include "tests/support/key_officer.h"
 #include "tests/support/must.h"
 #include "tests/support/orchestrator_feed.h"
 #include "tests/support/store_fixture.h"
@@ -195,10 +196,26 @@ Test(orchestrator_feed, batches_and_devices_may_be_said_in_pieces)
 /* --- keys --- */
 
 /* A wrapped key's name: kind ‖ whose ‖ version, if it has one ‖ KEK version ‖ digest. */
-static struct kw_bytes name_of(uint8_t kind, struct kw_bytes version)
+static struct kw_bytes name_by(uint8_t kind, struct kw_bytes version, uint32_t kek)
 {
     return joined(joined(bytes(kind, 1), bytes(7, KW_ID_LEN)),
-                  joined(version, joined(u32(1), bytes(9, KW_SHA256_LEN))));
+                  joined(version, joined(u32(kek), bytes(9, KW_SHA256_LEN))));
+}
+
+static struct kw_bytes name_of(uint8_t kind, struct kw_bytes version)
+{
+    return name_by(kind, version, 1);
+}
+
+/* That an officer had a key, whose id is of these bytes, destroyed. */
+static struct kw_bytes ordered(uint8_t key)
+{
+    struct kw_buf order = {0};
+    struct kw_id id;
+
+    MUST(kw_id_from_bytes(bytes(key, KW_ID_LEN), &id, err));
+    key_officer_destroys(id, id, &order);
+    return first(TIME, kept(&order));
 }
 
 Test(orchestrator_feed, keys_that_are_none_are_not_said)
@@ -216,10 +233,21 @@ Test(orchestrator_feed, keys_that_are_none_are_not_said)
         {"a long name", wrapped, name_of(1, u32(1)), KW_WRAPPED_KEY_FIELD_WRAPPED, blob},
         {"a short name", wrapped, name_of(2, KW_BYTES_NONE), KW_WRAPPED_KEY_FIELD_WRAPPED, blob},
         {"transport version 0", wrapped, name_of(2, u32(0)), KW_WRAPPED_KEY_FIELD_WRAPPED, blob},
+        {"KEK 0", wrapped, name_by(1, KW_BYTES_NONE, 0), KW_WRAPPED_KEY_FIELD_WRAPPED, blob},
+        {"no KEK of ours", wrapped, name_by(1, KW_BYTES_NONE, KW_HSM_KEK_VERSIONS_MAX + 1),
+         KW_WRAPPED_KEY_FIELD_WRAPPED, blob},
+        {"erased by nobody", wrapped, name_of(1, KW_BYTES_NONE), KW_WRAPPED_KEY_FIELD_WRAPPED,
+         KW_BYTES_NONE},
+        {"another's end", wrapped, name_of(1, KW_BYTES_NONE), KW_WRAPPED_KEY_FIELD_ORDER,
+         ordered(8)},
+        {"a transport key's end", wrapped, name_of(2, u32(1)), KW_WRAPPED_KEY_FIELD_ORDER,
+         ordered(7)},
         {"made never", wrapped, name_of(2, u32(1)), KW_WRAPPED_KEY_FIELD_CREATED, u64(0)},
     };
     const struct said right[] = {
-        {"erased", wrapped, name_of(1, KW_BYTES_NONE), KW_WRAPPED_KEY_FIELD_WRAPPED, KW_BYTES_NONE},
+        {"its end", wrapped, name_of(1, KW_BYTES_NONE), KW_WRAPPED_KEY_FIELD_ORDER, ordered(7)},
+        {"the last KEK", wrapped, name_by(1, KW_BYTES_NONE, KW_HSM_KEK_VERSIONS_MAX),
+         KW_WRAPPED_KEY_FIELD_WRAPPED, blob},
         {"for transport", wrapped, name_of(2, u32(1)), KW_WRAPPED_KEY_FIELD_WRAPPED, blob},
         {"a delivery", key, id, KW_KEY_FIELD_DELIVERY, bytes(8, 5)},
     };

@@ -9,6 +9,7 @@
 #include "services/orchestrator/request_feed.h"
 #include "services/orchestrator/schema.h"
 #include "services/orchestrator/wrapped_key_feed.h"
+#include "tests/support/key_officer.h"
 #include "tests/support/orchestrator_feed.h"
 #include "tests/support/store_fixture.h"
 
@@ -207,6 +208,7 @@ Test(orchestrator_tables, devices_are_listed_by_id_and_filter)
 
 static struct kw_result key_run(struct kw_store_job *job, struct kw_tx *tx, struct kw_error *err)
 {
+    KW_SCOPED(kw_buf_done) struct kw_buf order = {0};
     const struct kw_feed_tx now = at(tx, 100);
     struct kw_key_row key;
     bool found;
@@ -221,7 +223,8 @@ static struct kw_result key_run(struct kw_store_job *job, struct kw_tx *tx, stru
     KW_TRY(kw_key_find(tx, key.id, arena, &key, &found, err));
     cr_assert(eq(sz, key.delivery.len, 0));
     cr_assert(eq(sz, key.wrapped.len, 40));
-    KW_TRY(kw_key_destroy(&now, key.id, err));
+    key_officer_destroys(key.device, key.id, &order);
+    KW_TRY(kw_key_destroy(&now, key.id, kw_buf_bytes(&order), err));
     KW_TRY(kw_key_find(tx, key.id, arena, &key, &found, err));
     cr_assert(found);
     cr_assert(eq(sz, key.wrapped.len, 0));
