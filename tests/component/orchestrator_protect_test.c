@@ -330,3 +330,46 @@ Test(orchestrator_protect, what_is_owed_outlives_who_asked)
     cr_assert(eq(uint, protected_count(), PENS));
     cr_assert(eq(i64, orch_number(&fx, "SELECT count(*) FROM protections"), 0));
 }
+
+#ifdef KW_FAULTS_PLANTED
+/* --- what goes wrong on the way --- */
+
+#define OWN_FILES "services/orchestrator/protection"
+
+static void look_again(void)
+{
+    fx.orch.protection.looked_ns = 0;
+    kw_protection_look(&fx.orch);
+    EVENTUALLY(&fx, !fx.orch.protection.runs);
+}
+
+Test(orchestrator_protect, every_place_of_it_fails_once_and_is_made_up_for)
+{
+    unsigned tries = 0;
+
+    faults_off();
+    have_member(far_store, "r2/c1", KW_STORE_ACTIVE);
+    do {
+        faults_arm_at(OWN_FILES);
+        request_id = orch_request_id(&fx);
+        cr_assert(ne(int, make().reason, KW_E_NONE));
+        tries++;
+    } while (faults_disarm());
+    cr_assert(gt(uint, tries, 10), "%u", tries);
+    MUST(orch_try_say(&fx, say_held, &far_store, err));
+    do {
+        faults_arm_at(OWN_FILES);
+        look_again();
+    } while (faults_disarm());
+    look_again();
+    cr_assert(eq(i64, waiting(), 0));
+    do {
+        faults_arm_at(OWN_FILES);
+        (void)make();
+    } while (faults_disarm());
+    cr_assert(eq(int, make().reason, KW_E_NONE));
+    cr_assert(eq(i64, orch_number(&fx, "SELECT count(*) FROM facts"),
+                 orch_number(&fx, "SELECT count(*) FROM devices")),
+              "each is stated once");
+}
+#endif
