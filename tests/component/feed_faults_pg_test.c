@@ -1,5 +1,5 @@
 /* What happens to a PostgreSQL database that several instances share, as the feed sees it: one of them stands still in the
- * middle of a transaction, and the server is replaced by an older copy of itself. F35 and F37 of the catalogue of faults. */
+ * middle of a transaction, and the server is replaced by an older copy of itself. F35 and F37 of docs/faults.md. */
 #include "common/base/clock.h"
 #include "common/base/limits.h"
 #include "common/sync/store_record.h"

@@ -60,7 +60,7 @@ static void race(unsigned first, const struct effect_wanted *wanted)
     kw_buf_done(&answers[1]);
 }
 
-/* F33 of the catalogue of faults, within one cell. */
+/* F33 of docs/faults.md, within one cell. */
 Test(instances, one_request_in_two_of_them_at_once_has_one_effect)
 {
     for (unsigned round = 0; round < INSTANCES_ROUNDS; round++) {

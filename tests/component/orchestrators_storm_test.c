@@ -1,6 +1,5 @@
 /* A PostgreSQL server that does what servers do on a bad day, while three orchestrators work on it: whoever is refused
- * asks again, with the same request id, and in the end everything has happened once. F36 and F38 of the catalogue of
- * faults. */
+ * asks again, with the same request id, and in the end everything has happened once. F36 and F38 of docs/faults.md. */
 #include "tests/component/instances_load.h"
 
 #include <criterion/criterion.h>

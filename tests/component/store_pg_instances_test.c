@@ -166,6 +166,7 @@ static struct kw_result cross(struct kw_store_job *job, struct kw_tx *tx, struct
     return increment(job, tx, err);
 }
 
+/* F36 of docs/faults.md. */
 Test(store_pg_instances, a_deadlock_undoes_a_group_and_passes)
 {
     struct store_test_job jobs[2];
@@ -228,6 +229,7 @@ Test(store_pg_instances, a_row_that_a_stranger_holds_is_waited_for_a_moment_only
     PQfinish(link);
 }
 
+/* F35. */
 Test(store_pg_instances, a_transaction_that_stands_still_is_ended_by_the_server)
 {
     struct store_test_job job;

@@ -300,6 +300,7 @@ static bool exists(pid_t pid)
     return kill(pid, 0) == 0;
 }
 
+/* F38 of docs/faults.md, with what follows. */
 Test(store_pg_trouble, connections_that_were_ended_are_made_anew_before_anybody_notices)
 {
     const pid_t backends[] = {backend(0), backend(1), backend(2)};
