@@ -8,6 +8,7 @@
 #include "services/authz/service.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* One a process; outlives every callback. */
 struct program {
@@ -115,12 +116,18 @@ static struct kw_result start(struct program *program, struct kw_error *err)
     return kw_authz_service_new(program->loop, &program->config, &events, &program->authz, err);
 }
 
-static struct kw_result serve(struct program *program, int *ret_exit_code, struct kw_error *err)
+static struct kw_result log_start(const struct kw_authz_config *config, struct kw_error *err)
 {
     enum kw_log_level level = KW_LOG_INFO;
 
-    KW_TRY(kw_log_level_parse(program->config.log_level, &level, err));
-    kw_log_setup("authz", program->config.region, level);
+    KW_TRY(kw_log_level_parse(config->log_level, &level, err));
+    kw_log_setup("authz", config->region, level);
+    return KW_OK;
+}
+
+static struct kw_result serve(struct program *program, int *ret_exit_code, struct kw_error *err)
+{
+    KW_TRY(log_start(&program->config, err));
     KW_TRY(start(program, err));
     kw_loop_run(program->loop);
     *ret_exit_code = kw_process_end(program->process);
@@ -129,17 +136,28 @@ static struct kw_result serve(struct program *program, int *ret_exit_code, struc
     return KW_OK;
 }
 
+/* Nothing runs meanwhile. */
+static struct kw_result renew(const struct kw_authz_config *config, struct kw_error *err)
+{
+    KW_TRY(log_start(config, err));
+    KW_TRY(kw_harden(err));
+    KW_TRY(kw_process_prepare(err));
+    KW_TRY(kw_secret_region_lock(err));
+    return kw_authz_new_life(config, err);
+}
+
 int main(int argc, char **argv)
 {
     static struct program program;
+    int words = argc > 1 && strcmp(argv[1], "new-life") == 0 ? 1 : 0; /* the only subcommand */
     enum kw_settings_outcome outcome = KW_SETTINGS_PRINTED;
     struct kw_error error = {0};
     int exit_code = EXIT_SUCCESS;
-    struct kw_result result =
-        kw_settings_load(&kw_authz_settings, argc, argv, &program.config, &outcome, &error);
+    struct kw_result result = kw_settings_load(&kw_authz_settings, argc - words, argv + words,
+                                               &program.config, &outcome, &error);
 
     if (kw_ok(result) && outcome == KW_SETTINGS_RUN) {
-        result = serve(&program, &exit_code, &error);
+        result = words > 0 ? renew(&program.config, &error) : serve(&program, &exit_code, &error);
     }
     kw_settings_done(&kw_authz_settings, &program.config);
     if (!kw_ok(result)) {

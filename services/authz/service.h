@@ -48,4 +48,7 @@ void kw_authz_service_stop(struct kw_authz_service *service);
 /* After the loop ended. Accepts NULL. */
 void kw_authz_service_free(struct kw_authz_service *service);
 
+/* `keyward-authz new-life`: its store begins a new life (common/feed_service/new_life.h). Fails: as that. */
+struct kw_result kw_authz_new_life(const struct kw_authz_config *config, struct kw_error *err);
+
 #endif

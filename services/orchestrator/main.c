@@ -8,6 +8,7 @@
 #include "services/orchestrator/service.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* One a process; outlives every callback. */
 struct program {
@@ -107,14 +108,21 @@ static struct kw_result start(struct program *program, const struct kw_orch_conf
     return kw_orch_start(&program->orch, program->loop, config, err);
 }
 
-static struct kw_result serve(const struct kw_orch_config *config, int *ret_exit_code,
-                              struct kw_error *err)
+static struct kw_result log_start(const struct kw_orch_config *config, struct kw_error *err)
 {
-    static struct program program;
     enum kw_log_level level = KW_LOG_INFO;
 
     KW_TRY(kw_log_level_parse(config->log_level, &level, err));
     kw_log_setup("orchestrator", config->region, level);
+    return KW_OK;
+}
+
+static struct kw_result serve(const struct kw_orch_config *config, int *ret_exit_code,
+                              struct kw_error *err)
+{
+    static struct program program;
+
+    KW_TRY(log_start(config, err));
     KW_TRY(start(&program, config, err));
     kw_loop_run(program.loop);
     *ret_exit_code = kw_process_end(program.process);
@@ -123,17 +131,28 @@ static struct kw_result serve(const struct kw_orch_config *config, int *ret_exit
     return KW_OK;
 }
 
+/* Nothing runs meanwhile. */
+static struct kw_result renew(const struct kw_orch_config *config, struct kw_error *err)
+{
+    KW_TRY(log_start(config, err));
+    KW_TRY(kw_harden(err));
+    KW_TRY(kw_process_prepare(err));
+    KW_TRY(kw_secret_region_lock(err));
+    return kw_orch_new_life(config, err);
+}
+
 int main(int argc, char **argv)
 {
     struct kw_orch_config config = {0};
+    int words = argc > 1 && strcmp(argv[1], "new-life") == 0 ? 1 : 0; /* the only subcommand */
     enum kw_settings_outcome outcome = KW_SETTINGS_PRINTED;
     struct kw_error error = {0};
     int exit_code = EXIT_SUCCESS;
     struct kw_result result =
-        kw_settings_load(&kw_orch_settings, argc, argv, &config, &outcome, &error);
+        kw_settings_load(&kw_orch_settings, argc - words, argv + words, &config, &outcome, &error);
 
     if (kw_ok(result) && outcome == KW_SETTINGS_RUN) {
-        result = serve(&config, &exit_code, &error);
+        result = words > 0 ? renew(&config, &error) : serve(&config, &exit_code, &error);
     }
     kw_settings_done(&kw_orch_settings, &config);
     if (!kw_ok(result)) {

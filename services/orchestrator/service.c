@@ -311,7 +311,8 @@ static struct kw_result feed_open(struct kw_store_job *job, struct kw_tx *tx, st
         .orders = orch->config->lane_key_file != NULL ? &orch->identity.orders : NULL,
         .trust = &orch->officers,
         .tables = kw_orch_feed_tables,
-        .table_count = kw_orch_feed_table_count};
+        .table_count = kw_orch_feed_table_count,
+        .keep_max = orch->config->feed_keep_max};
 
     return kw_feed_open(&orch->feed, &options, tx, kw_clock_wall_ms(), err);
 }

@@ -104,6 +104,43 @@ Test(authz_stores, what_the_orchestrator_says_must_be_an_answer)
     cr_assert(eq(int, ask_list(&fx.officer).reason, KW_E_STORE_UNAVAILABLE));
 }
 
+/* --- a new life --- */
+
+static bool is_active(void)
+{
+    const Keyward__V1__ListStoresResponse *shown = list();
+
+    return shown->n_stores == 1 && shown->stores[0]->n_lanes == 2;
+}
+
+Test(authz_stores, a_new_life_begins_another_lane_and_keeps_what_was_said)
+{
+    struct kw_id before;
+    struct kw_id after;
+
+    EVENTUALLY(&fx, is_known());
+    MUST(kw_id_from_bytes(kw_bytes_field(list()->stores[0]->incarnation), &before, err));
+    cr_assert(eq(int, kw_authz_new_life(&fx.config, NULL).reason, KW_E_STORE_UNAVAILABLE),
+              "not while it runs");
+    authz_fixture_stop(&fx);
+    MUST(kw_authz_new_life(&fx.config, err));
+    authz_fixture_start(&fx);
+    EVENTUALLY(&fx, is_active());
+    MUST(kw_id_from_bytes(kw_bytes_field(list()->stores[0]->incarnation), &after, err));
+    cr_assert(not(kw_id_equal(before, after)));
+}
+
+Test(authz_stores, a_new_life_of_no_mesh_or_no_key_is_refused)
+{
+    struct kw_authz_config config = fx.config;
+
+    config.mesh = (char *)(uintptr_t) "none";
+    cr_assert(eq(int, kw_authz_new_life(&config, NULL).reason, KW_E_CONFIG_INVALID));
+    config.mesh = fx.config.mesh;
+    config.lane_key_file = fx.dir;
+    cr_assert(eq(int, kw_authz_new_life(&config, NULL).reason, KW_E_CONFIG_INVALID));
+}
+
 /* --- what is ordered --- */
 
 /* What this cell holds of its own lane. */

@@ -4,6 +4,7 @@
 Two regions of one cell. One dies; the other refuses what is strict until an officer has fenced the dead one. It comes back, is
 out, and what it revoked after it was last heard is revoked again by an officer.
 """
+import json
 import pathlib
 import signal
 import subprocess
@@ -13,7 +14,7 @@ import unittest
 
 sys.path[:0] = [str(pathlib.Path(__file__).parent)]
 
-from cells import Cells  # isort: first, makes the others importable
+from cells import OWNERS, Cells  # isort: first, makes the others importable
 
 import actors
 import history
@@ -28,6 +29,12 @@ ASKING_S = 6
 REVOKED = "NOT_FOUND"  # a partner is not told why a grant does not cover a device
 REFUSED_S = 5  # of a whole command, on a machine that is shared
 FENCED = 'keyward_feed_verdicts_total{verdict="fenced"}'
+
+
+def states(cells, cell):
+    """Of the other cell's stores, as this one knows them."""
+    ended = cells.command(cell, "store", "list")
+    return [line.split()[3] for line in ended.stdout.splitlines() if line.split()[1:3] == AWAY.split("/")]
 
 
 class Fenced(unittest.TestCase):
@@ -85,11 +92,6 @@ class Fenced(unittest.TestCase):
         line = "(printf KEYWARD-ORDER-v1; cat %s) | openssl dgst -sha256 -sign %s -out %s.sig" % (order, key, order)
         subprocess.run(["/bin/sh", "-c", line], check=True)
 
-    def states(self, cell):
-        """Of the other cell's stores, as this one knows them."""
-        ended = self.cells.command(cell, "store", "list")
-        return [line.split()[3] for line in ended.stdout.splitlines() if line.split()[1:3] == AWAY.split("/")]
-
     def test_a_dead_cell_is_fenced_and_is_out_when_it_is_back(self):
         strict, stolen = self.grant(strict=True), self.grant()
         self.revoke_unheard(stolen)
@@ -102,7 +104,7 @@ class Fenced(unittest.TestCase):
         self.order("submit", str(order), "--signature=%s.sig" % order)
         eventually("fresh again", lambda: self.outcome(strict) == "")
         print("fenced: strict grants are given %.2f s after the order" % (time.monotonic() - begin), flush=True)
-        self.assertEqual(self.states(HERE), ["fenced", "fenced"])
+        self.assertEqual(states(self.cells, HERE), ["fenced"] * 2)
         self.comes_back()
         self.assertEqual(self.outcome(strict), "", "nobody waits for it any more")
         self.late_revocation(stolen)
@@ -110,7 +112,7 @@ class Fenced(unittest.TestCase):
     def comes_back(self):
         before = self.cells.total(FENCED, cells=[HERE])
         self.cells.turn("start", AWAY)
-        eventually("it is told", lambda: self.states(AWAY) == ["fenced", "fenced"])
+        eventually("it is told", lambda: states(self.cells, AWAY) == ["fenced"] * 2)
         ended = self.cells.command(AWAY, "partner", "create", "--display-name=late", "--contact=a@b.example")
         self.assertEqual(ended.returncode, 2, ended.stdout)
         self.assertIn("STORE_UNAVAILABLE", ended.stderr)
@@ -132,16 +134,36 @@ class Living(unittest.TestCase):
         self.cells = Cells(self.mesh, BINARY)
         self.cells.await_whole()
 
-    def create(self, cell):
-        return self.cells.command(cell, "partner", "create", "--display-name=a", "--contact=a@b.example")
+    def create(self, cell, *words):
+        return self.cells.command(cell, "partner", "create", "--display-name=a", "--contact=a@b.example", *words)
+
+    def order(self, action):
+        ended = self.cells.command(HERE, "order", action, AWAY, "--officer-key=%s" % (self.mesh.directory / "officer/key.pem"),
+                                   "--also=%s" % (self.mesh.directory / "cli-r2-a.yaml"))
+        self.assertEqual(ended.returncode, 0, ended.stderr)
+
+    def renew(self):
+        """Both of its stores, while nothing runs on them."""
+        self.cells.turn("stop", AWAY)
+        for owner in OWNERS:
+            subprocess.run([pathlib.Path(BINARY).with_name("keyward-" + owner), "new-life",
+                            "--config=%s" % (self.mesh.directory / AWAY / "config" / (owner + ".yaml"))], check=True)
+        self.cells.turn("start", AWAY)
+
+    def test_it_is_drained_and_stays_after_all_by_a_new_life(self):
+        self.order("drain")
+        self.assertEqual(states(self.cells, HERE), ["draining"] * 2)
+        self.assertEqual(self.create(AWAY).returncode, 0, "it goes on")
+        self.renew()
+        eventually("it is a member as before", lambda: states(self.cells, HERE) == ["active"] * 2)
+        made = json.loads(self.create(AWAY, "-o", "json").stdout)["partner"]["name"]
+        eventually("what it says is heard", lambda: self.cells.command(HERE, "partner", "get", made).returncode == 0)
 
     def test_it_is_drained_and_fenced_and_nothing_of_it_is_taken_a_second_later(self):
         key = self.mesh.directory / "officer" / "key.pem"
-        also = "--also=%s" % (self.mesh.directory / "cli-r2-a.yaml")
         self.assertEqual(self.create(AWAY).returncode, 0)
-        for action in ("drain", "fence"):
-            ended = self.cells.command(HERE, "order", action, AWAY, "--officer-key=%s" % key, also)
-            self.assertEqual(ended.returncode, 0, ended.stderr)
+        self.order("drain")
+        self.order("fence")
         begin = time.monotonic()
         eventually("it refuses by itself", lambda: self.create(AWAY).returncode == 2)
         self.assertLess(time.monotonic() - begin, REFUSED_S)

@@ -1,0 +1,23 @@
+/* `keyward-orchestrator new-life`. */
+#include "common/feed_service/new_life.h"
+
+#include "services/orchestrator/schema.h"
+#include "services/orchestrator/service.h"
+
+struct kw_result kw_orch_new_life(const struct kw_orch_config *config, struct kw_error *err)
+{
+    const struct kw_new_life plan = {.store = {.path = config->database,
+                                               .url = config->store_url,
+                                               .migrations = kw_orch_migrations,
+                                               .migration_count = kw_orch_migration_count},
+                                     .identity = {.trust_domain = config->trust_domain,
+                                                  .region = config->region,
+                                                  .cell = config->cell,
+                                                  .service = "orchestrator",
+                                                  .credentials_dir = config->credentials_dir,
+                                                  .lane_key_file = config->lane_key_file},
+                                     .mesh = config->mesh,
+                                     .writer = config->writer};
+
+    return kw_new_life_begin(&plan, err);
+}
