@@ -54,7 +54,7 @@ static void owner_read(struct kw_regions *regions, size_t holder, size_t owner, 
 }
 
 /* Cells that are there: those with a directory to run in. */
-static void cells_find(const struct kw_mesh_layout *all, struct kw_regions *regions,
+static void cells_find(const struct kw_mesh_layout *all, struct kw_regions_ports *ports,
                        const struct kw_mesh_place *places[KW_REGIONS_CELLS_MAX])
 {
     for (size_t i = 0; i < KW_REGIONS_CELLS_MAX; i++) {
@@ -63,28 +63,44 @@ static void cells_find(const struct kw_mesh_layout *all, struct kw_regions *regi
         char path[PATH_MAX];
 
         if (access(kw_mesh_path(&cell->dir, "run", path), F_OK) == 0) {
-            places[regions->count] = cell;
-            (void)snprintf(regions->names[regions->count++], KW_REGIONS_NAME_SIZE, "%s/%s",
+            places[ports->count] = cell;
+            (void)snprintf(ports->names[ports->count++], KW_REGIONS_NAME_SIZE, "%s/%s",
                            region->name, cell->name);
         }
     }
 }
 
-struct kw_result kw_regions_read(const struct kw_mesh_dir *dir, struct kw_regions *ret_regions,
-                                 struct kw_error *err)
+struct kw_result kw_regions_ports(const struct kw_mesh_dir *dir, struct kw_regions_ports *ret_ports,
+                                  struct kw_error *err)
 {
     struct kw_mesh_layout all;
     const struct kw_mesh_place *places[KW_REGIONS_CELLS_MAX];
 
     KW_TRY(kw_mesh_layout_init(dir, KW_MESH_REGIONS_MAX, KW_MESH_CELLS_MAX, &all, err));
-    *ret_regions = (struct kw_regions){0};
-    memset(ret_regions->age_ms, 0xff, sizeof(ret_regions->age_ms)); /* KW_REGIONS_UNKNOWN */
-    cells_find(&all, ret_regions, places);
-    KW_ENSURE(ret_regions->count > 0, err, CONFIG_INVALID, "%s is not the directory of a mesh",
+    *ret_ports = (struct kw_regions_ports){0};
+    cells_find(&all, ret_ports, places);
+    KW_ENSURE(ret_ports->count > 0, err, CONFIG_INVALID, "%s is not the directory of a mesh",
               dir->path);
+    for (size_t i = 0; i < ret_ports->count; i++) {
+        for (size_t owner = 0; owner < KW_REGIONS_OWNERS; owner++) {
+            ret_ports->metrics[i][owner] = metrics_port(places[i], owners[owner]);
+        }
+    }
+    return KW_OK;
+}
+
+struct kw_result kw_regions_read(const struct kw_mesh_dir *dir, struct kw_regions *ret_regions,
+                                 struct kw_error *err)
+{
+    struct kw_regions_ports ports;
+
+    KW_TRY(kw_regions_ports(dir, &ports, err));
+    *ret_regions = (struct kw_regions){.count = ports.count};
+    kw_copy(ret_regions->names, ports.names, sizeof(ports.names));
+    memset(ret_regions->age_ms, 0xff, sizeof(ret_regions->age_ms)); /* KW_REGIONS_UNKNOWN */
     for (size_t i = 0; i < ret_regions->count; i++) {
         for (size_t owner = 0; owner < KW_REGIONS_OWNERS; owner++) {
-            owner_read(ret_regions, i, owner, metrics_port(places[i], owners[owner]));
+            owner_read(ret_regions, i, owner, ports.metrics[i][owner]);
         }
     }
     return KW_OK;

@@ -20,6 +20,17 @@ struct kw_regions {
     int64_t age_ms[KW_REGIONS_CELLS_MAX][KW_REGIONS_CELLS_MAX][KW_REGIONS_OWNERS];
 };
 
+/* Where the owners of all cells of a mesh show their metrics. Plain data. */
+struct kw_regions_ports {
+    size_t count;
+    char names[KW_REGIONS_CELLS_MAX][KW_REGIONS_NAME_SIZE];
+    int metrics[KW_REGIONS_CELLS_MAX][KW_REGIONS_OWNERS]; /* 0: it never was ready */
+};
+
+/* Of the mesh in `dir`. Fails: CONFIG_INVALID (there is none). */
+struct kw_result kw_regions_ports(const struct kw_mesh_dir *dir, struct kw_regions_ports *ret_ports,
+                                  struct kw_error *err);
+
 /* Asks the owners of all cells of the mesh in `dir`. Blocks. Fails: CONFIG_INVALID (there is no mesh),
  * MEMORY. One that does not answer knows nothing. */
 struct kw_result kw_regions_read(const struct kw_mesh_dir *dir, struct kw_regions *ret_regions,

@@ -1,10 +1,13 @@
-/* cell, regions: the cells of a development mesh: stopped and started one at a time, and how far behind one
+/* cell, regions, replication: the cells of a development mesh: stopped and started one at a time, and how far behind one
  * another they are. */
 #include "cli/cli.h"
 #include "cli/mesh_control.h"
 #include "cli/regions.h"
+#include "cli/replication.h"
+#include "common/base/clock.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -84,6 +87,66 @@ static enum kw_exit run_regions(struct kw_cli *cli)
     return well ? KW_EXIT_OK : KW_EXIT_UNHEALTHY;
 }
 
+/* --- do they hold the same? --- */
+
+#define WAIT_S_MAX 3600
+#define NS_PER_S   1000000000ULL
+#define AGAIN_MS   500
+
+static struct kw_result wait_find(const struct kw_cli *cli, uint64_t *ret_until_ns,
+                                  struct kw_error *err)
+{
+    const char *text = kw_cli_argument(cli, "--wait");
+    char *end = NULL;
+    unsigned long seconds = text != NULL ? strtoul(text, &end, 10) : 0;
+
+    KW_ENSURE(text == NULL || (end != text && *end == '\0' && seconds <= WAIT_S_MAX), err,
+              ARGUMENT_INVALID, "--wait takes seconds, at most %d", WAIT_S_MAX);
+    *ret_until_ns = kw_clock_mono_ns() + seconds * NS_PER_S;
+    return KW_OK;
+}
+
+/* A figure is a few seconds old, and two cells' are not of one moment: what was different once is looked at again. */
+static bool is_final(enum kw_replication_verdict verdict, unsigned different)
+{
+    return verdict == KW_REPLICATION_EQUAL ||
+           (verdict == KW_REPLICATION_DIFFERENT && different > 1);
+}
+
+static struct kw_result verify(struct kw_cli *cli, enum kw_replication_verdict *ret_verdict,
+                               struct kw_error *err)
+{
+    struct kw_replication replication;
+    struct kw_mesh_dir dir;
+    unsigned different = 0;
+    uint64_t until_ns;
+
+    KW_TRY(dir_find(cli, &dir, err));
+    KW_TRY(wait_find(cli, &until_ns, err));
+    do {
+        KW_TRY(kw_replication_read(&dir, &replication, err));
+        *ret_verdict = kw_replication_judge(&replication);
+        different = *ret_verdict == KW_REPLICATION_DIFFERENT ? different + 1 : 0;
+    } while (!is_final(*ret_verdict, different) && kw_clock_mono_ns() < until_ns &&
+             poll(NULL, 0, AGAIN_MS) == 0);
+    return kw_replication_show(&replication, cli->form, stdout, err);
+}
+
+static enum kw_exit run_verify(struct kw_cli *cli)
+{
+    static const enum kw_exit exits[] = {
+        [KW_REPLICATION_EQUAL] = KW_EXIT_OK,
+        [KW_REPLICATION_ON_THE_WAY] = KW_EXIT_PARTIAL,
+        [KW_REPLICATION_DIFFERENT] = KW_EXIT_UNHEALTHY,
+        [KW_REPLICATION_UNKNOWN] = KW_EXIT_UNREACHABLE,
+    };
+    enum kw_replication_verdict verdict;
+    struct kw_error error;
+    struct kw_result result = verify(cli, &verdict, &error);
+
+    return kw_ok(result) ? exits[verdict] : kw_cli_fail(cli, &error);
+}
+
 #define CELL_FLAGS                                                                                 \
     {                                                                                              \
         {"CELL", NULL, NULL, true, "Region and letter: r1/b."},                                    \
@@ -107,5 +170,15 @@ const struct kw_command kw_cell_commands[] = {
      {{"--dir", "DIR", NULL, false,
        "The mesh's directory; where the settings file lies by default."}},
      .run = run_regions},
+    {"replication",
+     "verify",
+     "Do all cells of a development mesh hold the same? Exit 0: EQUAL; 4: ON THE WAY; 5: "
+     "DIFFERENT, a "
+     "fault; 3: one does not answer.",
+     {{"--all", NULL, NULL, true, "All cells, all tables."},
+      {"--wait", "S", NULL, false, "Looks again until they do, so many seconds at most."},
+      {"--dir", "DIR", NULL, false,
+       "The mesh's directory; where the settings file lies by default."}},
+     .run = run_verify},
     {0},
 };

@@ -183,6 +183,7 @@
 #define KW_COMPARE_STEPS_MAX    1000U   /* questions of one comparison; the next finds the rest */
 #define KW_FEED_BEHIND_MAX      64U     /* lanes that stand still at what others deleted, noted */
 #define KW_FEED_JOIN_PAUSE_MS   60000U  /* before a store that has joined does so again */
+#define KW_SHOW_DIGEST_MS       5000U   /* how often what is held is shown as a figure */
 #define KW_SCRUB_MS             1000U   /* between two looks at a few rows */
 #define KW_SCRUB_REST_MS        3600000U /* after all of them */
 #define KW_FEED_TRIM_MAX        1000U    /* changes deleted in one job */

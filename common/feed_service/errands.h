@@ -89,6 +89,7 @@ struct kw_feed_errands {
     bool joined;
     unsigned failures; /* of the present donor */
     uint64_t joined_ns;
+    unsigned pauses; /* how often the pause before the next join has doubled */
 };
 
 /* Now and then: is something due? */

@@ -11,6 +11,7 @@
 #include "common/feed_service/errands.h"
 #include "common/feed_service/feed_service.h"
 #include "common/feed_service/scrubbing.h"
+#include "common/feed_service/showing.h"
 
 #include <stdatomic.h>
 
@@ -99,6 +100,8 @@ struct kw_feed_service {
     struct kw_feed_task errand; /* its job */
     struct kw_feed_scrubbing scrubbing;
     struct kw_feed_task scrub;
+    struct kw_feed_showing showing;
+    struct kw_feed_task show;
     atomic_bool joining;
 
     uint64_t log_second; /* so that nobody fills the log */

@@ -10,6 +10,7 @@
 
 #define NS_PER_MS  1000000U
 #define LATE_TIMES 3 /* who says nothing so often is not waited for */
+#define PAUSES_MAX 6 /* times that the pause after a join doubles */
 
 static void ask_next(struct kw_feed_service *service);
 
@@ -92,10 +93,24 @@ static bool is_conclusive(struct kw_feed_errands *errands)
     return errands->rounds_late == 0 || errands->rounds_late >= LATE_TIMES;
 }
 
+/* Longer each time: what a snapshot has not brought the next one may not bring either. */
 static bool has_just_joined(const struct kw_feed_errands *errands)
 {
+    uint64_t pause_ms = (uint64_t)KW_FEED_JOIN_PAUSE_MS << errands->pauses;
+
     return errands->joined_ns != 0 &&
-           kw_clock_mono_ns() - errands->joined_ns < (uint64_t)KW_FEED_JOIN_PAUSE_MS * NS_PER_MS;
+           kw_clock_mono_ns() - errands->joined_ns < pause_ms * NS_PER_MS;
+}
+
+static void join(struct kw_feed_service *service)
+{
+    struct kw_feed_errands *errands = &service->errands;
+
+    KW_LOG(WARN, "what is missing here was deleted elsewhere: the store joins anew",
+           KW_F_U64("lanes", errands->behind_count));
+    errands->pauses += errands->joined_ns != 0 && errands->pauses < PAUSES_MAX;
+    errands->behind_count = 0;
+    kw_feed_joining_begin(service, donor_of(service));
 }
 
 static void end_round(struct kw_feed_service *service)
@@ -105,11 +120,10 @@ static void end_round(struct kw_feed_service *service)
     bool stuck_long;
 
     keep_stuck(service, &stuck_long);
-    if (stuck_long && conclusive && !has_just_joined(errands)) {
-        KW_LOG(WARN, "what is missing here was deleted elsewhere: the store joins anew",
-               KW_F_U64("lanes", errands->behind_count));
-        errands->behind_count = 0;
-        kw_feed_joining_begin(service, donor_of(service));
+    if (has_just_joined(errands)) {
+        kw_feed_comparing_begin(service);
+    } else if (stuck_long && conclusive) {
+        join(service);
     } else if (errands->behind_count > 0) {
         kw_feed_errand_end(service, KW_ERRAND_SOON);
     } else {

@@ -85,6 +85,9 @@ void kw_feed_answered_open(struct kw_feed_service *service, struct kw_hop_call *
     kw_arena_free(arena);
     if (!kw_ok(taken)) {
         kw_feed_call_fail(service, hop, &error);
+        if (service->questions.open) { /* a piece is missing now */
+            end(service, KW_FEED_ANSWER_NONE);
+        }
         return;
     }
     kw_feed_call_succeed(hop);

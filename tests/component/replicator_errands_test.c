@@ -2,6 +2,7 @@
  * new joins, though what it lacks was deleted. */
 #include "common/base/metrics.h"
 #include "common/feed_service/feed_service_internal.h"
+#include "tests/support/faults.h"
 #include "tests/support/must.h"
 #include "tests/support/real_cells.h"
 
@@ -117,3 +118,38 @@ Test(replicator_errands, a_store_that_is_new_joins_where_what_it_lacks_was_delet
     cr_assert(is_equal(owner));
     cr_assert_eq(kw_metric_value(KW_M_FEED_REPAIRED, "equal"), 0);
 }
+
+#ifdef KW_FAULTS_PLANTED
+/* All errands that are due in every round, however they end. */
+static void go_round(struct house_owner *owner)
+{
+    int64_t before = kw_metric_value(KW_M_FEED_COMPARED, "equal");
+
+    owner->service->showing.due_ns = 0;
+    owner->service->scrubbing.due_ns = 0;
+    kw_feed_showing_tend(owner->service);
+    kw_feed_scrubbing_tend(owner->service);
+    while (kw_metric_value(KW_M_FEED_COMPARED, "equal") == before ||
+           owner->service->showing.running || owner->service->scrubbing.running) {
+        owner->service->errands.due_ns = 0;
+        kw_feed_errands_tend(owner->service);
+        hop_turn(&real_house.hop);
+    }
+}
+
+Test(replicator_errands, every_place_fails_once_and_is_made_up_for)
+{
+    unsigned rounds = 0;
+    bool fired = true;
+
+    HOUSE_EVENTUALLY(&real_house, real_authz(EU)->service->neighbours.count == 1);
+    while (fired) {
+        faults_arm_at("common/feed_service/");
+        go_round(real_authz(EU));
+        fired = faults_disarm();
+        rounds += fired;
+    }
+    cr_assert(lt(uint, 20, rounds), "%u places have failed", rounds);
+    cr_assert(is_equal(real_authz(EU)));
+}
+#endif

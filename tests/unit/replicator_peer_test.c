@@ -128,6 +128,8 @@ Test(replicator_peer, what_breaks_the_rules_is_cut)
         {false, {.type = KW_FRAME_REACH}, "no hello"},
         {false, {.type = KW_FRAME_BATCH}, "no hello"},
         {false, {.type = KW_FRAME_VOUCHER}, "no hello"},
+        {false, {.type = KW_FRAME_QUESTION, .number = 1}, "no hello"},
+        {false, {.type = KW_FRAME_ANSWER, .number = 1}, "no hello"},
         {false, {.type = KW_FRAME_HELLO, .mesh = {{9}}, .stores = {{{3}}}}, "another mesh"},
         {false, {.type = KW_FRAME_HELLO, .mesh = {{1}}, .stores = {{{2}}}}, "it says it is us"},
         {false, {.type = KW_FRAME_HELLO, .mesh = {{1}}}, "a hello of nobody"},
@@ -135,6 +137,7 @@ Test(replicator_peer, what_breaks_the_rules_is_cut)
         {true, {.type = KW_FRAME_BATCH, .owner = KW_OWNER_COUNT_}, "an owner that is none"},
         {true, {.type = KW_FRAME_VOUCHER, .owner = KW_OWNER_COUNT_}, "an owner that is none"},
         {true, {.type = KW_FRAME_ACK, .reaches = &odd, .reach_count = 1}, "an owner that is none"},
+        {true, {.type = KW_FRAME_QUESTION, .owner = KW_OWNER_COUNT_}, "an owner that is none"},
         {true, {.type = KW_FRAME_NEED}, "a need of more than one lane"},
     };
 

@@ -15,12 +15,12 @@ enum kw_owner {
 
 enum kw_frame_type {
     KW_FRAME_HELLO = 1, /* first, both ways: who the sender is */
-    KW_FRAME_REACH,   /* after it, and now and then: what the sender's owners hold, of all lanes */
-    KW_FRAME_BATCH,   /* KWN1: changes of one lane, or none: a heartbeat */
-    KW_FRAME_URGENT,  /* KWU1: a change ahead of its lane */
-    KW_FRAME_ACK,     /* durably held, and merged */
-    KW_FRAME_NEED,    /* changes before that batch are missing: go on from here */
-    KW_FRAME_VOUCHER, /* KWV1: who the sender's owner is, for those who do not know it yet */
+    KW_FRAME_REACH,    /* after it, and now and then: what the sender's owners hold, of all lanes */
+    KW_FRAME_BATCH,    /* KWN1: changes of one lane, or none: a heartbeat */
+    KW_FRAME_URGENT,   /* KWU1: a change ahead of its lane */
+    KW_FRAME_ACK,      /* durably held, and merged */
+    KW_FRAME_NEED,     /* changes before that batch are missing: go on from here */
+    KW_FRAME_VOUCHER,  /* KWV1: who the sender's owner is, for those who do not know it yet */
     KW_FRAME_QUESTION, /* KWJ1: of the sender's owner to the receiver's */
     KW_FRAME_ANSWER,   /* KWD1, or a piece of it; empty: none now */
     KW_FRAME_END_,
