@@ -35,7 +35,7 @@ GROUPS = {"gateway": "keyward-gateway", "authz": "keyward-authz", "orchestrator"
           "core": "keyward-cryptocore", "hsm": "keyward-hsm-worker", "replicator": "keyward-replicator"}
 
 Variant = collections.namedtuple("Variant", "name loss")
-Result = collections.namedtuple("Result", "variant offered written calls lags missing revoked usable cpu idle others cuts settled")
+Result = collections.namedtuple("Result", "variant offered written calls lags missing revoked usable cpu idle others cuts lost settled")
 
 
 def wait_for(what, condition, patience_s=60):
@@ -138,17 +138,18 @@ class Bench:
                 for load in injector.load(per_s / PER_BATCH / len(INJECTED), calls):
                     stack.enter_context(load)
             time.sleep(WARM_S)
+            lost = self._lost()
             skip = [(len(one.refused_s), len(one.usable_s)) for one in revokers]
             begin = time.monotonic()
             cpu, others = self._clocked(seconds)
-            end = time.monotonic()
+            end, lost = time.monotonic(), self._lost() - lost
         settled = self._settle(lanes)
         calls.check()
         lags, missing = lanes.lags(begin, end)
         return Result(variant, per_s, lanes.written(begin, end) / (end - begin), calls, lags, missing,
                       [took for one, (at, _) in zip(revokers, skip) for took in one.refused_s[at:]],
                       [took for one, (_, at) in zip(revokers, skip) for took in one.usable_s[at:]],
-                      cpu, idle, others, self._cuts() - cuts, settled)
+                      cpu, idle, others, self._cuts() - cuts, lost, settled)
 
     def _settle(self, lanes):
         """Until all cells hold all, now that nobody writes; seconds, or None."""
@@ -158,6 +159,10 @@ class Bench:
         except TimeoutError:
             return None
         return time.monotonic() - begin
+
+    def _lost(self):
+        """Packets, both ways."""
+        return self._network.dropped("west", "east") + self._network.dropped("east", "west") if self._network else 0
 
     def _cuts(self):
         """Of links, in all cells."""
@@ -174,10 +179,10 @@ def print_lags(results):
     print("### Replication: 2 regions × 3 cells, %d ± %d ms one way\n" % (DELAY_MS, JITTER_MS))
     measure.table(
         ["links", "changes offered per s", "written per s", "lag p50 ms", "p99", "p99.9", "lags", "not there after %d s" % SETTLE_S,
-         "revoked → refused p50 ms", "p99", "max", "of", "granted → usable p50 ms", "links cut", "level again after ms"],
+         "revoked → refused p50 ms", "p99", "max", "of", "granted → usable p50 ms", "packets lost", "links cut", "level again after ms"],
         [[result.variant.name, result.offered, "%.0f" % result.written, ms(result.lags, 0.5), ms(result.lags, 0.99),
           ms(result.lags, 0.999), len(result.lags), result.missing, ms(result.revoked, 0.5), ms(result.revoked, 0.99),
-          ms(result.revoked, 1), len(result.revoked), ms(result.usable, 0.5), "%d" % result.cuts,
+          ms(result.revoked, 1), len(result.revoked), ms(result.usable, 0.5), result.lost, "%d" % result.cuts,
           "–" if result.settled is None else "%.0f" % (1e3 * result.settled)] for result in results])
 
 
