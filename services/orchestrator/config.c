@@ -35,11 +35,9 @@ static const struct kw_setting settings[] = {
      .doc = "File with 32 or more random bytes, mode 0600: authenticates page tokens. The same in "
             "all instances."},
     {FIELD(pki_dir), .type = KW_SETTING_PATH, .required = true,
-     .doc =
-         "Directory `keyward-cryptocore init` wrote: by its ca-operators.pem it is told whether an "
-         "officer signed that a key is destroyed, and by services.list.pem whose orders about "
-         "stores are "
-         "believed. Read at the start."},
+     .doc = "Directory `keyward-cryptocore init` wrote: by ca-operators.pem it is told whether an "
+            "officer signed that a key is destroyed, by services.list.pem whose orders about "
+            "stores are believed. Read at the start."},
     {FIELD(targets), .type = KW_SETTING_LIST, .required = true, .min = 1, .max = 1,
      .doc = "Address of this cell's crypto core, host:port."},
     {FIELD(drain_ms), .type = KW_SETTING_U32, .fallback = "10000", .min = 100, .max = 300000,
