@@ -200,7 +200,16 @@
 /* Whoever has one place's certificate makes up so much, and no more. */
 #define KW_FEED_PLACE_STORES_MAX 8U   /* of one place that are not fenced */
 #define KW_FEED_PLACE_LANES_MAX  128U /* of all stores of one place, of all their lives */
-#define KW_FEED_OWN_LANES        64U  /* of KW_LANES_MAX: kept for those that we write */
+#define KW_FEED_LANES_MAX        512U /* of one owner: a replicator carries those of two */
+#define KW_FEED_OWN_LANES        64U  /* of them, kept for those that we write */
+
+/* What a peer may cost a replicator: what is beyond it is passed over, or cuts the link. */
+#define KW_LINK_REACHES_PER_S  8U    /* of one peer that are looked at; others are passed over */
+#define KW_LINK_VOUCHERS_PER_S 8U    /* the same; then the link is cut */
+#define KW_LINK_KNOWN_PER_S    5000U /* of its records that say nothing new, beside heartbeats; then it is cut */
+#define KW_LINK_VOUCH_MS       60000U /* how often a peer is told again who our owners are */
+#define KW_LINK_URGENTS_LEN_MAX                                                                    \
+    (4U * 1024U * 1024U) /* urgent changes that wait for one link; more are left to their lanes */
 
 /* What all have is deleted; who holds what is said in lanes. */
 #define KW_FEED_KEEP_MIN     1000U  /* changes of a lane that are kept at least for who is away */

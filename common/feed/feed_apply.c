@@ -336,7 +336,7 @@ static const char *limit_of_lanes(uint64_t of_origin, uint64_t all)
     if (of_origin >= KW_FEED_PLACE_LANES_MAX) {
         return "feed_lanes_of_place";
     }
-    return all >= KW_LANES_MAX - KW_FEED_OWN_LANES ? "feed_lanes" : NULL;
+    return all >= KW_FEED_LANES_MAX - KW_FEED_OWN_LANES ? "feed_lanes" : NULL;
 }
 
 static struct kw_result bound_lanes(const struct hearing *h, struct kw_lane_finding *finding,

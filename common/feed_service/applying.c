@@ -2,7 +2,7 @@
  * it is durable.
  *
  * All that came and is not judged is bounded by bytes, and only KW_FEED_APPLIES_MAX are jobs of the store at a
- * time: local writes get in between. What disables does not wait for its turn. */
+ * time: local writes get in between. What disables does not wait for others: it has a queue of its own. */
 #include "common/base/clock.h"
 #include "common/base/container.h"
 #include "common/base/metrics.h"
@@ -20,8 +20,8 @@ struct kw_feed_applying {
     struct kw_hop_call *hop; /* NULL: given up */
     Keyward__Internal__V1__FeedRecord kind;
     struct kw_buf record;
-    bool whole;  /* END came: it is judged, whoever still waits for that */
-    bool queued; /* it takes one of the places at the store */
+    bool whole;     /* END came: it is judged, whoever still waits for that */
+    size_t *places; /* at the store, of which it takes one; NULL: it waits */
     enum kw_lane_verdict verdict;
     struct kw_id lane; /* none: of no batch */
     uint64_t seq;
@@ -153,7 +153,7 @@ static void apply_done(struct kw_feed_task *task)
     } else if (applying->hop != NULL) {
         kw_feed_call_fail(service, applying->hop, &task->job.error);
     }
-    service->applyings_running -= applying->queued;
+    *applying->places -= 1;
     applying_free(applying);
     pump(service);
 }
@@ -175,20 +175,31 @@ static void hand_in(struct kw_feed_applying *applying)
         if (applying->hop != NULL) {
             kw_feed_call_fail(service, applying->hop, &error);
         }
-        service->applyings_running -= applying->queued;
+        *applying->places -= 1;
         applying_free(applying);
     }
 }
 
+static void hand_in_one_of(struct kw_feed_applying *applying, size_t *places)
+{
+    applying->places = places;
+    *places += 1;
+    hand_in(applying);
+}
+
 static void pump(struct kw_feed_service *service)
 {
+    while (service->urgents.first != NULL && service->urgents_running < KW_FEED_APPLIES_MAX) {
+        struct kw_feed_applying *applying = service->urgents.first;
+
+        KW_FEED_QUEUE_POP(&service->urgents);
+        hand_in_one_of(applying, &service->urgents_running);
+    }
     while (service->applyings.first != NULL && service->applyings_running < KW_FEED_APPLIES_MAX) {
         struct kw_feed_applying *applying = service->applyings.first;
 
         KW_FEED_QUEUE_POP(&service->applyings);
-        applying->queued = true;
-        service->applyings_running++;
-        hand_in(applying);
+        hand_in_one_of(applying, &service->applyings_running);
     }
 }
 
@@ -196,14 +207,17 @@ static void pump(struct kw_feed_service *service)
 
 static void submit(struct kw_feed_applying *applying)
 {
+    struct kw_feed_service *service = applying->task.service;
+
     applying->whole = true;
-    if (applying->kind == KEYWARD__INTERNAL__V1__FEED_RECORD__FEED_RECORD_URGENT) {
-        applying->task.job.vital = true;
-        hand_in(applying);
-        return;
+    applying->task.job.vital =
+        applying->kind == KEYWARD__INTERNAL__V1__FEED_RECORD__FEED_RECORD_URGENT;
+    if (applying->task.job.vital) {
+        KW_FEED_QUEUE_PUSH(&service->urgents, applying);
+    } else {
+        KW_FEED_QUEUE_PUSH(&service->applyings, applying);
     }
-    KW_FEED_QUEUE_PUSH(&applying->task.service->applyings, applying);
-    pump(applying->task.service);
+    pump(service);
 }
 
 static struct kw_result check_piece(const struct kw_feed_applying *applying,

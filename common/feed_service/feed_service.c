@@ -269,6 +269,7 @@ static struct kw_feed_service *service_new(const struct kw_feed_service_options 
         service->ack_flush.run = kw_feed_acks_flush;
         KW_FEED_QUEUE_INIT(&service->readings);
         KW_FEED_QUEUE_INIT(&service->applyings);
+        KW_FEED_QUEUE_INIT(&service->urgents);
         KW_FEED_QUEUE_INIT(&service->ackings);
     }
     return service;

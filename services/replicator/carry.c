@@ -28,6 +28,13 @@ static bool on_room(void *context, uint32_t peer)
     return kw_peers_room(service->peers, peer);
 }
 
+static bool on_urgent_room(void *context, uint32_t peer)
+{
+    const struct kw_replicator_service *service = context;
+
+    return kw_peers_urgent_room(service->peers, peer);
+}
+
 static void on_read(void *context, struct kw_ticket ticket, uint64_t after)
 {
     const struct kw_replicator_service *service = context;
@@ -83,6 +90,7 @@ static void on_cut(void *context, uint32_t peer, const char *why)
 const struct kw_replicator_io kw_carry_io = {
     .send = on_send,
     .room = on_room,
+    .urgent_room = on_urgent_room,
     .read = on_read,
     .apply = on_apply,
     .apply_urgent = on_apply_urgent,

@@ -458,6 +458,11 @@ bool kw_peers_room(struct kw_peers *peers, uint32_t peer)
     return peers->slots[peer].wire != NULL && kw_wire_room(peers->slots[peer].wire);
 }
 
+bool kw_peers_urgent_room(const struct kw_peers *peers, uint32_t peer)
+{
+    return peers->slots[peer].wire != NULL && kw_wire_urgent_room(peers->slots[peer].wire);
+}
+
 void kw_peers_cut(struct kw_peers *peers, uint32_t peer, const char *why)
 {
     if (peers->slots[peer].wire != NULL) {

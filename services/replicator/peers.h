@@ -59,6 +59,9 @@ void kw_peers_send(struct kw_peers *peers, uint32_t peer, const struct kw_frame 
 /* Has its link room for another batch? If not, `room` comes. */
 bool kw_peers_room(struct kw_peers *peers, uint32_t peer);
 
+/* For another urgent change? */
+bool kw_peers_urgent_room(const struct kw_peers *peers, uint32_t peer);
+
 /* Ends its link, soon. `why` is a constant. */
 void kw_peers_cut(struct kw_peers *peers, uint32_t peer, const char *why);
 

@@ -72,6 +72,7 @@ static bool send_going(struct kw_wire *wire)
         }
         frame->at += item.len;
         wire->queued -= item.len;
+        wire->urgents -= frame->urgent ? item.len : 0;
         kw_metric_add(KW_M_LINK_BYTES, "sent", (int64_t)item.len);
     }
     return true;
@@ -121,8 +122,10 @@ static struct kw_result enqueue(struct kw_wire *wire, const struct kw_frame *fra
         frame_free(made);
         return result;
     }
-    queue_add(frame->type == KW_FRAME_URGENT ? &wire->urgent : &wire->waiting, made);
+    made->urgent = frame->type == KW_FRAME_URGENT;
+    queue_add(made->urgent ? &wire->urgent : &wire->waiting, made);
     wire->queued += made->items.len;
+    wire->urgents += made->urgent ? made->items.len : 0;
     return KW_OK;
 }
 
@@ -149,6 +152,11 @@ bool kw_wire_room(struct kw_wire *wire)
 {
     wire->wanted = wire->wanted || wire->queued >= KW_LINK_QUEUE_LEN_SOFT;
     return !wire->wanted;
+}
+
+bool kw_wire_urgent_room(const struct kw_wire *wire)
+{
+    return wire->urgents < KW_LINK_URGENTS_LEN_MAX;
 }
 
 /* --- in --- */

@@ -37,6 +37,7 @@ struct kw_wire_frame {
     struct kw_wire_frame *next;
     struct kw_buf items; /* pieces.h */
     size_t at;           /* what of them is sent */
+    bool urgent;
 };
 
 struct kw_wire_queue {
@@ -53,6 +54,7 @@ struct kw_wire {
     struct kw_wire_queue urgent;
     struct kw_wire_frame *going; /* of which a part is sent, or NULL */
     size_t queued;               /* bytes that wait */
+    size_t urgents;              /* of them, of urgent changes */
     size_t unconsumed;           /* bytes that came and are not yet returned as credit */
     uint32_t version;            /* that both speak; 0: it has not said hello */
     unsigned sent;               /* frames, up to the greeting's */
@@ -79,6 +81,9 @@ void kw_wire_send(struct kw_wire *wire, const struct kw_frame *frame);
 
 /* Is there room for another batch? If not, `room` comes. */
 bool kw_wire_room(struct kw_wire *wire);
+
+/* Is there room for another urgent change? */
+bool kw_wire_urgent_room(const struct kw_wire *wire);
 
 /* Our owners have judged something: `held` is less. */
 void kw_wire_judged(struct kw_wire *wire);

@@ -634,7 +634,7 @@ Test(feed_admit, one_place_has_only_so_many_lanes_whatever_stores_it_makes_up)
 /* So all that are held are told of. */
 Test(feed_admit, there_are_no_more_lanes_than_are_told_of)
 {
-    fill("", KW_LANES_MAX - KW_FEED_OWN_LANES - 1, 0);
+    fill("", KW_FEED_LANES_MAX - KW_FEED_OWN_LANES - 1, 0);
     cr_assert_eq(admit(b, vouch(a, KW_LANE_NEWS)), KW_LANE_NEWS);
     cr_assert_eq(feed_apply(b, feed_batch(a, a->lane, 0)), KW_LANE_WAITS);
     cr_assert_eq(kw_metric_value(KW_M_LIMITS_REACHED, "feed_lanes"), 1);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define BATCH      KEYWARD__INTERNAL__V1__FEED_RECORD__FEED_RECORD_BATCH
+#define URGENT     KEYWARD__INTERNAL__V1__FEED_RECORD__FEED_RECORD_URGENT
 #define VERDICT(v) KEYWARD__INTERNAL__V1__FEED_VERDICT__FEED_VERDICT_##v
 
 static struct feed_house house;
@@ -130,6 +131,35 @@ static bool stands_still(void)
 static void stood(struct kw_store_job *job)
 {
     (void)job;
+}
+
+/* What is urgent goes ahead of batches, and not ahead of all that is written here. */
+Test(feed_service_life, of_urgent_changes_only_some_are_at_the_store_at_a_time)
+{
+    static struct asking askings[2 * KW_FEED_APPLIES_MAX];
+    const size_t count = sizeof(askings) / sizeof(askings[0]);
+    struct lane_owner origin = lane_owner_new(5);
+    struct kw_store_job stands = {.run = run_and_stand, .done = stood, .vital = true};
+    struct kw_bytes urgent = lane_urgent_bytes(&origin, 4);
+
+    house_put_store(owner, &origin.row);
+    sem_init(&standing, 0, 0);
+    sem_init(&released, 0, 0);
+    MUST(kw_store_write(owner->store, &stands, err));
+    for (size_t i = 0; i < count; i++) {
+        house_apply_begin(owner, &askings[i]);
+        cr_assert(house_apply_piece(&askings[i], URGENT, urgent));
+        kw_hop_end(askings[i].call);
+    }
+    HOUSE_EVENTUALLY(&house, owner->service->applyings_len == count * urgent.len &&
+                                 owner->service->urgents.first != NULL);
+    cr_expect(eq(sz, owner->service->urgents_running, KW_FEED_APPLIES_MAX));
+    sem_post(&released);
+    for (size_t i = 0; i < count; i++) {
+        HOUSE_EVENTUALLY(&house, askings[i].call == NULL);
+        asking_done(&askings[i]);
+    }
+    cr_expect(eq(sz, owner->service->urgents_running, 0));
 }
 
 static void on_late_close(void *context)

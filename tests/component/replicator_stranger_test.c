@@ -375,16 +375,35 @@ Test(replicator_cost, no_more_is_read_for_a_peer_than_it_takes)
     REP_EVENTUALLY(&mesh, peer.bytes > 0);
 }
 
-Test(replicator_cost, a_peer_for_which_too_much_waits_is_cut)
+/* So a peer that brings urgent changes without end does not cut us off from one that is slow. */
+Test(replicator_cost, urgent_changes_that_a_peer_does_not_take_are_left_to_their_lanes)
 {
     static char urgent[KW_BODY_LEN_MAX - 1024];
-    int64_t limit = kw_metric_value(KW_M_LIMITS_REACHED, "link_queue");
 
     memset(urgent, 'u', sizeof(urgent) - 1);
     greet();
     peer.deaf = true;
-    for (int i = 0; i < 2000 && peer.call != NULL; i++) {
+    for (int i = 0; i < 2000 && kw_metric_value(KW_M_LIMITS_REACHED, "link_urgents") < 50; i++) {
         (void)owner_urgent(&b->owners[0], urgent);
+        live();
+    }
+    cr_assert_eq(kw_metric_value(KW_M_LIMITS_REACHED, "link_urgents"), 50);
+    cr_assert_not_null(peer.call);
+    kw_hop_consume(peer.call, peer.bytes);
+    peer.bytes = 0;
+    REP_EVENTUALLY(&mesh, peer.bytes > 0);
+}
+
+Test(replicator_cost, a_peer_for_which_too_much_waits_is_cut)
+{
+    static char voucher[KW_VOUCHER_LEN_MAX];
+    int64_t limit = kw_metric_value(KW_M_LIMITS_REACHED, "link_queue");
+
+    memset(voucher, 'v', sizeof(voucher) - 1);
+    greet();
+    peer.deaf = true;
+    for (int i = 0; i < 4000 && peer.call != NULL; i++) {
+        owner_vouch(&b->owners[0], voucher);
         live();
     }
     ends("it does not take what we send");

@@ -1,4 +1,5 @@
 /* A peer that breaks the rules is cut, by name; one that is odd within them costs little. */
+#include "common/base/metrics.h"
 #include "services/replicator/core/replicator.h"
 #include "tests/support/must.h"
 
@@ -15,6 +16,7 @@ static struct {
     unsigned sends;
     unsigned vouchers;
     bool no_room;
+    bool no_urgent_room;
     unsigned acks;
     uint64_t acked; /* the last */
 } at;
@@ -33,6 +35,13 @@ static bool on_room(void *context, uint32_t peer)
     (void)context;
     (void)peer;
     return !at.no_room;
+}
+
+static bool on_urgent_room(void *context, uint32_t peer)
+{
+    (void)context;
+    (void)peer;
+    return !at.no_urgent_room;
 }
 
 static void on_read(void *context, struct kw_ticket ticket, uint64_t after)
@@ -79,6 +88,7 @@ static void setup(void)
         .cells = {places, 2},
         .io = {.send = on_send,
                .room = on_room,
+               .urgent_room = on_urgent_room,
                .read = on_read,
                .apply = on_record,
                .apply_urgent = on_record,
@@ -533,16 +543,79 @@ Test(replicator_peer, a_voucher_is_judged_as_a_batch_is)
     }
 }
 
-Test(replicator_peer, who_brings_vouchers_that_are_refused_is_cut)
+/* Each costs our owner some signatures. */
+Test(replicator_peer, who_brings_vouchers_all_the_time_is_cut)
+{
+    const struct kw_frame voucher = {.type = KW_FRAME_VOUCHER, .record = kw_bytes_str("record")};
+
+    greet();
+    for (unsigned second = 1; second < 3; second++) {
+        for (unsigned i = 0; i < KW_LINK_VOUCHERS_PER_S; i++) {
+            kw_replicator_frame(at.replicator, 0, &voucher, second * 1000);
+        }
+        cr_assert_null(at.why);
+    }
+    kw_replicator_frame(at.replicator, 0, &voucher, 2999);
+    cr_assert_str_eq(at.why, "too many vouchers");
+    cr_assert_eq(at.applies, 2 * KW_LINK_VOUCHERS_PER_S);
+}
+
+/* The peer may have refused it, for want of CAs that it has by now. */
+Test(replicator_peer, a_voucher_is_told_again_now_and_then)
 {
     greet();
-    for (unsigned i = 0; i <= KW_LINK_REFUSED_PER_S; i++) {
-        cr_assert_null(at.why);
-        bring(KW_FRAME_VOUCHER);
-        kw_replicator_voucher_applied(at.replicator, (struct kw_ticket){.link = 1},
-                                      KW_LANE_STRANGER);
+    MUST(kw_replicator_voucher(at.replicator, KW_OWNER_AUTHZ, kw_bytes_str("KWV1"), err));
+    for (uint64_t ms = 1000; ms < 1000 + 2 * KW_LINK_VOUCH_MS; ms += KW_REACH_MS) {
+        kw_replicator_frame(at.replicator, 0, &(struct kw_frame){.type = KW_FRAME_REACH}, ms);
+        kw_replicator_tick(at.replicator, ms);
+        cr_assert_eq(at.vouchers, ms < 1000 + KW_LINK_VOUCH_MS ? 1 : 2, "%d", (int)ms);
     }
-    cr_assert_str_eq(at.why, "too much of what it brings is refused");
+}
+
+/* --- what it costs --- */
+
+Test(replicator_peer, an_urgent_change_is_left_to_its_lane_where_there_is_no_room)
+{
+    greet();
+    at.sends = 0;
+    kw_replicator_urgent(at.replicator, KW_OWNER_AUTHZ, kw_bytes_str("KWU1"));
+    cr_assert_eq(at.sends, 1);
+    at.no_urgent_room = true;
+    kw_replicator_urgent(at.replicator, KW_OWNER_AUTHZ, kw_bytes_str("KWU1"));
+    cr_assert_eq(at.sends, 1);
+    cr_assert_eq(kw_metric_value(KW_M_LIMITS_REACHED, "link_urgents"), 1);
+    cr_assert_null(at.why);
+    at.no_urgent_room = false;
+}
+
+Test(replicator_peer, of_reaches_only_some_are_looked_at)
+{
+    greet();
+    hold(100);
+    for (uint64_t seq = 1; seq <= 20; seq++) {
+        const struct kw_reach reach = {.lane = lane, .extent = {.seq = seq}};
+
+        take((struct kw_frame){.type = KW_FRAME_REACH, .reaches = &reach, .reach_count = 1});
+    }
+    cr_assert_eq(at.acked, KW_LINK_REACHES_PER_S - 1, "one came with the greeting");
+    cr_assert_eq(kw_metric_value(KW_M_LIMITS_REACHED, "link_reaches"),
+                 20 + 1 - KW_LINK_REACHES_PER_S);
+    cr_assert_null(at.why);
+}
+
+/* Beside the heartbeats of the lanes that there are. */
+Test(replicator_peer, who_brings_what_is_known_all_the_time_is_cut)
+{
+    greet();
+    hold(1);
+    for (unsigned i = 0; i < KW_LINK_KNOWN_PER_S + 2 * 1000 / KW_HEARTBEAT_MS; i++) {
+        refuse(KW_LANE_KNOWN, 1000);
+        cr_assert_null(at.why);
+    }
+    refuse(KW_LANE_NEWS, 1000);
+    cr_assert_null(at.why);
+    refuse(KW_LANE_KNOWN, 1999);
+    cr_assert_str_eq(at.why, "too much of what it brings is known");
 }
 
 Test(replicator_peer, an_owner_that_begins_anew_is_told_of_anew)

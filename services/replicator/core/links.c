@@ -1,6 +1,8 @@
 /* Links: who speaks with us, and what they say. */
 #include "services/replicator/core/replicator_internal.h"
 
+#include "common/base/metrics.h"
+
 #define WINDOW_MS 1000U
 
 bool kw_link_current(const struct kw_replicator *r, struct kw_ticket ticket)
@@ -50,9 +52,7 @@ void kw_replicator_link_up(struct kw_replicator *replicator, uint32_t peer, uint
     }
     send(replicator, peer, &hello);
     kw_link_reach(replicator, peer, now_ms);
-    for (size_t i = 0; i < KW_OWNER_COUNT_; i++) {
-        kw_owner_vouch(replicator, (enum kw_owner)i, peer);
-    }
+    kw_owners_vouch(replicator, peer, now_ms);
 }
 
 void kw_replicator_writable(struct kw_replicator *replicator, uint32_t peer, uint64_t now_ms)
@@ -123,21 +123,6 @@ static const char *take_reach(struct kw_replicator *r, uint32_t peer, const stru
     return NULL;
 }
 
-static const char *take_reaches(struct kw_replicator *r, uint32_t peer,
-                                const struct kw_frame *frame, uint64_t now_ms)
-{
-    const char *wrong = NULL;
-
-    for (size_t i = 0; i < frame->reach_count && wrong == NULL; i++) {
-        wrong = take_reach(r, peer, &frame->reaches[i], now_ms);
-    }
-    if (wrong == NULL && frame->type == KW_FRAME_REACH && !r->peers[peer].ready) {
-        r->peers[peer].ready = true;
-        kw_peer_pump(r, peer, now_ms);
-    }
-    return wrong;
-}
-
 /* Once more within this second? */
 static bool within_budget(uint64_t *since_ms, unsigned *count, unsigned max, uint64_t now_ms)
 {
@@ -146,6 +131,35 @@ static bool within_budget(uint64_t *since_ms, unsigned *count, unsigned max, uin
         *count = 0;
     }
     return ++*count <= max;
+}
+
+/* Each costs us a look at all lanes. The next one says all that one that is passed over said. */
+static bool is_looked_at(struct kw_peer *link, const struct kw_frame *frame, uint64_t now_ms)
+{
+    if (frame->type != KW_FRAME_REACH ||
+        within_budget(&link->reaches_ms, &link->reaches, KW_LINK_REACHES_PER_S, now_ms)) {
+        return true;
+    }
+    kw_metric_add(KW_M_LIMITS_REACHED, "link_reaches", 1);
+    return false;
+}
+
+static const char *take_reaches(struct kw_replicator *r, uint32_t peer,
+                                const struct kw_frame *frame, uint64_t now_ms)
+{
+    const char *wrong = NULL;
+
+    if (!is_looked_at(&r->peers[peer], frame, now_ms)) {
+        return NULL;
+    }
+    for (size_t i = 0; i < frame->reach_count && wrong == NULL; i++) {
+        wrong = take_reach(r, peer, &frame->reaches[i], now_ms);
+    }
+    if (wrong == NULL && frame->type == KW_FRAME_REACH && !r->peers[peer].ready) {
+        r->peers[peer].ready = true;
+        kw_peer_pump(r, peer, now_ms);
+    }
+    return wrong;
 }
 
 /* Asking again costs us a read and a batch, so it has a budget. */
@@ -169,7 +183,8 @@ static const char *take_need(struct kw_replicator *r, uint32_t peer, const struc
     return NULL;
 }
 
-static const char *take_record(struct kw_replicator *r, uint32_t peer, const struct kw_frame *frame)
+static const char *take_record(struct kw_replicator *r, uint32_t peer, const struct kw_frame *frame,
+                               uint64_t now_ms)
 {
     const struct kw_replicator_io *io = &r->options.io;
     struct kw_peer *link = &r->peers[peer];
@@ -180,6 +195,10 @@ static const char *take_record(struct kw_replicator *r, uint32_t peer, const str
     }
     if (link->applies == KW_LINK_APPLIES_MAX) {
         return "more than our owners can take";
+    }
+    if (frame->type == KW_FRAME_VOUCHER &&
+        !within_budget(&link->vouchers_ms, &link->vouchers, KW_LINK_VOUCHERS_PER_S, now_ms)) {
+        return "too many vouchers";
     }
     link->applies++;
     if (frame->type == KW_FRAME_BATCH) {
@@ -223,7 +242,7 @@ static const char *take(struct kw_replicator *r, uint32_t peer, const struct kw_
     case KW_FRAME_BATCH:
     case KW_FRAME_URGENT:
     case KW_FRAME_VOUCHER:
-        return take_record(r, peer, frame);
+        return take_record(r, peer, frame, now_ms);
     case KW_FRAME_NEED:
         return take_need(r, peer, frame, now_ms);
     case KW_FRAME_QUESTION:
@@ -251,6 +270,17 @@ void kw_replicator_frame(struct kw_replicator *replicator, uint32_t peer,
     }
 }
 
+/* Records that change nothing cost a job of the store each. Heartbeats say nothing new, either: of each lane as many as
+ * are made, twice, for a backup may carry it too. */
+static bool may_say_known(const struct kw_replicator *r, struct kw_peer *link,
+                          enum kw_lane_verdict verdict)
+{
+    unsigned beats = (unsigned)r->lane_count * 2 * (WINDOW_MS / KW_HEARTBEAT_MS);
+
+    return verdict != KW_LANE_KNOWN || within_budget(&link->known_ms, &link->known,
+                                                     KW_LINK_KNOWN_PER_S + beats, link->heard_ms);
+}
+
 bool kw_link_judged(struct kw_replicator *r, struct kw_ticket ticket, enum kw_lane_verdict verdict)
 {
     struct kw_peer *link = &r->peers[ticket.peer];
@@ -265,6 +295,8 @@ bool kw_link_judged(struct kw_replicator *r, struct kw_ticket ticket, enum kw_la
                !within_budget(&link->refused_ms, &link->refused, KW_LINK_REFUSED_PER_S,
                               link->heard_ms)) {
         kw_link_cut(r, ticket.peer, "too much of what it brings is refused");
+    } else if (!may_say_known(r, link, verdict)) {
+        kw_link_cut(r, ticket.peer, "too much of what it brings is known");
     }
     return link->up;
 }

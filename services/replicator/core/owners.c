@@ -11,6 +11,14 @@ void kw_owner_vouch(const struct kw_replicator *r, enum kw_owner owner, uint32_t
     }
 }
 
+void kw_owners_vouch(struct kw_replicator *r, uint32_t peer, uint64_t now_ms)
+{
+    r->peers[peer].vouched_ms = now_ms;
+    for (size_t i = 0; i < KW_OWNER_COUNT_; i++) {
+        kw_owner_vouch(r, (enum kw_owner)i, peer);
+    }
+}
+
 void kw_replicator_owner(struct kw_replicator *replicator, enum kw_owner owner, struct kw_id store)
 {
     replicator->options.stores[owner] = store;

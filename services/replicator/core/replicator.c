@@ -1,6 +1,8 @@
 /* The replicator's life, and urgent changes, which have no lane to wait for. */
 #include "services/replicator/core/replicator_internal.h"
 
+#include "common/base/metrics.h"
+
 #include <stdlib.h>
 
 struct kw_result kw_replicator_new(const struct kw_replicator_options *options,
@@ -35,14 +37,27 @@ void kw_replicator_free(struct kw_replicator *replicator)
 
 #define NO_PEER UINT32_MAX
 
-/* To everybody but who brought it. Whoever has it already finds nothing new in it, and stops. */
+/* A peer that brings news without end does not cut us off from one that is slow. */
+static bool takes_urgents(const struct kw_replicator *r, uint32_t peer)
+{
+    const struct kw_replicator_io *io = &r->options.io;
+    bool takes = io->urgent_room == NULL || io->urgent_room(io->context, peer);
+
+    if (!takes) {
+        kw_metric_add(KW_M_LIMITS_REACHED, "link_urgents", 1);
+    }
+    return takes;
+}
+
+/* To everybody but who brought it. Whoever has it already finds nothing new in it, and stops. Where there is no room
+ * its lane brings it; and where that never comes, who has it says it anew. */
 static void flood(struct kw_replicator *r, enum kw_owner owner, struct kw_bytes urgent,
                   uint32_t from)
 {
     struct kw_frame frame = {.type = KW_FRAME_URGENT, .owner = owner, .record = urgent};
 
     for (uint32_t peer = 0; peer < r->peer_count; peer++) {
-        if (r->peers[peer].ready && peer != from) {
+        if (r->peers[peer].ready && peer != from && takes_urgents(r, peer)) {
             r->options.io.send(r->options.io.context, peer, &frame);
         }
     }

@@ -44,6 +44,9 @@ struct kw_replicator_io {
     /* Has the link room for another batch? Where it has not, none is read, until kw_replicator_writable.
      * NULL: always. */
     bool (*room)(void *context, uint32_t peer);
+    /* The same for an urgent change, which goes ahead of batches. Where there is none it is left to its
+     * lane. NULL: always. */
+    bool (*urgent_room)(void *context, uint32_t peer);
     /* Asks our owner for the lane's next batch after `after`; answered by kw_replicator_read. */
     void (*read)(void *context, struct kw_ticket ticket, uint64_t after);
     /* Hands a batch to our owner; answered by kw_replicator_applied, or kw_replicator_unapplied. */

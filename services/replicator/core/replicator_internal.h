@@ -24,9 +24,16 @@ struct kw_peer {
     unsigned needs;
     uint64_t refused_ms; /* the same for records that our owner refused */
     unsigned refused;
-    unsigned applies; /* records that our owners have not judged yet */
-    unsigned reads;   /* batches for it that our owners have not handed over yet */
-    size_t turn;      /* the lane whose turn it is, when there is room for one */
+    uint64_t known_ms; /* and for those that say nothing new */
+    unsigned known;
+    uint64_t reaches_ms; /* and for reaches, and vouchers, that it sends */
+    unsigned reaches;
+    uint64_t vouchers_ms;
+    unsigned vouchers;
+    uint64_t vouched_ms; /* when we told it who our owners are */
+    unsigned applies;    /* records that our owners have not judged yet */
+    unsigned reads;      /* batches for it that our owners have not handed over yet */
+    size_t turn;         /* the lane whose turn it is, when there is room for one */
 };
 
 struct kw_replicator {
@@ -61,6 +68,10 @@ void kw_carried_forget(struct kw_replicator *r, enum kw_owner owner);
 
 /* Tells a peer who our owner is, as far as we know. */
 void kw_owner_vouch(const struct kw_replicator *r, enum kw_owner owner, uint32_t peer);
+
+/* The same of all of them: with a new link, and now and then, since it may have been refused for want of CAs, or
+ * of room, that are there by now. */
+void kw_owners_vouch(struct kw_replicator *r, uint32_t peer, uint64_t now_ms);
 
 /* --- verdicts.c --- */
 

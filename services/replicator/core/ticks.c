@@ -13,6 +13,9 @@ static void tick_peer(struct kw_replicator *r, uint32_t peer, uint64_t now_ms)
     if (now_ms - link->reach_ms >= KW_REACH_MS) {
         kw_link_reach(r, peer, now_ms);
     }
+    if (now_ms - link->vouched_ms >= KW_LINK_VOUCH_MS) {
+        kw_owners_vouch(r, peer, now_ms);
+    }
     for (size_t i = 0; i < r->lane_count; i++) {
         r->lanes[i]->peers[peer].held_back = false;
         kw_progress_resend(&r->lanes[i]->peers[peer], now_ms);
