@@ -103,6 +103,8 @@ class Namespaces(unittest.TestCase):
         self.network.set("west", "east", loss=0.2)
         self.heard("west", "east", 4000, "none")
         self.assertAlmostEqual(self.network.dropped("west", "east"), 800, delta=250)
+        self.network.set("west", "east", loss=1)
+        self.assertEqual(self.heard("west", "east"), 0)
 
     def test_tcp_loses_segments_and_no_byte(self):
         """Some 3,000 segments, of which some 150 vanish; as 64 KiB at a time there would be 65."""

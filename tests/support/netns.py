@@ -81,7 +81,7 @@ class Fault:
 
     def rules(self, source, target, way):
         match = 'add rule ip kw ways ip saddr %s ip daddr %s' % (source, target)
-        if self.cut:
+        if self.cut or self.loss >= 1:
             return ['%s counter drop comment "%s"' % (match, way)]
         if self.loss > 0:
             return ['%s numgen random mod %d < %d counter drop comment "%s"' % (
