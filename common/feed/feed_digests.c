@@ -16,6 +16,8 @@ static const char select_digests[] =
 static const char select_digest[] = "SELECT digest FROM feed_records WHERE kind = $1 AND key = $2";
 static const char select_held[] =
     "SELECT lane, seq, chain FROM feed_held ORDER BY lane, seq, chain";
+static const char select_ahead[] =
+    "SELECT lane, seq, chain FROM feed_urgents ORDER BY lane, seq, chain";
 
 /* Sums the node's buckets into `count` digests, each of as many of them. */
 static struct kw_result sum_parts(struct kw_tx *tx, struct kw_digest_node node, size_t count,
@@ -130,13 +132,14 @@ static struct kw_result put_lanes(struct kw_tx *tx, struct kw_writer *w, struct 
     return KW_OK;
 }
 
-static struct kw_result put_held(struct kw_tx *tx, struct kw_writer *w, struct kw_error *err)
+static struct kw_result put_places(struct kw_tx *tx, const char *sql, struct kw_writer *w,
+                                   struct kw_error *err)
 {
     struct kw_stmt *stmt;
     struct kw_id lane;
     bool any = true;
 
-    KW_TRY(kw_sql(tx, select_held, &stmt, err));
+    KW_TRY(kw_sql(tx, sql, &stmt, err));
     while (true) {
         KW_TRY(kw_step(stmt, &any, err));
         if (!any) {
@@ -155,7 +158,9 @@ struct kw_result kw_feed_reach(struct kw_tx *tx, uint8_t ret_reach[KW_SHA256_LEN
 
     KW_TRY(put_lanes(tx, &w, err));
     kw_put_raw(&w, kw_bytes_str("held"));
-    KW_TRY(put_held(tx, &w, err));
+    KW_TRY(put_places(tx, select_held, &w, err));
+    kw_put_raw(&w, kw_bytes_str("ahead"));
+    KW_TRY(put_places(tx, select_ahead, &w, err));
     KW_TRY(kw_writer_end(&w, err));
     return kw_sha256(kw_buf_bytes(&all), ret_reach, err);
 }

@@ -12,7 +12,7 @@
 #define NOTES    900
 #define LAST_KEY "(SELECT key FROM feed_records WHERE kind = 900 ORDER BY key DESC LIMIT 1)"
 
-static struct feed_node nodes[2];
+static struct feed_node nodes[3]; /* the last is made by who needs it */
 static struct feed_node *const a = &nodes[0];
 static struct feed_node *const b = &nodes[1];
 
@@ -329,6 +329,24 @@ Test(feed_digest, a_row_that_came_before_its_lane_is_no_fault)
     cr_assert_eq(kw_metric_value(KW_M_FEED_REPAIRED, "equal"), 0);
     exchange();
     cr_assert(rows_equal() && reaches_equal());
+}
+
+Test(feed_digest, a_row_that_went_ahead_of_its_lane_is_no_fault)
+{
+    struct feed_node *c = &nodes[2];
+    struct kw_record gone = note("n");
+
+    feed_node_init(c, 2);
+    feed_introduce(nodes, 3);
+    note_set(&gone, NOTE_REMOVED, value_first(FEED_WALL, c->id, "gone"));
+    feed_write(c, &gone, true);
+    cr_assert_eq(feed_apply_urgent(b, feed_urgent(c, c->lane, 0)), KW_LANE_NEWS);
+    cr_assert_not(rows_equal());
+    cr_assert_not(reaches_equal());
+    cr_assert_eq(feed_heal(a, b, NOTES), 1);
+    cr_assert_eq(kw_metric_value(KW_M_FEED_REPAIRED, "apart"), 1);
+    cr_assert_eq(kw_metric_value(KW_M_FEED_REPAIRED, "equal"), 0);
+    feed_node_done(c);
 }
 
 Test(feed_digest, what_waits_for_our_clock_is_no_fault)
