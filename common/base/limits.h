@@ -155,16 +155,16 @@
 #define KW_BATCH_LEN_SOFT    (256U * 1024U) /* of records; a batch that has so much takes no more */
 #define KW_BATCH_LEN_MAX                                                                           \
     (KW_BATCH_LEN_SOFT + KW_CHANGE_LEN_MAX + 8U * 1024U) /* encoded, with its head */
-#define KW_VOUCHER_CHAIN_MAX    4                        /* certificates in one, the leaf first */
-#define KW_VOUCHER_LEN_MAX      (16U * 1024U)            /* encoded */
-#define KW_ORDER_STORES_MAX     16U          /* stores that one order of an officer names */
-#define KW_ORDER_LEN_MAX        (8U * 1024U) /* encoded: with its effect it still goes ahead of its lane */
-#define KW_FEED_RELEASE_MAX     256U         /* changes that wait, looked at in one job */
-#define KW_FEED_WRITERS_MAX     64U   /* instances on one database: a lane's writer is below */
-#define KW_FEED_URGENTS_MAX     1024U /* urgent changes of one place, kept ahead of their lanes */
-#define KW_SEAL_IDLE_MS         5000U /* a lane of ours whose instance promised nothing for so long */
-#define KW_FEED_ORPHAN_MS       30000U /* an urgent change whose lane has not come since is said by us */
-#define KW_FEED_TRIES_MAX       8U /* a row that others change meanwhile is merged again */
+#define KW_VOUCHER_CHAIN_MAX 4                           /* certificates in one, the leaf first */
+#define KW_VOUCHER_LEN_MAX   (16U * 1024U)               /* encoded */
+#define KW_ORDER_STORES_MAX  16U          /* stores that one order of an officer names */
+#define KW_ORDER_LEN_MAX     (8U * 1024U) /* encoded: with its effect it still goes ahead of its lane */
+#define KW_FEED_RELEASE_MAX  256U         /* changes that wait, looked at in one job */
+#define KW_FEED_WRITERS_MAX  64U          /* instances on one database: a lane's writer is below */
+#define KW_FEED_URGENTS_MAX  1024U /* urgent changes of one place, kept ahead of their lanes */
+#define KW_SEAL_IDLE_MS      5000U /* a lane of ours whose instance promised nothing for so long */
+#define KW_FEED_ORPHAN_MS    30000U /* an urgent change whose lane has not come since is said by us */
+#define KW_FEED_TRIES_MAX    8U     /* a row that others change meanwhile is merged again */
 #define KW_FEED_CHANGE_MEMORY_MAX                                                                  \
     (64U * 1024U * 1024U) /* to merge one change into the largest row, or to read a batch */
 #define KW_FEED_PIECE_LEN_MAX                                                                      \
@@ -204,10 +204,11 @@
 #define KW_FEED_OWN_LANES        64U  /* of them, kept for those that we write */
 
 /* What a peer may cost a replicator: what is beyond it is passed over, or cuts the link. */
-#define KW_LINK_REACHES_PER_S  8U    /* of one peer that are looked at; others are passed over */
-#define KW_LINK_VOUCHERS_PER_S 8U    /* the same; then the link is cut */
-#define KW_LINK_KNOWN_PER_S    5000U /* of its records that say nothing new, beside heartbeats; then it is cut */
-#define KW_LINK_VOUCH_MS       60000U /* how often a peer is told again who our owners are */
+#define KW_LINK_REACHES_PER_S  8U /* of one peer that are looked at; others are passed over */
+#define KW_LINK_VOUCHERS_PER_S 8U /* the same; then the link is cut */
+#define KW_LINK_KNOWN_PER_S                                                                        \
+    5000U /* of its records that say nothing new, beside heartbeats; then it is cut */
+#define KW_LINK_VOUCH_MS 60000U /* how often a peer is told again who our owners are */
 #define KW_LINK_URGENTS_LEN_MAX                                                                    \
     (4U * 1024U * 1024U) /* urgent changes that wait for one link; more are left to their lanes */
 

@@ -76,7 +76,7 @@ struct kw_result kw_new_life_begin(const struct kw_new_life *plan, struct kw_err
 {
     struct beginning beginning = {.options = {.writer = plan->writer}};
     struct kw_feed_identity identity = {0};
-    struct kw_result begun = KW_OK;
+    struct kw_result begun;
 
     if (plan->identity.lane_key_file != NULL) {
         KW_TRY(kw_feed_identity_load(&identity, &plan->identity, err));

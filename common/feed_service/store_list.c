@@ -110,8 +110,8 @@ struct kw_result kw_store_list(const struct kw_feed *feed, struct kw_tx *tx, con
                                Keyward__V1__ListStoresResponse *ret_response, struct kw_error *err)
 {
     struct listing l = {.arena = arena, .layer = layer};
-    struct kw_feed_member *members;
-    size_t count;
+    struct kw_feed_member *members = NULL;
+    size_t count = 0;
 
     KW_TRY(load_lanes(&l, feed, tx, err));
     KW_TRY(kw_feed_all_stores(tx, arena, &members, &count, err));

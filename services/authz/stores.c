@@ -32,7 +32,7 @@ static struct kw_result join_lists(struct kw_authz_call *call, struct kw_error *
     const Keyward__V1__ListStoresResponse *own = call->state;
     const Keyward__V1__ListStoresResponse *inner;
     Keyward__V1__ListStoresResponse both = *own;
-    ProtobufCMessage *message;
+    ProtobufCMessage *message = NULL;
 
     KW_TRY(unpack(call, &keyward__v1__list_stores_response__descriptor, &message, err));
     inner = (const Keyward__V1__ListStoresResponse *)message;
@@ -71,7 +71,7 @@ static struct kw_result add_up(struct kw_authz_call *call, struct kw_error *err)
     const struct kw_feed_obeyed *own = call->state;
     Keyward__V1__OrderStoresResponse both = KEYWARD__V1__ORDER_STORES_RESPONSE__INIT;
     const Keyward__V1__OrderStoresResponse *inner;
-    ProtobufCMessage *message;
+    ProtobufCMessage *message = NULL;
 
     KW_TRY(unpack(call, &keyward__v1__order_stores_response__descriptor, &message, err));
     inner = (const Keyward__V1__OrderStoresResponse *)message;

@@ -19,7 +19,7 @@ static struct kw_result obey(struct kw_call *call, const struct kw_feed_tx *feed
     const Keyward__V1__OrderStoresRequest *request =
         (const Keyward__V1__OrderStoresRequest *)call->request;
     Keyward__V1__OrderStoresResponse response = KEYWARD__V1__ORDER_STORES_RESPONSE__INIT;
-    struct kw_feed_obeyed obeyed;
+    struct kw_feed_obeyed obeyed = {0};
 
     call->field = "order";
     KW_TRY(
