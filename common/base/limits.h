@@ -217,6 +217,10 @@
 #define KW_FEED_HOLDINGS_MAX 64U    /* lanes that one change says how far are held */
 #define KW_FEED_HOLDINGS_MS  10000U /* how often it is looked at whether one is to be made */
 
+/* Who began a new life asks others how far they hold its last one: so long after the first time, then twice that, … */
+#define KW_FEED_SETTLE_ASK_MS     1000U
+#define KW_FEED_SETTLE_ASK_MS_MAX 8000U
+
 /* --- replication --- */
 #define KW_SECOND_COPY_MS      50U /* an answer waits so long for another cell to have what it says */
 #define KW_SECOND_COPY_TICK_MS 5U

@@ -82,8 +82,11 @@ struct kw_feed {
     struct kw_stamp_clock clock;  /* ahead of every stamp that was given out or taken in */
     struct kw_own_lane own;       /* in the job that runs */
     bool joins;                   /* when it was opened (feed_join.h) */
-    int64_t life;                 /* of this process: what is in quarantine is tried once in each */
-    bool fenced;                  /* our store is, as known last: what we say would reach nobody */
+    struct kw_id settled;    /* the life of which that is said (feed_settle.h), as known last */
+    uint64_t settle_ask_ms;  /* when all others are asked again what they hold */
+    uint64_t settle_wait_ms; /* and how long after that once more */
+    int64_t life;            /* of this process: what is in quarantine is tried once in each */
+    bool fenced;             /* our store is, as known last: what we say would reach nobody */
     uint64_t said;         /* changes of ours, those of transactions that were undone among them */
     uint64_t alarm_second; /* in which so many alarms were logged */
     unsigned alarms;

@@ -10,6 +10,7 @@
 #include "common/feed/feed_adopt.h"
 #include "common/feed/feed_alarm.h"
 #include "common/feed/feed_own.h"
+#include "common/feed/feed_settle.h"
 #include "common/feed/feed_take.h"
 #include "common/feed/urgent_table.h"
 #include "common/sync/stamp_limits.h"
@@ -189,7 +190,7 @@ static struct kw_result end_lanes(const struct hearing *h, struct kw_error *err)
 {
     KW_LOG(ERROR, "others know more of our lane than we do: a new life begins",
            KW_F_HEX("lane", kw_id_bytes(&h->row.id)), KW_F_U64("seq", h->row.point.seq));
-    return kw_lane_row_end_all(h->tx, h->row.store, err);
+    return kw_feed_end_life(h->tx, h->row.store, err);
 }
 
 /* The lane has come as far as changes that had gone ahead of it. What was another under the same number

@@ -31,6 +31,8 @@ static struct kw_result load_stores(struct looking *l, struct kw_error *err)
                                                    .region = members[i].region,
                                                    .state = i < member_count ? members[i].state
                                                                              : KW_STORE_ACTIVE,
+                                                   .lives = members[i].lives,
+                                                   .settled = members[i].settled,
                                                    .life = members[i].life};
     }
     return KW_OK;

@@ -179,8 +179,11 @@ static struct kw_result hear_one(struct kw_tx *tx, struct kw_id lane, struct kw_
     bool known;
 
     KW_TRY(kw_lane_row_find(tx, lane, &row, &known, err));
-    return known && seq > 0 ? kw_ack_raise(tx, lane, store, seq < INT64_MAX ? seq : INT64_MAX, err)
-                            : KW_OK;
+    seq = seq < INT64_MAX ? seq : INT64_MAX;
+    if (known && row.role == KW_LANE_ROLE_PAST) {
+        KW_TRY(kw_ack_tell(tx, lane, store, seq, err));
+    }
+    return known && seq > 0 ? kw_ack_raise(tx, lane, store, seq, err) : KW_OK;
 }
 
 static struct kw_result hear_all(struct kw_tx *tx, struct kw_bytes lanes, struct kw_id store,

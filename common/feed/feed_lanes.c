@@ -4,6 +4,7 @@
 #include "common/feed/ack_table.h"
 #include "common/feed/feed_own.h"
 #include "common/feed/feed_peers.h"
+#include "common/feed/feed_settle.h"
 #include "common/feed/lane_head.h"
 #include "common/sync/store_record.h"
 
@@ -28,6 +29,7 @@ struct kw_result kw_feed_seal(struct kw_feed *feed, struct kw_tx *tx, uint64_t w
     struct kw_lane_row lane;
     struct kw_lane_head head = {0};
 
+    KW_TRY(kw_feed_settle(feed, tx, wall_ms, err));
     KW_TRY(kw_feed_own_voice(feed, tx, &lane, err));
     KW_TRY(kw_feed_look_at_us(feed, tx, err));
     head.lane = kw_feed_lane_name(feed, &lane);
@@ -115,6 +117,9 @@ struct kw_result kw_feed_ack(struct kw_tx *tx, const struct kw_feed_acker *peer,
     }
     if (!counts) {
         return KW_OK;
+    }
+    if (row.role == KW_LANE_ROLE_PAST) {
+        KW_TRY(kw_ack_tell(tx, lane, peer->store, seq, err));
     }
     *ret_counted = seq < row.point.seq ? seq : row.point.seq;
     return *ret_counted > 0 ? kw_ack_raise(tx, lane, peer->store, *ret_counted, err) : KW_OK;

@@ -111,6 +111,8 @@ static struct kw_result add(const struct walk *walk, const struct kw_record *sto
     member->region = kw_store_record_region(store);
     member->cell = kw_store_record_cell(store);
     member->state = kw_record_u64(store, KW_STORE_FIELD_STATE);
+    member->lives = kw_record_value(store, KW_STORE_FIELD_INCARNATIONS);
+    member->settled = kw_record_value(store, KW_STORE_FIELD_SETTLED);
     member->voucher = kw_voucher_of(store);
     member->life = life_of(member->voucher);
     member->ordered_ms = ordered_ms(store);

@@ -16,6 +16,8 @@ struct kw_feed_member {
     uint64_t
         state; /* enum kw_store_state, as it is in the row; 0: nothing is said. DRAINING: its present life is */
     struct kw_bytes voucher; /* KWV1; empty: none */
+    struct kw_bytes lives;   /* as in the row: all of them, and which are settled */
+    struct kw_bytes settled;
 };
 
 /* All stores but those that are fenced, by id: ours among them, once it is known. A state of a later

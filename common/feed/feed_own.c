@@ -5,6 +5,7 @@
 #include "common/base/container.h"
 #include "common/base/limits.h"
 #include "common/base/log.h"
+#include "common/feed/feed_settle.h"
 #include "common/feed/join_table.h"
 #include "common/feed/quarantine_table.h"
 #include "common/sync/stamp_limits.h"
@@ -257,7 +258,7 @@ struct kw_result kw_feed_new_life(struct kw_feed *feed, struct kw_tx *tx, struct
 {
     struct kw_lane_row row;
 
-    KW_TRY(kw_lane_row_end_all(tx, feed->options.store, err));
+    KW_TRY(kw_feed_end_life(tx, feed->options.store, err));
     return begin_life(feed, tx, &row, err);
 }
 

@@ -104,9 +104,11 @@ const char kw_feed_schema[] =
     " PRIMARY KEY (lane, seq, chain));"
     "CREATE INDEX feed_quarantine_life ON feed_quarantine (life, lane, seq);"
 
-    /* How far other stores hold each lane durably. */
+    /* How far other stores hold each lane durably, as far as we hold it. `told`, of a lane of ours that has ended: how
+     * far they say that they do, since our present life began. */
     "CREATE TABLE feed_acks ("
     " lane BLOB NOT NULL CHECK (length(lane) = 16),"
     " peer BLOB NOT NULL CHECK (length(peer) = 16),"
-    " seq INTEGER NOT NULL CHECK (seq > 0),"
+    " seq INTEGER NOT NULL CHECK (seq >= 0),"
+    " told INTEGER NOT NULL DEFAULT 0 CHECK (told >= 0),"
     " PRIMARY KEY (lane, peer));";

@@ -42,6 +42,9 @@ static uint64_t promise_of(const struct kw_freshness_mesh *mesh,
     struct kw_id life = present_life(mesh, store);
     uint64_t oldest = UINT64_MAX;
 
+    if (!kw_store_settled(store->lives, store->settled, life)) {
+        return 0;
+    }
     for (size_t i = 0; i < mesh->lane_count; i++) {
         const struct kw_freshness_lane *lane = &mesh->lanes[i];
 

@@ -7,7 +7,8 @@
  * Only stores of other regions count: a region is to go on without any of its cells, and acknowledges
  * nothing that only one of them has, unless it says so. Of them those that may revoke: one that drains, too, but not one
  * that joins or is fenced. One whose state or place is not understood counts, and one of which no lane is
- * known has promised nothing. Lanes of an earlier life have ended.
+ * known has promised nothing. Lanes of an earlier life have ended; as long as it is open what
+ * was said in them (feed_settle.h), the present life promises nothing, either.
  *
  * Pure.
  */
@@ -16,10 +17,12 @@
 
 #include "common/base/id.h"
 
-/* Plain data; `region` borrows. */
+/* Plain data; the bytes are borrowed. */
 struct kw_freshness_store {
     struct kw_id id;
     struct kw_bytes region; /* empty: not known */
+    struct kw_bytes lives;  /* as in its row: all of them, and those before which nothing is open */
+    struct kw_bytes settled;
     uint64_t state;         /* enum kw_store_state, as it is in the row; 0: nothing is said */
     struct kw_id
         life; /* its present incarnation; none: not known, and that of its newest promise is taken */

@@ -14,6 +14,7 @@ static const struct kw_field_kind fields[KW_STORE_FIELD_END_] = {
     [KW_STORE_FIELD_VOUCHER] = {"voucher", KW_RULE_LWW},
     [KW_STORE_FIELD_FENCE_ORDER] = {"fence_order", KW_RULE_LWW},
     [KW_STORE_FIELD_DRAIN_ORDER] = {"drain_order", KW_RULE_LWW},
+    [KW_STORE_FIELD_SETTLED] = {"settled", KW_RULE_SET},
 };
 
 const struct kw_record_kind kw_store_record = {
@@ -37,14 +38,23 @@ struct kw_result kw_store_record_check(const struct kw_record *record, struct kw
               record->key.len);
     KW_ENSURE(all_of_length(kw_record_value(record, KW_STORE_FIELD_SIGNERS), KW_SHA256_LEN), err,
               ENCODING_INVALID, "a store's signer is no digest");
-    KW_ENSURE(all_of_length(kw_record_value(record, KW_STORE_FIELD_INCARNATIONS), KW_ID_LEN), err,
-              ENCODING_INVALID, "a store's incarnation is no id");
+    KW_ENSURE(all_of_length(kw_record_value(record, KW_STORE_FIELD_INCARNATIONS), KW_ID_LEN) &&
+                  all_of_length(kw_record_value(record, KW_STORE_FIELD_SETTLED), KW_ID_LEN),
+              err, ENCODING_INVALID, "a store's incarnation is no id");
     return KW_OK;
 }
 
 bool kw_store_record_is_life(const struct kw_record *record)
 {
-    return record->count == 1 && kw_record_has(record, KW_STORE_FIELD_INCARNATIONS);
+    size_t lives = kw_record_has(record, KW_STORE_FIELD_INCARNATIONS);
+    size_t settled = kw_record_has(record, KW_STORE_FIELD_SETTLED);
+
+    return record->count > 0 && record->count == lives + settled;
+}
+
+bool kw_store_settled(struct kw_bytes lives, struct kw_bytes settled, struct kw_id incarnation)
+{
+    return kw_set_has(settled, kw_id_bytes(&incarnation)) || kw_set_count(lives) <= 1;
 }
 
 bool kw_store_record_fences(const struct kw_record *change)

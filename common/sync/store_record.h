@@ -20,6 +20,7 @@ enum kw_store_field {
     KW_STORE_FIELD_VOUCHER,      /* KWV1: the latest by which it became a member */
     KW_STORE_FIELD_FENCE_ORDER,  /* KWO1: the latest by which an officer fenced it */
     KW_STORE_FIELD_DRAIN_ORDER,  /* KWO1: the same, drained */
+    KW_STORE_FIELD_SETTLED,      /* of its lives those before which nothing is open (common/feed/feed_settle.h) */
     KW_STORE_FIELD_END_,
 };
 
@@ -37,11 +38,13 @@ extern const struct kw_record_kind kw_store_record;
 /* Are its key an id, its signers digests and its incarnations ids? Fails: ENCODING_INVALID. */
 struct kw_result kw_store_record_check(const struct kw_record *record, struct kw_error *err);
 
-/* Does it say nothing but incarnations? */
+/* Does it say nothing but of its lives? */
 bool kw_store_record_is_life(const struct kw_record *record);
 
 /* Is it of an officer's order to fence? That disables, so it may go ahead of its lane. */
 bool kw_store_record_fences(const struct kw_record *change);
+/* Is nothing open before this life: is it said of it, or its only one? By the values of `incarnations` and `settled`. */
+bool kw_store_settled(struct kw_bytes lives, struct kw_bytes settled, struct kw_id incarnation);
 
 /* The value of `place`, appended; names have no slash. And its region, its cell; empty where no place is known.
  * Fails: MEMORY. */

@@ -92,46 +92,32 @@ uint64_t sim_cell_holds(const struct sim *sim, size_t cell, struct kw_id lane)
     return 0;
 }
 
-/* Until when is everything of this store here, by its promise? */
-static uint64_t promised_ms(const struct sim_cell *at, size_t member)
+struct asking {
+    struct sim *sim;
+    struct sim_cell *cell;
+    struct kw_freshness freshness;
+};
+
+static SIM_JOB(ask)
 {
-    uint64_t promised = 0;
+    struct asking *asking = context;
 
-    for (size_t i = 0; i < at->lane_count; i++) {
-        uint64_t closed = kw_hlc_ms(at->lanes[i].extent.closed);
-
-        promised = at->lanes[i].member == member && closed > promised ? closed : promised;
-    }
-    return promised;
+    return kw_feed_freshness(&asking->cell->feed, tx,
+                             sim_cell_clock(asking->sim, asking->cell->index), &asking->freshness,
+                             err);
 }
 
-/* Is all of a fenced store here that is honoured? Then it has nothing more to say. */
-static bool has_all(const struct sim *sim, const struct sim_cell *at, size_t member)
+struct kw_freshness sim_cell_freshness(struct sim *sim, size_t cell)
 {
-    const struct sim_told *told = &at->told[member];
+    struct asking asking = {.sim = sim, .cell = &sim->cells[cell]};
 
-    for (size_t i = 0; i < told->life_count; i++) {
-        if (sim_cell_holds(sim, at->index, sim->desk->members[member].lives[i].lane) <
-            told->fence[i]) {
-            return false;
-        }
-    }
-    return told->fenced;
+    SIM_MUST(sim_store_write(asking.cell->store, ask, &asking, err));
+    return asking.freshness;
 }
 
-uint64_t sim_cell_staleness(const struct sim *sim, size_t cell)
+uint64_t sim_cell_staleness(struct sim *sim, size_t cell)
 {
-    const struct sim_cell *at = &sim->cells[cell];
-    uint64_t now = sim_cell_clock(sim, cell), oldest = now;
-
-    for (size_t i = 0; i < sim->desk->count; i++) {
-        if (i != at->member && at->told[i].version > 0 && !has_all(sim, at, i)) {
-            uint64_t promised = promised_ms(at, i);
-
-            oldest = promised < oldest ? promised : oldest;
-        }
-    }
-    return now - oldest;
+    return sim_cell_freshness(sim, cell).age_ms;
 }
 
 /* --- steps --- */

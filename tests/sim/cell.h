@@ -5,6 +5,7 @@
 
 #include "common/crypto/key.h"
 #include "common/feed/feed_apply.h"
+#include "common/feed/feed_freshness.h"
 #include "common/feed/feed_peers.h"
 #include "services/replicator/core/replicator.h"
 #include "tests/sim/desk.h"
@@ -91,7 +92,8 @@ struct kw_result sim_cell_write(struct sim *sim, size_t cell, SIM_JOB((*job)), v
                                 struct kw_error *err);
 
 /* What it believes of everybody else: how old is the oldest promise, by its own clock? */
-uint64_t sim_cell_staleness(const struct sim *sim, size_t cell);
+struct kw_freshness sim_cell_freshness(struct sim *sim, size_t cell);
+uint64_t sim_cell_staleness(struct sim *sim, size_t cell);
 
 void sim_cell_crash(struct sim *sim, size_t cell);
 void sim_cell_start(struct sim *sim, size_t cell);

@@ -123,3 +123,21 @@ Test(lane_freshness, each_of_its_lanes_is_asked_but_not_those_of_earlier_lives)
     of.life = KW_ID_NONE;
     cr_assert_eq(look(&of, 1, lanes, 3).age_ms, 30, "that of the newest promise");
 }
+
+/* What was said in an earlier life may be held by one who is away: by the new one nobody knows it. */
+Test(lane_freshness, a_life_whose_past_is_open_promises_nothing)
+{
+    uint8_t lives[2 * (1 + KW_ID_LEN)] = {0};
+    struct kw_freshness_store of = store(theirs, "us", KW_STORE_ACTIVE);
+
+    for (size_t i = 0; i < 2; i++) {
+        lives[i * (1 + KW_ID_LEN)] = KW_ID_LEN;
+        memcpy(lives + i * (1 + KW_ID_LEN) + 1, i == 0 ? life.bytes : next_life.bytes, KW_ID_LEN);
+    }
+    of.lives = KW_BYTES_OF(lives);
+    cr_assert_eq(age(of, at_ms(NOW)), KW_FRESHNESS_NEVER);
+    of.settled = KW_BYTES(lives + 1 + KW_ID_LEN, 1 + KW_ID_LEN);
+    cr_assert_eq(age(of, at_ms(NOW)), KW_FRESHNESS_NEVER, "another one's is settled");
+    of.settled = KW_BYTES(lives, 1 + KW_ID_LEN);
+    cr_assert_eq(age(of, at_ms(NOW)), 0);
+}
