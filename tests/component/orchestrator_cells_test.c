@@ -1,6 +1,5 @@
 /* What one cell's orchestrator has done, the other serves by; and what both have done while they were out
  * of touch is the same in both once they have met. */
-#include "common/feed/feed_peers.h"
 #include "services/orchestrator/device_feed.h"
 #include "services/orchestrator/fact_feed.h"
 #include "services/orchestrator/key_feed.h"
@@ -226,98 +225,6 @@ Test(orchestrator_cells, suspended_here_while_another_is_lifted_there_is_suspend
     cr_assert(eq(int, lift(a, pen->key, new), KW_E_NONE));
     orch_meet(&cells);
     served(b, pen->device, KW_E_NONE);
-}
-
-/* A blob, and where it is looked for. */
-struct blob {
-    uint8_t bytes[64];
-    size_t len;
-    size_t found;
-};
-
-static struct kw_result load_blob(const struct kw_feed_tx *feed_tx, const void *context,
-                                  struct kw_error *err)
-{
-    struct blob *blob = *(struct blob *const *)context;
-    struct kw_stmt *stmt;
-    struct kw_bytes wrapped;
-    bool found;
-
-    KW_TRY(kw_sql(feed_tx->tx, "SELECT wrapped FROM wrapped_keys WHERE length(wrapped) > 0", &stmt,
-                  err));
-    KW_TRY(kw_step(stmt, &found, err));
-    cr_assert(found);
-    wrapped = kw_col_blob(stmt, 0);
-    cr_assert(le(sz, wrapped.len, sizeof(blob->bytes)));
-    kw_copy(blob->bytes, wrapped.data, wrapped.len);
-    blob->len = wrapped.len;
-    return KW_OK;
-}
-
-static struct kw_result find_in(const struct kw_feed_tx *feed_tx, const char *records,
-                                struct blob *blob, struct kw_error *err)
-{
-    struct kw_stmt *stmt;
-    bool found = true;
-
-    KW_TRY(kw_sql(feed_tx->tx, records, &stmt, err));
-    while (found) {
-        KW_TRY(kw_step(stmt, &found, err));
-        if (found) {
-            struct kw_bytes record = kw_col_blob(stmt, 0);
-
-            blob->found += memmem(record.data, record.len, blob->bytes, blob->len) != NULL;
-        }
-    }
-    return KW_OK;
-}
-
-/* Of each lane the last change is kept, and no member waited for. */
-static struct kw_result forget(const struct kw_feed_tx *feed_tx, const void *context,
-                               struct kw_error *err)
-{
-    size_t trimmed;
-
-    (void)context;
-    feed_tx->feed->options.keep_max = 1;
-    return kw_feed_trim(feed_tx->feed, feed_tx->tx, 1000, &trimmed, err);
-}
-
-static struct kw_result find_blob(const struct kw_feed_tx *feed_tx, const void *context,
-                                  struct kw_error *err)
-{
-    struct blob *blob = *(struct blob *const *)context;
-
-    blob->found = 0;
-    KW_TRY(find_in(feed_tx, "SELECT record FROM feed_records", blob, err));
-    return find_in(feed_tx, "SELECT record FROM feed_changes", blob, err);
-}
-
-static size_t blobs_in(struct orch_fixture *fx, struct blob *blob)
-{
-    MUST(orch_try_say(fx, find_blob, &blob, err));
-    return blob->found;
-}
-
-Test(orchestrator_cells, of_a_destroyed_key_no_byte_is_left_once_the_log_is_cut)
-{
-    const char *batch;
-    const Keyward__V1__BatchItem *pen = orch_make_batch(a, 1, &batch)->items[0];
-    struct blob blob;
-    struct blob *const context = &blob;
-
-    MUST(orch_try_say(a, load_blob, &context, err));
-    orch_meet(&cells);
-    cr_assert(eq(sz, blobs_in(b, &blob), 2)); /* the row, and the change that brought it */
-    cr_assert(eq(int, change(a, KW_METHOD_DEACTIVATE_KEY, pen->key), KW_E_NONE));
-    cr_assert(eq(int, change(a, KW_METHOD_DESTROY_KEY, pen->key), KW_E_NONE));
-    orch_meet(&cells);
-    cr_assert(eq(sz, blobs_in(a, &blob), 1));
-    cr_assert(eq(sz, blobs_in(b, &blob), 1));
-    MUST(orch_try_say(a, forget, NULL, err));
-    MUST(orch_try_say(b, forget, NULL, err));
-    cr_assert(eq(sz, blobs_in(a, &blob), 0));
-    cr_assert(eq(sz, blobs_in(b, &blob), 0));
 }
 
 Test(orchestrator_cells, destroyed_here_its_key_is_erased_there_and_does_not_come_back)
