@@ -275,9 +275,19 @@ void instances_try_done(struct instances_try *attempt)
 
 bool instances_passes(enum kw_reason reason)
 {
-    return reason == KW_E_STORE_UNAVAILABLE || reason == KW_E_PEER_UNAVAILABLE ||
-           reason == KW_E_STORE_CONFLICT || reason == KW_E_LIMIT_REACHED ||
-           reason == KW_E_RECEIPT_LAG || reason == KW_E_STORE_FULL; /* receipts wait to be stored */
+    static const enum kw_reason passing[] = {
+        KW_E_STORE_UNAVAILABLE, KW_E_STORE_CONFLICT,
+        KW_E_STORE_FULL, /* receipts wait to be stored */
+        KW_E_PEER_UNAVAILABLE,  KW_E_LIMIT_REACHED,
+        KW_E_RECEIPT_LAG,       KW_E_CAPSULE_EXPIRED, /* it was slow: the next try has another */
+    };
+
+    for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++) {
+        if (reason == passing[i]) {
+            return true;
+        }
+    }
+    return false;
 }
 
 struct kw_buf instances_ask(struct instances *in, unsigned instance,
