@@ -114,11 +114,10 @@ static struct kw_result root_digest(struct ceremony *ceremony, struct kw_error *
 static const char request_yaml[] =
     DOMAIN "region: {name}\n" REQUEST TOKEN("{region}") "hsm_so_pin_file: {region}/secret/so-pin\n";
 
-static const char carry_yaml[] =
-    DOMAIN "pki_dir: {root}/pki\n"
-           "root_sha256: {root_sha256}\n" REQUEST COMPARED APPROVAL
-           "blob_file: {root}/ceremony.kwb\n"
-           "recovery_key_file: {mesh}/recovery/key.pem\n" CARRIED;
+static const char carry_yaml[] = DOMAIN "pki_dir: {root}/pki\n"
+                                        "root_sha256: {root_sha256}\n" REQUEST COMPARED APPROVAL
+                                        "blob_file: {root}/ceremony.kwb\n"
+                                        "recovery_key_file: {mesh}/recovery/key.pem\n" CARRIED;
 
 static const char answer_yaml[] =
     DOMAIN "region_dir: {root}\n" REQUEST COMPARED APPROVAL CARRIED ANSWER TOKEN("{root}");

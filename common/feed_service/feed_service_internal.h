@@ -60,7 +60,7 @@ struct kw_feed_service {
     size_t readings_running;
 
     KW_FEED_QUEUE(kw_feed_applying) applyings; /* whole, and waiting for the store */
-    KW_FEED_QUEUE(kw_feed_applying) urgents; /* the same of what disables, ahead of the others */
+    KW_FEED_QUEUE(kw_feed_applying) urgents;   /* the same of what disables, ahead of the others */
     size_t applyings_running;
     size_t urgents_running;
     size_t applyings_len; /* bytes of all records that came and are not judged */
