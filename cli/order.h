@@ -9,7 +9,7 @@
 #include "common/feed/order.h"
 #include "keyward/v1/status_service.pb-c.h"
 
-/* What is to be ordered, as more and more cells are asked. Zero-initialise `order`'s lists by beginning. */
+/* What is to be ordered, as more and more cells are asked. Zeroed, but for `arena`, `place` and `order.action`. */
 struct kw_order_draft {
     struct kw_arena *arena;
     const char *place; /* "region/cell" */

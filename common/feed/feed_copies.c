@@ -28,8 +28,10 @@ static struct kw_result find_holders(struct kw_tx *tx, const struct kw_feed_self
 
     *ret_count = 0;
     KW_TRY(kw_feed_members(tx, arena, &members, &count, err));
-    for (size_t i = 0; i < count && *ret_count < KW_COPY_HOLDERS_MAX; i++) {
+    for (size_t i = 0; i < count; i++) {
         if (is_asked(self, &members[i])) {
+            KW_ENSURE(*ret_count < KW_COPY_HOLDERS_MAX, err, LIMIT_REACHED,
+                      "more than %u stores whose copies count", KW_COPY_HOLDERS_MAX);
             holders[(*ret_count)++] =
                 (struct kw_copy_holder){.store = members[i].store,
                                         .far = is_far(self, members[i].region),

@@ -13,9 +13,9 @@ struct kw_feed_self {
     struct kw_bytes region;
 };
 
-/* The other members, at most KW_COPY_HOLDERS_MAX, the first, and how far they hold a lane of ours, to be asked by
+/* The other members, and how far they hold a lane of ours, to be asked by
  * kw_copies_reached. Who still joins is not asked, who drains is no holder. Nobody waits on it. Read or write job. Fails:
- * as kw_feed_members. */
+ * as kw_feed_members, LIMIT_REACHED (more than KW_COPY_HOLDERS_MAX are asked). */
 struct kw_result kw_feed_copies(struct kw_tx *tx, const struct kw_feed_self *self,
                                 struct kw_id lane, struct kw_arena *arena,
                                 struct kw_copies *ret_copies, struct kw_error *err);

@@ -171,7 +171,8 @@ bool kw_feed_is_holdings(struct kw_bytes record)
     return kw_record_peek(record, &number, &key) && number == KW_TABLE_HOLDINGS;
 }
 
-/* A number that no lane has counts as the highest that may be stored: trimming asks no further than what is here. */
+/* Nobody holds more of a lane of ours than there is. Of another's more may be held there than here, and is not said
+ * again when it has come: what is beyond all numbers counts as the highest. */
 static struct kw_result hear_one(struct kw_tx *tx, struct kw_id lane, struct kw_id store,
                                  uint64_t seq, struct kw_error *err)
 {
@@ -182,6 +183,9 @@ static struct kw_result hear_one(struct kw_tx *tx, struct kw_id lane, struct kw_
     seq = seq < INT64_MAX ? seq : INT64_MAX;
     if (known && row.role == KW_LANE_ROLE_PAST) {
         KW_TRY(kw_ack_tell(tx, lane, store, seq, err));
+    }
+    if (known && row.role != KW_LANE_ROLE_FOREIGN && seq > row.point.seq) {
+        seq = row.point.seq;
     }
     return known && seq > 0 ? kw_ack_raise(tx, lane, store, seq, err) : KW_OK;
 }
@@ -221,9 +225,9 @@ struct kw_result kw_feed_take_holdings(struct kw_tx *tx, const struct kw_waiting
 
 /* --- trimming --- */
 
-struct kw_result kw_feed_settle_holdings(const struct kw_feed *feed, struct kw_tx *tx,
-                                         const struct kw_lane_row *lane, uint64_t floor,
-                                         struct kw_error *err)
+struct kw_result kw_feed_holdings_before_trim(const struct kw_feed *feed, struct kw_tx *tx,
+                                              const struct kw_lane_row *lane, uint64_t floor,
+                                              struct kw_error *err)
 {
     uint64_t said;
     bool owed;

@@ -35,8 +35,8 @@ struct kw_result kw_feed_take_holdings(struct kw_tx *tx, const struct kw_waiting
 
 /* This lane is about to be trimmed up to `floor`: what is deleted can't be looked at later. Where it is holdings
  * alone we owe no word of it. Internal. Fails: as the store. */
-struct kw_result kw_feed_settle_holdings(const struct kw_feed *feed, struct kw_tx *tx,
-                                         const struct kw_lane_row *lane, uint64_t floor,
-                                         struct kw_error *err);
+struct kw_result kw_feed_holdings_before_trim(const struct kw_feed *feed, struct kw_tx *tx,
+                                              const struct kw_lane_row *lane, uint64_t floor,
+                                              struct kw_error *err);
 
 #endif

@@ -68,6 +68,17 @@ static struct kw_result note_head(const struct joining *j, struct kw_bytes item,
     return kw_join_head_insert(j->tx, lane, item, err);
 }
 
+/* Who is a member, and who holds what, is said by lanes, where it is signed. Here a donor would say it, in the name of any
+ * lane, ours among them: vouchers and orders come again, and so does what somebody holds. */
+static bool is_hearsay(struct kw_bytes record)
+{
+    struct kw_bytes key;
+    uint16_t table;
+
+    return kw_record_peek(record, &table, &key) &&
+           (table == KW_TABLE_STORES || table == KW_TABLE_HOLDINGS);
+}
+
 static struct kw_result take_waiting(const struct joining *j, struct kw_bytes item,
                                      struct kw_error *err)
 {
@@ -77,6 +88,11 @@ static struct kw_result take_waiting(const struct joining *j, struct kw_bytes it
 
     if (!kw_ok(kw_waiting_decode(item, &waiting, &why))) {
         KW_LOG(ERROR, "what waits elsewhere can't be read", KW_F_ERR(&why));
+        return KW_OK;
+    }
+    if (is_hearsay(waiting.record)) {
+        KW_LOG(WARN, "what waits elsewhere is for its lane to say",
+               KW_F_HEX("lane", kw_id_bytes(&waiting.lane)), KW_F_U64("seq", waiting.point.seq));
         return KW_OK;
     }
     return kw_feed_take(j->feed, j->tx, &waiting, j->wall_ms, &taken, err);

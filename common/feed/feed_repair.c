@@ -6,15 +6,6 @@
 #include "common/feed/feed_answer.h"
 #include "common/feed/feed_digests.h"
 
-struct kw_result kw_feed_ask_rows(struct kw_id store, uint16_t table, struct kw_ask *ret_ask,
-                                  struct kw_error *err)
-{
-    *ret_ask = (struct kw_ask){.purpose = KW_ASK_REPAIR,
-                               .store = store,
-                               .from = {.section = KW_SECTION_ROWS, .table = table}};
-    return kw_id_random(&ret_ask->nonce, err);
-}
-
 /* Lanes that are equal explain no difference; a damaged row is a fault whatever they are. */
 static void tell(const struct kw_answer *answer, enum kw_row_news news, bool equal)
 {

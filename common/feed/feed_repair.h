@@ -10,11 +10,6 @@
 #include "common/feed/answer_check.h"
 #include "common/feed/feed.h"
 
-/* A question for the rows of a table, under a nonce of its own. The caller keeps it until it is
- * answered; if it is lost, so is the answer. Fails: SYSTEM. */
-struct kw_result kw_feed_ask_rows(struct kw_id store, uint16_t table, struct kw_ask *ret_ask,
-                                  struct kw_error *err);
-
 /* Judges the answer to `ask`, and merges its rows. `ret_repaired`: how many said something that was
  * not here, or came in the place of a damaged one. Whatever the verdict, the job should succeed.
  * Write job. Fails: as the store, MEMORY, CRYPTO, INTERNAL; then nothing is merged. */

@@ -77,7 +77,7 @@ static struct kw_result trim_lane(struct trimming *t, const struct kw_lane_row *
     }
     count = floor.seq - lane->floor.seq < t->left ? floor.seq - lane->floor.seq : t->left;
     floor.seq = lane->floor.seq + count;
-    KW_TRY(kw_feed_settle_holdings(t->feed, t->tx, lane, floor.seq, err));
+    KW_TRY(kw_feed_holdings_before_trim(t->feed, t->tx, lane, floor.seq, err));
     KW_TRY(kw_change_chain(t->tx, lane->id, floor.seq, floor.chain, &found, err));
     KW_ENSURE(found, err, INTERNAL, "a lane has a hole");
     KW_TRY(kw_lane_row_set_floor(t->tx, lane->id, &floor, err));

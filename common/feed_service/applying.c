@@ -143,6 +143,15 @@ static struct kw_result run_apply(struct kw_store_job *job, struct kw_tx *tx, st
 
 static void pump(struct kw_feed_service *service);
 
+/* A new member's copies count from now on: who makes keys is to wait for them. */
+static void look_at_members(const struct kw_feed_applying *applying)
+{
+    if (applying->kind == KEYWARD__INTERNAL__V1__FEED_RECORD__FEED_RECORD_VOUCHER &&
+        applying->verdict == KW_LANE_NEWS) {
+        kw_feed_copies_look(applying->task.service);
+    }
+}
+
 static void apply_done(struct kw_feed_task *task)
 {
     struct kw_feed_applying *applying = KW_CONTAINER_OF(task, struct kw_feed_applying, task);
@@ -152,6 +161,9 @@ static void apply_done(struct kw_feed_task *task)
         answer(applying);
     } else if (applying->hop != NULL) {
         kw_feed_call_fail(service, applying->hop, &task->job.error);
+    }
+    if (kw_ok(task->job.result)) {
+        look_at_members(applying);
     }
     *applying->places -= 1;
     applying_free(applying);

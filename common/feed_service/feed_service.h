@@ -10,7 +10,8 @@
  *     FEED_PEERS stores ─────────────────▶ whom to ask: what follows from it is in errands.h
  *       ◀── question                         of ours, to one of them
  *     FEED_ANSWERED piece ───────────────▶ … of the answer
- *     FEED_ASK question ─────────────────▶ read job ─▶ answer in pieces *
+ *     FEED_ASK question ─────────────────▶ read job ─▶ answer in pieces
+ *
  * Who brings a change is not asked whether it is good: owners signed it, and common/feed judges it. So a
  * wrong replicator makes the mesh late, and nothing false. It can fill no memory either: what is read for
  * it, and what it brought and is not durable yet, is bounded by bytes.
@@ -18,7 +19,8 @@
  * What must stay true:
  * - Nothing is answered before it is durable, and no promise leaves that is not.
  * - Local writes never wait for it.
- * - Without a subscriber it does nothing but release what waits.
+ * - Without a subscriber nothing is promised or said: what waits is released, what all have is deleted, and figures are
+ *   made, seldom.
  *
  * Loop thread, all of it.
  */

@@ -44,7 +44,6 @@ static void conclude(struct kw_second_copy *copy, const struct kw_feed_service *
     copy->reached = copy->said && copy->reached < level ? copy->reached : level;
     copy->said = true;
     copy->missing = copy->reached < KW_COPY_CELL;
-    copy->falls_short = copy->falls_short || (!reached && wait->level > KW_COPY_CELL);
     kw_metric_add(KW_M_LOCAL_ONLY, NULL, level < KW_COPY_CELL);
     kw_metric_add(KW_M_WAITS_IN_VAIN, NULL, !reached && wait->level > KW_COPY_CELL);
 }

@@ -17,10 +17,9 @@ struct kw_second_copy {
     enum kw_copy_level asked; /* beyond CELL, if it is */
     uint64_t until_ns;        /* then: how long to wait for it, by the monotonic clock */
     uint64_t before;          /* changes said, when the job began */
-    bool owed;        /* the last write job said something, for which nobody has waited yet */
-    bool said;        /* a wait is over: the rest is known */
-    bool missing;     /* there is none, so far */
-    bool falls_short; /* of what was asked */
+    bool owed;    /* the last write job said something, for which nobody has waited yet */
+    bool said;    /* a wait is over: the rest is known */
+    bool missing; /* there is none, so far */
     enum kw_copy_level reached; /* LOCAL, CELL, REGION or ALL: the least of all that was said */
     struct kw_feed_service *service;
     void (*done)(struct kw_second_copy *copy);

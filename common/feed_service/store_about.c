@@ -1,17 +1,19 @@
 /* Place and state, out of a row of `stores`. */
 #include "common/feed_service/store_about.h"
 
-/* "region/cell": names have no slash, and are no longer than a name may be. */
-static void read_place(struct kw_bytes place, struct kw_store_about *about)
+static bool is_name(struct kw_bytes name)
 {
-    const uint8_t *slash = place.len > 0 ? memchr(place.data, '/', place.len) : NULL;
-    size_t region_len = slash != NULL ? (size_t)(slash - place.data) : 0;
-    size_t cell_len = slash != NULL ? place.len - region_len - 1 : 0;
+    return name.len > 0 && name.len < KW_PLACE_NAME_SIZE;
+}
 
-    if (region_len > 0 && region_len < KW_PLACE_NAME_SIZE && cell_len > 0 &&
-        cell_len < KW_PLACE_NAME_SIZE) {
-        kw_copy(about->region, place.data, region_len);
-        kw_copy(about->cell, slash + 1, cell_len);
+static void read_place(const struct kw_record *row, struct kw_store_about *about)
+{
+    struct kw_bytes region = kw_store_record_region(row);
+    struct kw_bytes cell = kw_store_record_cell(row);
+
+    if (is_name(region) && is_name(cell)) {
+        kw_copy(about->region, region.data, region.len);
+        kw_copy(about->cell, cell.data, cell.len);
     }
 }
 
@@ -29,7 +31,7 @@ static struct kw_result read_row(struct kw_tx *tx, struct kw_id store, struct kw
     }
     KW_TRY(result);
     about->state = kw_store_record_state(&row);
-    read_place(kw_record_value(&row, KW_STORE_FIELD_PLACE), about);
+    read_place(&row, about);
     return KW_OK;
 }
 

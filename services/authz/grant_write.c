@@ -228,10 +228,12 @@ struct kw_result kw_grant_project(struct kw_tx *tx, const struct kw_record *merg
 /* --- all grants of a partner --- */
 
 static const char select_seen[] =
-    "SELECT id, seen FROM grants WHERE partner = $1 AND id > $2 ORDER BY id LIMIT $3";
+    "SELECT id, seen FROM grants WHERE partner = $1 AND id > $2 AND overruled = 0"
+    " ORDER BY id LIMIT $3";
 static const char set_overruled[] = "UPDATE grants SET overruled = $2 WHERE id = $1";
 
-/* A page of grants that do not know of it. `*ret_more` false: there are no more grants. */
+/* A page of grants that do not know of it. One that is overruled stays so: what is revoked only grows. `*ret_more`
+ * false: there are no more grants. */
 static struct kw_result find_unknowing(struct kw_tx *tx, struct kw_bytes partner,
                                        struct kw_bytes revoke_all, struct kw_id *after,
                                        struct kw_id *ids, size_t *ret_count, bool *ret_more,

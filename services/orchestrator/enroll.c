@@ -187,7 +187,10 @@ static struct kw_result note_confirmed(struct kw_call *call, struct kw_error *er
     const struct kw_transport_key_row row = {.owner = call->capsule.owner,
                                              .version = proved->version,
                                              .kek_version = proved->kek_version,
-                                             .wrapped = kw_bytes_field(proved->wrapped)};
+                                             .wrapped = kw_bytes_field(proved->wrapped),
+                                             .check_value = kw_bytes_field(proved->check_value),
+                                             .mac = kw_bytes_field(proved->mac),
+                                             .nonce = kw_bytes_field(proved->nonce)};
 
     return kw_transport_key_confirm(&call->feed_tx, &row, err);
 }

@@ -5,6 +5,7 @@
 
 #include "common/rpc/messages.h"
 #include "services/orchestrator/transport_key_table.h"
+#include "services/orchestrator/wrapped_key_digest.h"
 #include "services/orchestrator/wrapped_key_table.h"
 
 /* A device that we don't have has a key without id in the question, which is refused as well. */
@@ -22,7 +23,10 @@ static struct kw_result note_key(struct kw_tx *tx,
     struct kw_wrapped_key_row row = {.kek_version = key->kek_version};
 
     KW_TRY(kw_id_from_bytes(kw_bytes_field(key->key_id), &row.key, err));
-    KW_TRY(kw_sha256(kw_bytes_field(key->wrapped), row.digest, err));
+    KW_TRY(kw_wrapped_key_digest(
+        &(struct kw_wrapped_parts){kw_bytes_field(key->wrapped), kw_bytes_field(key->check_value),
+                                   kw_bytes_field(key->mac), KW_BYTES_NONE},
+        row.digest, err));
     return kw_wrapped_key_refused(tx, &row, ret_turned, err);
 }
 
@@ -34,7 +38,10 @@ static struct kw_result note_transport_key(struct kw_tx *tx,
     struct kw_id owner;
 
     KW_TRY(kw_id_from_bytes(kw_bytes_field(key->owner_id), &owner, err));
-    KW_TRY(kw_sha256(kw_bytes_field(key->wrapped), digest, err));
+    KW_TRY(kw_wrapped_key_digest(
+        &(struct kw_wrapped_parts){kw_bytes_field(key->wrapped), kw_bytes_field(key->check_value),
+                                   kw_bytes_field(key->mac), kw_bytes_field(key->nonce)},
+        digest, err));
     return kw_transport_key_refused(tx, owner, key->version, key->kek_version, digest, err);
 }
 

@@ -33,7 +33,7 @@ struct kw_result kw_transport_key_find(struct kw_tx *tx, struct kw_id owner, uin
 struct kw_result kw_transport_key_newest(struct kw_tx *tx, struct kw_id owner,
                                          uint32_t *ret_version, struct kw_error *err);
 
-/* Writes the columns of one; `digest` is that of what was wrapped. */
+/* Writes the columns of one; `digest`: wrapped_key_digest.h. */
 struct kw_result kw_transport_key_put(struct kw_tx *tx, const struct kw_transport_key_row *row,
                                       const uint8_t digest[KW_SHA256_LEN], struct kw_error *err);
 

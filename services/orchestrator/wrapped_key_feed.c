@@ -7,6 +7,7 @@
 #include "common/sync/first.h"
 #include "services/orchestrator/destruction.h"
 #include "services/orchestrator/field_forms.h"
+#include "services/orchestrator/wrapped_key_digest.h"
 #include "services/orchestrator/wrapped_key_merge.h"
 #include "services/orchestrator/wrapped_key_table.h"
 
@@ -69,6 +70,15 @@ static struct kw_result name_read(struct kw_bytes key, struct name *ret_name, st
     return KW_OK;
 }
 
+static struct kw_wrapped_parts parts_of(const struct kw_record *record)
+{
+    return (struct kw_wrapped_parts){
+        .wrapped = kw_record_value(record, KW_WRAPPED_KEY_FIELD_WRAPPED),
+        .check_value = kw_record_value(record, KW_WRAPPED_KEY_FIELD_CHECK_VALUE),
+        .mac = kw_record_value(record, KW_WRAPPED_KEY_FIELD_MAC),
+        .nonce = kw_record_value(record, KW_WRAPPED_KEY_FIELD_NONCE)};
+}
+
 static struct kw_result transport_name(const struct kw_transport_key_row *row, struct kw_buf *out,
                                        struct kw_error *err)
 {
@@ -77,7 +87,9 @@ static struct kw_result transport_name(const struct kw_transport_key_row *row, s
                         .version = row->version,
                         .kek_version = row->kek_version};
 
-    KW_TRY(kw_sha256(row->wrapped, name.digest, err));
+    KW_TRY(kw_wrapped_key_digest(
+        &(struct kw_wrapped_parts){row->wrapped, row->check_value, row->mac, row->nonce},
+        name.digest, err));
     return name_write(&name, out, err);
 }
 
@@ -90,7 +102,9 @@ struct kw_result kw_wrapped_key_add(const struct kw_feed_tx *feed_tx, const stru
     struct name name = {.kind = OF_DEVICE, .whose = row->id, .kek_version = row->kek_version};
     struct kw_intent intent;
 
-    KW_TRY(kw_sha256(row->wrapped, name.digest, err));
+    KW_TRY(kw_wrapped_key_digest(
+        &(struct kw_wrapped_parts){row->wrapped, row->check_value, row->mac, KW_BYTES_NONE},
+        name.digest, err));
     KW_TRY(name_write(&name, &key, err));
     intent = kw_intent(&kw_wrapped_key_record, kw_buf_bytes(&key), feed_tx->arena);
     kw_intent_bytes(&intent, KW_WRAPPED_KEY_FIELD_WRAPPED, row->wrapped);
@@ -163,11 +177,31 @@ struct kw_result kw_transport_key_confirm(const struct kw_feed_tx *feed_tx,
 
 /* --- what is heard --- */
 
+/* What is said of a key comes whole, under the name that it gives itself. Of one that is erased nothing more is used. */
+static struct kw_result check_parts(const struct kw_record *record, const struct name *name,
+                                    struct kw_error *err)
+{
+    const struct kw_wrapped_parts parts = parts_of(record);
+    uint8_t digest[KW_SHA256_LEN];
+
+    if (!kw_wrapped_key_record_usable(record)) {
+        KW_ENSURE(kw_wrapped_key_record_erased(record) ||
+                      parts.check_value.len + parts.mac.len + parts.nonce.len == 0,
+                  err, ENCODING_INVALID, "parts of a wrapped key without it");
+        return KW_OK;
+    }
+    KW_TRY(kw_wrapped_key_digest(&parts, digest, err));
+    KW_ENSURE(kw_bytes_equal(KW_BYTES_OF(digest), KW_BYTES_OF(name->digest)), err, ENCODING_INVALID,
+              "a wrapped key under another's name");
+    return KW_OK;
+}
+
 struct kw_result kw_wrapped_key_check(const struct kw_record *record, struct kw_error *err)
 {
     struct name name;
 
     KW_TRY(name_read(record->key, &name, err));
+    KW_TRY(check_parts(record, &name, err));
     return kw_forms_check(record, forms, KW_WRAPPED_KEY_FIELD_END_, err);
 }
 

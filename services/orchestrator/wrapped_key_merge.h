@@ -1,5 +1,5 @@
 /* Wrapped keys, of devices and for transport, as cells tell one another. Key: kind u8 ‖ whose (key
- * version, or owner ‖ version u32) ‖ KEK version u32 ‖ SHA-256 of the wrapped key. So a blob never
+ * version, or owner ‖ version u32) ‖ KEK version u32 ‖ its digest (wrapped_key_digest.h). So a blob never
  * replaces another: rewrapping adds a row, and two blobs that should be one are two rows, which is
  * for the owner to find. */
 #ifndef KW_SERVICES_ORCHESTRATOR_WRAPPED_KEY_MERGE_H

@@ -11,7 +11,7 @@
 struct kw_wrapped_key_row {
     struct kw_id key; /* the key version */
     uint32_t kek_version;
-    uint8_t digest[KW_SHA256_LEN]; /* of what was wrapped */
+    uint8_t digest[KW_SHA256_LEN]; /* wrapped_key_digest.h */
     struct kw_bytes wrapped;       /* empty: erased */
     struct kw_bytes check_value;
     struct kw_bytes mac;

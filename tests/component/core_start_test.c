@@ -231,7 +231,7 @@ Test(core_start, a_list_counts_only_with_an_operator_behind_it)
     file_replace(OFFICER, kw_buf_bytes(&partner), &original);
     refused("of another CA", NULL, "unable to get local issuer certificate");
     file_restore(OFFICER, &by_operators);
-    refused("of another role", NULL, "the list is signed by no operator");
+    refused("of another role", NULL, "an officer who is no operator");
 }
 
 /* --- every step --- */

@@ -221,6 +221,7 @@ Test(feed_holdings, who_says_more_than_there_is_says_it_of_itself)
     forge(b, holds(b, a->lane, UINT64_MAX));
     forge(b, holds(b, a->lane, 2));
     feed_catch_up(a, b, b->lane);
+    cr_assert_eq(acked(a, b, a->lane), 3, "what is to come has no copy");
     cr_assert_eq(feed_trim(a, ALL), 0, "c lacks it");
     feed_ack(a, c, a->lane, 2);
     cr_assert_eq(feed_trim(a, ALL), 2);

@@ -4,6 +4,7 @@
 #include "common/base/metrics.h"
 #include "common/feed/feed_join.h"
 #include "common/feed/lane_table.h"
+#include "common/feed/quarantine_table.h"
 #include "common/sync/store_record.h"
 #include "tests/support/feed_join_fixture.h"
 #include "tests/support/must.h"
@@ -262,6 +263,33 @@ Test(feed_snapshot, what_waits_at_the_donor_waits_here)
     feed_node_open(b);
     cr_assert_eq(feed_release(b), 2);
     expect_alike(b, c);
+}
+
+/* That a record of `table` waits at the donor, as if the lane of who joins had said it. */
+static struct kw_result run_pretend(struct feed_job *job, struct kw_tx *tx, struct kw_error *err)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf record = {0};
+    struct kw_waiting waiting = {.lane = b->lane, .point = {.seq = 1}};
+    bool is_new;
+
+    KW_TRY(kw_record_encode(job->in, &record, err));
+    waiting.record = kw_buf_bytes(&record);
+    return kw_quarantine_put(tx, &waiting, "pretended", 0, job->node->wall_ms, &is_new, err);
+}
+
+Test(feed_snapshot, what_waits_at_the_donor_is_not_said_in_the_name_of_who_joins)
+{
+    struct kw_record fence = {.table = KW_TABLE_STORES, .key = kw_id_bytes(&c->id)};
+
+    MUST(kw_record_set(&fence, &kw_store_record, KW_STORE_FIELD_STATE, value_u64(KW_STORE_FENCED),
+                       err));
+    MUST(feed_do(a, run_pretend, &fence, NULL, err));
+    feed_join(b, a);
+    (void)feed_join_all(b, a);
+    cr_assert_eq(feed_number(b, "SELECT count(*) FROM feed_quarantine"), 0);
+    write_numbered(c);
+    cr_assert_eq(feed_apply(b, feed_batch(c, c->lane, 0)), KW_LANE_NEWS, "it is not fenced");
+    (void)feed_number(a, "DELETE FROM feed_quarantine RETURNING 1");
 }
 
 /* --- lanes --- */

@@ -387,7 +387,7 @@ Test(replicator_cost, urgent_changes_that_a_peer_does_not_take_are_left_to_their
         (void)owner_urgent(&b->owners[0], urgent);
         live();
     }
-    cr_assert_eq(kw_metric_value(KW_M_LIMITS_REACHED, "link_urgents"), 50);
+    cr_assert_leq(50, kw_metric_value(KW_M_LIMITS_REACHED, "link_urgents"));
     cr_assert_not_null(peer.call);
     kw_hop_consume(peer.call, peer.bytes);
     peer.bytes = 0;

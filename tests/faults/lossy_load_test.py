@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Packets are lost between two regions of two cells while clients change things in all of them: `lossy_load_test.py BUILD/bin/keyward` (F21,
-F22). While packets are still lost, every cell gets all that anybody was told.
+"""Packets are lost between two regions of two cells while clients change things in all of them: `lossy_load_test.py BUILD/bin/keyward` (F21).
+While packets are still lost, every cell gets all that anybody was told.
 
 Below TCP, by nft in network namespaces; where they are not permitted it is skipped.
 """

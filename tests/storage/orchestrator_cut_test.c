@@ -161,7 +161,7 @@ static struct kw_result apply(struct kw_tx *tx, uint32_t op, struct kw_arena *ar
                                  .outcome = kw_bytes_str("what goes with it"),
                                  .created_ms = op};
     struct kw_feed_tx feed_tx;
-    struct kw_feed feed;
+    static struct kw_feed feed; /* outlives the job, which writes the lane at its end */
     bool found;
 
     KW_TRY(put_receipt(tx, op, err));

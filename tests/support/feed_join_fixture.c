@@ -1,6 +1,7 @@
 /* Each step is one job, as an owner would run it. */
 #include "tests/support/feed_join_fixture.h"
 
+#include "common/feed/feed_compare.h"
 #include "common/feed/feed_join.h"
 #include "common/feed/feed_repair.h"
 #include "common/feed/feed_snapshot.h"
@@ -263,7 +264,9 @@ struct kw_ask feed_ask_rows(const struct feed_node *peer, uint16_t table)
 {
     struct kw_ask ask;
 
-    MUST(kw_feed_ask_rows(peer->id, table, &ask, err));
+    MUST(kw_feed_ask(peer->id, KW_ASK_REPAIR,
+                     &(struct kw_answer_place){.section = KW_SECTION_ROWS, .table = table}, &ask,
+                     err));
     return ask;
 }
 

@@ -51,7 +51,7 @@ Test(orchestrator_call, what_is_no_list_has_no_pages)
 /* The answer of a mutation is one message, or could not be given again as it was. */
 static struct kw_result keep_run(struct kw_store_job *job, struct kw_tx *tx, struct kw_error *err)
 {
-    struct kw_feed feed;
+    static struct kw_feed feed; /* outlives the job, which writes the lane at its end */
 
     (void)job;
     KW_TRY(orchestrator_feed_tx(&feed, tx, call.arena, 1, &call.feed_tx, err));

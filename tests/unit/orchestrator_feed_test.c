@@ -11,6 +11,7 @@
 #include "services/orchestrator/receipt_head_merge.h"
 #include "services/orchestrator/request_merge.h"
 #include "services/orchestrator/schema.h"
+#include "services/orchestrator/wrapped_key_digest.h"
 #include "services/orchestrator/wrapped_key_merge.h"
 #include "tests/support/key_officer.h"
 #include "tests/support/must.h"
@@ -126,7 +127,7 @@ static STORE_TEST_RUN(say_run)
 {
     struct kw_intent intent = kw_intent(saying->kind, saying->key, arena);
     struct kw_feed_tx feed_tx;
-    struct kw_feed feed;
+    static struct kw_feed feed; /* outlives the job, which writes the lane at its end */
 
     (void)job;
     KW_TRY(orchestrator_feed_tx(&feed, tx, arena, TIME, &feed_tx, err));
@@ -195,11 +196,23 @@ Test(orchestrator_feed, batches_and_devices_may_be_said_in_pieces)
 
 /* --- keys --- */
 
+/* What one that is nothing but this blob is named by. */
+static struct kw_bytes digest_of(struct kw_bytes blob)
+{
+    const struct kw_wrapped_parts parts = {.wrapped = blob};
+    struct kw_buf digest = {0};
+    uint8_t raw[KW_SHA256_LEN];
+
+    MUST(kw_wrapped_key_digest(&parts, raw, err));
+    MUST(kw_buf_append(&digest, KW_BYTES_OF(raw), err));
+    return kept(&digest);
+}
+
 /* A wrapped key's name: kind ‖ whose ‖ version, if it has one ‖ KEK version ‖ digest. */
 static struct kw_bytes name_by(uint8_t kind, struct kw_bytes version, uint32_t kek)
 {
     return joined(joined(bytes(kind, 1), bytes(7, KW_ID_LEN)),
-                  joined(version, joined(u32(kek), bytes(9, KW_SHA256_LEN))));
+                  joined(version, joined(u32(kek), digest_of(bytes(8, 40)))));
 }
 
 static struct kw_bytes name_of(uint8_t kind, struct kw_bytes version)
@@ -236,6 +249,12 @@ Test(orchestrator_feed, keys_that_are_none_are_not_said)
         {"KEK 0", wrapped, name_by(1, KW_BYTES_NONE, 0), KW_WRAPPED_KEY_FIELD_WRAPPED, blob},
         {"no KEK of ours", wrapped, name_by(1, KW_BYTES_NONE, KW_HSM_KEK_VERSIONS_MAX + 1),
          KW_WRAPPED_KEY_FIELD_WRAPPED, blob},
+        {"another blob", wrapped, name_of(1, KW_BYTES_NONE), KW_WRAPPED_KEY_FIELD_WRAPPED,
+         bytes(0, 1)},
+        {"a MAC alone", wrapped, name_of(1, KW_BYTES_NONE), KW_WRAPPED_KEY_FIELD_MAC, bytes(0, 16)},
+        {"a check value alone", wrapped, name_of(1, KW_BYTES_NONE),
+         KW_WRAPPED_KEY_FIELD_CHECK_VALUE, bytes(0, 3)},
+        {"a nonce alone", wrapped, name_of(2, u32(1)), KW_WRAPPED_KEY_FIELD_NONCE, bytes(0, 16)},
         {"erased by nobody", wrapped, name_of(1, KW_BYTES_NONE), KW_WRAPPED_KEY_FIELD_WRAPPED,
          KW_BYTES_NONE},
         {"another's end", wrapped, name_of(1, KW_BYTES_NONE), KW_WRAPPED_KEY_FIELD_ORDER,
