@@ -23,7 +23,7 @@ struct kw_freshness_store {
     struct kw_bytes region; /* empty: not known */
     struct kw_bytes lives;  /* as in its row: all of them, and those before which nothing is open */
     struct kw_bytes settled;
-    uint64_t state;         /* enum kw_store_state, as it is in the row; 0: nothing is said */
+    uint64_t state; /* enum kw_store_state, as it is in the row; 0: nothing is said */
     struct kw_id
         life; /* its present incarnation; none: not known, and that of its newest promise is taken */
 };

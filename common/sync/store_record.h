@@ -20,7 +20,7 @@ enum kw_store_field {
     KW_STORE_FIELD_VOUCHER,      /* KWV1: the latest by which it became a member */
     KW_STORE_FIELD_FENCE_ORDER,  /* KWO1: the latest by which an officer fenced it */
     KW_STORE_FIELD_DRAIN_ORDER,  /* KWO1: the same, drained */
-    KW_STORE_FIELD_SETTLED,      /* of its lives those before which nothing is open (common/feed/feed_settle.h) */
+    KW_STORE_FIELD_SETTLED, /* of its lives those before which nothing is open (common/feed/feed_settle.h) */
     KW_STORE_FIELD_END_,
 };
 

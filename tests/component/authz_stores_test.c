@@ -79,7 +79,7 @@ Test(authz_stores, both_owners_stores_are_shown_with_how_far_they_are_held)
         eq(int, (int)shown->stores[0]->state, (int)KEYWARD__V1__STORE_STATE__STORE_STATE_ACTIVE));
     cr_assert(eq(sz, shown->stores[0]->incarnation.len, KW_ID_LEN));
     cr_assert(eq(sz, shown->stores[0]->n_lanes, 1));
-    cr_assert(gt(u64, shown->stores[0]->lanes[0]->sequence, 0));
+    cr_assert(lt(u64, 0, shown->stores[0]->lanes[0]->sequence));
     cr_assert(eq(ptr, shown->stores[0]->order_time, NULL));
     cr_assert(eq(str, shown->stores[1]->layer, "orchestrator"));
 }
