@@ -550,6 +550,10 @@ void sim_load_one(struct sim *sim)
         sim->counts.refused++; /* nothing is decided by rows that are not all here */
         return;
     }
+    if (op.cell->feed.fenced) {
+        sim->counts.refused++; /* it knows that nobody would hear it */
+        return;
+    }
     op.arena = kw_arena_new(ARENA_BYTES);
     sim->counts.ops++;
     if (!kw_ok(sim_cell_write(sim, op.cell->index, mix[which].job, &op, &err))) {

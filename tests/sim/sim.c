@@ -43,6 +43,17 @@ static bool needs_snapshot(const struct sim *sim)
     return false;
 }
 
+/* Who began a new life counts when all have said how far they hold its last one; they are asked ever more seldom. */
+static bool needs_word(struct sim *sim)
+{
+    for (size_t i = 0; i < sim->cell_count; i++) {
+        if (!sim_truth_is_fresh(sim, i)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* To see whether they still lack it. */
 static void forget_missed(struct sim *sim)
 {
@@ -65,7 +76,8 @@ static void run_phases(struct sim *sim)
     }
     sim_faults_end(sim);
     sim_run_until(sim, sim->now_ms + SIM_SETTLE_MS);
-    for (int i = 0; i < SIM_REJOIN_MS / SIM_SETTLE_MS && needs_snapshot(sim); i++) {
+    for (int i = 0; i < SIM_REJOIN_MS / SIM_SETTLE_MS && (needs_snapshot(sim) || needs_word(sim));
+         i++) {
         forget_missed(sim);
         sim_run_until(sim, sim->now_ms + SIM_SETTLE_MS);
     }

@@ -16,14 +16,15 @@
 #include "common/base/id.h"
 
 enum {
-    SIM_CELLS_MAX = 10,    /* one more than begin */
-    SIM_STORES_MAX = 40,   /* of a run: a cell that lost its disk comes back with another */
-    SIM_LIVES_MAX = 6,     /* of a store */
-    SIM_STALE_MS = 2000,   /* strict uses are refused when a store's promise is older */
-    SIM_ORDER_MS = 700,    /* within which an officer's order is heard by who is up */
-    SIM_SETTLE_MS = 5000,  /* within which everything is everywhere when faults have ended */
-    SIM_REJOIN_MS = 40000, /* at most, where snapshots are needed, one cell by another */
-    SIM_SKEW_MS = 200,     /* clocks are off by at most this much, in good order */
+    SIM_CELLS_MAX = 10,   /* one more than begin */
+    SIM_STORES_MAX = 40,  /* of a run: a cell that lost its disk comes back with another */
+    SIM_LIVES_MAX = 6,    /* of a store */
+    SIM_STALE_MS = 2000,  /* strict uses are refused when a store's promise is older */
+    SIM_ORDER_MS = 700,   /* within which an officer's order is heard by who is up */
+    SIM_SETTLE_MS = 5000, /* within which everything is everywhere when faults have ended */
+    SIM_REJOIN_MS =
+        100000, /* at most, where snapshots are needed, one cell by another, or a new life is not settled */
+    SIM_SKEW_MS = 200, /* clocks are off by at most this much, in good order */
 };
 
 struct sim;

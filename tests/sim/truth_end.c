@@ -294,14 +294,12 @@ static void note_lanes(struct sim *sim, const struct sim_cell *cell)
 }
 
 /* Who was fenced, and whose tail was lost with the last disk that had it, is waited for until an officer says otherwise. */
-static void look_at_freshness(struct sim *sim, size_t cell)
+bool sim_truth_is_fresh(struct sim *sim, size_t cell)
 {
     struct kw_freshness oldest = sim_cell_freshness(sim, cell);
-    size_t member = sim_desk_find(sim, oldest.store);
 
-    if (oldest.age_ms > SIM_STALE_MS && !sim->desk->members[member].fenced) {
-        sim_violation(sim, "cell %zu still has too old a promise of store %zu", cell, member);
-    }
+    return oldest.age_ms <= SIM_STALE_MS ||
+           sim->desk->members[sim_desk_find(sim, oldest.store)].fenced;
 }
 
 static void look_at_cell(struct sim *sim, size_t index, const struct expected *expected,
@@ -322,7 +320,9 @@ static void look_at_cell(struct sim *sim, size_t index, const struct expected *e
     if (looking.cell->joining) {
         sim_violation(sim, "cell %zu still joins", index);
     }
-    look_at_freshness(sim, index);
+    if (!sim_truth_is_fresh(sim, index)) {
+        sim_violation(sim, "cell %zu still has too old a promise", index);
+    }
     memcpy(ret_digest, looking.digest, KW_SHA256_LEN);
 }
 
