@@ -29,9 +29,9 @@ struct kw_result kw_feed_seal(struct kw_feed *feed, struct kw_tx *tx, uint64_t w
     struct kw_lane_row lane;
     struct kw_lane_head head = {0};
 
+    KW_TRY(kw_feed_look_at_us(feed, tx, err));
     KW_TRY(kw_feed_settle(feed, tx, wall_ms, err));
     KW_TRY(kw_feed_own_voice(feed, tx, &lane, err));
-    KW_TRY(kw_feed_look_at_us(feed, tx, err));
     head.lane = kw_feed_lane_name(feed, &lane);
     head.point = lane.point;
     head.closed = kw_stamp_next(&feed->clock, wall_ms).hlc;
@@ -83,7 +83,7 @@ static bool is_waited_for(const struct kw_feed_acker *peer, const struct kw_reco
         kw_metric_add(KW_M_FEED_VERDICTS, kw_lane_verdict_name(KW_LANE_STRANGER), 1);
         return false;
     }
-    return kw_record_u64(row, KW_STORE_FIELD_STATE) != KW_STORE_FENCED;
+    return !kw_store_record_known_fenced(row);
 }
 
 static struct kw_result look_at(struct kw_tx *tx, const struct kw_feed_acker *peer,

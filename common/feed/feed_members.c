@@ -22,11 +22,6 @@ struct walk {
 
 /* --- who --- */
 
-static bool is_fenced(const struct kw_record *store)
-{
-    return kw_record_u64(store, KW_STORE_FIELD_STATE) == KW_STORE_FENCED;
-}
-
 static struct kw_result wants_any(const struct walk *walk, const struct kw_record *store,
                                   bool *ret_wants, struct kw_error *err)
 {
@@ -42,7 +37,7 @@ static struct kw_result wants_member(const struct walk *walk, const struct kw_re
 {
     (void)walk;
     (void)err;
-    *ret_wants = !is_fenced(store);
+    *ret_wants = !kw_store_record_known_fenced(store);
     return KW_OK;
 }
 
@@ -65,7 +60,7 @@ static struct kw_result wants_awaited(const struct walk *walk, const struct kw_r
     struct kw_reader fence = KW_READER(kw_record_value(store, KW_STORE_FIELD_FENCE));
 
     *ret_wants = false;
-    while (is_fenced(store) && fence.rest.len > 0 && !*ret_wants) {
+    while (kw_store_record_known_fenced(store) && fence.rest.len > 0 && !*ret_wants) {
         bool held;
 
         KW_TRY(is_held(walk, &fence, &held, err));

@@ -165,17 +165,22 @@ struct kw_result kw_feed_own_voice(struct kw_feed *feed, struct kw_tx *tx,
     return KW_OK;
 }
 
-/* --- are we out? --- */
+/* --- what is said of us --- */
 
-static struct kw_result is_out(const struct kw_feed *feed, struct kw_tx *tx, struct kw_arena *arena,
-                               bool *ret_out, struct kw_error *err)
+/* A life of ours that is heard of later is open again, though we took ours for the only one. */
+static struct kw_result read_row(struct kw_feed *feed, struct kw_tx *tx, struct kw_arena *arena,
+                                 struct kw_error *err)
 {
     struct kw_record row;
     bool found;
 
     KW_TRY(kw_feed_find(tx, &kw_store_record, kw_id_bytes(&feed->options.store), arena, &row,
                         &found, err));
-    *ret_out = found && kw_store_record_state(&row) == KW_STORE_FENCED;
+    feed->fenced = found && kw_store_record_state(&row) == KW_STORE_FENCED;
+    if (found && !kw_store_settled(kw_record_value(&row, KW_STORE_FIELD_INCARNATIONS),
+                                   kw_record_value(&row, KW_STORE_FIELD_SETTLED), feed->settled)) {
+        feed->settled = KW_ID_NONE;
+    }
     return KW_OK;
 }
 
@@ -186,7 +191,7 @@ struct kw_result kw_feed_look_at_us(struct kw_feed *feed, struct kw_tx *tx, stru
     struct kw_result result;
 
     KW_ENSURE(arena != NULL, err, MEMORY, "an arena for our own row");
-    result = is_out(feed, tx, arena, &feed->fenced, err);
+    result = read_row(feed, tx, arena, err);
     kw_arena_free(arena);
     if (kw_ok(result) && feed->fenced && !was_out) {
         KW_LOG(ERROR, "our store is fenced: nobody takes what is said here, so nothing is",

@@ -43,7 +43,7 @@ static struct kw_result count_row(struct counting *c, const struct kw_record_row
         kw_ok(kw_record_decode_stored(&kw_store_record, row->record, &record, &dropped, &why)), err,
         INTERNAL, "a stored row is damaged: %s", why.message);
     c->count += kw_bytes_equal(kw_record_value(&record, KW_STORE_FIELD_PLACE), c->place) &&
-                kw_record_u64(&record, KW_STORE_FIELD_STATE) != KW_STORE_FENCED;
+                !kw_store_record_known_fenced(&record);
     return KW_OK;
 }
 

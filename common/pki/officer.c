@@ -35,6 +35,15 @@ static struct kw_result read_file(const char *dir, const char *name, struct kw_b
     return kw_keyfile_read(AT_FDCWD, path, KW_CREDENTIALS_FILE_LEN_MAX, false, ret_text, err);
 }
 
+struct kw_result kw_officer_cas_load(const char *pki_dir, struct kw_trust *ret_operators,
+                                     struct kw_error *err)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf cas = {0};
+
+    KW_TRY(read_file(pki_dir, OPERATORS, &cas, err));
+    return kw_trust_from_pem(ret_operators, kw_buf_bytes(&cas), err);
+}
+
 static struct kw_result judge(struct kw_bytes pem, const struct kw_trust *operators,
                               const char *trust_domain, struct kw_public_key *ret_key,
                               struct kw_error *err)
@@ -49,15 +58,13 @@ static struct kw_result judge(struct kw_bytes pem, const struct kw_trust *operat
 struct kw_result kw_officer_load(const char *pki_dir, const char *trust_domain,
                                  struct kw_public_key *ret_key, struct kw_error *err)
 {
-    KW_SCOPED(kw_buf_done) struct kw_buf cas = {0};
     KW_SCOPED(kw_buf_done) struct kw_buf officer = {0};
     KW_SCOPED(kw_trust_done) struct kw_trust operators = {0};
     struct kw_error why;
     struct kw_result judged;
 
-    KW_TRY(read_file(pki_dir, OPERATORS, &cas, err));
+    KW_TRY(kw_officer_cas_load(pki_dir, &operators, err));
     KW_TRY(read_file(pki_dir, KW_OFFICER_FILE, &officer, err));
-    KW_TRY(kw_trust_from_pem(&operators, kw_buf_bytes(&cas), err));
     judged = judge(kw_buf_bytes(&officer), &operators, trust_domain, ret_key, &why);
     KW_ENSURE(kw_ok(judged), err, CONFIG_INVALID, "%s/%s: %s", pki_dir, KW_OFFICER_FILE,
               why.message);

@@ -13,6 +13,10 @@ struct kw_result kw_officer_check(const struct kw_certificate *certificate,
                                   const struct kw_trust *operators, const char *trust_domain,
                                   struct kw_error *err);
 
+/* The CAs of operators below `pki_dir`. Blocks. Fails: CONFIG_INVALID, MEMORY. */
+struct kw_result kw_officer_cas_load(const char *pki_dir, struct kw_trust *ret_operators,
+                                     struct kw_error *err);
+
 /* The first officer's key, by the CAs of operators in pki_dir. Blocks. `ret_key` is made here. Fails: CONFIG_INVALID (what
  * is in the files, or not), MEMORY, CRYPTO. */
 struct kw_result kw_officer_load(const char *pki_dir, const char *trust_domain,

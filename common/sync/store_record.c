@@ -97,6 +97,11 @@ enum kw_store_state kw_store_record_state(const struct kw_record *record)
     return state < KW_STORE_FENCED ? (enum kw_store_state)state : KW_STORE_FENCED;
 }
 
+bool kw_store_record_known_fenced(const struct kw_record *record)
+{
+    return kw_record_u64(record, KW_STORE_FIELD_STATE) == KW_STORE_FENCED;
+}
+
 bool kw_store_record_honours(const struct kw_record *record, struct kw_id lane, uint64_t seq)
 {
     return kw_store_record_state(record) != KW_STORE_FENCED ||

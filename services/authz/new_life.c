@@ -10,12 +10,7 @@ struct kw_result kw_authz_new_life(const struct kw_authz_config *config, struct 
                                                .url = config->store_url,
                                                .migrations = kw_authz_migrations,
                                                .migration_count = kw_authz_migration_count},
-                                     .identity = {.trust_domain = config->trust_domain,
-                                                  .region = config->region,
-                                                  .cell = config->cell,
-                                                  .service = "authz",
-                                                  .credentials_dir = config->credentials_dir,
-                                                  .lane_key_file = config->lane_key_file},
+                                     .identity = kw_authz_identity_options(config),
                                      .mesh = config->mesh,
                                      .writer = config->writer};
 

@@ -364,10 +364,9 @@ static struct kw_result store_open(struct kw_authz_service *service, struct kw_e
     return KW_OK;
 }
 
-static struct kw_result identity_load(struct kw_authz_service *service, struct kw_error *err)
+struct kw_feed_identity_options kw_authz_identity_options(const struct kw_authz_config *config)
 {
-    const struct kw_authz_config *config = service->authz.config;
-    const struct kw_feed_identity_options options = {
+    return (struct kw_feed_identity_options){
         .trust_domain = config->trust_domain,
         .region = config->region,
         .cell = config->cell,
@@ -376,6 +375,12 @@ static struct kw_result identity_load(struct kw_authz_service *service, struct k
         .lane_key_file = config->lane_key_file,
         .pki_dir = config->pki_dir,
     };
+}
+
+static struct kw_result identity_load(struct kw_authz_service *service, struct kw_error *err)
+{
+    const struct kw_authz_config *config = service->authz.config;
+    const struct kw_feed_identity_options options = kw_authz_identity_options(config);
 
     KW_ENSURE(config->lane_key_file != NULL || config->feed_listen == NULL, err, CONFIG_INVALID,
               "feed_listen needs lane_key_file");

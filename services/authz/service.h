@@ -48,6 +48,9 @@ void kw_authz_service_stop(struct kw_authz_service *service);
 /* After the loop ended. Accepts NULL. */
 void kw_authz_service_free(struct kw_authz_service *service);
 
+/* Who it is in the mesh, by its settings. Borrows. */
+struct kw_feed_identity_options kw_authz_identity_options(const struct kw_authz_config *config);
+
 /* `keyward-authz new-life`: its store begins a new life (common/feed_service/new_life.h). Fails: as that. */
 struct kw_result kw_authz_new_life(const struct kw_authz_config *config, struct kw_error *err);
 

@@ -4,29 +4,19 @@
 #include "common/audit/request_signature.h"
 #include "common/base/codec.h"
 #include "common/base/limits.h"
-#include "common/crypto/keyfile.h"
-#include "common/pki/spiffe.h"
+#include "common/pki/officer.h"
 #include "common/rpc/messages.h"
 #include "common/rpc/resource.h"
 
-#include <fcntl.h>
 #include <keyward/v1/key_service.pb-c.h>
-#include <limits.h>
-#include <stdio.h>
 
 #define MAGIC "KWZ1"
 
 struct kw_result kw_officers_trust_load(struct kw_officers_trust *officers, const char *pki_dir,
                                         char *trust_domain, struct kw_error *err)
 {
-    KW_SCOPED(kw_buf_done) struct kw_buf pem = {0};
-    char path[PATH_MAX];
-
     officers->trust_domain = trust_domain;
-    KW_ENSURE(snprintf(path, sizeof(path), "%s/ca-operators.pem", pki_dir) < PATH_MAX, err,
-              CONFIG_INVALID, "pki_dir is too long");
-    KW_TRY(kw_keyfile_read(AT_FDCWD, path, KW_CREDENTIALS_FILE_LEN_MAX, false, &pem, err));
-    return kw_trust_from_pem(&officers->cas, kw_buf_bytes(&pem), err);
+    return kw_officer_cas_load(pki_dir, &officers->cas, err);
 }
 
 void kw_officers_trust_done(struct kw_officers_trust *officers)
@@ -74,21 +64,16 @@ static struct kw_result request_check(const Keyward__V1__DestroyKeyRequest *requ
     return kw_request_id_parse(request->request_id, ret_request_id, err);
 }
 
-/* At the time its certificate began: it may have ended since. */
+/* At some time of the signature's its certificate was good. */
 static struct kw_result officer_check(const struct kw_certificate *leaf, struct kw_bytes signature,
                                       const struct kw_officers_trust *officers,
                                       struct kw_error *err)
 {
     struct kw_request_signature read;
     struct kw_validity validity;
-    struct kw_spiffe id;
 
+    KW_TRY(kw_officer_check(leaf, &officers->cas, officers->trust_domain, err));
     KW_TRY(kw_certificate_validity(leaf, &validity, err));
-    KW_TRY(kw_trust_verify(&officers->cas, leaf, NULL, KW_PURPOSE_CLIENT, validity.not_before_ms,
-                           err));
-    KW_TRY(kw_certificate_identity(leaf, officers->trust_domain, &id, err));
-    KW_ENSURE(id.role == KW_ROLE_OPERATOR, err, IDENTITY_INVALID, "a destruction that a %s signed",
-              kw_role_name(id.role));
     KW_TRY(kw_request_signature_decode(signature, &read, err));
     KW_ENSURE(read.not_after_ms >= validity.not_before_ms &&
                   read.not_after_ms <= validity.not_after_ms + KW_REQUEST_SIGNATURE_AHEAD_MS,

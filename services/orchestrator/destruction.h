@@ -13,7 +13,7 @@ struct kw_officers_trust {
     struct kw_trust cas;
 };
 
-/* Reads ca-operators.pem below `pki_dir`. Blocks; at start-up. Fails: CONFIG_INVALID, MEMORY. */
+/* By kw_officer_cas_load. Blocks; at start-up. Fails: CONFIG_INVALID, MEMORY. */
 struct kw_result kw_officers_trust_load(struct kw_officers_trust *officers, const char *pki_dir,
                                         char *trust_domain, struct kw_error *err);
 void kw_officers_trust_done(struct kw_officers_trust *officers);

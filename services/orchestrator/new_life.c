@@ -10,12 +10,7 @@ struct kw_result kw_orch_new_life(const struct kw_orch_config *config, struct kw
                                                .url = config->store_url,
                                                .migrations = kw_orch_migrations,
                                                .migration_count = kw_orch_migration_count},
-                                     .identity = {.trust_domain = config->trust_domain,
-                                                  .region = config->region,
-                                                  .cell = config->cell,
-                                                  .service = "orchestrator",
-                                                  .credentials_dir = config->credentials_dir,
-                                                  .lane_key_file = config->lane_key_file},
+                                     .identity = kw_orch_identity_options(config),
                                      .mesh = config->mesh,
                                      .writer = config->writer};
 

@@ -170,16 +170,21 @@ static struct kw_result gate_make(struct kw_orch *orch, struct kw_error *err)
     return kw_secret_from_file(&orch->page_key, config->page_key_file, err);
 }
 
+struct kw_feed_identity_options kw_orch_identity_options(const struct kw_orch_config *config)
+{
+    return (struct kw_feed_identity_options){.trust_domain = config->trust_domain,
+                                             .region = config->region,
+                                             .cell = config->cell,
+                                             .service = "orchestrator",
+                                             .credentials_dir = config->credentials_dir,
+                                             .lane_key_file = config->lane_key_file,
+                                             .pki_dir = config->pki_dir};
+}
+
 static struct kw_result identity_load(struct kw_orch *orch, struct kw_error *err)
 {
     const struct kw_orch_config *config = orch->config;
-    const struct kw_feed_identity_options options = {.trust_domain = config->trust_domain,
-                                                     .region = config->region,
-                                                     .cell = config->cell,
-                                                     .service = "orchestrator",
-                                                     .credentials_dir = config->credentials_dir,
-                                                     .lane_key_file = config->lane_key_file,
-                                                     .pki_dir = config->pki_dir};
+    const struct kw_feed_identity_options options = kw_orch_identity_options(config);
 
     KW_ENSURE(config->lane_key_file != NULL || config->feed_listen == NULL, err, CONFIG_INVALID,
               "feed_listen needs lane_key_file");

@@ -79,6 +79,9 @@ void kw_orch_done(struct kw_orch *orch);
 void kw_orch_call_began(struct kw_orch *orch);
 void kw_orch_call_ended(struct kw_orch *orch);
 
+/* Who it is in the mesh, by its settings. Borrows. */
+struct kw_feed_identity_options kw_orch_identity_options(const struct kw_orch_config *config);
+
 /* `keyward-orchestrator new-life`: its store begins a new life (common/feed_service/new_life.h). Fails: as that. */
 struct kw_result kw_orch_new_life(const struct kw_orch_config *config, struct kw_error *err);
 

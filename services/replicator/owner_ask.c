@@ -36,7 +36,6 @@ void kw_owner_peers(struct kw_owner_client *client, const struct kw_owner_peer *
         keyward__internal__v1__feed_peer__init(&wires[i]);
         wires[i].store = kw_field_bytes(kw_id_bytes(&peers[i].store));
         wires[i].region = kw_field_text(peers[i].place->region);
-        wires[i].cell = kw_field_text(peers[i].place->cell);
         list[i] = &wires[i];
     }
     request.peers = list;

@@ -1,8 +1,10 @@
 /* An authz whose feed its replicator reads. */
+#include "common/feed_service/feed_service_internal.h"
 #include "services/authz/member_merge.h"
 #include "tests/component/authz_fixture.h"
 #include "tests/support/feed_service_fixture.h"
 
+#include <keyward/v1/status_service.pb-c.h>
 #include <stdio.h>
 
 #define BATCH KEYWARD__INTERNAL__V1__FEED_READ__FEED_READ_BATCH
@@ -147,4 +149,39 @@ Test(authz_feed, it_drains_with_a_replicator_that_listens)
     HOUSE_EVENTUALLY(&house, fx.drained && listening.call == NULL);
     cr_assert(eq(int, listening.reason, KW_E_DRAINING));
     house_hang_up(&listening);
+}
+
+static enum kw_reason get_partner(void)
+{
+    Keyward__V1__GetPartnerRequest body = KEYWARD__V1__GET_PARTNER_REQUEST__INIT;
+
+    body.name = fx.partner.name;
+    return authz_ask(&fx, &(struct question){.method = KW_METHOD_GET_PARTNER,
+                                             .body = &body.base,
+                                             .caller = &fx.officer})
+        .reason;
+}
+
+static enum kw_reason get_status(void)
+{
+    Keyward__V1__GetStatusRequest body = KEYWARD__V1__GET_STATUS_REQUEST__INIT;
+
+    return authz_ask(&fx, &(struct question){.method = KW_METHOD_GET_STATUS,
+                                             .body = &body.base,
+                                             .caller = &fx.officer})
+        .reason;
+}
+
+/* Nothing is decided by rows that may not all be here, nor after a restart. */
+Test(authz_feed, who_joins_refuses_everybody_until_it_is_done)
+{
+    serve();
+    cr_assert(eq(int, get_partner(), KW_E_NONE));
+    kw_feed_joining_begin(fx.authz->feed_service, (struct kw_id){{0xd0}});
+    HOUSE_EVENTUALLY(&house, kw_feed_service_joins(fx.authz->feed_service));
+    cr_assert(eq(int, get_partner(), KW_E_STORE_JOINING));
+    cr_assert(eq(int, get_status(), KW_E_NONE), "it is to be seen");
+    authz_fixture_restart(&fx);
+    HOUSE_EVENTUALLY(&house, kw_feed_service_joins(fx.authz->feed_service));
+    cr_assert(eq(int, get_partner(), KW_E_STORE_JOINING));
 }

@@ -4,17 +4,24 @@
 #include "common/feed/feed_answer.h"
 #include "common/feed/feed_freshness.h"
 #include "common/feed/feed_holdings.h"
+#include "common/sync/grow_set.h"
 #include "tests/support/feed_fixture.h"
 #include "tests/support/lane_fixture.h"
 #include "tests/support/must.h"
 
 #define NODES 3
+#define ARENA (1U << 20)
 
 static struct feed_node nodes[NODES];
 static struct feed_node *const a = &nodes[0];
 static struct feed_node *const b = &nodes[1];
 static struct feed_node *const c = &nodes[2];
 static struct kw_id last; /* lane of a's first life */
+
+static void free_arena(struct kw_arena **arena)
+{
+    kw_arena_free(*arena);
+}
 
 static void write_note(struct feed_node *node, const char *key)
 {
@@ -103,6 +110,28 @@ static bool counts_at_c(void)
     cr_assert_eq(feed_apply(c, feed_sealed(a)), KW_LANE_KNOWN);
     MUST(feed_do(c, run_freshness, NULL, &freshness, err));
     return freshness.age_ms != KW_FRESHNESS_NEVER;
+}
+
+static struct kw_result run_settled(struct feed_job *job, struct kw_tx *tx, struct kw_error *err)
+{
+    KW_SCOPED(free_arena) struct kw_arena *arena = kw_arena_new(ARENA);
+    const struct feed_node *node = job->node;
+    struct kw_record row;
+    bool found;
+
+    KW_TRY(kw_feed_find(tx, &kw_store_record, kw_id_bytes(&node->id), arena, &row, &found, err));
+    *(bool *)job->out = found && kw_set_has(kw_record_value(&row, KW_STORE_FIELD_SETTLED),
+                                            kw_id_bytes(&node->incarnation));
+    return KW_OK;
+}
+
+/* Does its row say so? */
+static bool is_settled(struct feed_node *node)
+{
+    bool settled;
+
+    MUST(feed_do(node, run_settled, NULL, &settled, err));
+    return settled;
 }
 
 /* Over a link: how far that one holds both lanes of a. */
@@ -197,6 +226,24 @@ Test(feed_settle, a_cell_that_is_not_linked_says_it_in_its_lane)
     tells(b, 3);
     say_holdings(c);
     cr_assert(counts_at_c());
+}
+
+/* Node b took its life for its only one, and said so to itself. */
+Test(feed_settle, an_earlier_life_that_is_heard_of_later_is_open_too)
+{
+    const struct kw_id earlier = {{0xea}};
+    struct kw_record row = {.table = KW_TABLE_STORES, .key = kw_id_bytes(&b->id)};
+
+    write_note(b, "b");
+    (void)feed_sealed(b);
+    MUST(kw_record_set(&row, &kw_store_record, KW_STORE_FIELD_INCARNATIONS,
+                       lane_set_of(kw_id_bytes(&earlier)), err));
+    take_row(b, &row);
+    (void)feed_sealed(b);
+    feed_ack(b, a, b->lane, 1);
+    feed_ack(b, c, b->lane, 1);
+    (void)feed_sealed(b);
+    cr_assert(is_settled(b));
 }
 
 static uint64_t asked(void)

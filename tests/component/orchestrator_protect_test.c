@@ -373,3 +373,16 @@ Test(orchestrator_protect, every_place_of_it_fails_once_and_is_made_up_for)
               "each is stated once");
 }
 #endif
+
+/* --- who joins --- */
+
+Test(orchestrator_protect, who_joins_makes_nothing)
+{
+    struct asked asked;
+
+    kw_feed_joining_begin(fx.orch.feed_service, far_store);
+    EVENTUALLY(&fx, kw_feed_service_joins(fx.orch.feed_service));
+    asked = make();
+    cr_assert(eq(int, asked.reason, KW_E_STORE_JOINING));
+    cr_assert(zero(uint, fx.core.calls), "the core is not asked");
+}

@@ -114,7 +114,7 @@ Test(orchestrator_destruction, nobody_but_an_officer_of_ours_has_keys_destroyed)
 
     key_officer_is(KW_ROLE_PARTNER, KEY_OFFICER_DOMAIN, ends);
     whole = right(false);
-    NONE(&whole, "that a partner signed");
+    NONE(&whole, "an officer who is no operator");
     key_officer_is(KW_ROLE_OPERATOR, "elsewhere", ends);
     whole = right(false);
     NONE(&whole, "trust domain");

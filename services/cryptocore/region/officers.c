@@ -1,6 +1,7 @@
 /* Reading a directory of certificates, and writing one. */
 #include "services/cryptocore/region/officers.h"
 
+#include "common/pki/officer.h"
 #include "services/cryptocore/region/out.h"
 
 #include <dirent.h>
@@ -80,30 +81,13 @@ static struct kw_result operators_trust(const struct kw_region_set *set, struct 
     return kw_trust_from_pem(ret_trust, kw_buf_bytes(&pem), err);
 }
 
-/* At the time its certificate began: it may have ended since, as that of whoever signed a list. */
-static struct kw_result officer_check(const struct kw_certificate *leaf,
-                                      const struct kw_trust *trust, const char *trust_domain,
-                                      struct kw_id *ret_id, struct kw_error *err)
-{
-    struct kw_validity validity;
-    struct kw_spiffe id;
-
-    KW_TRY(kw_certificate_validity(leaf, &validity, err));
-    KW_TRY(kw_trust_verify(trust, leaf, NULL, KW_PURPOSE_CLIENT, validity.not_before_ms, err));
-    KW_TRY(kw_certificate_identity(leaf, trust_domain, &id, err));
-    KW_ENSURE(id.role == KW_ROLE_OPERATOR, err, IDENTITY_INVALID, "an officer who is no operator");
-    *ret_id = id.id;
-    return KW_OK;
-}
-
 struct kw_result kw_region_officer_check(const struct kw_region_set *set,
                                          const struct kw_certificate *leaf, struct kw_error *err)
 {
     KW_SCOPED(kw_trust_done) struct kw_trust trust = {0};
-    struct kw_id id;
 
     KW_TRY(operators_trust(set, &trust, err));
-    return officer_check(leaf, &trust, set->trust_domain, &id, err);
+    return kw_officer_check(leaf, &trust, set->trust_domain, err);
 }
 
 static struct kw_result officer_put(struct kw_bytes der, const struct kw_trust *trust,
@@ -113,11 +97,12 @@ static struct kw_result officer_put(struct kw_bytes der, const struct kw_trust *
     KW_SCOPED(kw_certificate_done) struct kw_certificate leaf = {0};
     char text[KW_ID_TEXT_SIZE];
     char name[64];
-    struct kw_id id;
+    struct kw_spiffe id;
 
     KW_TRY(kw_certificate_from_der(&leaf, der, err));
-    KW_TRY(officer_check(&leaf, trust, trust_domain, &id, err));
-    (void)snprintf(name, sizeof(name), "officers/%s.pem", kw_id_text(KW_ID_OPERATOR, id, text));
+    KW_TRY(kw_officer_check(&leaf, trust, trust_domain, err));
+    KW_TRY(kw_certificate_identity(&leaf, trust_domain, &id, err));
+    (void)snprintf(name, sizeof(name), "officers/%s.pem", kw_id_text(KW_ID_OPERATOR, id.id, text));
     KW_TRY(kw_out_put_certificate(dir, name, der, err));
     return first ? kw_out_put_certificate(dir, "pki/" KW_CORE_LIST_OFFICER, der, err) : KW_OK;
 }
