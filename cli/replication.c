@@ -90,11 +90,12 @@ enum kw_replication_verdict kw_replication_judge(const struct kw_replication *re
 
 /* --- showing --- */
 
+/* No figure yet: it joins, or has only just begun. */
 static void figure_text(const struct kw_replication_held *held, int64_t figure,
                         char text[TEXT_SIZE])
 {
     if (!held->known || figure == 0) {
-        (void)snprintf(text, TEXT_SIZE, "%s", held->known ? "joining" : "unknown");
+        (void)snprintf(text, TEXT_SIZE, "%s", held->known ? "not yet" : "unknown");
     } else {
         (void)snprintf(text, TEXT_SIZE, "%012" PRIx64, (uint64_t)figure);
     }
