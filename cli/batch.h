@@ -6,8 +6,11 @@
 #include "cli/pen_sim.h"
 
 /* Calls CreateBatch and collects everything. With `file` (may be NULL) each line goes there as it
- * comes. `request` is a CreateBatchRequest. Fails: as kw_connection_stream; STATE_CONFLICT (the
- * stream ended without totals: again with the same request_id). */
+ * comes. While other cells do not have the keys (KEY_UNPROTECTED) it is asked for what is missing,
+ * ever more seldom, within the connection's timeout; a line on stderr says so. `request` is a
+ * CreateBatchRequest, whose `start_index` may be another afterwards. Fails: as
+ * kw_connection_stream; STATE_CONFLICT (the stream ended without totals: again with the same
+ * request_id). */
 struct kw_result kw_batch_create(struct kw_connection *station, ProtobufCMessage *request,
                                  struct kw_arena *arena, FILE *file,
                                  struct kw_deliveries *deliveries, struct kw_error *err);

@@ -129,7 +129,8 @@ const struct kw_command kw_batch_commands[] = {
      .run = run_product_new},
     {"batch",
      "create",
-     "Generates the keys of a batch of pens and writes the deliveries to a file.",
+     "Generates the keys of a batch of pens and writes the deliveries to a file. Waits for other "
+     "cells to have them.",
      {{"--product", "NAME", "product", true, "Product to make, products/prd_…."},
       {"--lot", "TEXT", "lot", true, "The manufacturer's lot number."},
       {"--count", "N", "count", true, "How many pens, at most 10,000."},

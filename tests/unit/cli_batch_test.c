@@ -1,0 +1,211 @@
+/* CreateBatch while other cells do not have the keys yet: asked again, and not beyond the caller's time. */
+#include "cli/batch.h"
+#include "common/base/clock.h"
+#include "tests/support/must.h"
+
+#include <criterion/new/assert.h>
+#include <time.h>
+
+#define KEYS     6
+#define NS_PER_S 1000000000ULL
+
+/* Instead of a server, and of time: pens of a batch come `each` at a time, `unprotected` times. */
+static struct {
+    bool on;
+    uint64_t now_ns;
+    unsigned unprotected; /* times that it says so */
+    unsigned each;
+    enum kw_reason refuses; /* instead, in the end */
+    unsigned asked;
+    uint32_t first; /* in the last request */
+    uint64_t timeout_ms;
+} mesh;
+
+uint64_t __real_kw_clock_mono_ns(void);
+uint64_t __wrap_kw_clock_mono_ns(void);
+int __real_nanosleep(const struct timespec *wanted, struct timespec *left);
+int __wrap_nanosleep(const struct timespec *wanted, struct timespec *left);
+struct kw_result __wrap_kw_connection_stream(struct kw_connection *connection, enum kw_method_id id,
+                                             ProtobufCMessage *request, struct kw_arena *arena,
+                                             kw_response_take *take, void *context,
+                                             struct kw_error *err);
+
+uint64_t __wrap_kw_clock_mono_ns(void)
+{
+    return mesh.on ? mesh.now_ns : __real_kw_clock_mono_ns();
+}
+
+int __wrap_nanosleep(const struct timespec *wanted, struct timespec *left)
+{
+    if (!mesh.on) {
+        return __real_nanosleep(wanted, left);
+    }
+    mesh.now_ns += (uint64_t)wanted->tv_sec * NS_PER_S + (uint64_t)wanted->tv_nsec;
+    return 0;
+}
+
+static struct kw_result give_name(kw_response_take *take, void *context, struct kw_error *err)
+{
+    Keyward__V1__CreateBatchResponse part = KEYWARD__V1__CREATE_BATCH_RESPONSE__INIT;
+    Keyward__V1__Batch batch = KEYWARD__V1__BATCH__INIT;
+    char name[] = "batches/bat_x";
+
+    batch.name = name;
+    part.part_case = KEYWARD__V1__CREATE_BATCH_RESPONSE__PART_BATCH;
+    part.batch = &batch;
+    return take(&part.base, context, err);
+}
+
+/* The pen of that place has its number as its id. */
+static struct kw_result give_pen(uint32_t number, kw_response_take *take, void *context,
+                                 struct kw_error *err)
+{
+    uint8_t bytes[KW_DELIVERY_WRAPPED_LEN] = {0};
+    Keyward__V1__BatchItem item = KEYWARD__V1__BATCH_ITEM__INIT;
+    Keyward__V1__BatchItem *items[] = {&item};
+    Keyward__V1__BatchChunk chunk = KEYWARD__V1__BATCH_CHUNK__INIT;
+    Keyward__V1__CreateBatchResponse part = KEYWARD__V1__CREATE_BATCH_RESPONSE__INIT;
+    struct kw_delivery of;
+    char name[] = "devices/dev_x";
+
+    bytes[0] = (uint8_t)number;
+    item.device = name;
+    item.device_id = (ProtobufCBinaryData){KW_ID_LEN, bytes};
+    item.wrapped_key = (ProtobufCBinaryData){sizeof(of.wrapped_key), bytes};
+    item.check_value = (ProtobufCBinaryData){sizeof(of.check_value), bytes};
+    chunk.n_items = 1;
+    chunk.items = items;
+    part.part_case = KEYWARD__V1__CREATE_BATCH_RESPONSE__PART_CHUNK;
+    part.chunk = &chunk;
+    return take(&part.base, context, err);
+}
+
+static struct kw_result give_totals(kw_response_take *take, void *context, struct kw_error *err)
+{
+    Keyward__V1__CreateBatchResponse part = KEYWARD__V1__CREATE_BATCH_RESPONSE__INIT;
+
+    part.part_case = KEYWARD__V1__CREATE_BATCH_RESPONSE__PART_TOTALS;
+    return take(&part.base, context, err);
+}
+
+struct kw_result __wrap_kw_connection_stream(struct kw_connection *connection, enum kw_method_id id,
+                                             ProtobufCMessage *request, struct kw_arena *arena,
+                                             kw_response_take *take, void *context,
+                                             struct kw_error *err)
+{
+    bool last = mesh.asked++ == mesh.unprotected;
+    uint32_t end;
+
+    (void)id;
+    (void)arena;
+    mesh.first = ((Keyward__V1__CreateBatchRequest *)request)->start_index;
+    mesh.timeout_ms = connection->timeout_ms;
+    end = last ? KEYS : mesh.first + mesh.each;
+    KW_TRY(give_name(take, context, err));
+    for (uint32_t i = mesh.first; i < end; i++) {
+        KW_TRY(give_pen(i, take, context, err));
+    }
+    KW_ENSURE(last, err, KEY_UNPROTECTED, "not there yet");
+    return mesh.refuses == KW_E_NONE ? give_totals(take, context, err)
+                                     : kw_error_make(err, mesh.refuses, "", 0, "refused");
+}
+
+static struct kw_connection station;
+static struct kw_deliveries deliveries;
+static FILE *file;
+
+static void setup(void)
+{
+    mesh.on = true;
+    mesh.refuses = KW_E_NONE;
+    mesh.asked = 0;
+    mesh.unprotected = 0;
+    mesh.each = 0;
+    station.timeout_ms = 10000;
+    file = tmpfile();
+    cr_assert(file != NULL);
+}
+
+static void teardown(void)
+{
+    mesh.on = false;
+    kw_deliveries_done(&deliveries);
+    (void)fclose(file);
+}
+
+TestSuite(cli_batch, .init = setup, .fini = teardown);
+
+static enum kw_reason create(void)
+{
+    Keyward__V1__CreateBatchRequest request = KEYWARD__V1__CREATE_BATCH_REQUEST__INIT;
+    struct kw_error err;
+
+    return kw_batch_create(&station, &request.base, NULL, file, &deliveries, &err).reason;
+}
+
+static unsigned lines(void)
+{
+    unsigned count = 0;
+
+    rewind(file);
+    for (int c = getc(file); c != EOF; c = getc(file)) {
+        count += c == '\n';
+    }
+    return count;
+}
+
+/* Each once, in order, though it came in pieces. */
+static bool all_came(void)
+{
+    bool good = deliveries.count == KEYS;
+
+    for (size_t i = 0; good && i < KEYS; i++) {
+        good = deliveries.items[i].device_id.bytes[0] == i;
+    }
+    return good;
+}
+
+Test(cli_batch, keys_that_others_have_at_once_are_asked_for_once)
+{
+    cr_assert(eq(int, create(), KW_E_NONE));
+    cr_assert(eq(uint, mesh.asked, 1));
+    cr_assert(all_came());
+}
+
+Test(cli_batch, what_is_missing_is_asked_for_until_others_have_it)
+{
+    mesh.unprotected = 3;
+    mesh.each = 1;
+    cr_assert(eq(int, create(), KW_E_NONE));
+    cr_assert(eq(uint, mesh.asked, 4));
+    cr_assert(eq(u32, mesh.first, 3), "what came is not asked for again");
+    cr_assert(all_came());
+    cr_assert(eq(uint, lines(), 1 + KEYS), "the batch is named once");
+}
+
+Test(cli_batch, nobody_is_asked_beyond_the_callers_time)
+{
+    uint64_t began_ns = mesh.now_ns;
+
+    mesh.unprotected = 1000;
+    cr_assert(eq(int, create(), KW_E_KEY_UNPROTECTED));
+    cr_assert(gt(uint, mesh.asked, 4));
+    cr_assert(lt(uint, mesh.asked, 12), "ever more seldom");
+    cr_assert(le(u64, mesh.now_ns - began_ns + mesh.timeout_ms * 1000000, 10 * NS_PER_S));
+    cr_assert(eq(u64, station.timeout_ms, 10000), "the next call has all of its time");
+}
+
+Test(cli_batch, another_refusal_is_none_to_be_waited_for)
+{
+    mesh.refuses = KW_E_KEY_STATE;
+    cr_assert(eq(int, create(), KW_E_KEY_STATE));
+    cr_assert(eq(uint, mesh.asked, 1));
+}
+
+Test(cli_batch, who_has_no_time_is_told_at_once)
+{
+    station.timeout_ms = 500;
+    mesh.unprotected = 1000;
+    cr_assert(eq(int, create(), KW_E_KEY_UNPROTECTED));
+    cr_assert(eq(uint, mesh.asked, 1));
+}
