@@ -5,6 +5,7 @@
 #include "common/base/limits.h"
 #include "common/base/log.h"
 #include "common/base/metrics.h"
+#include "common/feed/feed_alarm.h"
 #include "common/feed/feed_holdings.h"
 #include "common/feed/feed_ordered.h"
 #include "common/feed/feed_own.h"
@@ -329,11 +330,11 @@ static struct kw_result quarantine(const struct taking *t, const char *reason,
     bool is_new;
 
     KW_TRY(kw_quarantine_put(t->tx, t->change, reason, t->feed->life, t->wall_ms, &is_new, err));
-    if (is_new) {
+    kw_metric_add(KW_M_FEED_QUARANTINED, NULL, is_new);
+    if (is_new && kw_feed_may_alarm(t->feed, t->wall_ms)) {
         KW_LOG(ERROR, "a change can't be read here and is kept",
                KW_F_HEX("lane", kw_id_bytes(&t->change->lane)),
                KW_F_U64("seq", t->change->point.seq), KW_F_STR("why", reason));
-        kw_metric_add(KW_M_FEED_QUARANTINED, NULL, 1);
     }
     *ret_taken = (struct kw_feed_taken){.how = KW_FEED_TAKEN_QUARANTINE, .news = is_new};
     return KW_OK;

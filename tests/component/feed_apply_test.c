@@ -376,6 +376,25 @@ Test(feed_apply, an_unknown_table_waits_in_quarantine_until_it_is_known)
     cr_assert_eq(feed_number(c, "SELECT count(*) FROM feed_quarantine"), 1);
 }
 
+Test(feed_apply, whoever_says_what_nobody_can_read_does_not_fill_the_log)
+{
+    const unsigned count = KW_FEED_LOGS_PER_S + 2;
+    static const char keys[] = "abcdefghijklmnopqrstuvwxyz";
+
+    feed_node_close(a);
+    a->table_count = feed_tables_new;
+    feed_node_open(a);
+    for (unsigned i = 0; i < count; i++) {
+        struct kw_record later = {.table = later_kind.table, .key = KW_BYTES(&keys[i], 1)};
+
+        note_set(&later, NOTE_TAGS, value_set("x"));
+        feed_write(a, &later, false);
+    }
+    feed_catch_up(b, a, a->lane);
+    cr_assert_eq(kw_metric_value(KW_M_FEED_QUARANTINED, NULL), count);
+    cr_assert_eq(kw_metric_value(KW_M_LIMITS_REACHED, "feed_alarms_logged"), 2);
+}
+
 Test(feed_apply, what_stays_unreadable_is_tried_once_a_life)
 {
     struct kw_record later = {.table = later_kind.table, .key = kw_bytes_str("new")};
