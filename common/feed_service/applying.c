@@ -26,6 +26,7 @@ struct kw_feed_applying {
     struct kw_id lane; /* none: of no batch */
     uint64_t seq;
     uint64_t closed;
+    struct kw_id disabler; /* the lane's store, where something new in the batch disables */
 };
 
 static void applying_free(struct kw_feed_applying *applying)
@@ -76,6 +77,16 @@ static void judge_unreadable(struct kw_feed_applying *applying)
     kw_metric_add(KW_M_FEED_VERDICTS, kw_lane_verdict_name(KW_LANE_BROKEN), 1);
 }
 
+static bool disables(const struct kw_lane_batch *batch, const struct kw_lane_finding *finding)
+{
+    bool any = false;
+
+    for (size_t i = finding->skip; finding->verdict == KW_LANE_NEWS && i < batch->count; i++) {
+        any = any || batch->changes[i].urgent;
+    }
+    return any;
+}
+
 static struct kw_result apply_batch(struct kw_feed_applying *applying, struct kw_tx *tx,
                                     struct kw_arena *arena, struct kw_error *err)
 {
@@ -94,6 +105,7 @@ static struct kw_result apply_batch(struct kw_feed_applying *applying, struct kw
     applying->verdict = finding.verdict;
     applying->seq = finding.point.seq;
     applying->closed = finding.closed;
+    applying->disabler = disables(&batch, &finding) ? batch.head.lane.store : KW_ID_NONE;
     return kw_lane_id(&batch.head.lane, &applying->lane, err);
 }
 
@@ -164,6 +176,7 @@ static void apply_done(struct kw_feed_task *task)
     }
     if (kw_ok(task->job.result)) {
         look_at_members(applying);
+        kw_feed_upkeep_heard(service, applying->disabler);
     }
     *applying->places -= 1;
     applying_free(applying);

@@ -93,6 +93,7 @@ struct kw_feed_service {
     bool trims; /* somebody has acknowledged something since nothing was left to be deleted */
     uint64_t trims_from_ns;      /* and nothing is deleted before */
     uint64_t holdings_looked_ns; /* when we last said what we hold, or had nothing to say */
+    bool holdings_owed;          /* somebody may wait to hear it */
     /* Wall: up to then all that other regions said is known; or one of KW_PROMISED_… */
     _Atomic uint64_t promised_ms;
     uint64_t held; /* changes that wait for our clock, as known last */
@@ -176,6 +177,10 @@ void kw_feed_copies_tick(struct kw_timer *timer);
 
 /* Somebody listens, or there is something to look after. */
 void kw_feed_upkeep_wake(struct kw_feed_service *service);
+
+/* Something that disables came of this store, and is in force here. Who is linked with us is told so, others hear it in
+ * our lane: with the next heartbeat, since they may wait for it. */
+void kw_feed_upkeep_heard(struct kw_feed_service *service, struct kw_id store);
 void kw_feed_upkeep_beat(struct kw_timer *timer);
 void kw_feed_upkeep_fire(struct kw_timer *timer);
 

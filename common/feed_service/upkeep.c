@@ -47,11 +47,14 @@ static void seal_done(struct kw_feed_task *task)
     }
 }
 
+static void say_owed_holdings(struct kw_feed_service *service);
+
 void kw_feed_upkeep_beat(struct kw_timer *timer)
 {
     struct kw_feed_service *service = KW_CONTAINER_OF(timer, struct kw_feed_service, beat);
     struct kw_error error = {0};
 
+    say_owed_holdings(service);
     if (service->sealing) {
         return;
     }
@@ -190,14 +193,33 @@ static void holdings_done(struct kw_feed_task *task)
 
 static void say_holdings(struct kw_feed_service *service)
 {
-    uint64_t now_ns = kw_clock_mono_ns();
+    service->holdings_looked_ns = kw_clock_mono_ns();
+    service->holdings_owed = false;
+    chore_try(service, kw_feed_task_write,
+              (struct kw_feed_task){.job = {.run = run_holdings}, .done = holdings_done});
+}
 
+static void say_holdings_now_and_then(struct kw_feed_service *service)
+{
     if (service->subscription != NULL &&
-        now_ns - service->holdings_looked_ns >= KW_FEED_HOLDINGS_MS * NS_PER_MS) {
-        service->holdings_looked_ns = now_ns;
-        chore_try(service, kw_feed_task_write,
-                  (struct kw_feed_task){.job = {.run = run_holdings}, .done = holdings_done});
+        kw_clock_mono_ns() - service->holdings_looked_ns >= KW_FEED_HOLDINGS_MS * NS_PER_MS) {
+        say_holdings(service);
     }
+}
+
+/* Not before what is being done is. */
+static void say_owed_holdings(struct kw_feed_service *service)
+{
+    if (service->holdings_owed && service->chores == 0) {
+        say_holdings(service);
+    }
+}
+
+void kw_feed_upkeep_heard(struct kw_feed_service *service, struct kw_id store)
+{
+    service->holdings_owed =
+        service->holdings_owed ||
+        !(kw_id_is_none(store) || kw_feed_neighbours_have(&service->neighbours, store));
 }
 
 /* --- figures --- */
@@ -346,7 +368,7 @@ void kw_feed_upkeep_fire(struct kw_timer *timer)
 
     if (service->chores == 0) {
         release(service);
-        say_holdings(service);
+        say_holdings_now_and_then(service);
         chore_try(service, kw_feed_task_read,
                   (struct kw_feed_task){.job = {.run = run_figures}, .done = figures_done});
         if (service->trims && kw_clock_mono_ns() >= service->trims_from_ns) {

@@ -412,3 +412,81 @@ Test(feed_service_copy, the_end_of_the_service_ends_all_waits)
     cr_assert(not(kw_second_copy_await(&late.copy, eu->ended, on_copied)));
     cr_assert(late.copy.missing);
 }
+
+/* --- who is not linked with us --- */
+
+#define BATCH KEYWARD__INTERNAL__V1__FEED_RECORD__FEED_RECORD_BATCH
+#define NEWS  KEYWARD__INTERNAL__V1__FEED_VERDICT__FEED_VERDICT_NEWS
+#define SAID_HOLDINGS                                                                              \
+    "SELECT count(*) FROM feed_changes JOIN feed_lanes ON lane = id"                               \
+    " WHERE role = 2 AND substr(record, 5, 2) = x'0002'"
+
+static void remove_as(struct caller *caller)
+{
+    struct kw_record record = note("n");
+
+    note_set(&record, NOTE_REMOVED, value_first(1, eu->feed.options.store, "gone"));
+    cr_assert(kw_ok(house_write_job(eu, run_write, &record, &caller->copy)));
+}
+
+/* All of a lane, from one to the other. */
+static void carry(struct house_owner *from, struct house_owner *to, struct kw_id lane)
+{
+    struct asking read = {0};
+
+    house_read(from, &read, lane, 0);
+    cr_assert(eq(int, house_verdict(to, BATCH, kw_buf_bytes(&read.record)), NEWS));
+    asking_done(&read);
+}
+
+Test(feed_service_copy, what_disables_is_owed_a_word_to_who_is_not_linked)
+{
+    struct caller caller = {0};
+
+    introduce();
+    write_as(&caller, "x");
+    carry(eu, us, eu->lane);
+    cr_assert(not(us->service->holdings_owed), "nobody is in a hurry");
+    remove_as(&caller);
+    carry(eu, us, eu->lane);
+    cr_assert(us->service->holdings_owed);
+}
+
+Test(feed_service_copy, who_is_linked_hears_it_from_the_link)
+{
+    struct caller caller = {0};
+
+    introduce();
+    us->service->neighbours.list[0].store = eu->feed.options.store;
+    us->service->neighbours.count = 1;
+    remove_as(&caller);
+    carry(eu, us, eu->lane);
+    cr_assert(not(us->service->holdings_owed));
+}
+
+/* Whose usual time for that has just been, and comes in ten seconds. */
+static bool says_holdings(struct house_owner *owner)
+{
+    owner->service->holdings_looked_ns = kw_clock_mono_ns();
+    return house_number(owner, SAID_HOLDINGS) > 0;
+}
+
+Test(feed_service_copy, who_asks_for_all_hears_soon_of_who_is_not_linked)
+{
+    struct caller caller = {0};
+    struct listening listening = {0};
+
+    introduce();
+    us->service->holdings_looked_ns = kw_clock_mono_ns();
+    house_listen(us, &listening);
+    ask_for(&caller, KW_COPY_ALL, LONG_NS);
+    remove_as(&caller);
+    cr_assert(waits(&caller));
+    carry(eu, us, eu->lane);
+    HOUSE_EVENTUALLY(&house, says_holdings(us));
+    cr_assert(eq(uint, caller.told, 0));
+    carry(us, eu, us->lane);
+    HOUSE_EVENTUALLY(&house, caller.told == 1);
+    cr_assert(caller.copy.reached == KW_COPY_ALL);
+    house_hang_up(&listening);
+}
