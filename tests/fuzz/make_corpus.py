@@ -539,8 +539,10 @@ def store_authz():
 def record():
     """Pairs of records, behind the place of their table among the kinds that record_fuzz.c tries."""
     places = {1: 0, 16: 1, 35: 12}
-    return {v["name"].replace(" ", "-"): bytes([places[v["table"]]]) + u16(v["ours"]) + v["theirs"]
+    a, b = (formats.record(2, {1: ("vector", formats.STORE_A + formats.u64(n))}) for n in (1, 2))
+    made = {v["name"].replace(" ", "-"): bytes([places[v["table"]]]) + u16(v["ours"]) + v["theirs"]
             for v in VECTORS["records"]}
+    return {**made, "holdings": bytes([16]) + u16(a) + b}
 
 
 def lane():
@@ -553,7 +555,24 @@ def lane():
               for name, how in (("stranger", 0), ("rival", 3), ("forked", 5), ("fenced", 9))}
     answers = {f"answer-{name}-{how}-{reach}": bytes([how, reach]) + bytes(4) + record for name, record in vector["answers"].items()
                for how, reach in ((1, 0), (1, 1), (0, 0), (9, 0))}
-    return {**trusting, **others, **answers}
+    more = {f"answer-{name}": bytes([1, 0]) + bytes(4) + record for name, record in compared(vector["answers"]["lanes"]).items()}
+    return {**trusting, **others, **answers, **more}
+
+
+def compared(answer):
+    """What who compares is told, made of another answer: how far lanes are, roots, children, rows of a bucket."""
+    place = lambda section, table=0, key=b"": bytes([section]) + struct.pack(">H", table) + u16(key)  # noqa: E731
+    key = answer.rindex(u16(formats.spki(formats.AUTHZ_KEY)))
+    row = lambda size: struct.pack(">I", size) + bytes(range(size))  # noqa: E731
+
+    def says(purpose, begin, end, *items):
+        return (answer[:36] + bytes([purpose]) + answer[37:53] + begin + end + formats.fill("reach", 32)
+                + struct.pack(">H", len(items)) + b"".join(items) + answer[key:])
+    node, bucket = b"\1\0\2", b"\3\1\2"
+    here = lambda name: [place(4, 16, name)] * 2  # noqa: E731
+    return {"reaches": says(3, place(1), place(5), row(48), row(48)), "roots": says(4, *here(b""), row(34), row(34)),
+            "children": says(4, *here(node), *[row(32)] * 16), "childless": says(4, *here(node), row(32)),
+            "bucket": says(4, place(4, 16, bucket), place(4, 16, bucket + ID), row(48), row(40))}
 
 
 def voucher():
@@ -568,6 +587,34 @@ def voucher():
     made["order-fence"] = bytes(5) + head(2) + b"\2" + bytes([1]) * 16 + fence + bytes([2]) * 16 + u16(b"") + u16(b"signature")
     made["order-drain"] = bytes(5) + head(1) + b"\1" + bytes([1]) * 16 + bytes([3]) * 16 + u16(b"signature")
     return made
+
+
+def question():
+    """Each purpose, in the two forms it has; and what is none: a place beyond, a key with no row, a node that is not there."""
+    def asked(purpose, section, table=0, key=b"", keys=()):
+        place = bytes([section]) + struct.pack(">H", table) + u16(key)
+        return (b"KWJ1" + bytes([5]) * 16 + bytes([6]) * 16 + bytes([purpose]) + bytes([7]) * 16 + place
+                + struct.pack(">H", len(keys)) + b"".join(map(u16, keys)))
+    node = lambda level, index: bytes([level]) + struct.pack(">H", index)  # noqa: E731
+    return {"snapshot": asked(1, 1), "snapshot-rows": asked(1, 4, 16, ID), "repair": asked(2, 4, 16, b"", [ID, b"k"]),
+            "lanes": asked(3, 1), "lanes-after": asked(3, 1, 0, ID), "roots": asked(4, 4, 1), "node": asked(4, 4, 16, node(1, 15)),
+            "bucket": asked(4, 4, 16, node(3, 4095)), "bucket-after": asked(4, 4, 16, node(3, 17) + ID),
+            "end": asked(1, 5), "no-rows": asked(2, 4, 16), "no-node": asked(4, 4, 16, node(1, 16)),
+            "node-after": asked(4, 4, 16, node(2, 1) + ID), "no-purpose": asked(5, 1)}
+
+
+def destruction():
+    """An officer's, behind whose key it is asked about: the one it names, but for the second."""
+    import keyward.v1.key_service_pb2 as keys
+    text = "aebagbafaydqqcikbmga2dqpca"
+    asked = dict(name=f"devices/dev_{text}/keys/key_{text}", request_id="018d3f6a-7b1c-7def-8123-456789abcdef")
+
+    def signed(certificate=formats.OPERATOR_DER, last=b"e", not_after=1767225600000, **more):
+        body = keys.DestroyKeyRequest(**asked, **more).SerializeToString()
+        return b"KWZ1" + u16(body) + u16(struct.pack(">Q", not_after) + u16(b"signatur" + last)) + u16(certificate)
+    return {"good": b"\0" + signed(), "another": b"\1" + signed(), "dry": b"\0" + signed(validate_only=True),
+            "service": b"\0" + signed(formats.AUTHZ_DER), "unsigned": b"\0" + signed(last=b"\xee"), "early": b"\0" + signed(not_after=0),
+            "late": b"\0" + signed(not_after=1 << 62), "cut": b"\0" + signed()[:-3], "longer": b"\0" + signed() + b"\0"}
 
 
 def region():
@@ -608,7 +655,9 @@ def link_frame():
             "reach": wire.LinkReach(lanes=[lane(), lane(1, 0)]),
             "batch": wire.LinkBatch(owner=1, record=b"KWN1"), "urgent": wire.LinkUrgent(owner=2, record=b"KWU1"),
             "ack": wire.LinkAck(lane=lane(1, 9)), "need": wire.LinkNeed(lane=lane(0, 3)),
-            "voucher": wire.LinkVoucher(owner=1, record=b"KWV1 a voucher")}
+            "voucher": wire.LinkVoucher(owner=1, record=b"KWV1 a voucher"),
+            "question": wire.LinkQuestion(owner=2, number=7, record=b"KWJ1"),
+            "answer": wire.LinkAnswer(owner=2, number=7, record=b"KWD1", more=True)}
     frame = lambda **what: u16(wire.LinkFrame(**what).SerializeToString())  # noqa: E731
     frames = {n: frame(**{n: m}) for n, m in says.items()}
     later = u16(b"\x42\x02\x08\x01") + u16(frames["need"][2:] + b"\x78\x01")
@@ -621,13 +670,15 @@ def link_frame():
             "nothing-held": b"\0" + greeting + records, "nothing-read": b"\3" + greeting + frames["need"],
             "no-hello": b"\7" + frames["reach"], "twice": b"\7" + frames["hello"] * 2,
             "beyond": b"\7" + frame(ack=wire.LinkAck(lane=lane(0, 1 << 63))),
+            "no-answer": b"\7" + greeting + frame(answer=wire.LinkAnswer(owner=1, number=1)),
+            "not-numbered": b"\7" + greeting + frame(question=wire.LinkQuestion(owner=1, record=b"KWJ1")),
             "no-lane": b"\7" + frame(ack=wire.LinkAck(lane=wire.LaneReach(owner=1, lane=bytes(16))))}
 
 
 TARGETS = {name: globals()[name] for name in (
-    "caller capsule checkpoint cli codec edge_h2 edge_metadata envelope evidence "
+    "caller capsule checkpoint cli codec destruction edge_h2 edge_metadata envelope evidence "
     "evidence_record fact hop hsm_core hsm_worker invitation lane link_frame log officers page_token partner pen "
-    "pki_messages proto receipt record redis reflection region request_signature resource seal settings store_authz "
+    "pki_messages proto question receipt record redis reflection region request_signature resource seal settings store_authz "
     "store_orchestrator trace voucher").split()}
 TARGETS["certificate"] = certificate_seeds
 

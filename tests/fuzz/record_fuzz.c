@@ -3,6 +3,7 @@
  * it is let in again, changes nothing when merged once more, and can be held back in part.
  *
  * Input: which table u8 ‖ a record, u16 length before it ‖ another record. */
+#include "common/feed/feed_holdings.h"
 #include "common/sync/record_hold.h"
 #include "services/authz/record_kinds.h"
 #include "services/orchestrator/record_kinds.h"
@@ -12,9 +13,12 @@
 
 static const struct kw_record_kind *kind_of(size_t n)
 {
-    n %= kw_authz_record_kind_count + kw_orch_record_kind_count;
-    return n < kw_authz_record_kind_count ? kw_authz_record_kinds[n]
-                                          : kw_orch_record_kinds[n - kw_authz_record_kind_count];
+    n %= kw_authz_record_kind_count + kw_orch_record_kind_count + 1;
+    if (n < kw_authz_record_kind_count) {
+        return kw_authz_record_kinds[n];
+    }
+    n -= kw_authz_record_kind_count;
+    return n < kw_orch_record_kind_count ? kw_orch_record_kinds[n] : &kw_holding_record;
 }
 
 static bool decode(const struct kw_record_kind *kind, struct kw_bytes bytes,
