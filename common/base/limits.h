@@ -70,6 +70,9 @@
 #define KW_REQUEST_SIGNATURE_AHEAD_MS 300000U /* how far ahead a caller's signature may end */
 #define KW_CHECKPOINT_RECEIPTS        1000U   /* a checkpoint at least after so many receipts */
 #define KW_CHECKPOINT_INTERVAL_MS     1000U
+#define KW_SEGMENT_RECEIPTS_MAX       512U /* of one chain, handed to another cell at once */
+#define KW_SEGMENT_LEN_SOFT           (256U * 1024U) /* of them; a segment that has so much takes no more */
+#define KW_SEGMENT_LEN_MAX            (512U * 1024U) /* encoded */
 #define KW_WITNESS_LAG_RECEIPTS_MAX   1000U
 #define KW_WITNESS_LAG_MS_MAX         2000U
 #define KW_WITNESS_LOST_MAX           16000U /* receipts of one core boot that authz never saw */
@@ -191,6 +194,7 @@
 #define KW_DIGEST_NODES_MAX     64U   /* of that tree, that one comparison goes down into */
 #define KW_SCRUB_ROWS_MAX       1000U /* looked at in one job, to the end of a bucket */
 #define KW_SCRUB_BUCKETS_MAX    256U
+#define KW_LOG_CHAINS_MAX       256U  /* of an owner's log, listed in one answer */
 #define KW_ANSWER_ITEMS_MAX     1000U /* rows, or what else an owner hands over in one answer */
 #define KW_ANSWER_ITEM_LEN_MAX                                                                     \
     (KW_ROW_LEN_MAX + 64U) /* a row, or a change that waits, with its lane and point */

@@ -4,6 +4,7 @@
 #include "common/feed/answer_codec.h"
 #include "common/feed/digest_node.h"
 #include "common/feed/lane_codec.h"
+#include "common/feed/log_copy.h"
 #include "common/sync/order.h"
 #include "common/sync/record.h"
 
@@ -61,6 +62,13 @@ static bool is_node(const struct kw_answer_place *from)
            (from->key.len == 0 || kw_digest_named(from->table, from->key, &node, &after));
 }
 
+static bool is_in_log(const struct kw_answer_place *place)
+{
+    struct kw_log_ask ask;
+
+    return place->section == KW_SECTION_LANES && kw_ok(kw_log_key_read(place->key, &ask, NULL));
+}
+
 const char *kw_ask_fault(const struct kw_ask *ask)
 {
     const struct kw_answer_place *from = &ask->from;
@@ -79,6 +87,9 @@ const char *kw_ask_fault(const struct kw_ask *ask)
         return from->section == KW_SECTION_LANES ? NULL : "lanes are among lanes";
     case KW_ASK_DIGESTS:
         return is_node(from) ? NULL : "there is no such node of digests";
+    case KW_ASK_CHAINS:
+    case KW_ASK_SEGMENT:
+        return is_in_log(from) ? NULL : "that is no place in a log";
     }
     return "a purpose that is none";
 }
@@ -116,7 +127,11 @@ static const char *place_fault(const struct kw_answer *answer)
     case KW_ASK_DIGESTS:
         leads_on = is_end || is_behind(&answer->next, from);
         break;
+    case KW_ASK_CHAINS:
+        leads_on = is_end || (is_in_log(&answer->next) && is_after(&answer->next, from));
+        break;
     case KW_ASK_REPAIR:
+    case KW_ASK_SEGMENT:
         break;
     }
     return leads_on ? NULL : "it does not lead on";
@@ -150,6 +165,10 @@ static bool item_fits(const struct kw_answer *answer, struct kw_bytes item)
         return item.len == KW_ANSWER_LANE_LEN;
     case KW_ASK_DIGESTS:
         return is_digest(item, from);
+    case KW_ASK_CHAINS:
+        return item.len == KW_LOG_CHAIN_LEN && answer->count <= KW_LOG_CHAINS_MAX;
+    case KW_ASK_SEGMENT:
+        return answer->count == 1 && item.len > 0 && item.len <= KW_SEGMENT_LEN_MAX;
     case KW_ASK_SNAPSHOT:
     case KW_ASK_REPAIR:
         break;

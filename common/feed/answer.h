@@ -5,6 +5,8 @@
  *     repair     rows of one table, by key
  *     lanes      how far each lane is held, and up to where it was deleted
  *     digests    of a node of the tree of digests (digest_node.h); of a bucket its rows'
+ *     chains     of the log that the store's owner keeps beside its rows, and how far they go (log_copy.h)
+ *     segment    what follows in one of them
  *
  * No lane's signature covers such a row, so the store that hands it over signs for it: it is a member,
  * and the answer is to this question, for it has the nonce the asker drew. A relay can alter nothing,
@@ -25,6 +27,8 @@ enum kw_ask_purpose {
     KW_ASK_REPAIR,
     KW_ASK_LANES, /* from: lanes. Items: struct kw_answer_lane */
     KW_ASK_DIGESTS, /* from: rows; the key is the name of a node, or empty: roots of this table and those after it */
+    KW_ASK_CHAINS,  /* from: lanes, under the key of log_copy.h. Items: struct kw_log_chain */
+    KW_ASK_SEGMENT, /* the same. One item, or none: there is no more of it now */
 };
 
 /* In this order. What waits comes before rows, since it leaves for them and never comes back; lanes
@@ -66,7 +70,7 @@ struct kw_answer {
     struct kw_id mesh;
     struct kw_ask to; /* the question; its store is who answers */
     struct kw_answer_place
-        next; /* from where to ask on; a repair, and digests when that was all: as asked */
+        next; /* from where to ask on; a repair, a segment, digests and chains when that was all: as asked */
     uint8_t reach[KW_SHA256_LEN]; /* kw_feed_reach of who answers, when it did */
     const struct kw_bytes *items;
     size_t count;

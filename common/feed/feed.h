@@ -18,6 +18,7 @@
 #ifndef KW_COMMON_FEED_FEED_H
 #define KW_COMMON_FEED_FEED_H
 
+#include "common/feed/feed_log.h"
 #include "common/feed/order.h"
 #include "common/feed/own_lane.h"
 #include "common/feed/voucher.h"
@@ -67,6 +68,7 @@ struct kw_feed_options {
     /* An urgent change of another store whose lane has not come so long after it is said once more, in our
      * lane: it may never come. 0: KW_FEED_ORPHAN_MS. */
     uint64_t orphan_ms;
+    const struct kw_feed_log *log; /* of which others keep copies; NULL: there is none */
     /* Another store's change altered a row: what follows from it here, in the transaction that merged it,
      * however it came. A failure undoes that. NULL: nothing follows. */
     struct kw_result (*heard)(void *context, const struct kw_feed_heard *heard,

@@ -5,6 +5,7 @@
 #include "common/base/limits.h"
 #include "common/feed/feed_answering.h"
 #include "common/feed/feed_digests.h"
+#include "common/feed/feed_log_answer.h"
 #include "common/feed/feed_snapshot.h"
 #include "common/feed/lane_table.h"
 
@@ -161,10 +162,27 @@ static struct kw_result add_digests(struct kw_answering *a, struct kw_error *err
 
 /* --- one of them --- */
 
+/* Whatever is no look at lanes or at the log is one at digests. */
+static struct kw_result add_items(struct kw_answering *a, struct kw_error *err)
+{
+    switch (a->ask->purpose) {
+    case KW_ASK_LANES:
+        return add_lanes(a, err);
+    case KW_ASK_CHAINS:
+    case KW_ASK_SEGMENT:
+        return kw_answering_log(a, err);
+    case KW_ASK_DIGESTS:
+    case KW_ASK_SNAPSHOT:
+    case KW_ASK_REPAIR:
+        break;
+    }
+    return add_digests(a, err);
+}
+
 static struct kw_result look(struct kw_answering *a, struct kw_buf *out, struct kw_error *err)
 {
     KW_TRY(kw_answering_begin(a, a->ask->purpose, err));
-    KW_TRY(a->ask->purpose == KW_ASK_LANES ? add_lanes(a, err) : add_digests(a, err));
+    KW_TRY(add_items(a, err));
     return kw_answering_sign(a, out, err);
 }
 
@@ -197,6 +215,8 @@ struct kw_result kw_feed_reply(const struct kw_feed *feed, struct kw_tx *tx,
         return kw_feed_rows(feed, tx, ask, question->keys, question->key_count, key, out, err);
     case KW_ASK_LANES:
     case KW_ASK_DIGESTS:
+    case KW_ASK_CHAINS:
+    case KW_ASK_SEGMENT:
         break;
     }
     return reply_by_looking(feed, tx, ask, key, out, err);

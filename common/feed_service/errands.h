@@ -5,6 +5,7 @@
  *     compare   does one of them hold other rows? Which?             comparing.c
  *       repair  these rows, from it                                  comparing.c
  *     join      everything, from one of them                         joining.c
+ *     keep      copies of their logs                                 keeping.c
  *
  *     begin ─▶ ask ─▶ an answer: a job of the store looks at it ─▶ done ─▶ ask … end
  *                └──▶ none ─▶ refused

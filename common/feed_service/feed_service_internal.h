@@ -1,6 +1,6 @@
 /* Inside the feed service: its parts, shared by feed_service.c (life, listener), subscription.c with look.c
  * (the standing call), reading.c, applying.c, acks.c, neighbours.c, questions.c (the others), errands.c with lacks.c, comparing.c
- * and joining.c (what we ask other cells), scrubbing.c, showing.c, second_copy.c (who waits for others), introduction.c (who we are) and
+ * joining.c and keeping.c (what we ask other cells), scrubbing.c, showing.c, second_copy.c (who waits for others), introduction.c (who we are) and
  * upkeep.c (what time does). Loop thread, but for the `run` of tasks. */
 #ifndef KW_COMMON_FEED_SERVICE_FEED_SERVICE_INTERNAL_H
 #define KW_COMMON_FEED_SERVICE_FEED_SERVICE_INTERNAL_H
@@ -11,6 +11,7 @@
 #include "common/feed/copies.h"
 #include "common/feed_service/errands.h"
 #include "common/feed_service/feed_service.h"
+#include "common/feed_service/keeping.h"
 #include "common/feed_service/scrubbing.h"
 #include "common/feed_service/showing.h"
 
@@ -101,6 +102,7 @@ struct kw_feed_service {
     struct kw_feed_neighbours neighbours;
     struct kw_feed_questions questions;
     struct kw_feed_errands errands;
+    struct kw_feed_keeping keeping;
     struct kw_feed_task errand; /* its job */
     struct kw_feed_scrubbing scrubbing;
     struct kw_feed_task scrub;

@@ -19,6 +19,8 @@ struct kw_feed_reading {
     bool running;            /* it has one of the places; else it waits for one */
     bool at_store;
     struct kw_buf question; /* KWJ1; empty: a batch is read */
+    struct kw_log_ask told; /* of one who looks at our log from its beginning */
+    bool tells;
     struct kw_id lane;
     uint64_t after;
     Keyward__Internal__V1__FeedRead found;
@@ -158,6 +160,14 @@ static struct kw_result run_read(struct kw_store_job *job, struct kw_tx *tx, str
     return KW_OK;
 }
 
+/* Who asks for the list of our log's chains says how far it is. */
+static void note_told(struct kw_feed_reading *reading, const struct kw_ask *ask)
+{
+    reading->tells = ask->purpose == KW_ASK_CHAINS &&
+                     kw_ok(kw_log_key_read(ask->from.key, &reading->told, NULL)) &&
+                     kw_log_from_start(&reading->told);
+}
+
 static struct kw_result reply(struct kw_feed_reading *reading, struct kw_tx *tx,
                               struct kw_arena *arena, struct kw_error *err)
 {
@@ -166,6 +176,7 @@ static struct kw_result reply(struct kw_feed_reading *reading, struct kw_tx *tx,
 
     KW_ENSURE(arena != NULL, err, MEMORY, "an arena for a question");
     KW_TRY(kw_question_decode(kw_buf_bytes(&reading->question), arena, &question, err));
+    note_told(reading, &question.ask);
     return kw_feed_reply(options->feed, tx, &question, &options->identity->key, &reading->record,
                          err);
 }
@@ -185,6 +196,9 @@ static void read_done(struct kw_feed_task *task)
     struct kw_feed_reading *reading = KW_CONTAINER_OF(task, struct kw_feed_reading, task);
 
     reading->at_store = false;
+    if (reading->tells) {
+        kw_feed_keeping_told(task->service, &reading->told);
+    }
     if (reading->hop == NULL) {
         reading_free(reading);
     } else if (kw_ok(task->job.result)) {

@@ -14,6 +14,12 @@ static const char select_chains[] =
     "  WHERE k.core = c.core AND k.stream = c.stream AND k.time_ms >= $2)"
     " FROM (SELECT DISTINCT core, stream FROM receipts WHERE time_ms >= $1 AND time_ms < $2) c"
     " WHERE (c.core, c.stream) > ($3, $4) ORDER BY c.core, c.stream LIMIT $5";
+static const char select_next[] =
+    "SELECT core, stream FROM receipts WHERE (core, stream) > ($1, $2)"
+    " ORDER BY core, stream LIMIT 1";
+static const char select_end[] = "SELECT max(seq) FROM receipts WHERE core = $1 AND stream = $2";
+static const char select_receipts[] = "SELECT record FROM receipts WHERE core = $1 AND stream = $2 "
+                                      "AND seq > $3 ORDER BY seq LIMIT $4";
 static const char select_records[] =
     "SELECT record, seq, 0 AS place FROM receipts WHERE core = $1 AND stream = $2"
     " AND seq >= $3 AND (seq, 0) > ($3, $4) AND seq <= $5"
@@ -121,5 +127,61 @@ struct kw_result kw_chain_walk(struct kw_tx *tx, const struct kw_chain_stretch *
         count++;
     }
     *ret_count = count;
+    return KW_OK;
+}
+
+/* --- receipts alone --- */
+
+static struct kw_result end_of(struct kw_tx *tx, const struct kw_id *core,
+                               const struct kw_id *stream, uint64_t *ret_end, struct kw_error *err)
+{
+    struct kw_stmt *stmt;
+    bool found;
+
+    KW_TRY(kw_sql(tx, select_end, &stmt, err));
+    kw_bind_id(stmt, 1, core);
+    kw_bind_id(stmt, 2, stream);
+    KW_TRY(kw_step(stmt, &found, err));
+    *ret_end = (uint64_t)kw_col_i64(stmt, 0);
+    return KW_OK;
+}
+
+struct kw_result kw_chain_next(struct kw_tx *tx, struct kw_id *core, struct kw_id *stream,
+                               uint64_t *ret_end, bool *ret_found, struct kw_error *err)
+{
+    struct kw_stmt *stmt;
+
+    KW_TRY(kw_sql(tx, select_next, &stmt, err));
+    kw_bind_id(stmt, 1, core);
+    kw_bind_id(stmt, 2, stream);
+    KW_TRY(kw_step(stmt, ret_found, err));
+    if (!*ret_found) {
+        return KW_OK;
+    }
+    KW_TRY(kw_col_id(stmt, 0, core, err));
+    KW_TRY(kw_col_id(stmt, 1, stream, err));
+    return end_of(tx, core, stream, ret_end, err);
+}
+
+struct kw_result kw_chain_receipts(struct kw_tx *tx, struct kw_id core, struct kw_id stream,
+                                   uint64_t after, size_t max,
+                                   struct kw_result (*take)(void *context, struct kw_bytes record,
+                                                            bool *ret_more, struct kw_error *err),
+                                   void *context, struct kw_error *err)
+{
+    struct kw_stmt *stmt;
+    bool more = true;
+
+    KW_TRY(kw_sql(tx, select_receipts, &stmt, err));
+    kw_bind_id(stmt, 1, &core);
+    kw_bind_id(stmt, 2, &stream);
+    kw_bind_i64(stmt, 3, (int64_t)after);
+    kw_bind_i64(stmt, 4, (int64_t)max);
+    while (more) {
+        KW_TRY(kw_step(stmt, &more, err));
+        if (more) {
+            KW_TRY(take(context, kw_col_blob(stmt, 0), &more, err));
+        }
+    }
     return KW_OK;
 }

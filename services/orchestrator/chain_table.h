@@ -30,6 +30,17 @@ struct kw_result kw_chain_list(struct kw_tx *tx, uint64_t start_ms, uint64_t end
                                struct kw_chain_stretch *stretches, size_t *ret_count,
                                struct kw_error *err);
 
+/* The next chain behind (core, stream), and how many receipts it has. */
+struct kw_result kw_chain_next(struct kw_tx *tx, struct kw_id *core, struct kw_id *stream,
+                               uint64_t *ret_end, bool *ret_found, struct kw_error *err);
+
+/* Takes the receipts behind number `after`, at most `max`, until `take` says no. */
+struct kw_result kw_chain_receipts(struct kw_tx *tx, struct kw_id core, struct kw_id stream,
+                                   uint64_t after, size_t max,
+                                   struct kw_result (*take)(void *context, struct kw_bytes record,
+                                                            bool *ret_more, struct kw_error *err),
+                                   void *context, struct kw_error *err);
+
 /* A place in a chain: a checkpoint comes behind the receipt of its number. */
 struct kw_chain_place {
     uint64_t seq;

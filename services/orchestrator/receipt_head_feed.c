@@ -2,6 +2,7 @@
 #include "services/orchestrator/receipt_head_feed.h"
 
 #include "common/feed/intent.h"
+#include "common/feed/record_table.h"
 #include "common/sync/grow_set.h"
 #include "services/orchestrator/receipt_head_merge.h"
 
@@ -61,4 +62,51 @@ struct kw_result kw_receipt_head_check(const struct kw_record *record, struct kw
         KW_TRY(check_signed(record, element, err));
     }
     return KW_OK;
+}
+
+/* --- looking at them --- */
+
+static struct kw_result read_heads(const struct kw_record_row *row,
+                                   struct kw_receipt_heads *ret_heads, struct kw_error *err)
+{
+    struct kw_record record;
+    size_t dropped;
+
+    KW_TRY(kw_record_decode_stored(&kw_receipt_head_record, row->record, &record, &dropped, err));
+    ret_heads->heads = kw_record_value(&record, KW_RECEIPT_HEAD_FIELD_HEADS);
+    ret_heads->checkpoints = kw_record_value(&record, KW_RECEIPT_HEAD_FIELD_SIGNED);
+    return KW_OK;
+}
+
+/* `*ret_any` false: it is of another chain. */
+static void read_name(struct kw_bytes key, struct kw_receipt_head_walk *walk, bool *ret_any)
+{
+    struct kw_reader r = KW_READER(key);
+    struct kw_bytes core = kw_get_raw(&r, KW_ID_LEN);
+    struct kw_bytes stream = kw_get_raw(&r, KW_ID_LEN);
+    uint64_t seq = kw_get_u64(&r);
+
+    *ret_any = !r.failed && kw_bytes_equal(core, kw_id_bytes(&walk->core)) &&
+               kw_bytes_equal(stream, kw_id_bytes(&walk->stream));
+    walk->seq = *ret_any ? seq : walk->seq;
+}
+
+struct kw_result kw_receipt_heads_next(struct kw_tx *tx, struct kw_receipt_head_walk *walk,
+                                       struct kw_arena *arena, struct kw_receipt_heads *ret_heads,
+                                       bool *ret_any, struct kw_error *err)
+{
+    const struct kw_checkpoint place = {
+        .core = walk->core, .stream = walk->stream, .seq = walk->seq};
+    KW_SCOPED(kw_buf_done) struct kw_buf name = {0};
+    struct kw_record_row row;
+    size_t count;
+
+    *ret_any = false;
+    KW_TRY(name_write(&place, &name, err));
+    KW_TRY(kw_record_row_list(tx, &kw_receipt_head_record, kw_buf_bytes(&name), arena, &row, 1,
+                              &count, err));
+    if (count > 0) {
+        read_name(row.key, walk, ret_any);
+    }
+    return *ret_any ? read_heads(&row, ret_heads, err) : KW_OK;
 }

@@ -3,7 +3,7 @@
  * Tables that other cells have too are columns of what is on the feed, written by its projections
  * alone (feed_tables.c). Their rows come in any order, so none refers to another; and what one cell
  * does once, two may do twice, so what is unique is the key of the replicated row and nothing else.
- * The receipt log, checkpoints, protections and turns are this cell's own.
+ * The receipt log, checkpoints, protections, turns and copies of others' receipts are this cell's own.
  */
 #include "services/orchestrator/schema.h"
 
@@ -152,10 +152,33 @@ static const char protections[] =
     " mac BLOB NOT NULL);"
     "CREATE INDEX protections_lane ON protections (lane, seq, key);";
 
+static const char kept[] =
+    /* What we keep of other cells' receipt logs (kept_table.h), by "region/cell". `last` and `head` are its end here;
+       `evidence` is an answer that contradicts it, as its giver signed it. */
+    "CREATE TABLE kept_chains ("
+    " place BLOB NOT NULL,"
+    " core BLOB NOT NULL CHECK (length(core) = 16),"
+    " stream BLOB NOT NULL CHECK (length(stream) = 16),"
+    " last INTEGER NOT NULL,"
+    " head BLOB NOT NULL CHECK (length(head) = 32),"
+    " len INTEGER NOT NULL,"
+    " kept_ms INTEGER NOT NULL,"
+    " forked INTEGER NOT NULL CHECK (forked IN (0, 1)),"
+    " evidence BLOB,"
+    " PRIMARY KEY (place, core, stream));"
+    "CREATE TABLE kept_segments ("
+    " place BLOB NOT NULL,"
+    " core BLOB NOT NULL CHECK (length(core) = 16),"
+    " stream BLOB NOT NULL CHECK (length(stream) = 16),"
+    " last INTEGER NOT NULL CHECK (last > 0),"
+    " record BLOB NOT NULL,"
+    " PRIMARY KEY (place, core, stream, last));";
+
 const struct kw_migration kw_orch_migrations[] = {
     {.name = "0001_initial", .sql = initial},
     {.name = "0002_feed", .sql = kw_feed_schema},
     {.name = "0003_protections", .sql = protections},
+    {.name = "0004_kept_receipts", .sql = kept},
 };
 
 const size_t kw_orch_migration_count = sizeof(kw_orch_migrations) / sizeof(kw_orch_migrations[0]);

@@ -128,6 +128,16 @@ def receipt():
     return {f"receipt-{i}": r["record"] for i, r in enumerate(VECTORS["receipts"])}
 
 
+def segment():
+    one = VECTORS["receipts"][0]["record"]
+    whole = VECTORS["segment"]["record"]
+    head = whole[:44]
+    return {"segment": whole, "one": head + struct.pack(">HI", 1, len(one)) + one,
+            "twice": head + struct.pack(">H", 2) + 2 * (struct.pack(">I", len(one)) + one),
+            "late": whole[:36] + struct.pack(">Q", 5) + whole[44:], "empty": head + struct.pack(">HI", 1, 0),
+            "none": head + bytes(2), "more": whole + b"x"}
+
+
 def envelope():
     return {f"envelope-{e['kind']}": e["record"] for e in VECTORS["envelopes"]}
 
@@ -678,7 +688,7 @@ def link_frame():
 TARGETS = {name: globals()[name] for name in (
     "caller capsule checkpoint cli codec destruction edge_h2 edge_metadata envelope evidence "
     "evidence_record fact hop hsm_core hsm_worker invitation lane link_frame log officers page_token partner pen "
-    "pki_messages proto question receipt record redis reflection region request_signature resource seal settings store_authz "
+    "pki_messages proto question receipt record redis reflection region request_signature resource seal segment settings store_authz "
     "store_orchestrator trace voucher").split()}
 TARGETS["certificate"] = certificate_seeds
 

@@ -68,7 +68,7 @@ static void expect_none(struct kw_question none, const char *why)
 Test(question, what_is_none_is_not_asked)
 {
     struct kw_bytes empty = KW_BYTES_NONE;
-    struct kw_question none = question(KW_ASK_DIGESTS + 1);
+    struct kw_question none = question(KW_ASK_SEGMENT + 1);
 
     expect_none(none, "purpose");
     none = question(KW_ASK_REPAIR);

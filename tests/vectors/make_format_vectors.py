@@ -317,6 +317,15 @@ def receipt_vectors(sealed):
     return receipts
 
 
+def segment_vector(receipts):
+    """All of them, from the first on."""
+    fields = {"core": receipts[0]["core"], "stream": receipts[0]["stream"], "after": 0}
+    records = [r["record"] for r in receipts]
+    record = (struct.pack(">4s16s16sQH", b"KWX1", *fields.values(), len(records))
+              + b"".join(struct.pack(">I", len(r)) + r for r in records))
+    return {**fields, "region": REGION, "cell": CELL, "head": receipts[-1]["head"], "record": record}
+
+
 def checkpoint_vector(name, receipt, closed):
     fields = {"core": receipt["core"], "stream": receipt["stream"], "seq": receipt["seq"],
               "head": receipt["head"], "time_ms": receipt["time_ms"] + 500, "closed": closed}
@@ -518,6 +527,7 @@ def build():
         "receipts": receipts,
         "checkpoints": [checkpoint_vector("checkpoint", receipts[1], 0),
                         checkpoint_vector("close", receipts[2], 1)],
+        "segment": segment_vector(receipts),
         "head": head_vector(receipts[1]),
         "invitation": invitation_vector(),
         "transport_proof": transport_proof_vector(),
