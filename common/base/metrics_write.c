@@ -111,13 +111,25 @@ static struct kw_result put_series(struct kw_buf *out, const struct kw_metric_ro
                atomic_load_explicit(&series->value, memory_order_relaxed));
 }
 
+/* Help texts are as long as they need to be. */
+static struct kw_result put_help(struct kw_buf *out, const struct kw_metric_row *row,
+                                 struct kw_error *err)
+{
+    const char *const words[] = {"# HELP ", row->name, " ", row->help, "\n"};
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        KW_TRY(kw_buf_append(out, kw_bytes_str(words[i]), err));
+    }
+    return KW_OK;
+}
+
 static struct kw_result put_family(struct kw_buf *out, enum kw_metric metric, struct kw_error *err)
 {
     const struct kw_metric_row *row = kw_metric_row(metric);
     struct kw_metric_family *family = kw_metric_family(metric);
     size_t count = atomic_load_explicit(&family->count, memory_order_acquire);
 
-    KW_TRY(put(out, err, "# HELP %s %s\n", row->name, row->help));
+    KW_TRY(put_help(out, row, err));
     KW_TRY(put(out, err, "# TYPE %s %s\n", row->name, kind_names[row->kind]));
     /* A metric without label exists from the start, or a rate over its first event would see
      * nothing. */

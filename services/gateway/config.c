@@ -33,6 +33,10 @@ static const struct kw_setting settings[] = {
      .doc =
          "Request cache: host:port, or the path of a Unix socket (the sandbox then allows those). "
          "Not given: none; everything works, replays are slower."},
+    {FIELD(redis_user), .type = KW_SETTING_STRING,
+     .doc = "Whom Redis knows us as. Not given: the user it calls default."},
+    {FIELD(redis_password_file), .type = KW_SETTING_SECRET_FILE,
+     .doc = "File, mode 0600, with the password that Redis asks for. Not given: it asks for none."},
     {FIELD(cache_key_file), .type = KW_SETTING_SECRET_FILE,
      .doc = "File, mode 0600, with the key that authenticates what the request cache holds: 64 hex "
             "digits "

@@ -14,8 +14,10 @@ struct kw_gateway_config {
     char *edge_credentials_dir; /* NULL: credentials_dir */
     char *client_ca_file;
     struct kw_strings targets;
-    char *redis;          /* NULL: no request cache */
-    char *cache_key_file; /* required with redis */
+    char *redis;               /* NULL: no request cache */
+    char *redis_user;          /* NULL: the one that Redis calls default */
+    char *redis_password_file; /* NULL: it asks for none */
+    char *cache_key_file;      /* required with redis */
     char *log_level;
     char *sandbox; /* "strict" or "off" */
     uint32_t calls_max;

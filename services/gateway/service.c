@@ -156,14 +156,17 @@ static struct kw_result renewal_start(struct kw_gateway *gateway, struct kw_erro
 static struct kw_result cache_make(struct kw_gateway *gateway, struct kw_error *err)
 {
     const struct kw_gateway_config *config = gateway->config;
+    const struct kw_redis_options options = {.address = config->redis,
+                                             .user = config->redis_user,
+                                             .password_file = config->redis_password_file};
 
     if (config->redis == NULL) {
         return KW_OK;
     }
     KW_ENSURE(config->cache_key_file != NULL, err, CONFIG_INVALID,
               "redis needs cache_key_file, so that what it holds can be believed");
-    return kw_request_cache_new(gateway->loop, config->redis, config->cache_key_file,
-                                &gateway->cache, err);
+    return kw_request_cache_new(gateway->loop, &options, config->cache_key_file, &gateway->cache,
+                                err);
 }
 
 static struct kw_result edge_make(struct kw_gateway *gateway, struct kw_error *err)

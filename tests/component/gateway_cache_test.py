@@ -4,10 +4,11 @@ emptied, poisoned, or mixed up.
 
     gateway_cache_test.py KEYWARD_GATEWAY GATEWAY_AUTHZ DESCRIPTOR_SET [unittest arguments]
 """
+import re
 import signal
 import unittest
 
-from gateway_support import Caller, GatewayCase, Redis, eventually, metric, new_id
+from gateway_support import REDIS_USER, Caller, GatewayCase, Redis, eventually, metric, new_id
 
 
 class Cache(GatewayCase):
@@ -191,6 +192,36 @@ class Cache(GatewayCase):
         down = self.results("down")
         eventually(lambda: self.alice.create(request_id)[0] == name and self.results("down") > down,
                    "given up, and not asked any more")
+
+    def test_another_password_is_told_once_and_taken_again(self):
+        request_id, name, _, _ = self.create()
+        self.redis.ask("ACL", "SETUSER", REDIS_USER, "resetpass", ">another")
+        self.addCleanup(self.redis.ask, "ACL", "LOAD")
+        lost = self.log_count("request cache lost")
+        self.redis.ask("CLIENT", "KILL", "USER", REDIS_USER)
+        eventually(lambda: self.log_count("request cache lost") > lost, "the connection is gone")
+        self.assertEqual(self.alice.create(request_id)[0], name)
+        refusals = self.refusals()
+        eventually(lambda: self.refusals() > refusals + 1, "tried twice")
+        self.assertEqual(self.log_count("refuses our password"), 1)
+        self.assertNotIn(self.redis.password, self.gateway.log_text())
+        self.redis.ask("ACL", "LOAD")
+        self.up()
+
+    def test_what_redis_refuses_is_counted(self):
+        self.addCleanup(self.redis.ask, "ACL", "LOAD")
+        self.redis.ask("ACL", "SETUSER", REDIS_USER, "-setex", "-get")
+        refused = self.results("refused")
+        request_id = new_id()
+        self.assertEqual(self.alice.create(request_id)[0], self.alice.create(request_id)[0])
+        eventually(lambda: self.results("refused") >= refused + 4, "two look-ups, two outcomes")
+
+    def refusals(self):
+        found = re.search(rb"cmdstat_auth:.*failed_calls=(\d+)", self.redis.ask("INFO", "commandstats"))
+        return int(found.group(1)) if found else 0
+
+    def log_count(self, text):
+        return self.gateway.log_text().count(text)
 
     def test_status_says_that_it_is_gone(self):
         self.redis.stop()

@@ -4,6 +4,7 @@ from the descriptor set, callers.
 Everything is on the loopback interface. Waiting is always for an event with a deadline, never for a time.
 """
 import os
+import secrets
 import select
 import signal
 import socket
@@ -109,8 +110,7 @@ class World:
         self.alice = self.caller(CALLER_URI + "partner/prt_" + "a" * 26)
         self.bob = self.caller(CALLER_URI + "partner/prt_b" + "a" * 25)
         self.authz_port = free_port()
-        key_file = write(self.path("cache.key"), CACHE_KEY.encode())
-        os.chmod(key_file, 0o600)
+        write_secret(self.path("cache.key"), CACHE_KEY)
 
     def __enter__(self):
         return self
@@ -147,7 +147,12 @@ class World:
                          for name, value in settings.items()))
 
     def redis_settings(self):
-        return {"redis": self.path("redis.sock"), "cache_key_file": self.path("cache.key")}
+        return {"redis": self.path("redis.sock"), "cache_key_file": self.path("cache.key"),
+                "redis_user": REDIS_USER, "redis_password_file": self.path("redis.password")}
+
+
+def write_secret(path, text):
+    os.chmod(write(path, text.encode()), 0o600)
 
 
 def free_port():
@@ -157,13 +162,20 @@ def free_port():
         return probe.getsockname()[1]
 
 
+REDIS_USER = "gateway"
+
+
 class Redis:
-    """A Redis of its own on a Unix socket."""
+    """A Redis of its own on a Unix socket. It takes the gateway by name and password, the test as it is."""
 
     def __init__(self, world):
         self.socket_path = world.path("redis.sock")
+        self.password = secrets.token_hex(16)
+        write_secret(world.path("redis.password"), self.password)
+        write(world.path("redis.acl"), ("user default on nopass ~* &* +@all\nuser %s on >%s ~* +get +setex\n"
+                                        % (REDIS_USER, self.password)).encode())
         self.command = ["redis-server", "--port", "0", "--unixsocket", self.socket_path, "--save", "",
-                        "--appendonly", "no", "--dir", world.dir.name, "--logfile", ""]
+                        "--appendonly", "no", "--aclfile", world.path("redis.acl"), "--dir", world.dir.name, "--logfile", ""]
         self.log = open(world.path("redis.log"), "wb")
         self.process = None
         self.start()

@@ -24,6 +24,7 @@ static struct kw_request_cache *cache;
 static char dir[32] = "/tmp/request_cache_XXXXXX";
 static char socket_path[64];
 static char key_path[64];
+static char password_path[64];
 static int listener = -1;
 static int server = -1;
 static int answers;
@@ -49,24 +50,39 @@ static void turn(void)
         }                                                                                          \
     } while (0)
 
-static void set_up(void)
+static void put(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "we");
+
+    cr_assert(file != NULL && fputs(text, file) > 0);
+    cr_assert(eq(int, fclose(file), 0));
+}
+
+/* A place for all files, and one that listens; nobody speaks with it yet. */
+static void make(void)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    FILE *key;
 
     cr_assert(mkdtemp(dir) != NULL);
     (void)snprintf(socket_path, sizeof(socket_path), "%s/redis", dir);
     (void)snprintf(key_path, sizeof(key_path), "%s/key", dir);
+    (void)snprintf(password_path, sizeof(password_path), "%s/password", dir);
     (void)umask(077);
-    key = fopen(key_path, "we");
-    cr_assert(key != NULL && fputs("0123456789abcdef0123456789abcdef", key) > 0);
-    cr_assert(eq(int, fclose(key), 0));
+    put(key_path, "0123456789abcdef0123456789abcdef");
+    put(password_path, "hunter2\n");
     (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", socket_path);
     listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     cr_assert(bind(listener, (const struct sockaddr *)&address, sizeof(address)) == 0 &&
               listen(listener, 4) == 0);
     cr_assert(kw_ok(kw_loop_new(&loop, NULL)));
-    cr_assert(kw_ok(kw_request_cache_new(loop, socket_path, key_path, &cache, NULL)));
+}
+
+static void set_up(void)
+{
+    const struct kw_redis_options options = {.address = socket_path};
+
+    make();
+    cr_assert(kw_ok(kw_request_cache_new(loop, &options, key_path, &cache, NULL)));
     EVENTUALLY(server >= 0 && kw_request_cache_is_up(cache));
 }
 
@@ -87,6 +103,7 @@ static void tear_down(void)
     (void)close(listener);
     (void)unlink(socket_path);
     (void)unlink(key_path);
+    (void)unlink(password_path);
     (void)rmdir(dir);
 }
 
@@ -210,4 +227,115 @@ Test(request_cache, what_redis_is_sent_is_one_command_whatever_the_caller_chose)
     say("$5\r\nvalue\r\n");
     EVENTUALLY(answers == 1);
     cr_assert(eq(int, hits, 0));
+}
+
+/* --- who asks for a password --- */
+
+static void set_up_login(void)
+{
+    const struct kw_redis_options options = {
+        .address = socket_path, .user = "gateway", .password_file = password_path};
+
+    make();
+    cr_assert(kw_ok(kw_request_cache_new(loop, &options, key_path, &cache, NULL)));
+    EVENTUALLY(server >= 0);
+}
+
+TestSuite(request_cache_login, .init = set_up_login, .fini = tear_down);
+
+/* What has come of it, if anything has. */
+static size_t recv_some(char *bytes, size_t size)
+{
+    ssize_t len = recv(server, bytes, size, MSG_DONTWAIT);
+
+    return len > 0 ? (size_t)len : 0;
+}
+
+static bool ended(void)
+{
+    char byte;
+
+    return recv(server, &byte, 1, MSG_DONTWAIT) == 0;
+}
+
+/* It hangs up, and comes again. */
+static void expect_again(void)
+{
+    EVENTUALLY(ended());
+    (void)close(server);
+    server = -1;
+    EVENTUALLY(server >= 0);
+}
+
+/* What the cache sent is this, and nothing else. */
+static void expect_sent(const char *text)
+{
+    char bytes[256];
+    size_t len = 0;
+
+    EVENTUALLY((len += recv_some(bytes + len, sizeof(bytes) - len)) >= strlen(text));
+    cr_assert(eq(sz, len, strlen(text)));
+    cr_assert(memcmp(bytes, text, len) == 0);
+}
+
+#define LOGIN "*3\r\n$4\r\nAUTH\r\n$7\r\ngateway\r\n$7\r\nhunter2\r\n"
+
+Test(request_cache_login, nothing_is_asked_before_the_password_is_taken)
+{
+    expect_sent(LOGIN);
+    cr_assert(not(kw_request_cache_is_up(cache)));
+    say("+OK\r\n");
+    EVENTUALLY(kw_request_cache_is_up(cache));
+}
+
+/* Refused, or answered by what is no answer to that: from the beginning, later. */
+static void refuse(const char *answer)
+{
+    expect_sent(LOGIN);
+    say(answer);
+    cr_assert(not(kw_request_cache_is_up(cache)));
+    expect_again();
+}
+
+Test(request_cache_login, a_refused_password_is_tried_again_from_the_beginning)
+{
+    refuse("-WRONGPASS invalid username-password pair\r\n");
+    refuse("-NOAUTH\r\n");
+    refuse("$2\r\nOK\r\n");
+    refuse("$-1\r\n");
+    expect_sent(LOGIN);
+    say("+OK\r\n");
+    EVENTUALLY(kw_request_cache_is_up(cache));
+}
+
+Test(request_cache_login, one_who_never_answers_is_left)
+{
+    expect_sent(LOGIN);
+    expect_again();
+    expect_sent(LOGIN);
+}
+
+Test(request_cache_login, the_cache_may_end_before_it_is_answered)
+{
+    expect_sent(LOGIN);
+}
+
+static enum kw_reason made_with(const struct kw_redis_options *options)
+{
+    struct kw_request_cache *other = NULL;
+    struct kw_error error;
+
+    return kw_request_cache_new(loop, options, key_path, &other, &error).reason;
+}
+
+Test(request_cache_login, a_password_must_be_there_and_private)
+{
+    struct kw_redis_options options = {.address = socket_path, .user = "gateway"};
+
+    cr_assert(eq(int, made_with(&options), KW_E_CONFIG_INVALID), "a name alone");
+    options.password_file = "/nowhere";
+    cr_assert(eq(int, made_with(&options), KW_E_CONFIG_INVALID));
+    cr_assert(eq(int, chmod(password_path, 0644), 0));
+    options.password_file = password_path;
+    cr_assert(eq(int, made_with(&options), KW_E_CONFIG_INVALID), "everybody may read it");
 }

@@ -67,14 +67,15 @@ static void connect_cache(void)
 {
     static struct sockaddr_un address;
     static const uint8_t key[KW_CACHE_SECRET_LEN] = {1};
+    const struct kw_redis_options options = {.address = address.sun_path};
 
     if (loop == NULL) {
         kw_log_setup("fuzz", "", KW_LOG_ERROR);
         KW_FUZZ_MUST(kw_loop_new(&loop, NULL));
         listen_here(&address);
     }
-    KW_FUZZ_MUST(kw_request_cache_new(loop, address.sun_path, kw_fuzz_file("key", KW_BYTES_OF(key)),
-                                      &cache, NULL));
+    KW_FUZZ_MUST(
+        kw_request_cache_new(loop, &options, kw_fuzz_file("key", KW_BYTES_OF(key)), &cache, NULL));
     for (int i = 0; (server < 0 || !kw_request_cache_is_up(cache)) && i < TURNS_MAX; i++) {
         turn();
         if (server < 0) {

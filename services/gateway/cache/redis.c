@@ -1,8 +1,11 @@
 /* The connection's life:
  *
- *     WAITING ──back-off over──▶ RESOLVING ──▶ CONNECTING ──▶ UP
- *        ▲                          │              │          │
- *        └──────── failed ──────────┴── too late ──┴── lost ──┘
+ *     WAITING ──back-off over──▶ RESOLVING ──▶ CONNECTING ──▶ LOGGING_IN ──▶ UP
+ *        ▲                          │              │              │          │
+ *        └──────── failed ──────────┴── too late ──┴── refused ───┴── lost ──┘
+ *
+ * Who needs no password is UP when it is connected. hiredis keeps a password until it is sent, in memory
+ * that is not wiped; this process can't be dumped.
  *
  * Answers come in the order of the commands, so the oldest command is the first to be late. A
  * command that is late is told so, but stays in the list until its answer or the end of the
@@ -15,6 +18,7 @@
 #include "common/base/limits.h"
 #include "common/base/log.h"
 #include "common/base/metrics.h"
+#include "common/base/secret.h"
 
 #include <hiredis/adapters/libuv.h>
 #include <hiredis/async.h>
@@ -27,6 +31,7 @@ enum state {
     WAITING,
     RESOLVING,
     CONNECTING,
+    LOGGING_IN,
     UP
 };
 
@@ -43,8 +48,12 @@ struct kw_redis {
     enum state state;
     bool closing;
     bool resolving;
-    char *host; /* or the socket's path */
-    char *port; /* NULL: a Unix socket */
+    char *host;                /* or the socket's path */
+    char *port;                /* NULL: a Unix socket */
+    char *user;                /* NULL: the one that Redis calls default */
+    struct kw_secret password; /* empty: none is asked for */
+    bool refused;              /* the password, since it was last taken: told once */
+    bool announced;            /* that it is connected */
     uint32_t backoff_ms;
     struct kw_timer timer; /* the back-off, the connect, the oldest command */
     uv_getaddrinfo_t resolve;
@@ -120,6 +129,10 @@ static void on_reply(redisAsyncContext *context, void *reply_pointer, void *user
         tell(command, KW_REDIS_LOST, KW_BYTES_NONE);
     } else if (reply->type == REDIS_REPLY_STRING) {
         tell(command, KW_REDIS_VALUE, KW_BYTES(reply->str, reply->len));
+    } else if (reply->type == REDIS_REPLY_STATUS) {
+        tell(command, KW_REDIS_DONE, KW_BYTES_NONE);
+    } else if (reply->type == REDIS_REPLY_ERROR) {
+        tell(command, KW_REDIS_REFUSED, KW_BYTES_NONE);
     } else {
         tell(command, KW_REDIS_NIL, KW_BYTES_NONE);
     }
@@ -129,17 +142,13 @@ static void on_reply(redisAsyncContext *context, void *reply_pointer, void *user
     }
 }
 
-struct kw_redis_command *kw_redis_send(struct kw_redis *redis, const struct kw_bytes *words,
-                                       size_t count, kw_redis_done done, void *user)
+static struct kw_redis_command *send_words(struct kw_redis *redis, const struct kw_bytes *words,
+                                           size_t count, kw_redis_done done, void *user)
 {
     const char *texts[WORDS_MAX];
     size_t lens[WORDS_MAX];
-    struct kw_redis_command *command;
+    struct kw_redis_command *command = calloc(1, sizeof(*command));
 
-    if (!kw_redis_is_up(redis) || count > WORDS_MAX) {
-        return NULL;
-    }
-    command = calloc(1, sizeof(*command));
     if (command == NULL) {
         return NULL;
     }
@@ -159,6 +168,13 @@ struct kw_redis_command *kw_redis_send(struct kw_redis *redis, const struct kw_b
     redis->pending++;
     watch(redis);
     return command;
+}
+
+struct kw_redis_command *kw_redis_send(struct kw_redis *redis, const struct kw_bytes *words,
+                                       size_t count, kw_redis_done done, void *user)
+{
+    return kw_redis_is_up(redis) && count <= WORDS_MAX ? send_words(redis, words, count, done, user)
+                                                       : NULL;
 }
 
 void kw_redis_forget(struct kw_redis_command *command)
@@ -255,37 +271,11 @@ static void wait_and_connect(struct kw_redis *redis)
                             : KW_REQUEST_CACHE_RECONNECT_MAX_MS;
 }
 
-/* hiredis frees the context after this and after on_disconnect. */
-static void on_connect(const redisAsyncContext *context, int status)
-{
-    struct kw_redis *redis = context->data;
-
-    if (status != REDIS_OK) {
-        wait_and_connect(redis);
-        return;
-    }
-    redis->state = UP;
-    redis->backoff_ms = KW_REQUEST_CACHE_RECONNECT_MIN_MS;
-    kw_timer_stop(&redis->timer);
-    KW_LOG(INFO, "request cache connected", KW_F_STR("host", redis->host));
-}
-
-static void on_disconnect(const redisAsyncContext *context, int status)
-{
-    struct kw_redis *redis = context->data;
-
-    (void)status;
-    if (!redis->closing) {
-        KW_LOG(WARN, "request cache lost", KW_F_STR("host", redis->host));
-    }
-    wait_and_connect(redis);
-}
-
 /* Every command under way is told LOST. */
 static void cut(struct kw_redis *redis)
 {
     redisAsyncContext *context = redis->context;
-    bool connected = redis->state == UP;
+    bool connected = redis->state == UP || redis->state == LOGGING_IN;
 
     if (context == NULL) {
         return;
@@ -296,6 +286,77 @@ static void cut(struct kw_redis *redis)
     if (!connected) {
         wait_and_connect(redis); /* on_disconnect is for those that were connected */
     }
+}
+
+static void become_up(struct kw_redis *redis)
+{
+    redis->state = UP;
+    redis->backoff_ms = KW_REQUEST_CACHE_RECONNECT_MIN_MS;
+    redis->refused = false;
+    redis->announced = true;
+    kw_timer_stop(&redis->timer);
+    KW_LOG(INFO, "request cache connected", KW_F_STR("host", redis->host));
+}
+
+static void on_login(void *user, enum kw_redis_outcome outcome, struct kw_bytes value)
+{
+    struct kw_redis *redis = user;
+
+    (void)value;
+    if (redis->closing || outcome == KW_REDIS_LOST) {
+        return;
+    }
+    if (outcome == KW_REDIS_DONE) {
+        become_up(redis);
+        return;
+    }
+    if (!redis->refused) {
+        redis->refused = true;
+        KW_LOG(ERROR, "request cache refuses our password", KW_F_STR("host", redis->host));
+    }
+    cut(redis);
+}
+
+/* ACL of Redis: https://redis.io/docs/management/security/acl. */
+static void log_in(struct kw_redis *redis)
+{
+    struct kw_bytes words[3] = {kw_bytes_str("AUTH")};
+    size_t count = 1;
+
+    if (redis->user != NULL) {
+        words[count++] = kw_bytes_str(redis->user);
+    }
+    words[count++] = kw_secret_bytes(&redis->password);
+    redis->state = LOGGING_IN;
+    if (send_words(redis, words, count, on_login, redis) == NULL) {
+        cut(redis);
+    }
+}
+
+/* hiredis frees the context after this and after on_disconnect. */
+static void on_connect(const redisAsyncContext *context, int status)
+{
+    struct kw_redis *redis = context->data;
+
+    if (status != REDIS_OK) {
+        wait_and_connect(redis);
+    } else if (redis->password.len > 0) {
+        log_in(redis);
+    } else {
+        become_up(redis);
+    }
+}
+
+static void on_disconnect(const redisAsyncContext *context, int status)
+{
+    struct kw_redis *redis = context->data;
+
+    (void)status;
+    if (redis->announced && !redis->closing) {
+        KW_LOG(WARN, "request cache lost", KW_F_STR("host", redis->host));
+    }
+    redis->announced = false;
+    wait_and_connect(redis);
 }
 
 static void attach(struct kw_redis *redis, redisAsyncContext *context)
@@ -395,6 +456,7 @@ static void on_timer(struct kw_timer *timer)
         begin_connect(redis);
         break;
     case CONNECTING:
+    case LOGGING_IN:
         cut(redis);
         break;
     case UP:
@@ -429,21 +491,44 @@ static struct kw_result set_address(struct kw_redis *redis, const char *address,
     return KW_OK;
 }
 
+static struct kw_result set_login(struct kw_redis *redis, const struct kw_redis_options *options,
+                                  struct kw_error *err)
+{
+    KW_ENSURE(options->user == NULL || options->password_file != NULL, err, CONFIG_INVALID,
+              "redis_user needs redis_password_file");
+    if (options->user != NULL) {
+        redis->user = strdup(options->user);
+        KW_ENSURE(redis->user != NULL, err, MEMORY, "redis");
+    }
+    return options->password_file == NULL
+               ? KW_OK
+               : kw_secret_from_file(&redis->password, options->password_file, err);
+}
+
+static struct kw_result set_all(struct kw_redis *redis, const struct kw_redis_options *options,
+                                struct kw_error *err)
+{
+    KW_TRY(set_address(redis, options->address, err));
+    return set_login(redis, options, err);
+}
+
 static void redis_free(struct kw_redis *redis)
 {
+    kw_secret_done(&redis->password);
+    free(redis->user);
     free(redis->host);
     free(redis->port);
     free(redis);
 }
 
-struct kw_result kw_redis_new(struct kw_loop *loop, const char *address,
+struct kw_result kw_redis_new(struct kw_loop *loop, const struct kw_redis_options *options,
                               struct kw_redis **ret_redis, struct kw_error *err)
 {
     struct kw_redis *redis = calloc(1, sizeof(*redis));
     struct kw_result set;
 
     KW_ENSURE(redis != NULL, err, MEMORY, "redis");
-    set = set_address(redis, address, err);
+    set = set_all(redis, options, err);
     if (!kw_ok(set)) {
         redis_free(redis);
         return set;

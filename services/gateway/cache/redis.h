@@ -10,17 +10,26 @@ struct kw_redis;
 struct kw_redis_command;
 
 enum kw_redis_outcome {
-    KW_REDIS_VALUE, /* a string */
-    KW_REDIS_NIL,   /* or any other answer that is no string */
-    KW_REDIS_LATE,  /* no answer within the deadline */
-    KW_REDIS_LOST,  /* the connection, before the answer */
+    KW_REDIS_VALUE,   /* a string */
+    KW_REDIS_NIL,     /* or any other answer */
+    KW_REDIS_DONE,    /* no value: it was done */
+    KW_REDIS_REFUSED, /* an error: it may not be done, or makes no sense for what is there */
+    KW_REDIS_LATE,    /* no answer within the deadline */
+    KW_REDIS_LOST,    /* the connection, before the answer */
 };
 
 /* `value` is valid during the call. */
 typedef void (*kw_redis_done)(void *user, enum kw_redis_outcome outcome, struct kw_bytes value);
 
-/* Begins to connect. Fails: CONFIG_INVALID (address), MEMORY. */
-struct kw_result kw_redis_new(struct kw_loop *loop, const char *address,
+struct kw_redis_options {
+    const char *address;       /* host:port, or the path of a Unix socket */
+    const char *user;          /* NULL: the one that Redis calls default */
+    const char *password_file; /* NULL: it asks for none */
+};
+
+/* Begins to connect. The password is read once. Fails: CONFIG_INVALID (address, password file),
+ * MEMORY; LIMIT_REACHED, SYSTEM (secrets). */
+struct kw_result kw_redis_new(struct kw_loop *loop, const struct kw_redis_options *options,
                               struct kw_redis **ret_redis, struct kw_error *err);
 
 /* Commands under way are told LOST at once; `closed` runs when the memory is gone. */

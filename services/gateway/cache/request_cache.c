@@ -5,7 +5,6 @@
 #include "common/base/limits.h"
 #include "common/base/log.h"
 #include "common/base/metrics.h"
-#include "services/gateway/cache/redis.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +26,7 @@ struct kw_cache_get {
     void *user;
 };
 
-struct kw_result kw_request_cache_new(struct kw_loop *loop, const char *address,
+struct kw_result kw_request_cache_new(struct kw_loop *loop, const struct kw_redis_options *options,
                                       const char *key_file, struct kw_request_cache **ret_cache,
                                       struct kw_error *err)
 {
@@ -37,7 +36,7 @@ struct kw_result kw_request_cache_new(struct kw_loop *loop, const char *address,
     KW_ENSURE(cache != NULL, err, MEMORY, "request cache");
     result = kw_cache_secret_load(key_file, &cache->secret, err);
     if (kw_ok(result)) {
-        result = kw_redis_new(loop, address, &cache->redis, err);
+        result = kw_redis_new(loop, options, &cache->redis, err);
     }
     if (!kw_ok(result)) {
         kw_secret_done(&cache->secret);
@@ -87,8 +86,11 @@ static const char *judge(const struct kw_cache_get *get, enum kw_redis_outcome h
 
     *ret_found = false;
     switch (how) {
+    case KW_REDIS_DONE:
     case KW_REDIS_NIL:
         return "miss";
+    case KW_REDIS_REFUSED:
+        return "refused";
     case KW_REDIS_LATE:
         return "late";
     case KW_REDIS_LOST:
@@ -143,6 +145,16 @@ void kw_request_cache_forget(struct kw_cache_get *get)
     }
 }
 
+/* One who may not write would never be missed: everything works without. */
+static void on_kept(void *user, enum kw_redis_outcome how, struct kw_bytes value)
+{
+    (void)user;
+    (void)value;
+    if (how == KW_REDIS_REFUSED) {
+        kw_metric_add(KW_M_REQUEST_CACHE, "refused", 1);
+    }
+}
+
 void kw_request_cache_put(struct kw_request_cache *cache, const struct kw_cache_key *key,
                           struct kw_bytes outcome)
 {
@@ -157,5 +169,5 @@ void kw_request_cache_put(struct kw_request_cache *cache, const struct kw_cache_
     (void)kw_redis_send(cache->redis,
                         (const struct kw_bytes[]){kw_bytes_str("SETEX"), kw_bytes_str(key->text),
                                                   kw_bytes_str(ttl), kw_buf_bytes(&value)},
-                        4, NULL, NULL);
+                        4, on_kept, NULL);
 }

@@ -9,14 +9,14 @@
 
 #include "common/loop/loop.h"
 #include "services/gateway/cache/entry.h"
+#include "services/gateway/cache/redis.h"
 
 struct kw_request_cache;
 struct kw_cache_get; /* a look-up under way */
 
-/* Connects to `address`, the path of a Unix socket (begins with '/') or "host:port", now and
- * whenever the connection is lost; `key_file` as kw_cache_secret_load. That Redis is absent is no
- * failure. Fails: CONFIG_INVALID (address, key file), MEMORY. */
-struct kw_result kw_request_cache_new(struct kw_loop *loop, const char *address,
+/* Connects now, and whenever the connection is lost; `key_file` as kw_cache_secret_load. That Redis is
+ * absent, or refuses us, is no failure. Fails: CONFIG_INVALID (key file), and as kw_redis_new. */
+struct kw_result kw_request_cache_new(struct kw_loop *loop, const struct kw_redis_options *options,
                                       const char *key_file, struct kw_request_cache **ret_cache,
                                       struct kw_error *err);
 
