@@ -1,0 +1,144 @@
+#!/usr/bin/python3
+"""The chart and Helm itself: lint, the same objects as the stand-in renders, refusals; and the objects against the schemas of two
+Kubernetes versions, by kubeconform. Debian has neither program: `helm` and `kubeconform` are looked for in $PATH, schemas in the
+Python package kubernetes_validate. What is missing is named, and skipped.
+"""
+import importlib.util
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import yaml
+
+import chart
+
+SKIPPED = 77
+KUBERNETES = ("v1.30.0", "v1.34.0")
+NOT_THERE = ("ServiceMonitor", "Certificate")  # kinds of other projects
+
+
+def must(condition, text):
+    if not condition:
+        sys.exit("helm_test: " + text)
+
+
+def run(*command, text=None):
+    return subprocess.run(command, input=text, text=True, capture_output=True, check=False)
+
+
+def keyed(documents):
+    return {(document["kind"], document["metadata"]["name"]): document for document in documents}
+
+
+def lint_is_clean(helm):
+    for name in chart.SETS:
+        done = run(helm, "lint", "--strict", str(chart.CHART), "--values", str(chart.VALUES / (name + ".yaml")))
+        must(done.returncode == 0 and "[WARNING]" not in done.stdout and "[ERROR]" not in done.stdout, done.stdout + done.stderr)
+
+
+def helm_renders_the_same(helm):
+    for name in chart.SETS:
+        values = chart.value_set(name)
+        ours, theirs = keyed(chart.rendered_here(values)[0]), keyed(chart.rendered_by_helm(helm, values))
+        must(set(ours) == set(theirs), "%s: %s" % (name, set(ours) ^ set(theirs)))
+        for key, document in ours.items():
+            must(document == theirs[key], "%s: %s %s is another by Helm" % (name, *key))
+
+
+def refuses(helm, over, word):
+    try:
+        chart.rendered_by_helm(helm, chart.value_set("development", over))
+    except chart.Refused as refused:
+        must(word in str(refused), "refused for another reason: %s" % refused)
+        return
+    sys.exit("helm_test: taken, but %s is wrong" % over)
+
+
+def helm_refuses(helm):
+    refuses(helm, {"regoin": "r1"}, "regoin")
+    refuses(helm, {"authz": {"settings": {"drain_ms": "soon"}}}, "drain_ms")
+    refuses(helm, {"mesh": "0"}, "mesh")
+    refuses(helm, {"gateway": {"replicas": 2}}, "credentials.sharedStorageClass")
+
+
+# --- kubeconform ---
+
+def schema_folder():
+    found = importlib.util.find_spec("kubernetes_validate")
+    return pathlib.Path(found.origin).parent / "kubernetes-json-schema" if found else None
+
+
+def named(schema):
+    """The definitions that a schema refers to."""
+    return set(re.findall(r'"#/\$defs/([^"]+)"', json.dumps(schema)))
+
+
+def with_definitions(schema, definitions):
+    """The schema, and what it needs of the definitions, and what these need."""
+    needed, looked_at = named(schema), set()
+    while needed - looked_at:
+        name = (needed - looked_at).pop()
+        looked_at.add(name)
+        needed |= named(definitions[name])
+    return dict(schema, **{"$defs": {name: definitions[name] for name in needed}})
+
+
+def schemas_write(version, kinds, folder):
+    """Of each kind a schema that stands for itself."""
+    source = schema_folder() / (version + "-local-strict")
+    definitions = json.loads((source / "_definitions.json").read_text())["$defs"]
+    for kind in kinds:
+        text = (source / (kind + ".json")).read_text().replace("/api/_definitions.json#", "#")
+        (folder / (kind + ".json")).write_text(json.dumps(with_definitions(json.loads(text), definitions)))
+
+
+def kind_name(document):
+    group, _, version = document["apiVersion"].rpartition("/")
+    return "-".join(filter(None, (document["kind"].lower(), group.split(".")[0], version)))
+
+
+def conform(kubeconform, folder, documents):
+    return run(kubeconform, "-strict", "-summary", "-skip", ",".join(NOT_THERE),
+               "-schema-location", str(folder) + "/{{.ResourceKind}}{{.KindSuffix}}.json", text=yaml.safe_dump_all(documents))
+
+
+def every_object_is_valid(kubeconform, version):
+    sets = {name: chart.rendered_here(chart.value_set(name))[0] for name in chart.SETS}
+    kinds = {kind_name(document) for documents in sets.values() for document in documents if document["kind"] not in NOT_THERE}
+    with tempfile.TemporaryDirectory() as place:
+        schemas_write(version, kinds, pathlib.Path(place))
+        for name, documents in sets.items():
+            done = conform(kubeconform, place, documents)
+            must(done.returncode == 0 and "Invalid: 0, Errors: 0" in done.stdout, "%s, %s: %s" % (name, version, done.stdout + done.stderr))
+        a_wrong_object_is_found(kubeconform, place, sets["development"])
+
+
+def a_wrong_object_is_found(kubeconform, place, documents):
+    wrong = json.loads(json.dumps(next(document for document in documents if document["kind"] == "StatefulSet")))
+    wrong["spec"]["template"]["spec"]["containers"][0]["imagePulPolicy"] = "Always"
+    must(conform(kubeconform, place, [wrong]).returncode != 0, "kubeconform takes what is wrong")
+
+
+def main():
+    helm, kubeconform = os.environ.get("KEYWARD_HELM") or shutil.which("helm"), shutil.which("kubeconform")
+    if helm:
+        lint_is_clean(helm)
+        helm_renders_the_same(helm)
+        helm_refuses(helm)
+    if kubeconform and schema_folder():
+        for version in KUBERNETES:
+            every_object_is_valid(kubeconform, version)
+    missing = [name for name, found in (("helm", helm), ("kubeconform", kubeconform), ("kubernetes_validate", schema_folder())) if not found]
+    if missing:
+        print("skipped: no %s here" % ", ".join(missing))
+        sys.exit(SKIPPED)
+    print("ok: %d value sets by helm, and by kubeconform against %s" % (len(chart.SETS), ", ".join(KUBERNETES)))
+
+
+if __name__ == "__main__":
+    main()
