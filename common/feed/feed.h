@@ -89,6 +89,8 @@ struct kw_feed {
     uint64_t settle_wait_ms; /* and how long after that once more */
     int64_t life;            /* of this process: what is in quarantine is tried once in each */
     bool fenced;             /* our store is, as known last: what we say would reach nobody */
+    bool
+        unvouched; /* our row has keys or lives, or our life is settled, and our voucher does not say so */
     uint64_t said;         /* changes of ours, those of transactions that were undone among them */
     uint64_t alarm_second; /* in which so many alarms were logged */
     unsigned alarms;

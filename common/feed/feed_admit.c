@@ -4,7 +4,11 @@
 #include "common/feed/feed_own.h"
 #include "common/feed/feed_room.h"
 #include "common/feed/feed_rows.h"
+#include "common/feed/feed_settle.h"
 #include "common/feed/feed_vouched.h"
+#include "common/feed/intent.h"
+#include "common/sync/grow_set.h"
+#include "common/sync/stamp_limits.h"
 
 struct admitting {
     struct kw_feed *feed;
@@ -101,33 +105,71 @@ struct kw_result kw_feed_admit(struct kw_feed *feed, struct kw_tx *tx, struct kw
 
 /* --- our own --- */
 
-/* Is the one in our row by this certificate, and of what we are now? */
-static struct kw_result is_still_true(const struct kw_voucher_plan *plan,
-                                      const struct kw_credentials *credentials,
-                                      struct kw_bytes held, bool *ret_is, struct kw_error *err)
+/* Is the one in our row by this certificate, and of what we are now, and were? */
+static struct kw_result is_still_true(const struct admitting *a, const struct kw_voucher_plan *plan,
+                                      const struct kw_credentials *credentials, bool *ret_is,
+                                      struct kw_error *err)
 {
     KW_SCOPED(kw_buf_done) struct kw_buf leaf = {0};
     struct kw_voucher voucher;
 
-    *ret_is = kw_ok(kw_voucher_decode(held, &voucher, NULL));
+    *ret_is = a->held != NULL && kw_ok(kw_voucher_decode(kw_voucher_of(a->held), &voucher, NULL));
     if (*ret_is) {
         KW_TRY(kw_certificate_to_der(&credentials->leaf, &leaf, err));
         *ret_is = kw_bytes_equal(voucher.chain[0], kw_buf_bytes(&leaf)) &&
                   kw_bytes_equal(voucher.key, kw_spki_bytes(&plan->trust->key)) &&
-                  kw_id_equal(voucher.incarnation, plan->incarnation);
+                  kw_id_equal(voucher.incarnation, plan->incarnation) &&
+                  kw_voucher_covers(&voucher, a->held) &&
+                  kw_bytes_equal(voucher.settled, plan->settled);
     }
     return KW_OK;
+}
+
+/* A life that is settled, by what members have said until now. */
+static struct kw_result add_settled(const struct admitting *a, const struct kw_lane_row *lane,
+                                    struct kw_voucher_plan *plan, struct kw_error *err)
+{
+    struct kw_intent intent = kw_intent(&kw_store_record, a->held->key, a->arena);
+    bool is;
+
+    KW_TRY(kw_feed_is_settled(a->feed, a->tx, lane, a->held, &is, err));
+    if (!is) {
+        return KW_OK;
+    }
+    kw_intent_element(&intent, KW_STORE_FIELD_SETTLED, kw_id_bytes(&lane->incarnation));
+    KW_ENSURE(kw_ok(intent.result), err, MEMORY, "a life");
+    return kw_set_join(plan->settled, kw_record_value(&intent.record, KW_STORE_FIELD_SETTLED),
+                       KW_SET_ELEMENTS_MAX, a->arena, &plan->settled, err);
+}
+
+/* All that our row has. A later voucher is the one that counts, whatever our clock says meanwhile. */
+static struct kw_result add_past(const struct admitting *a, const struct kw_lane_row *lane,
+                                 struct kw_voucher_plan *plan, struct kw_error *err)
+{
+    struct kw_voucher before;
+
+    if (a->held == NULL) {
+        return KW_OK;
+    }
+    plan->signers = kw_record_value(a->held, KW_STORE_FIELD_SIGNERS);
+    plan->lives = kw_record_value(a->held, KW_STORE_FIELD_INCARNATIONS);
+    plan->settled = kw_record_value(a->held, KW_STORE_FIELD_SETTLED);
+    if (kw_ok(kw_voucher_decode(kw_voucher_of(a->held), &before, NULL)) &&
+        before.issued_ms >= plan->issued_ms &&
+        before.issued_ms < plan->issued_ms + KW_STAMP_AHEAD_MS_MAX) {
+        plan->issued_ms = before.issued_ms + 1;
+    }
+    return add_settled(a, lane, plan, err);
 }
 
 static struct kw_result own_voucher(const struct admitting *a, const struct kw_voucher_plan *plan,
                                     const struct kw_credentials *credentials,
                                     struct kw_buf *ret_record, struct kw_error *err)
 {
-    struct kw_bytes held = a->held != NULL ? kw_voucher_of(a->held) : KW_BYTES_NONE;
     bool is_true;
 
-    KW_TRY(is_still_true(plan, credentials, held, &is_true, err));
-    return is_true ? kw_buf_append(ret_record, held, err)
+    KW_TRY(is_still_true(a, plan, credentials, &is_true, err));
+    return is_true ? kw_buf_append(ret_record, kw_voucher_of(a->held), err)
                    : kw_voucher_make(plan, credentials, ret_record, err);
 }
 
@@ -149,6 +191,7 @@ struct kw_result kw_feed_vouch(struct kw_feed *feed, struct kw_tx *tx,
     plan.incarnation = lane.incarnation;
     a.voucher.store = feed->options.store;
     KW_TRY(load(&a, err));
+    KW_TRY(add_past(&a, &lane, &plan, err));
     KW_TRY(own_voucher(&a, &plan, credentials, &record, err));
     KW_TRY(kw_feed_admit(feed, tx, kw_buf_bytes(&record), wall_ms, arena, ret_verdict, err));
     return kw_buf_append(out, kw_buf_bytes(&record), err);

@@ -1,7 +1,6 @@
 /* An order's own row is made anew and compared: there is no other way to say it. */
 #include "common/feed/feed_ordered.h"
 
-#include "common/base/log.h"
 #include "common/feed/intent.h"
 #include "common/sync/lww.h"
 
@@ -102,33 +101,6 @@ struct kw_result kw_feed_is_ordered(const struct kw_feed *feed, const struct kw_
 
 /* --- a row that is handed over --- */
 
-static bool needs_no_order(const struct kw_record_field *field)
-{
-    switch (field->number) {
-    case KW_STORE_FIELD_FENCE:
-    case KW_STORE_FIELD_FENCE_ORDER:
-    case KW_STORE_FIELD_DRAIN_ORDER:
-        return false;
-    default:
-        return true;
-    }
-}
-
-/* What it says by itself. */
-static struct kw_record without_orders(const struct kw_record *row)
-{
-    struct kw_record left = {.table = row->table, .key = row->key};
-    bool is_out = kw_record_u64(row, KW_STORE_FIELD_STATE) > KW_STORE_ACTIVE;
-
-    for (size_t i = 0; i < row->count; i++) {
-        if (needs_no_order(&row->fields[i]) &&
-            !(is_out && row->fields[i].number == KW_STORE_FIELD_STATE)) {
-            left.fields[left.count++] = row->fields[i];
-        }
-    }
-    return left;
-}
-
 static struct kw_result add_order(const struct kw_feed *feed, const struct kw_record *row,
                                   enum kw_order_action action, struct kw_arena *arena,
                                   struct kw_record *both, struct kw_error *err)
@@ -146,24 +118,12 @@ static struct kw_result add_order(const struct kw_feed *feed, const struct kw_re
     return kw_record_merge(&before, &ordered, arena, NULL, both, err);
 }
 
-struct kw_result kw_feed_only_ordered(const struct kw_feed *feed, const struct kw_record *row,
-                                      struct kw_arena *arena, struct kw_record *ret_row,
-                                      struct kw_error *err)
+struct kw_result kw_feed_add_ordered(const struct kw_feed *feed, const struct kw_record *row,
+                                     struct kw_arena *arena, struct kw_record *both,
+                                     struct kw_error *err)
 {
-    bool is_same;
-
-    if (feed->options.orders == NULL) {
-        *ret_row = *row;
-        return KW_OK;
-    }
-    *ret_row = without_orders(row);
     for (unsigned action = 1; action < KW_ORDER_ACTION_END_; action++) {
-        KW_TRY(add_order(feed, row, (enum kw_order_action)action, arena, ret_row, err));
-    }
-    KW_TRY(says_the_same(row, ret_row, &is_same, err));
-    if (!is_same) {
-        KW_LOG(ERROR, "of a store was said what no order says, and is left out",
-               KW_F_HEX("store", row->key));
+        KW_TRY(add_order(feed, row, (enum kw_order_action)action, arena, both, err));
     }
     return KW_OK;
 }

@@ -1,4 +1,4 @@
-/* What an officer's order has to do with a change of `stores`, and with a row that is handed over. Internal. */
+/* What an officer's order has to do with a change of `stores`, and with a row that is handed over (feed_proven.h). Internal. */
 #ifndef KW_COMMON_FEED_FEED_ORDERED_H
 #define KW_COMMON_FEED_FEED_ORDERED_H
 
@@ -16,11 +16,10 @@ struct kw_result kw_feed_is_ordered(const struct kw_feed *feed, const struct kw_
                                     struct kw_arena *arena, bool *ret_ordered,
                                     struct kw_error *err);
 
-/* Of a row of `stores` that another store hands over: what it says, but of draining and fences only what the
- * orders in it say. Where no orders are believed, all of it. In the arena. Fails: MEMORY, CRYPTO,
- * ENCODING_INVALID (as kw_record_merge). */
-struct kw_result kw_feed_only_ordered(const struct kw_feed *feed, const struct kw_record *row,
-                                      struct kw_arena *arena, struct kw_record *ret_row,
-                                      struct kw_error *err);
+/* Adds to `both` what the orders in this row say of its store, those that are to be believed. In the arena. Fails:
+ * MEMORY, CRYPTO, ENCODING_INVALID (as kw_record_merge). */
+struct kw_result kw_feed_add_ordered(const struct kw_feed *feed, const struct kw_record *row,
+                                     struct kw_arena *arena, struct kw_record *both,
+                                     struct kw_error *err);
 
 #endif

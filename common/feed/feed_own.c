@@ -167,6 +167,32 @@ struct kw_result kw_feed_own_voice(struct kw_feed *feed, struct kw_tx *tx,
 
 /* --- what is said of us --- */
 
+/* Others believe about us what our voucher says. */
+static struct kw_result is_vouched(const struct kw_record *row, bool *ret_is, struct kw_error *err)
+{
+    struct kw_bytes record = kw_voucher_of(row);
+    struct kw_voucher voucher;
+
+    *ret_is = record.len == 0;
+    if (record.len > 0) {
+        KW_TRY(kw_voucher_decode(record, &voucher, err));
+        *ret_is = kw_voucher_covers(&voucher, row);
+    }
+    return KW_OK;
+}
+
+static struct kw_result look_at_voucher(struct kw_feed *feed, const struct kw_record *row,
+                                        struct kw_error *err)
+{
+    bool is = true;
+
+    if (feed->options.vouchers != NULL && !feed->fenced) {
+        KW_TRY(is_vouched(row, &is, err));
+    }
+    feed->unvouched = !is;
+    return KW_OK;
+}
+
 /* A life of ours that is heard of later is open again, though we took ours for the only one. */
 static struct kw_result read_row(struct kw_feed *feed, struct kw_tx *tx, struct kw_arena *arena,
                                  struct kw_error *err)
@@ -181,7 +207,7 @@ static struct kw_result read_row(struct kw_feed *feed, struct kw_tx *tx, struct 
                                    kw_record_value(&row, KW_STORE_FIELD_SETTLED), feed->settled)) {
         feed->settled = KW_ID_NONE;
     }
-    return KW_OK;
+    return found ? look_at_voucher(feed, &row, err) : KW_OK;
 }
 
 struct kw_result kw_feed_look_at_us(struct kw_feed *feed, struct kw_tx *tx, struct kw_error *err)

@@ -16,10 +16,13 @@ static bool has_room_in(const struct kw_record *row, const struct kw_record *cha
 {
     struct kw_bytes had = kw_record_value(row, (uint8_t)field);
     struct kw_bytes said = kw_record_value(change, (uint8_t)field);
+    size_t count = kw_set_count(had);
     struct kw_bytes element;
 
-    return !kw_set_next(&said, &element) || kw_set_has(had, element) ||
-           kw_set_count(had) < KW_SET_ELEMENTS_MAX;
+    while (kw_set_next(&said, &element)) {
+        count += !kw_set_has(had, element);
+    }
+    return count <= KW_SET_ELEMENTS_MAX;
 }
 
 /* --- at a place --- */

@@ -4,7 +4,7 @@
 
 #include "common/feed/feed.h"
 
-/* `change`: what a voucher says of its store. In the `row` of that, for one more key and life; where that has no
+/* `change`: what a voucher says of its store. In the `row` of that, for its keys and lives; where that has no
  * voucher yet, or there is none (NULL), for one more store at its place that is not fenced. Fails: as the store,
  * MEMORY, INTERNAL (what is stored is damaged). */
 struct kw_result kw_feed_has_room(struct kw_tx *tx, const struct kw_record *change,

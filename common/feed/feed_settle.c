@@ -8,6 +8,7 @@
 #include "common/feed/feed_rows.h"
 #include "common/feed/intent.h"
 #include "common/feed/join_table.h"
+#include "common/sync/grow_set.h"
 #include "common/sync/store_record.h"
 
 #define ROWS_AT_ONCE 16
@@ -126,16 +127,27 @@ static struct kw_result ask(const struct settling *s, uint64_t wall_ms, struct k
     return kw_feed_say(s->feed, s->tx, kw_buf_bytes(&encoded), false, wall_ms, err);
 }
 
+static struct kw_result judge(struct settling *s, bool *ret_settled, struct kw_error *err)
+{
+    KW_TRY(kw_feed_members(s->tx, s->arena, &s->members, &s->member_count, err));
+    KW_TRY(is_past_settled(s, ret_settled, err));
+    return *ret_settled ? have_answered(s, ret_settled, err) : KW_OK;
+}
+
+/* The voucher is made by who has the certificate's key (feed_admit.h). */
 static struct kw_result settle(struct settling *s, uint64_t wall_ms, struct kw_error *err)
 {
     bool settled;
 
-    KW_TRY(kw_feed_members(s->tx, s->arena, &s->members, &s->member_count, err));
-    KW_TRY(is_past_settled(s, &settled, err));
-    if (settled) {
-        KW_TRY(have_answered(s, &settled, err));
+    KW_TRY(judge(s, &settled, err));
+    if (!settled) {
+        return ask(s, wall_ms, err);
     }
-    return settled ? say_settled(s, wall_ms, err) : ask(s, wall_ms, err);
+    if (s->feed->options.vouchers == NULL) {
+        return say_settled(s, wall_ms, err);
+    }
+    s->feed->unvouched = true;
+    return KW_OK;
 }
 
 /* Whose only life it is has nothing to settle. Who is not known yet, or joins, has no voice for it. */
@@ -174,6 +186,33 @@ struct kw_result kw_feed_settle(struct kw_feed *feed, struct kw_tx *tx, uint64_t
     looked = look(&s, wall_ms, err);
     kw_arena_free(s.arena);
     return looked;
+}
+
+static struct kw_result judge_unless_joining(struct settling *s, bool *ret_is, struct kw_error *err)
+{
+    bool joining;
+
+    *ret_is = false;
+    KW_TRY(kw_join_row_any(s->tx, &joining, err));
+    return joining ? KW_OK : judge(s, ret_is, err);
+}
+
+struct kw_result kw_feed_is_settled(struct kw_feed *feed, struct kw_tx *tx,
+                                    const struct kw_lane_row *own, const struct kw_record *row,
+                                    bool *ret_is, struct kw_error *err)
+{
+    struct settling s = {.feed = feed, .tx = tx, .own = *own};
+    struct kw_result judged;
+
+    *ret_is = false;
+    if (row == NULL || kw_set_count(kw_record_value(row, KW_STORE_FIELD_INCARNATIONS)) <= 1) {
+        return KW_OK;
+    }
+    s.arena = kw_arena_new(KW_FEED_CHANGE_MEMORY_MAX);
+    KW_ENSURE(s.arena != NULL, err, MEMORY, "an arena for the members");
+    judged = judge_unless_joining(&s, ret_is, err);
+    kw_arena_free(s.arena);
+    return judged;
 }
 
 struct kw_result kw_feed_end_life(struct kw_tx *tx, struct kw_id store, struct kw_error *err)

@@ -9,7 +9,7 @@
 #include "common/feed/feed_holdings.h"
 #include "common/feed/feed_ordered.h"
 #include "common/feed/feed_own.h"
-#include "common/feed/feed_room.h"
+#include "common/feed/feed_proven.h"
 #include "common/feed/feed_rows.h"
 #include "common/feed/feed_vouched.h"
 #include "common/feed/held_table.h"
@@ -59,96 +59,41 @@ static struct kw_result is_said(const struct taking *t, const struct kw_record *
     return KW_OK;
 }
 
-/* Of our own store, is it of our key? Whoever has a certificate of our place makes such vouchers: a key of theirs in
- * our row would let them speak in our lane to us. One that we signed with may come back to us: we may be a copy. It
- * is told, since another runs, or did, under our id. */
-static struct kw_result is_of_us(const struct taking *t, const struct kw_record *record,
-                                 const struct kw_voucher *voucher, const struct kw_record *row,
-                                 bool *ret_may, struct kw_error *err)
-{
-    bool is_other_self;
-
-    KW_TRY(kw_feed_is_other_self(t->feed, t->tx, voucher, row, &is_other_self, err));
-    if (is_other_self) {
-        kw_feed_tell_voucher(t->feed, voucher, KW_LANE_FORK, t->wall_ms);
-    }
-    return kw_feed_are_our_keys(t->feed, kw_record_value(record, KW_STORE_FIELD_SIGNERS), row,
-                                ret_may, err);
-}
-
 /* There may be no room for what a good voucher says: that is no member's to judge, but each owner's. */
-static struct kw_result has_room(const struct taking *t, const struct kw_record *record,
-                                 const struct kw_voucher *voucher, const struct kw_record *row,
-                                 bool *ret_has, struct kw_error *err)
-{
-    KW_TRY(kw_feed_has_room(t->tx, record, row, ret_has, err));
-    if (!*ret_has) {
-        kw_feed_tell_voucher(t->feed, voucher, KW_LANE_WAITS, t->wall_ms);
-    }
-    return KW_OK;
-}
-
 static struct kw_result is_vouched(const struct taking *t, const struct kw_record *record,
                                    bool *ret_vouched, struct kw_error *err)
 {
     struct kw_voucher voucher;
-    struct kw_record row;
-    bool found;
 
     KW_TRY(kw_feed_is_vouched(t->feed, record, t->change->hlc, t->wall_ms, t->arena, &voucher,
                               ret_vouched, err));
-    if (!*ret_vouched) {
-        return KW_OK;
-    }
-    KW_TRY(kw_feed_find(t->tx, &kw_store_record, record->key, t->arena, &row, &found, err));
-    if (kw_id_equal(voucher.store, t->feed->options.store)) {
-        return is_of_us(t, record, &voucher, found ? &row : NULL, ret_vouched, err);
-    }
-    return has_room(t, record, &voucher, found ? &row : NULL, ret_vouched, err);
+    return *ret_vouched ? kw_feed_may_vouch(t->feed, t->tx, &voucher, record, t->wall_ms, t->arena,
+                                            ret_vouched, err)
+                        : KW_OK;
 }
 
-/* A row of our own store that another hands over, with keys that are none of ours. Where ours is damaged nobody
- * knows those that we had before. Fails: as the store; ENCODING_INVALID. */
-static struct kw_result check_own_row(const struct taking *t, const struct kw_record *record,
-                                      struct kw_error *err)
+/* Where vouchers are believed they say it. */
+static bool is_own_life(const struct taking *t, const struct kw_record *record,
+                        const struct kw_lane_row *lane)
 {
-    struct kw_record row;
-    bool found;
-    bool ours;
-
-    if (record->table != KW_TABLE_STORES || t->feed->options.vouchers == NULL ||
-        !kw_bytes_equal(record->key, kw_id_bytes(&t->feed->options.store))) {
-        return KW_OK;
-    }
-    KW_TRY(kw_feed_find(t->tx, &kw_store_record, record->key, t->arena, &row, &found, err));
-    if (!found) {
-        return KW_OK;
-    }
-    KW_TRY(kw_feed_are_our_keys(t->feed, kw_record_value(record, KW_STORE_FIELD_SIGNERS), &row,
-                                &ours, err));
-    KW_ENSURE(ours, err, ENCODING_INVALID, "a row of our own store has a key that is none of ours");
-    return KW_OK;
+    return t->feed->options.vouchers == NULL && kw_store_record_is_life(record) &&
+           kw_bytes_equal(record->key, kw_id_bytes(&lane->store));
 }
 
-/* Who belongs to the mesh, and by which keys, is not for one of its members to say. Of a store's own
- * lane we take its lives; of our own whatever we said; of any what we know, what a voucher says, and what an
- * officer's order says. Fails: as the store; MEMORY, CRYPTO, INTERNAL, ENCODING_INVALID. */
+/* Who belongs to the mesh, and by which keys, is not for one of its members to say. Of our own lane we take
+ * whatever we said; of any what we know, what a voucher says, and what an officer's order says. A row was looked at when it
+ * was read. Fails: as the store; MEMORY, CRYPTO, INTERNAL, ENCODING_INVALID. */
 static struct kw_result may_say(const struct taking *t, const struct kw_record *record,
                                 struct kw_error *err)
 {
     struct kw_lane_row lane;
     bool may;
 
-    if (t->change->is_row) {
-        return check_own_row(t, record, err);
-    }
-    if (record->table != KW_TABLE_STORES) {
+    if (t->change->is_row || record->table != KW_TABLE_STORES) {
         return KW_OK;
     }
     KW_TRY(kw_lane_row_find(t->tx, t->change->lane, &lane, &may, err));
-    may = may && (kw_id_equal(lane.store, t->feed->options.store) ||
-                  (kw_store_record_is_life(record) &&
-                   kw_bytes_equal(record->key, kw_id_bytes(&lane.store))));
+    may = may && (kw_id_equal(lane.store, t->feed->options.store) || is_own_life(t, record, &lane));
     if (!may) {
         KW_TRY(is_said(t, record, &may, err));
     }
@@ -158,14 +103,12 @@ static struct kw_result may_say(const struct taking *t, const struct kw_record *
     if (!may) {
         KW_TRY(kw_feed_is_ordered(t->feed, record, t->arena, &may, err));
     }
-    KW_ENSURE(
-        may, err, ENCODING_INVALID,
-        "a lane may say of its own store which lives it had, what a voucher says, and what an "
-        "officer's order says");
+    KW_ENSURE(may, err, ENCODING_INVALID,
+              "a lane may say of stores what a voucher says, and what an officer's order says");
     return KW_OK;
 }
 
-/* A row of another table is taken as it is. Fails: as kw_feed_only_ordered. */
+/* A row of another table is taken as it is. Fails: as kw_feed_only_proven. */
 static struct kw_result read_row(const struct taking *t, const struct kw_feed_table *table,
                                  struct kw_record *ret_record, struct kw_error *err)
 {
@@ -174,7 +117,7 @@ static struct kw_result read_row(const struct taking *t, const struct kw_feed_ta
 
     KW_TRY(kw_record_decode_stored(table->kind, t->change->record, &row, &dropped, err));
     if (row.table == KW_TABLE_STORES) {
-        return kw_feed_only_ordered(t->feed, &row, t->arena, ret_record, err);
+        return kw_feed_only_proven(t->feed, t->tx, &row, t->wall_ms, t->arena, ret_record, err);
     }
     *ret_record = row;
     return KW_OK;
@@ -351,6 +294,10 @@ static struct kw_result read_and_apply(const struct taking *t, struct kw_feed_ta
         return kw_feed_take_holdings(t->tx, t->change, err);
     }
     KW_TRY(read_change(t, &table, &record, err));
+    if (record.count == 0) {
+        *ret_taken = (struct kw_feed_taken){.how = KW_FEED_TAKEN}; /* nothing of it is proven */
+        return KW_OK;
+    }
     return apply(t, table, &record, ret_taken, err);
 }
 

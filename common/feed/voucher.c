@@ -3,6 +3,7 @@
 
 #include "common/feed/lane_codec.h"
 #include "common/pki/x509.h"
+#include "common/sync/grow_set.h"
 
 #include <limits.h>
 
@@ -64,6 +65,9 @@ static struct kw_result content_of(const struct kw_voucher *voucher, struct kw_b
     kw_put_var(&w, voucher->service);
     kw_put_raw(&w, kw_id_bytes(&voucher->incarnation));
     kw_put_var(&w, voucher->key);
+    kw_put_var(&w, voucher->signers);
+    kw_put_var(&w, voucher->lives);
+    kw_put_var(&w, voucher->settled);
     kw_put_u64(&w, voucher->issued_ms);
     kw_put_u8(&w, (uint8_t)voucher->chain_count);
     for (size_t i = 0; i < voucher->chain_count; i++) {
@@ -124,9 +128,39 @@ static struct kw_result sign(const struct kw_voucher *voucher, const struct kw_p
     return kw_buf_append(out, read, err);
 }
 
-struct kw_result kw_voucher_make(const struct kw_voucher_plan *plan,
-                                 const struct kw_credentials *credentials, struct kw_buf *out,
-                                 struct kw_error *err)
+static struct kw_result with_element(struct kw_bytes set, struct kw_bytes element,
+                                     struct kw_arena *arena, struct kw_bytes *ret_set,
+                                     struct kw_error *err)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf one = {0};
+    struct kw_writer w = KW_WRITER(&one);
+    struct kw_bytes kept;
+
+    kw_put_set_element(&w, element);
+    KW_TRY(kw_writer_end(&w, err));
+    KW_TRY(kw_arena_copy(arena, kw_buf_bytes(&one), &kept, err));
+    KW_TRY(kw_set_join(set, kept, KW_SET_ELEMENTS_MAX, arena, ret_set, err));
+    KW_ENSURE(kw_set_has(*ret_set, element), err, LIMIT_REACHED,
+              "a voucher with more than %u keys or lives", KW_SET_ELEMENTS_MAX);
+    return KW_OK;
+}
+
+static struct kw_result set_past(const struct kw_voucher_plan *plan, struct kw_arena *arena,
+                                 struct kw_voucher *voucher, struct kw_error *err)
+{
+    uint8_t signer[KW_SHA256_LEN];
+
+    KW_TRY(kw_sha256(voucher->key, signer, err));
+    KW_TRY(with_element(plan->signers, KW_BYTES_OF(signer), arena, &voucher->signers, err));
+    KW_TRY(
+        with_element(plan->lives, kw_id_bytes(&voucher->incarnation), arena, &voucher->lives, err));
+    voucher->settled = plan->settled;
+    return KW_OK;
+}
+
+static struct kw_result make(const struct kw_voucher_plan *plan,
+                             const struct kw_credentials *credentials, struct kw_arena *arena,
+                             struct kw_buf *out, struct kw_error *err)
 {
     const struct kw_voucher_trust *trust = plan->trust;
     KW_SCOPED(kw_buf_done) struct kw_buf chain = {0};
@@ -141,8 +175,22 @@ struct kw_result kw_voucher_make(const struct kw_voucher_plan *plan,
     KW_ENSURE(kw_spiffe_equal(&certified, &trust->self), err, IDENTITY_INVALID,
               "the certificate is another service's");
     set_place(&voucher, &certified);
+    KW_TRY(set_past(plan, arena, &voucher, err));
     KW_TRY(read_chain(credentials, &chain, &voucher, err));
     return sign(&voucher, &credentials->key, out, err);
+}
+
+struct kw_result kw_voucher_make(const struct kw_voucher_plan *plan,
+                                 const struct kw_credentials *credentials, struct kw_buf *out,
+                                 struct kw_error *err)
+{
+    struct kw_arena *arena = kw_arena_new(KW_VOUCHER_LEN_MAX);
+    struct kw_result made;
+
+    KW_ENSURE(arena != NULL, err, MEMORY, "an arena for a voucher");
+    made = make(plan, credentials, arena, out, err);
+    kw_arena_free(arena);
+    return made;
 }
 
 /* --- reading --- */
@@ -206,6 +254,56 @@ struct kw_result kw_voucher_check_key(const struct kw_voucher *voucher, struct k
     return KW_OK;
 }
 
+static struct kw_bytes get_set(struct kw_reader *r, size_t element_len)
+{
+    struct kw_bytes set = kw_get_var(r);
+    struct kw_bytes rest = set;
+    struct kw_bytes element;
+
+    if (set.len > 0 && !kw_set_valid(set, KW_SET_ELEMENTS_MAX)) {
+        r->failed = true;
+        return KW_BYTES_NONE;
+    }
+    while (kw_set_next(&rest, &element)) {
+        if (element.len != element_len) {
+            r->failed = true;
+        }
+    }
+    return set;
+}
+
+static bool is_within(struct kw_bytes set, struct kw_bytes of)
+{
+    struct kw_bytes element;
+
+    while (kw_set_next(&set, &element)) {
+        if (!kw_set_has(of, element)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool kw_voucher_covers(const struct kw_voucher *voucher, const struct kw_record *row)
+{
+    return is_within(kw_record_value(row, KW_STORE_FIELD_SIGNERS), voucher->signers) &&
+           is_within(kw_record_value(row, KW_STORE_FIELD_INCARNATIONS), voucher->lives) &&
+           is_within(kw_record_value(row, KW_STORE_FIELD_SETTLED), voucher->settled);
+}
+
+/* What it is now it ever was; and no life is settled that it never had. */
+static struct kw_result check_past(const struct kw_voucher *voucher, struct kw_error *err)
+{
+    uint8_t signer[KW_SHA256_LEN];
+
+    KW_TRY(kw_sha256(voucher->key, signer, err));
+    KW_ENSURE(kw_set_has(voucher->signers, KW_BYTES_OF(signer)) &&
+                  kw_set_has(voucher->lives, kw_id_bytes(&voucher->incarnation)) &&
+                  is_within(voucher->settled, voucher->lives),
+              err, ENCODING_INVALID, "voucher: a past that is none");
+    return KW_OK;
+}
+
 static void get_all(struct kw_reader *r, struct kw_voucher *voucher)
 {
     kw_get_copy(r, voucher->mesh.bytes, KW_ID_LEN);
@@ -215,6 +313,9 @@ static void get_all(struct kw_reader *r, struct kw_voucher *voucher)
     voucher->service = get_within(r, KW_SPIFFE_SEGMENT_LEN_MAX);
     kw_get_copy(r, voucher->incarnation.bytes, KW_ID_LEN);
     voucher->key = get_within(r, KW_SPKI_LEN_MAX);
+    voucher->signers = get_set(r, KW_SHA256_LEN);
+    voucher->lives = get_set(r, KW_ID_LEN);
+    voucher->settled = get_set(r, KW_ID_LEN);
     voucher->issued_ms = kw_get_u64(r);
     get_chain(r, voucher);
     voucher->signature = get_within(r, KW_SIGNATURE_LEN_MAX);
@@ -235,6 +336,7 @@ struct kw_result kw_voucher_decode(struct kw_bytes record, struct kw_voucher *re
     KW_ENSURE(voucher.issued_ms > 0 && voucher.issued_ms <= MS_MAX, err, ENCODING_INVALID,
               "voucher: a time that is none");
     KW_TRY(kw_voucher_place(&voucher, "any", &service, err));
+    KW_TRY(check_past(&voucher, err));
     KW_TRY(store_of(&voucher, err));
     *ret_voucher = voucher;
     return KW_OK;

@@ -8,7 +8,8 @@
  * place and its seed, so nobody at another place can vouch for it, and no certificate of another place is of
  * any use to whoever wants its id.
  *
- * The lane's key is not the certificate's: it outlives it, and what it signed stays good.
+ * The lane's key is not the certificate's: it outlives it, and what it signed stays good. Therefore a voucher names
+ * the earlier keys and lives, too: who joins later believes nobody else about them.
  *
  * Pure.
  */
@@ -30,6 +31,10 @@ struct kw_voucher {
     struct kw_bytes service; /* the owner whose database it is: "authz", "orchestrator" */
     struct kw_id incarnation;
     struct kw_bytes key; /* SubjectPublicKeyInfo of the lanes' key, P-256 */
+    /* All that its store ever was, as sets in its row are: the latest voucher proves the whole row. */
+    struct kw_bytes signers; /* digests of its keys, this one among them */
+    struct kw_bytes lives;   /* this one among them */
+    struct kw_bytes settled; /* of them; may be empty */
     uint64_t issued_ms;
     struct kw_bytes chain[KW_VOUCHER_CHAIN_MAX]; /* certificates, DER, the leaf first */
     size_t chain_count;
@@ -57,6 +62,9 @@ struct kw_voucher_plan {
     struct kw_id incarnation;
     const struct kw_voucher_trust *trust; /* its `self` and `key` */
     uint64_t issued_ms;
+    struct kw_bytes signers; /* what its row has; this life and key come to it. May be empty */
+    struct kw_bytes lives;
+    struct kw_bytes settled;
 };
 
 /* Signs, over "KEYWARD-VOUCHER-v1" ‖ all fields before the signature, and appends the record. Fails:
@@ -74,6 +82,9 @@ struct kw_result kw_voucher_decode(struct kw_bytes record, struct kw_voucher *re
 /* Whose it says it is. Fails: ENCODING_INVALID (a name that no certificate has). */
 struct kw_result kw_voucher_place(const struct kw_voucher *voucher, const char *trust_domain,
                                   struct kw_spiffe *ret_service, struct kw_error *err);
+
+/* Does it name every key and life that the row of its store has, and each that is settled? */
+bool kw_voucher_covers(const struct kw_voucher *voucher, const struct kw_record *row);
 
 /* Can its key sign lanes? Fails: ENCODING_INVALID, CRYPTO, MEMORY. */
 struct kw_result kw_voucher_check_key(const struct kw_voucher *voucher, struct kw_error *err);

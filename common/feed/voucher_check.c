@@ -3,7 +3,6 @@
 
 #include "common/base/codec.h"
 #include "common/pki/x509.h"
-#include "common/sync/grow_set.h"
 #include "common/sync/lww.h"
 
 #define HLC_BITS       16
@@ -170,16 +169,18 @@ static struct kw_result set_active(struct kw_arena *arena, struct kw_record *row
     return keep(&value, arena, row, KW_STORE_FIELD_STATE, err);
 }
 
-static struct kw_result set_element(struct kw_bytes element, struct kw_arena *arena,
-                                    struct kw_record *row, enum kw_store_field field,
-                                    struct kw_error *err)
+/* An empty one says nothing. */
+static struct kw_result set_past(struct kw_bytes past, struct kw_arena *arena,
+                                 struct kw_record *row, enum kw_store_field field,
+                                 struct kw_error *err)
 {
-    KW_SCOPED(kw_buf_done) struct kw_buf value = {0};
-    struct kw_writer w = KW_WRITER(&value);
+    struct kw_bytes value;
 
-    kw_put_set_element(&w, element);
-    KW_TRY(kw_writer_end(&w, err));
-    return keep(&value, arena, row, field, err);
+    if (past.len == 0) {
+        return KW_OK;
+    }
+    KW_TRY(kw_arena_copy(arena, past, &value, err));
+    return kw_record_set(row, &kw_store_record, (uint8_t)field, value, err);
 }
 
 static struct kw_result set_voucher(const struct kw_voucher *voucher, struct kw_arena *arena,
@@ -198,16 +199,13 @@ static struct kw_result set_voucher(const struct kw_voucher *voucher, struct kw_
 struct kw_result kw_voucher_row(const struct kw_voucher *voucher, struct kw_arena *arena,
                                 struct kw_record *ret_row, struct kw_error *err)
 {
-    uint8_t signer[KW_SHA256_LEN];
-
     *ret_row = (struct kw_record){.table = KW_TABLE_STORES};
     KW_TRY(kw_arena_copy(arena, kw_id_bytes(&voucher->store), &ret_row->key, err));
     KW_TRY(set_place(voucher, arena, ret_row, err));
     KW_TRY(set_active(arena, ret_row, err));
-    KW_TRY(kw_sha256(voucher->key, signer, err));
-    KW_TRY(set_element(KW_BYTES_OF(signer), arena, ret_row, KW_STORE_FIELD_SIGNERS, err));
-    KW_TRY(set_element(kw_id_bytes(&voucher->incarnation), arena, ret_row,
-                       KW_STORE_FIELD_INCARNATIONS, err));
+    KW_TRY(set_past(voucher->signers, arena, ret_row, KW_STORE_FIELD_SIGNERS, err));
+    KW_TRY(set_past(voucher->lives, arena, ret_row, KW_STORE_FIELD_INCARNATIONS, err));
+    KW_TRY(set_past(voucher->settled, arena, ret_row, KW_STORE_FIELD_SETTLED, err));
     return set_voucher(voucher, arena, ret_row, err);
 }
 

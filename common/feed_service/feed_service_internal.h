@@ -75,7 +75,8 @@ struct kw_feed_service {
     uint64_t voucher_issue;  /* counts them */
     struct kw_id introduced; /* the life that it is of */
     bool introducing;        /* in a job */
-    bool introduction_owed;  /* which failed */
+    bool introduction_owed;  /* which failed, or our voucher does not say all that we are */
+    bool unvouched;          /* as the job that sealed last has seen it */
     struct kw_buf
         noted_pem; /* the certificate that is vouched with, and the CAs that are believed */
     uint64_t credentials_looked_ns;

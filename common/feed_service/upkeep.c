@@ -27,11 +27,13 @@ struct chore {
 /* It is read from our lane when it is asked for: here it only has to become durable. */
 static struct kw_result run_seal(struct kw_store_job *job, struct kw_tx *tx, struct kw_error *err)
 {
-    const struct kw_feed_service *service = KW_CONTAINER_OF(job, struct kw_feed_task, job)->service;
+    struct kw_feed_service *service = KW_CONTAINER_OF(job, struct kw_feed_task, job)->service;
     KW_SCOPED(kw_buf_done) struct kw_buf head = {0};
 
-    return kw_feed_seal(service->options.feed, tx, kw_clock_wall_ms(),
-                        &service->options.identity->key, &head, err);
+    KW_TRY(kw_feed_seal(service->options.feed, tx, kw_clock_wall_ms(),
+                        &service->options.identity->key, &head, err));
+    service->unvouched = service->options.feed->unvouched;
+    return KW_OK;
 }
 
 /* A lane that was sealed has grown, so lanes are looked at: those, too, that other writers of this database made
@@ -41,6 +43,8 @@ static void seal_done(struct kw_feed_task *task)
     struct kw_feed_service *service = task->service;
 
     service->sealing = false;
+    service->introduction_owed =
+        service->introduction_owed || (service->unvouched && !service->introducing);
     if (!kw_ok(task->job.result)) {
         kw_feed_service_log(service, "our lane can't be sealed", &task->job.error);
         kw_feed_subscription_nudge(service);

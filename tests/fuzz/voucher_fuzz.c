@@ -60,6 +60,9 @@ static void is_canonical(const struct kw_voucher *voucher)
     kw_put_var(&w, voucher->service);
     kw_put_raw(&w, kw_id_bytes(&voucher->incarnation));
     kw_put_var(&w, voucher->key);
+    kw_put_var(&w, voucher->signers);
+    kw_put_var(&w, voucher->lives);
+    kw_put_var(&w, voucher->settled);
     kw_put_u64(&w, voucher->issued_ms);
     kw_put_u8(&w, (uint8_t)voucher->chain_count);
     for (size_t i = 0; i < voucher->chain_count; i++) {

@@ -91,10 +91,21 @@ struct voucher_owner *voucher_owner_in(const char *region, const char *cell,
 struct kw_bytes voucher_made(const struct voucher_owner *owner, struct kw_id mesh,
                              struct kw_id seed, struct kw_id incarnation, uint64_t issued_ms)
 {
-    const struct kw_voucher_plan plan = {mesh, seed, incarnation, &owner->trust, issued_ms};
+    const struct kw_voucher_plan plan = {.mesh = mesh,
+                                         .seed = seed,
+                                         .incarnation = incarnation,
+                                         .trust = &owner->trust,
+                                         .issued_ms = issued_ms};
+
+    return voucher_made_of(owner, &plan);
+}
+
+struct kw_bytes voucher_made_of(const struct voucher_owner *owner,
+                                const struct kw_voucher_plan *plan)
+{
     struct kw_buf record = {0};
 
-    MUST(kw_voucher_make(&plan, &owner->credentials, &record, err));
+    MUST(kw_voucher_make(plan, &owner->credentials, &record, err));
     return value_keep(&record);
 }
 
@@ -116,6 +127,9 @@ static void put_content(struct kw_writer *w, const struct kw_voucher *voucher)
     kw_put_var(w, voucher->service);
     kw_put_raw(w, kw_id_bytes(&voucher->incarnation));
     kw_put_var(w, voucher->key);
+    kw_put_var(w, voucher->signers);
+    kw_put_var(w, voucher->lives);
+    kw_put_var(w, voucher->settled);
     kw_put_u64(w, voucher->issued_ms);
     kw_put_u8(w, (uint8_t)voucher->chain_count);
     for (size_t i = 0; i < voucher->chain_count; i++) {

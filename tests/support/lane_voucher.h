@@ -34,6 +34,8 @@ struct kw_spki voucher_spki(const struct kw_private_key *key);
 /* The owner's voucher for the store with this seed. */
 struct kw_bytes voucher_made(const struct voucher_owner *owner, struct kw_id mesh,
                              struct kw_id seed, struct kw_id incarnation, uint64_t issued_ms);
+struct kw_bytes voucher_made_of(const struct voucher_owner *owner,
+                                const struct kw_voucher_plan *plan);
 struct kw_voucher voucher_read(struct kw_bytes record);
 
 /* Whatever it says, signed with `key`; the chain as it is in the voucher. */

@@ -1,6 +1,7 @@
 /* Lanes of tests/vectors/formats.json: what Python made by itself from the document comes out byte for
  * byte, and its signatures verify. Then: every part of a name, and of a change, is in its chain. */
 #include "common/feed/voucher.h"
+#include "common/sync/grow_set.h"
 #include "tests/support/lane_fixture.h"
 #include "tests/support/must.h"
 
@@ -163,6 +164,9 @@ Test(lane, the_voucher_is_the_vectors_and_is_believed)
     cr_assert(kw_id_equal(voucher.incarnation, id_of("incarnation")));
     cr_assert_eq(voucher.issued_ms, number_of(about, "issued"));
     cr_assert_eq(voucher.chain_count, 2);
+    cr_assert_eq(kw_set_count(voucher.signers), 2);
+    cr_assert_eq(kw_set_count(voucher.lives), 2);
+    cr_assert_eq(kw_set_count(voucher.settled), 1);
 }
 
 /* What we write is what the vectors have, but for the signature. */

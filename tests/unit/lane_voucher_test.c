@@ -1,4 +1,5 @@
 /* Vouchers: what is made is believed, and what anybody else could make is not. */
+#include "common/sync/grow_set.h"
 #include "common/sync/lww.h"
 #include "tests/support/lane_fixture.h"
 #include "tests/support/lane_voucher.h"
@@ -286,6 +287,18 @@ static bool is_read(const struct kw_voucher *voucher)
     return judged(voucher_signed(voucher, &owner->credentials.key)) != KW_LANE_BROKEN;
 }
 
+/* Of this key alone. */
+static void set_key(struct kw_voucher *voucher, struct kw_bytes key)
+{
+    uint8_t digest[KW_SHA256_LEN];
+    struct kw_buf signer = {0};
+
+    MUST(kw_sha256(key, digest, err));
+    MUST(kw_buf_append(&signer, KW_BYTES_OF(digest), err));
+    voucher->key = key;
+    voucher->signers = lane_set_of(value_keep(&signer));
+}
+
 Test(lane_voucher, what_no_voucher_says_is_not_read)
 {
     struct kw_voucher good = voucher_read(made());
@@ -294,9 +307,9 @@ Test(lane_voucher, what_no_voucher_says_is_not_read)
     static const uint8_t nul[] = {'e', 0};
 
     cr_assert(is_read(&voucher));
-    voucher.key = kw_spki_bytes(&p384);
+    set_key(&voucher, kw_spki_bytes(&p384));
     cr_assert_not(is_read(&voucher), "a key on another curve");
-    voucher.key = kw_bytes_str("key");
+    set_key(&voucher, kw_bytes_str("key"));
     cr_assert_not(is_read(&voucher), "no key");
     voucher = good;
     voucher.chain_count = 0;
@@ -315,9 +328,70 @@ Test(lane_voucher, what_no_voucher_says_is_not_read)
     cr_assert_not(is_read(&voucher), "a NUL");
 }
 
+/* So whatever a store is now it is by the row, too, that its voucher makes. */
+Test(lane_voucher, its_key_and_its_life_are_of_those_it_had)
+{
+    const struct kw_voucher good = voucher_read(made());
+    struct kw_voucher voucher = good;
+
+    voucher.signers = lane_set_of(lane_signer(lane_key(1)));
+    cr_assert_not(is_read(&voucher), "without its key");
+    voucher = good;
+    voucher.lives = lane_set_of(kw_id_bytes(&seed));
+    cr_assert_not(is_read(&voucher), "without its life");
+    voucher = good;
+    voucher.settled = lane_set_of(kw_id_bytes(&seed));
+    cr_assert_not(is_read(&voucher), "settled, and never lived");
+    voucher.settled = good.lives;
+    cr_assert(is_read(&voucher));
+    voucher.settled = KW_BYTES(good.lives.data, good.lives.len - 1);
+    cr_assert_not(is_read(&voucher), "no set");
+    voucher.settled = KW_BYTES_NONE;
+    voucher.lives = good.signers;
+    cr_assert_not(is_read(&voucher), "lives are ids");
+}
+
+static struct kw_bytes both(struct kw_bytes a, struct kw_bytes b)
+{
+    struct kw_bytes set;
+
+    MUST(kw_set_join(a, b, KW_SET_ELEMENTS_MAX, values_arena(), &set, err));
+    return set;
+}
+
+Test(lane_voucher, it_names_the_keys_and_lives_before)
+{
+    struct kw_voucher_plan plan = {.mesh = mesh,
+                                   .seed = seed,
+                                   .incarnation = life,
+                                   .trust = &owner->trust,
+                                   .issued_ms = PKI_NOW_MS,
+                                   .signers = lane_set_of(lane_signer(lane_key(1))),
+                                   .lives = lane_set_of(kw_id_bytes(&seed)),
+                                   .settled = lane_set_of(kw_id_bytes(&seed))};
+    struct kw_bytes record = voucher_made_of(owner, &plan);
+    struct kw_voucher voucher = voucher_read(record);
+    struct kw_voucher first = voucher_read(made());
+    struct kw_record row;
+
+    cr_assert_eq(judged(record), KW_LANE_NEWS);
+    MUST(kw_voucher_row(&voucher, values_arena(), &row, err));
+    cr_assert(kw_bytes_equal(kw_record_value(&row, KW_STORE_FIELD_SIGNERS),
+                             both(plan.signers, lane_set_of(lane_signer(lane_key(0))))));
+    cr_assert(kw_bytes_equal(kw_record_value(&row, KW_STORE_FIELD_INCARNATIONS),
+                             both(plan.lives, lane_set_of(kw_id_bytes(&life)))));
+    cr_assert(kw_bytes_equal(kw_record_value(&row, KW_STORE_FIELD_SETTLED), plan.settled));
+    cr_assert(kw_voucher_covers(&voucher, &row));
+    cr_assert_not(kw_voucher_covers(&first, &row));
+}
+
 Test(lane_voucher, what_a_reader_refuses_is_not_made)
 {
-    struct kw_voucher_plan plan = {mesh, seed, life, &owner->trust, PKI_NOW_MS};
+    struct kw_voucher_plan plan = {.mesh = mesh,
+                                   .seed = seed,
+                                   .incarnation = life,
+                                   .trust = &owner->trust,
+                                   .issued_ms = PKI_NOW_MS};
     struct kw_voucher_trust other = owner->trust;
     struct kw_buf out = {0};
 
@@ -333,7 +407,11 @@ Test(lane_voucher, what_a_reader_refuses_is_not_made)
 
 Test(lane_voucher, a_chain_has_as_many_certificates_as_fit)
 {
-    struct kw_voucher_plan plan = {mesh, seed, life, &owner->trust, PKI_NOW_MS};
+    struct kw_voucher_plan plan = {.mesh = mesh,
+                                   .seed = seed,
+                                   .incarnation = life,
+                                   .trust = &owner->trust,
+                                   .issued_ms = PKI_NOW_MS};
     struct kw_buf out = {0};
 
     for (size_t count = 3; count <= KW_VOUCHER_CHAIN_MAX; count++) {

@@ -471,7 +471,12 @@ def voucher_vector(lane):
     """Authz vouches for its store, whose lanes are signed with another key; the CA's certificate is sent along."""
     place = var(REGION) + var(CELL) + var(b"authz")
     seed, key = fill("seed", 16), var(spki(LANE_KEY))
-    content = (b"KWV1" + lane["mesh"] + seed + place + lane["incarnation"] + key + u64(TIME) + b"\2" + var(AUTHZ_DER) + var(CA_DER))
+    def past(*elements):
+        return var(b"".join(bytes([len(element)]) + element for element in sorted(elements)))
+
+    life, before = lane["incarnation"], fill("earlier life", 16)
+    sets = past(sha256(spki(LANE_KEY)), fill("earlier key", 32)) + past(life, before) + past(before)
+    content = (b"KWV1" + lane["mesh"] + seed + place + life + key + sets + u64(TIME) + b"\2" + var(AUTHZ_DER) + var(CA_DER))
     record = content + var(KEPT.signature("voucher", AUTHZ_KEY, b"KEYWARD-VOUCHER-v1" + content))
     return {"seed": seed, "store": sha256(b"KEYWARD-STORE-v1" + lane["mesh"] + place + seed)[:16], "issued": TIME,
             "record": record}
