@@ -201,6 +201,21 @@
 #define KW_QUESTION_LEN_MAX (64U * 1024U) /* of one owner to another, encoded */
 #define KW_ANSWER_LEN_MAX   (KW_BATCH_LEN_SOFT + KW_ANSWER_ITEM_LEN_MAX + 16U * 1024U) /* encoded */
 
+/* What a donor, or who says what others lack, may cost a store (docs/replication.md, "Joining"). */
+#define KW_JOIN_DONOR_MS     600000U  /* one donor's share of a join; then another is asked */
+#define KW_JOIN_NEW_MS       3600000U /* the same where nobody has answered by these rows yet */
+#define KW_JOIN_ANSWERS_MAX  100000U  /* of one donor, in its share */
+#define KW_JOIN_FAILURES_MAX 10U      /* of one donor, one after the other */
+#define KW_JOIN_BAR_MS       600000U  /* who failed as a donor is not asked again for so long */
+#define KW_JOIN_BAR_TIMES                                                                          \
+    4U /* its next share is twice as long, its next bar four times, so often */
+#define KW_FEED_WORD_MS                                                                            \
+    600000U /* a lane that stands still so long: one store's word about it is enough */
+#define KW_FEED_BEHIND_OWN                                                                         \
+    16U /* of KW_FEED_BEHIND_MAX: lanes of which only their own store says so */
+#define KW_LACKS_ANSWERS_MAX 8U     /* of one neighbour, about its lanes */
+#define KW_COMPARE_MS        60000U /* for one comparison; the next finds the rest */
+
 /* Whoever has one place's certificate makes up so much, and no more. */
 #define KW_FEED_PLACE_STORES_MAX 8U   /* of one place that are not fenced */
 #define KW_FEED_PLACE_LANES_MAX  128U /* of all stores of one place, of all their lives */

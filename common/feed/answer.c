@@ -156,13 +156,20 @@ static bool is_digest(struct kw_bytes item, const struct kw_answer_place *from)
                : item.len == KW_SHA256_LEN;
 }
 
+static bool is_lane(struct kw_bytes item)
+{
+    struct kw_answer_lane lane;
+
+    return kw_ok(kw_answer_lane_decode(item, &lane, NULL));
+}
+
 static bool item_fits(const struct kw_answer *answer, struct kw_bytes item)
 {
     const struct kw_answer_place *from = &answer->to.from;
 
     switch (answer->to.purpose) {
     case KW_ASK_LANES:
-        return item.len == KW_ANSWER_LANE_LEN;
+        return is_lane(item);
     case KW_ASK_DIGESTS:
         return is_digest(item, from);
     case KW_ASK_CHAINS:
@@ -298,15 +305,13 @@ struct kw_result kw_answer_verify(const struct kw_answer *answer, struct kw_erro
 
 /* --- lanes --- */
 
-struct kw_result kw_answer_lane_encode(const struct kw_answer_lane *lane, struct kw_buf *out,
+struct kw_result kw_answer_lane_encode(uint64_t floor, struct kw_bytes head, struct kw_buf *out,
                                        struct kw_error *err)
 {
     struct kw_writer w = KW_WRITER(out);
 
-    kw_put_raw(&w, kw_id_bytes(&lane->lane));
-    kw_put_raw(&w, kw_id_bytes(&lane->store));
-    kw_put_u64(&w, lane->seq);
-    kw_put_u64(&w, lane->floor);
+    kw_put_u64(&w, floor);
+    kw_put_raw(&w, head);
     return kw_writer_end(&w, err);
 }
 
@@ -314,12 +319,14 @@ struct kw_result kw_answer_lane_decode(struct kw_bytes item, struct kw_answer_la
                                        struct kw_error *err)
 {
     struct kw_reader r = KW_READER(item);
+    uint64_t floor = kw_get_number(&r);
 
-    kw_get_copy(&r, ret_lane->lane.bytes, KW_ID_LEN);
-    kw_get_copy(&r, ret_lane->store.bytes, KW_ID_LEN);
-    ret_lane->seq = kw_get_number(&r);
-    ret_lane->floor = kw_get_number(&r);
-    return kw_reader_end(&r, "a lane in an answer", err);
+    KW_ENSURE(!r.failed, err, ENCODING_INVALID, "no lane in an answer");
+    KW_TRY(kw_lane_head_decode(r.rest, &ret_lane->head, err));
+    KW_ENSURE(floor <= ret_lane->head.point.seq, err, ENCODING_INVALID,
+              "a lane of which more was deleted than there is");
+    ret_lane->floor = floor;
+    return KW_OK;
 }
 
 /* --- what waits --- */

@@ -20,6 +20,7 @@
 #include "common/base/arena.h"
 #include "common/base/limits.h"
 #include "common/crypto/sign.h"
+#include "common/feed/lane_head.h"
 #include "common/feed/waiting.h"
 
 enum kw_ask_purpose {
@@ -48,13 +49,11 @@ struct kw_answer_place {
     struct kw_bytes key;
 };
 
-/* How far a lane is held, as an item: lane ‖ store ‖ seq u64 ‖ floor u64. */
-#define KW_ANSWER_LANE_LEN (2U * KW_ID_LEN + 16U)
+/* How far a lane is held, as an item: floor u64 ‖ KWL1. That there is so much of it its own store has signed; what
+ * is kept of it is the word of who answers. Plain data; borrows. */
 struct kw_answer_lane {
-    struct kw_id lane;
-    struct kw_id store; /* whose it is */
-    uint64_t seq;
     uint64_t floor; /* changes up to it are not kept */
+    struct kw_lane_head head;
 };
 
 /* A question to one store. Plain data; `from.key` borrows. */
@@ -94,8 +93,8 @@ struct kw_result kw_answer_verify(const struct kw_answer *answer, struct kw_erro
 
 bool kw_answer_place_equal(const struct kw_answer_place *a, const struct kw_answer_place *b);
 
-/* How far a lane is held, as an item. Fails: MEMORY; ENCODING_INVALID. */
-struct kw_result kw_answer_lane_encode(const struct kw_answer_lane *lane, struct kw_buf *out,
+/* How far a lane is held, as an item; `head` is its KWL1. Fails: MEMORY; ENCODING_INVALID. */
+struct kw_result kw_answer_lane_encode(uint64_t floor, struct kw_bytes head, struct kw_buf *out,
                                        struct kw_error *err);
 struct kw_result kw_answer_lane_decode(struct kw_bytes item, struct kw_answer_lane *ret_lane,
                                        struct kw_error *err);

@@ -3,6 +3,7 @@
 
 #include "common/base/limits.h"
 #include "common/feed/feed_digests.h"
+#include "common/feed/feed_own.h"
 #include "common/feed/join_table.h"
 
 bool kw_answering_room(const struct kw_answering *a)
@@ -18,6 +19,21 @@ struct kw_result kw_answering_add(struct kw_answering *a, struct kw_bytes item, 
     a->items[a->count++] = item;
     a->len += item.len;
     a->next.key = key;
+    return KW_OK;
+}
+
+struct kw_result kw_answering_head(const struct kw_answering *a, const struct kw_lane_row *lane,
+                                   struct kw_buf *out, struct kw_error *err)
+{
+    const struct kw_lane_head head = {
+        .lane = kw_feed_lane_name(a->feed, lane), .point = lane->point, .closed = lane->closed};
+    bool any;
+
+    if (kw_id_equal(lane->store, a->feed->options.store)) {
+        return kw_lane_head_sign(&head, a->key, out, err);
+    }
+    KW_TRY(kw_lane_row_head(a->tx, lane->id, out, &any, err));
+    KW_ENSURE(any, err, INTERNAL, "a lane has no head");
     return KW_OK;
 }
 

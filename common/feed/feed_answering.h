@@ -4,6 +4,7 @@
 
 #include "common/feed/answer.h"
 #include "common/feed/feed.h"
+#include "common/feed/lane_table.h"
 
 struct kw_answering {
     const struct kw_feed *feed;
@@ -27,6 +28,11 @@ bool kw_answering_room(const struct kw_answering *a);
 /* `item` is in the arena; `key` is what it is found by, from where to ask on. Fails: BODY_TOO_LARGE. */
 struct kw_result kw_answering_add(struct kw_answering *a, struct kw_bytes item, struct kw_bytes key,
                                   struct kw_error *err);
+
+/* Appends the head (KWL1) of a lane that something is held of: as its store signed it, of our own as we do. Fails: as the
+ * store, CRYPTO, MEMORY, INTERNAL (there is none). */
+struct kw_result kw_answering_head(const struct kw_answering *a, const struct kw_lane_row *lane,
+                                   struct kw_buf *out, struct kw_error *err);
 
 /* Appends KWD1. Fails: as the store, as kw_answer_sign. */
 struct kw_result kw_answering_sign(const struct kw_answering *a, struct kw_buf *out,

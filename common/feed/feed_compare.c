@@ -5,7 +5,6 @@
 #include "common/feed/feed_answer.h"
 #include "common/feed/feed_digests.h"
 #include "common/feed/feed_rows.h"
-#include "common/feed/lane_table.h"
 #include "common/feed/question.h"
 
 struct kw_result kw_feed_ask(struct kw_id store, enum kw_ask_purpose purpose,
@@ -15,76 +14,6 @@ struct kw_result kw_feed_ask(struct kw_id store, enum kw_ask_purpose purpose,
     *ret_ask = (struct kw_ask){.purpose = purpose, .store = store, .from = *from};
     return kw_id_random(&ret_ask->nonce, err);
 }
-
-/* --- lanes --- */
-
-/* Would we take what comes after `seq` of it? Of our own store, of course. */
-static struct kw_result is_taken(const struct kw_feed *feed, struct kw_tx *tx,
-                                 const struct kw_answer_lane *theirs, uint64_t seq, bool *ret_taken,
-                                 struct kw_error *err)
-{
-    struct kw_arena *arena = kw_arena_new(KW_FEED_CHANGE_MEMORY_MAX);
-    struct kw_result result;
-    struct kw_record row;
-    bool found;
-
-    *ret_taken = true;
-    if (kw_id_equal(theirs->store, feed->options.store)) {
-        kw_arena_free(arena);
-        return KW_OK;
-    }
-    KW_ENSURE(arena != NULL, err, MEMORY, "an arena for the row of a store");
-    result =
-        kw_feed_find(tx, &kw_store_record, kw_id_bytes(&theirs->store), arena, &row, &found, err);
-    *ret_taken = kw_ok(result) && found &&
-                 (kw_store_record_state(&row) < KW_STORE_FENCED ||
-                  kw_store_record_honours(&row, theirs->lane, seq + 1));
-    kw_arena_free(arena);
-    return result;
-}
-
-static struct kw_result look_at_lane(const struct kw_feed *feed, struct kw_tx *tx,
-                                     const struct kw_answer_lane *theirs,
-                                     struct kw_lane_lack *lacks, size_t *count,
-                                     struct kw_error *err)
-{
-    struct kw_lane_row row = {0};
-    bool found;
-    bool taken;
-
-    KW_TRY(kw_lane_row_find(tx, theirs->lane, &row, &found, err));
-    row.point.seq = found ? row.point.seq : 0;
-    if (theirs->seq <= row.point.seq || (found && row.forked)) {
-        return KW_OK;
-    }
-    KW_TRY(is_taken(feed, tx, theirs, row.point.seq, &taken, err));
-    if (taken) {
-        lacks[(*count)++] = (struct kw_lane_lack){
-            .lane = theirs->lane, .seq = row.point.seq, .deleted = theirs->floor > row.point.seq};
-    }
-    return KW_OK;
-}
-
-struct kw_result kw_feed_lacks(const struct kw_feed *feed, struct kw_tx *tx,
-                               const struct kw_ask *ask, const struct kw_answer *answer,
-                               enum kw_answer_verdict *ret_verdict, struct kw_lane_lack *lacks,
-                               size_t *ret_count, struct kw_error *err)
-{
-    size_t count = 0;
-
-    *ret_count = 0;
-    KW_TRY(kw_feed_judge_answer(feed, tx, ask, answer, ret_verdict, err));
-    for (size_t i = 0; i < answer->count && *ret_verdict == KW_ANSWER_GOOD; i++) {
-        struct kw_answer_lane theirs;
-
-        KW_TRY(kw_answer_lane_decode(answer->items[i], &theirs, err));
-        KW_TRY(look_at_lane(feed, tx, &theirs, lacks, &count, err));
-    }
-    *ret_count = count;
-    return KW_OK;
-}
-
-/* --- digests --- */
 
 struct comparing {
     const struct kw_feed *feed;

@@ -1,8 +1,5 @@
-/* What a store makes of another's answer about lanes and digests (feed_reply.h): what it lacks, and where to
- * look further.
- *
- *     lanes     ─▶ which are held further there, and whether that can still be had
- *     digests   ─▶ roots, then children, that are others; of a bucket the keys of rows to ask for
+/* What a store makes of another's answer about digests (feed_reply.h), and where to look further: roots, then children,
+ * that are others; of a bucket the keys of rows to ask for.
  *
  * Read jobs. An answer is judged first (answer_check.h); what is not GOOD says nothing.
  */
@@ -17,20 +14,6 @@
 struct kw_result kw_feed_ask(struct kw_id store, enum kw_ask_purpose purpose,
                              const struct kw_answer_place *from, struct kw_ask *ret_ask,
                              struct kw_error *err);
-
-/* A lane that is held further there. */
-struct kw_lane_lack {
-    struct kw_id lane;
-    uint64_t seq; /* how far it is held here */
-    bool deleted; /* what comes next is not kept there any more */
-};
-
-/* At most KW_ANSWER_ITEMS_MAX lacks. Of a store that is not known here, is fenced at less, or whose lane has
- * forked here, nothing is lacked: it would not be taken. Fails: as the store, MEMORY, CRYPTO. */
-struct kw_result kw_feed_lacks(const struct kw_feed *feed, struct kw_tx *tx,
-                               const struct kw_ask *ask, const struct kw_answer *answer,
-                               enum kw_answer_verdict *ret_verdict, struct kw_lane_lack *lacks,
-                               size_t *ret_count, struct kw_error *err);
 
 struct kw_feed_differences {
     bool same_reach; /* both were told the same: what differs is a fault */

@@ -17,18 +17,19 @@ struct joining {
     const struct kw_answer *answer;
 };
 
-static struct kw_result begin(struct kw_tx *tx, struct kw_id donor, struct kw_error *err)
+static struct kw_result begin(struct kw_tx *tx, struct kw_id donor, bool again,
+                              struct kw_error *err)
 {
     struct kw_ask ask = {
         .purpose = KW_ASK_SNAPSHOT, .store = donor, .from = {.section = KW_SECTION_LANES}};
 
     KW_TRY(kw_id_random(&ask.nonce, err));
     KW_LOG(INFO, "the store joins", KW_F_HEX("donor", kw_id_bytes(&donor)));
-    return kw_join_row_begin(tx, &ask, err);
+    return kw_join_row_begin(tx, &ask, again, err);
 }
 
-struct kw_result kw_feed_join(const struct kw_feed *feed, struct kw_tx *tx, struct kw_id donor,
-                              struct kw_error *err)
+static struct kw_result join(const struct kw_feed *feed, struct kw_tx *tx, struct kw_id donor,
+                             bool again, struct kw_error *err)
 {
     struct kw_arena *arena = kw_arena_new(KW_FEED_CHANGE_MEMORY_MAX);
     struct kw_ask ask = {0};
@@ -41,7 +42,31 @@ struct kw_result kw_feed_join(const struct kw_feed *feed, struct kw_tx *tx, stru
     KW_TRY(found);
     KW_ENSURE(!kw_id_equal(donor, feed->options.store), err, ARGUMENT_INVALID,
               "a store can't join by itself");
-    return joining && kw_id_equal(ask.store, donor) ? KW_OK : begin(tx, donor, err);
+    return joining && kw_id_equal(ask.store, donor) ? KW_OK : begin(tx, donor, again, err);
+}
+
+struct kw_result kw_feed_join(const struct kw_feed *feed, struct kw_tx *tx, struct kw_id donor,
+                              struct kw_error *err)
+{
+    return join(feed, tx, donor, false, err);
+}
+
+struct kw_result kw_feed_join_again(const struct kw_feed *feed, struct kw_tx *tx,
+                                    struct kw_id donor, struct kw_error *err)
+{
+    return join(feed, tx, donor, true, err);
+}
+
+struct kw_result kw_feed_join_may_end(struct kw_tx *tx, bool *ret_may, struct kw_error *err)
+{
+    return kw_join_row_again(tx, ret_may, err);
+}
+
+struct kw_result kw_feed_join_give_up(struct kw_tx *tx, bool *ret_given_up, struct kw_error *err)
+{
+    KW_TRY(kw_tx_catch_up(tx, err)); /* as when it began */
+    KW_TRY(kw_join_row_again(tx, ret_given_up, err));
+    return *ret_given_up ? kw_join_row_end(tx, err) : KW_OK;
 }
 
 struct kw_result kw_feed_join_ask(struct kw_tx *tx, struct kw_arena *arena, struct kw_ask *ret_ask,

@@ -21,6 +21,17 @@
 struct kw_result kw_feed_join(const struct kw_feed *feed, struct kw_tx *tx, struct kw_id donor,
                               struct kw_error *err);
 
+/* The same, of a store that held something of all the others before: where nobody hands it all that is there it may be given
+ * up, and the store is then what it was, some rows the richer. With another donor it stays what it was begun as. */
+struct kw_result kw_feed_join_again(const struct kw_feed *feed, struct kw_tx *tx,
+                                    struct kw_id donor, struct kw_error *err);
+
+/* Does the store join, and may that be given up? Read or write job. Fails: as the store. */
+struct kw_result kw_feed_join_may_end(struct kw_tx *tx, bool *ret_may, struct kw_error *err);
+
+/* Gives it up; `*ret_given_up` false: it can't be. Write job. Fails: as the store. */
+struct kw_result kw_feed_join_give_up(struct kw_tx *tx, bool *ret_given_up, struct kw_error *err);
+
 /* What is to be asked next; `*ret_joining` false: the store is not joining. Borrows from the arena.
  * Read or write job. Fails: as the store, MEMORY. */
 struct kw_result kw_feed_join_ask(struct kw_tx *tx, struct kw_arena *arena, struct kw_ask *ret_ask,

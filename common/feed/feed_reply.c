@@ -27,15 +27,15 @@ static struct kw_result add(struct kw_answering *a, const struct kw_buf *item, s
 static struct kw_result add_lane(struct kw_answering *a, const struct kw_lane_row *row,
                                  struct kw_error *err)
 {
-    const struct kw_answer_lane lane = {
-        .lane = row->id, .store = row->store, .seq = row->point.seq, .floor = row->floor.seq};
+    KW_SCOPED(kw_buf_done) struct kw_buf head = {0};
     KW_SCOPED(kw_buf_done) struct kw_buf item = {0};
     struct kw_bytes key;
 
     if (row->point.seq == 0) {
         return KW_OK;
     }
-    KW_TRY(kw_answer_lane_encode(&lane, &item, err));
+    KW_TRY(kw_answering_head(a, row, &head, err));
+    KW_TRY(kw_answer_lane_encode(row->floor.seq, kw_buf_bytes(&head), &item, err));
     KW_TRY(kw_arena_copy(a->arena, kw_id_bytes(&row->id), &key, err));
     return add(a, &item, key, err);
 }

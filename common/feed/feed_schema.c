@@ -71,6 +71,7 @@ const char kw_feed_schema[] =
     /* Present while we join: whom we ask, under which nonce, and from where on (answer.h). */
     "CREATE TABLE feed_joins ("
     " one INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),"
+    " again INTEGER NOT NULL," /* 1: it may be given up (feed_join.h) */
     " donor BLOB NOT NULL CHECK (length(donor) = 16),"
     " nonce BLOB NOT NULL CHECK (length(nonce) = 16),"
     " section INTEGER NOT NULL,"

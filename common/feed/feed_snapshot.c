@@ -4,9 +4,8 @@
 #include "common/base/codec.h"
 #include "common/base/limits.h"
 #include "common/feed/feed_answering.h"
-#include "common/feed/feed_own.h"
 #include "common/feed/feed_rows.h"
-#include "common/feed/lane_head.h"
+#include "common/feed/lane_table.h"
 #include "common/feed/record_table.h"
 #include "common/feed/waiting_table.h"
 
@@ -17,21 +16,6 @@ static struct kw_result keep(const struct kw_answering *a, const struct kw_buf *
 }
 
 /* --- lanes --- */
-
-static struct kw_result head_of(const struct kw_answering *a, const struct kw_lane_row *lane,
-                                struct kw_buf *out, struct kw_error *err)
-{
-    const struct kw_lane_head head = {
-        .lane = kw_feed_lane_name(a->feed, lane), .point = lane->point, .closed = lane->closed};
-    bool any;
-
-    if (kw_id_equal(lane->store, a->feed->options.store)) {
-        return kw_lane_head_sign(&head, a->key, out, err);
-    }
-    KW_TRY(kw_lane_row_head(a->tx, lane->id, out, &any, err));
-    KW_ENSURE(any, err, INTERNAL, "a lane has no head");
-    return KW_OK;
-}
 
 /* A lane of which there is nothing is asked for from its start. */
 static struct kw_result add_lane(struct kw_answering *a, const struct kw_lane_row *lane,
@@ -44,7 +28,7 @@ static struct kw_result add_lane(struct kw_answering *a, const struct kw_lane_ro
     if (lane->point.seq == 0) {
         return KW_OK;
     }
-    KW_TRY(head_of(a, lane, &head, err));
+    KW_TRY(kw_answering_head(a, lane, &head, err));
     KW_TRY(keep(a, &head, &item, err));
     KW_TRY(kw_arena_copy(a->arena, kw_id_bytes(&lane->id), &key, err));
     return kw_answering_add(a, item, key, err);

@@ -9,10 +9,12 @@ static const char select_any[] = "SELECT 1 FROM feed_joins";
 static const char select_join[] = "SELECT " COLUMNS " FROM feed_joins";
 static const char lock_join[] = "SELECT " COLUMNS " FROM feed_joins FOR UPDATE";
 static const char insert_join[] =
-    "INSERT INTO feed_joins (one, donor, nonce, section, kind, key) VALUES (1, $1, $2, $3, $4, $5)"
+    "INSERT INTO feed_joins (one, donor, nonce, section, kind, key, again)"
+    " VALUES (1, $1, $2, $3, $4, $5, $6)"
     " ON CONFLICT (one) DO UPDATE SET donor = excluded.donor, nonce = excluded.nonce,"
     " section = excluded.section, kind = excluded.kind, key = excluded.key";
 static const char update_join[] = "UPDATE feed_joins SET section = $1, kind = $2, key = $3";
+static const char select_again[] = "SELECT again FROM feed_joins";
 static const char delete_join[] = "DELETE FROM feed_joins";
 static const char insert_head[] =
     "INSERT INTO feed_join_heads (lane, head) VALUES ($1, $2) ON CONFLICT (lane) DO NOTHING";
@@ -63,7 +65,8 @@ static void bind_place(struct kw_stmt *stmt, int index, const struct kw_answer_p
     kw_bind_blob(stmt, index + 2, place->key);
 }
 
-struct kw_result kw_join_row_begin(struct kw_tx *tx, const struct kw_ask *ask, struct kw_error *err)
+struct kw_result kw_join_row_begin(struct kw_tx *tx, const struct kw_ask *ask, bool again,
+                                   struct kw_error *err)
 {
     struct kw_stmt *stmt;
 
@@ -73,7 +76,19 @@ struct kw_result kw_join_row_begin(struct kw_tx *tx, const struct kw_ask *ask, s
     kw_bind_id(stmt, 1, &ask->store);
     kw_bind_id(stmt, 2, &ask->nonce);
     bind_place(stmt, 3, &ask->from);
+    kw_bind_i64(stmt, 6, again);
     return kw_exec(stmt, NULL, err);
+}
+
+struct kw_result kw_join_row_again(struct kw_tx *tx, bool *ret_again, struct kw_error *err)
+{
+    struct kw_stmt *stmt;
+    bool joining;
+
+    KW_TRY(kw_sql(tx, select_again, &stmt, err));
+    KW_TRY(kw_step(stmt, &joining, err));
+    *ret_again = joining && kw_col_i64(stmt, 0) != 0;
+    return KW_OK;
 }
 
 struct kw_result kw_join_row_move(struct kw_tx *tx, const struct kw_answer_place *next,

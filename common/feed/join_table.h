@@ -15,9 +15,12 @@ struct kw_result kw_join_row_any(struct kw_tx *tx, bool *ret_joining, struct kw_
 struct kw_result kw_join_row_find(struct kw_tx *tx, bool lock, struct kw_arena *arena,
                                   struct kw_ask *ret_ask, bool *ret_joining, struct kw_error *err);
 
-/* Begins a join, in the place of another; without heads. */
-struct kw_result kw_join_row_begin(struct kw_tx *tx, const struct kw_ask *ask,
+/* Begins a join, in the place of another; without heads. `again` stays as it was with the first. */
+struct kw_result kw_join_row_begin(struct kw_tx *tx, const struct kw_ask *ask, bool again,
                                    struct kw_error *err);
+
+/* Does the store join, and was that begun with `again`? */
+struct kw_result kw_join_row_again(struct kw_tx *tx, bool *ret_again, struct kw_error *err);
 
 struct kw_result kw_join_row_move(struct kw_tx *tx, const struct kw_answer_place *next,
                                   struct kw_error *err);

@@ -19,6 +19,7 @@ static const char update_closed[] =
 static const char lock_all[] = "SELECT 1 FROM feed_lanes WHERE store = $1 ORDER BY id FOR UPDATE";
 static const char select_life[] =
     "SELECT 1 FROM feed_lanes WHERE store = $1 AND incarnation = $2 LIMIT 1";
+static const char select_heard[] = "SELECT 1 FROM feed_lanes WHERE store = $1 AND seq > 0 LIMIT 1";
 static const char insert_lane[] =
     "INSERT INTO feed_lanes (id, store, incarnation, writer, role, seq, chain, floor_seq,"
     " floor_chain, closed, origin) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
@@ -159,6 +160,16 @@ struct kw_result kw_lane_row_has_life(struct kw_tx *tx, struct kw_id store,
     kw_bind_id(stmt, 1, &store);
     kw_bind_id(stmt, 2, &incarnation);
     return kw_step(stmt, ret_has, err);
+}
+
+struct kw_result kw_lane_row_heard(struct kw_tx *tx, struct kw_id store, bool *ret_heard,
+                                   struct kw_error *err)
+{
+    struct kw_stmt *stmt;
+
+    KW_TRY(lane_sql(tx, select_heard, &stmt, err));
+    kw_bind_id(stmt, 1, &store);
+    return kw_step(stmt, ret_heard, err);
 }
 
 struct kw_result kw_lane_row_insert(struct kw_tx *tx, const struct kw_lane_row *row,

@@ -54,6 +54,10 @@ struct kw_result kw_lane_row_has_life(struct kw_tx *tx, struct kw_id store,
                                       struct kw_id incarnation, bool *ret_has,
                                       struct kw_error *err);
 
+/* Is anything held of any lane of this store? */
+struct kw_result kw_lane_row_heard(struct kw_tx *tx, struct kw_id store, bool *ret_heard,
+                                   struct kw_error *err);
+
 /* `origin`: the place of its store, or the store's id where that is not known; what is bounded by origin is
  * bounded by who has one place's certificate. Fails also: STORE_UNAVAILABLE (somebody else just began it: to be
  * tried again). */

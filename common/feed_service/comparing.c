@@ -10,6 +10,7 @@
 #include "common/feed_service/errands.h"
 #include "common/feed_service/feed_service_internal.h"
 
+#define NS_PER_MS   1000000U
 #define APART_TIMES 5 /* looked at soon again so often */
 
 static const struct kw_feed_errand comparing, repairing;
@@ -37,7 +38,7 @@ static void go_on(struct kw_feed_service *service)
     struct kw_feed_errands *errands = &service->errands;
     uint8_t name[KW_DIGEST_NAME_LEN];
 
-    if (errands->steps >= KW_COMPARE_STEPS_MAX) {
+    if (errands->steps >= KW_COMPARE_STEPS_MAX || kw_clock_mono_ns() >= errands->until_ns) {
         end(service, "differs", KW_ERRAND_SOON);
     } else if (errands->rest.len > 0) {
         ask(service, errands->rest_table, kw_buf_bytes(&errands->rest));
@@ -179,6 +180,7 @@ void kw_feed_comparing_begin(struct kw_feed_service *service)
     errands->ask.store = errands->round.list[errands->compared].store;
     errands->node_count = 0;
     errands->steps = 0;
+    errands->until_ns = kw_clock_mono_ns() + (uint64_t)KW_COMPARE_MS * NS_PER_MS;
     errands->repaired = false;
     errands->apart_too = is_apart_due(service);
     kw_buf_clear(&errands->rest);

@@ -30,12 +30,12 @@ void kw_feed_errands_tend(struct kw_feed_service *service)
 
     kw_feed_question_tend(service);
     if (errands->now != NULL || errands->at_store || service->neighbours.count == 0 ||
-        service->draining) {
+        service->draining || kw_clock_mono_ns() < errands->due_ns) {
         return;
     }
     if (atomic_load(&service->joining)) {
-        kw_feed_joining_begin(service, KW_ID_NONE);
-    } else if (kw_clock_mono_ns() >= errands->due_ns) {
+        kw_feed_joining_begin(service, KW_ID_NONE, false);
+    } else {
         kw_feed_lacks_begin(service);
     }
 }
@@ -76,8 +76,10 @@ static struct kw_result ask_so(struct kw_feed_service *service, const struct kw_
 
 static void fail(struct kw_feed_service *service, const struct kw_error *error)
 {
+    bool joins = atomic_load(&service->joining);
+
     kw_feed_service_log(service, "a question to another cell", error);
-    kw_feed_errand_end(service, KW_ERRAND_LATER);
+    kw_feed_errand_end(service, joins ? KW_ERRAND_SOON : KW_ERRAND_LATER);
 }
 
 void kw_feed_errand_ask_so(struct kw_feed_service *service, const struct kw_bytes *keys,
@@ -133,6 +135,23 @@ static struct kw_result run(struct kw_store_job *job, struct kw_tx *tx, struct k
     return errands->now->run(service, tx, errands->arena, &errands->answer, err);
 }
 
+/* Is it not the answer's fault? Then it is asked again later, as if nothing had come. */
+static bool is_ours(enum kw_reason reason)
+{
+    return reason == KW_E_STORE_UNAVAILABLE || reason == KW_E_STORE_FULL || reason == KW_E_MEMORY;
+}
+
+/* What can't be looked at is no better than none: else whoever finds an answer that fails here would be asked for ever. */
+static void fail_job(struct kw_feed_service *service, const struct kw_feed_task *task)
+{
+    if (is_ours(task->job.result.reason)) {
+        fail(service, &task->job.error);
+        return;
+    }
+    kw_feed_service_log(service, "another cell's answer", &task->job.error);
+    service->errands.now->refused(service, KW_FEED_ANSWER_FAILED);
+}
+
 static void run_done(struct kw_feed_task *task)
 {
     struct kw_feed_service *service = task->service;
@@ -142,7 +161,7 @@ static void run_done(struct kw_feed_task *task)
     if (service->closing) {
         kw_feed_errand_end(service, 0);
     } else if (!kw_ok(task->job.result)) {
-        fail(service, &task->job.error);
+        fail_job(service, task);
     } else if (errands->verdict != KW_ANSWER_GOOD) {
         errands->now->refused(service, KW_FEED_ANSWER_NONE);
     } else {

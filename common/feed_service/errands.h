@@ -8,7 +8,9 @@
  *     keep      copies of their logs                                 keeping.c
  *
  *     begin ─▶ ask ─▶ an answer: a job of the store looks at it ─▶ done ─▶ ask … end
- *                └──▶ none ─▶ refused
+ *                └──▶ none ─▶ refused          └──▶ it fails ─▶ refused
+ *
+ * Whoever is asked may answer without end: each errand counts its answers, or has a time.
  *
  * Loop thread, but for `run`.
  */
@@ -16,6 +18,8 @@
 #define KW_COMMON_FEED_SERVICE_ERRANDS_H
 
 #include "common/feed/feed_compare.h"
+#include "common/feed/feed_lacks.h"
+#include "common/feed_service/donors.h"
 #include "common/feed_service/neighbours.h"
 #include "common/feed_service/questions.h"
 
@@ -39,13 +43,23 @@ struct kw_feed_errand {
     void (*refused)(struct kw_feed_service *service, enum kw_feed_answered how);
 };
 
-/* A lane of which what comes next is kept nowhere that we can ask. */
+/* A lane that others hold further. What was said of it in this round: */
 struct kw_feed_behind {
     struct kw_id lane;
     uint64_t seq; /* how far it is here */
     uint64_t since_ns;
-    bool deleted; /* somebody says so, in this round */
+    bool alone;   /* nobody but its store ever said so */
+    bool deleted; /* what comes next is deleted, says somebody else than its store */
+    bool own;     /* its store says so */
     bool there;   /* somebody has it */
+    bool unheard; /* kw_lane_lack */
+};
+
+/* What a neighbour could give by a snapshot. */
+enum kw_feed_offer {
+    KW_FEED_OFFER_NONE,
+    KW_FEED_OFFER_OWN, /* of its own lanes alone */
+    KW_FEED_OFFER_ALL,
 };
 
 struct kw_feed_errands {
@@ -64,10 +78,11 @@ struct kw_feed_errands {
     /* lacks.c */
     struct kw_lane_lack *lacks;
     size_t lack_count;
-    bool
-        offers[KW_PEERS_MAX]; /* this one has more than we do, and has deleted what comes between */
-    bool late;                /* one of them said nothing */
-    unsigned rounds_late;     /* how often that was so, one after the other */
+    unsigned answers; /* of the present one */
+    size_t answered;  /* so many have told it all */
+    enum kw_feed_offer offers[KW_PEERS_MAX];
+    bool late;            /* one of them said nothing */
+    unsigned rounds_late; /* how often that was so, one after the other */
     struct kw_feed_behind behind[KW_FEED_BEHIND_MAX];
     size_t behind_count;
 
@@ -79,6 +94,7 @@ struct kw_feed_errands {
     struct kw_buf rest; /* of a bucket, behind which more rows follow; empty: none */
     uint16_t rest_table;
     unsigned steps;
+    uint64_t until_ns;     /* when it ends, wherever it is */
     bool apart_too;        /* also where lanes are apart */
     unsigned apart;        /* how often they were, one after the other */
     uint64_t apart_due_ns; /* when one is compared all the same */
@@ -86,11 +102,13 @@ struct kw_feed_errands {
 
     /* joining.c */
     struct kw_id donor; /* to begin with; none: as it is */
+    bool again;         /* kw_feed_join_again */
     bool joins;
+    bool may_end; /* it may be given up */
     bool joined;
-    unsigned failures; /* of the present donor */
-    uint64_t joined_ns;
-    unsigned pauses; /* how often the pause before the next join has doubled */
+    struct kw_feed_donors donors;
+    uint64_t joined_ns; /* or given up */
+    unsigned pauses;    /* how often the pause before the next join has doubled */
 };
 
 /* Now and then: is something due? */
@@ -129,7 +147,7 @@ uint64_t kw_feed_errand_time(const struct kw_feed_service *service, unsigned pac
 void kw_feed_lacks_begin(struct kw_feed_service *service);
 void kw_feed_comparing_begin(struct kw_feed_service *service);
 
-/* Joins by `donor`; none: goes on. */
-void kw_feed_joining_begin(struct kw_feed_service *service, struct kw_id donor);
+/* Joins by `donor`; none: goes on. `again`: as kw_feed_join_again. */
+void kw_feed_joining_begin(struct kw_feed_service *service, struct kw_id donor, bool again);
 
 #endif

@@ -1,5 +1,10 @@
 /* Joining: a run of the donor's rows after the other, each one write job. Where it is, is in the database, so a
- * restart goes on there. Until the end the owner decides nothing (kw_feed_service_joins). */
+ * restart goes on there. Until the end the owner decides nothing (kw_feed_service_joins).
+ *
+ *     begin ─▶ ask ─▶ take, and keep the next question ─▶ ask … joined
+ *       ▲       └──▶ none, or it fails: once more, until it is over with this donor (donors.h)
+ *       └── another donor ──┘                              └─▶ nobody is left: given up, if that may be
+ */
 #include "common/feed/feed_join.h"
 
 #include "common/base/clock.h"
@@ -8,8 +13,6 @@
 #include "common/base/metrics.h"
 #include "common/feed_service/errands.h"
 #include "common/feed_service/feed_service_internal.h"
-
-#define FAILURES_MAX 3 /* of one donor; then another one is asked */
 
 static const struct kw_feed_errand errand;
 
@@ -47,13 +50,24 @@ static struct kw_result keep_question(struct kw_feed_service *service, struct kw
 static struct kw_result run_begin(struct kw_store_job *job, struct kw_tx *tx, struct kw_error *err)
 {
     struct kw_feed_service *service = KW_CONTAINER_OF(job, struct kw_feed_task, job)->service;
-    struct kw_id donor = service->errands.donor;
+    struct kw_feed_errands *errands = &service->errands;
+    const struct kw_feed *feed = service->options.feed;
 
-    if (!kw_id_is_none(donor)) {
-        KW_TRY(kw_feed_join(service->options.feed, tx, donor, err));
+    if (!kw_id_is_none(errands->donor)) {
+        KW_TRY(errands->again ? kw_feed_join_again(feed, tx, errands->donor, err)
+                              : kw_feed_join(feed, tx, errands->donor, err));
     }
+    KW_TRY(kw_feed_join_may_end(tx, &errands->may_end, err));
     return keep_question(service, tx, err);
 }
+
+static void fail(struct kw_feed_service *service, const struct kw_error *error)
+{
+    kw_feed_service_log(service, "joining", error);
+    kw_feed_errand_end(service, KW_ERRAND_SOON);
+}
+
+static void ask_on(struct kw_feed_service *service);
 
 static void begin_done(struct kw_feed_task *task)
 {
@@ -62,8 +76,7 @@ static void begin_done(struct kw_feed_task *task)
 
     errands->at_store = false;
     if (!kw_ok(task->job.result)) {
-        kw_feed_service_log(service, "joining", &task->job.error);
-        kw_feed_errand_end(service, KW_ERRAND_SOON);
+        fail(service, &task->job.error);
         return;
     }
     show(service, errands->joins);
@@ -71,21 +84,118 @@ static void begin_done(struct kw_feed_task *task)
         kw_feed_errand_end(service, KW_ERRAND_SOON);
         return;
     }
-    kw_feed_errand_ask_so(service, NULL, 0);
+    kw_feed_donor_begin(&errands->donors, errands->ask.store, !errands->may_end);
+    ask_on(service);
 }
 
-void kw_feed_joining_begin(struct kw_feed_service *service, struct kw_id donor)
+static void hand_in(struct kw_feed_service *service,
+                    struct kw_result (*run)(struct kw_store_job *job, struct kw_tx *tx,
+                                            struct kw_error *err),
+                    void (*done)(struct kw_feed_task *task))
 {
     struct kw_feed_errands *errands = &service->errands;
     struct kw_error error = {0};
 
-    errands->now = &errand;
-    errands->donor = donor;
-    service->errand = (struct kw_feed_task){.job = {.run = run_begin}, .done = begin_done};
+    service->errand = (struct kw_feed_task){.job = {.run = run}, .done = done};
     errands->at_store = kw_ok(kw_feed_task_write(service, &service->errand, &error));
     if (!errands->at_store) {
-        kw_feed_service_log(service, "joining", &error);
+        fail(service, &error);
+    }
+}
+
+void kw_feed_joining_begin(struct kw_feed_service *service, struct kw_id donor, bool again)
+{
+    struct kw_feed_errands *errands = &service->errands;
+
+    errands->now = &errand;
+    errands->donor = donor;
+    errands->again = again;
+    hand_in(service, run_begin, begin_done);
+}
+
+/* --- the end --- */
+
+static void end(struct kw_feed_service *service, const char *outcome)
+{
+    struct kw_feed_errands *errands = &service->errands;
+
+    show(service, false);
+    errands->joined_ns = kw_clock_mono_ns();
+    kw_feed_donor_done(&errands->donors);
+    kw_metric_add(KW_M_FEED_DONORS, outcome, 1);
+    kw_feed_subscription_nudge(service);
+    kw_feed_errand_end(service, KW_ERRAND_SOON);
+}
+
+static struct kw_result run_give_up(struct kw_store_job *job, struct kw_tx *tx,
+                                    struct kw_error *err)
+{
+    struct kw_feed_service *service = KW_CONTAINER_OF(job, struct kw_feed_task, job)->service;
+    bool given_up;
+
+    KW_TRY(kw_feed_join_give_up(tx, &given_up, err));
+    service->errands.joins = !given_up;
+    return KW_OK;
+}
+
+static void give_up_done(struct kw_feed_task *task)
+{
+    struct kw_feed_service *service = task->service;
+
+    service->errands.at_store = false;
+    if (!kw_ok(task->job.result)) {
+        fail(service, &task->job.error);
+    } else if (service->errands.joins) {
         kw_feed_errand_end(service, KW_ERRAND_SOON);
+    } else {
+        KW_LOG(ERROR, "no store hands over all that it holds: this one goes on without");
+        end(service, "none");
+    }
+}
+
+/* --- another donor --- */
+
+/* One that has not failed; else any, unless we can do without. */
+static void ask_another(struct kw_feed_service *service)
+{
+    struct kw_feed_errands *errands = &service->errands;
+    uint64_t now_ns = kw_clock_mono_ns();
+    struct kw_id next =
+        kw_feed_donor_next(&errands->donors, &service->neighbours, !errands->may_end, now_ns);
+
+    if (service->neighbours.count == 0) {
+        kw_feed_errand_end(service, KW_ERRAND_SOON); /* there is nobody to blame */
+    } else if (kw_id_is_none(next)) {
+        hand_in(service, run_give_up, give_up_done);
+    } else {
+        kw_feed_joining_begin(service, next, false);
+    }
+}
+
+static void drop_donor(struct kw_feed_service *service, const char *why)
+{
+    struct kw_feed_errands *errands = &service->errands;
+
+    KW_LOG(WARN, "a store does not hand over all that it holds: another is asked",
+           KW_F_HEX("donor", kw_id_bytes(&errands->donors.present)), KW_F_STR("why", why));
+    kw_metric_add(KW_M_FEED_DONORS, why, 1);
+    kw_feed_donor_bar(&errands->donors, kw_clock_mono_ns());
+    ask_another(service);
+}
+
+/* The next run, as long as this donor has a share left, and there is a way to it. */
+static void ask_on(struct kw_feed_service *service)
+{
+    struct kw_feed_errands *errands = &service->errands;
+    const char *over = kw_feed_donor_over(&errands->donors);
+
+    if (over != NULL) {
+        drop_donor(service, over);
+    } else if (!kw_feed_neighbours_have(&service->neighbours, errands->ask.store)) {
+        ask_another(service);
+    } else {
+        kw_feed_donor_asked(&errands->donors, kw_clock_mono_ns());
+        kw_feed_errand_ask_so(service, NULL, 0);
     }
 }
 
@@ -106,46 +216,25 @@ static struct kw_result run(struct kw_feed_service *service, struct kw_tx *tx,
 
 static void done(struct kw_feed_service *service)
 {
-    struct kw_feed_errands *errands = &service->errands;
-
-    errands->failures = 0;
-    if (!errands->joined) {
-        kw_feed_errand_ask_so(service, NULL, 0);
+    kw_feed_donor_gave(&service->errands.donors, kw_clock_mono_ns());
+    if (!service->errands.joined) {
+        ask_on(service);
         return;
     }
-    show(service, false);
-    errands->joined_ns = kw_clock_mono_ns();
     kw_metric_add(KW_M_FEED_JOINED, NULL, 1);
-    kw_feed_subscription_nudge(service);
-    kw_feed_errand_end(service, KW_ERRAND_SOON);
+    end(service, "whole");
 }
 
-/* Anybody but this one, if there is somebody. */
-static struct kw_id another(const struct kw_feed_neighbours *neighbours, struct kw_id store)
-{
-    size_t at = 0;
-
-    while (at < neighbours->count && !kw_id_equal(neighbours->list[at].store, store)) {
-        at++;
-    }
-    return neighbours->list[(at + 1) % neighbours->count].store;
-}
-
-/* It is asked once more with the next look at errands; if that is in vain, or there is no way to it, another is. */
+/* It is asked once more soon; if that is in vain, or there is no way to it, another is. */
 static void refused(struct kw_feed_service *service, enum kw_feed_answered how)
 {
-    struct kw_feed_errands *errands = &service->errands;
-    const struct kw_feed_neighbours *neighbours = &service->neighbours;
-
     (void)how;
-    errands->failures++;
-    if (neighbours->count > 0 && (errands->failures >= FAILURES_MAX ||
-                                  !kw_feed_neighbours_have(neighbours, errands->ask.store))) {
-        errands->failures = 0;
-        kw_feed_joining_begin(service, another(neighbours, errands->ask.store));
-        return;
+    kw_feed_donor_failed(&service->errands.donors, kw_clock_mono_ns());
+    if (kw_feed_donor_over(&service->errands.donors) != NULL) {
+        ask_on(service);
+    } else {
+        kw_feed_errand_end(service, KW_ERRAND_SOON);
     }
-    kw_feed_errand_end(service, 0);
 }
 
 static const struct kw_feed_errand errand = {

@@ -13,9 +13,10 @@
 struct kw_feed_service;
 
 enum kw_feed_answered {
-    KW_FEED_ANSWERED,    /* it is here, and was not looked at */
-    KW_FEED_ANSWER_NONE, /* whom we asked has none now, or there is no link */
-    KW_FEED_ANSWER_LATE, /* nothing came */
+    KW_FEED_ANSWERED,      /* it is here, and was not looked at */
+    KW_FEED_ANSWER_NONE,   /* whom we asked has none now, or there is no link */
+    KW_FEED_ANSWER_LATE,   /* nothing came */
+    KW_FEED_ANSWER_FAILED, /* it came, and could not be looked at */
 };
 
 struct kw_feed_questions {

@@ -203,7 +203,7 @@ static struct kw_result run_join_before_the_last(struct feed_job *job, struct kw
 
     for (int i = 0; i < 3; i++) {
         if (i == 2) {
-            KW_TRY(kw_join_row_begin(tx, &ask, err));
+            KW_TRY(kw_join_row_begin(tx, &ask, false, err));
         }
         KW_TRY(kw_feed_write(&job->node->feed, tx, &records[i], false, job->node->wall_ms,
                              values_arena(), NULL, err));

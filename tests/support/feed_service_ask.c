@@ -70,6 +70,10 @@ static void note_message(struct listening *listening,
         listening->urgents++;
         copy_to(&listening->urgent, message->urgent);
     }
+    if (message->question != NULL) {
+        listening->question_number = message->question->number;
+        copy_to(&listening->question, message->question->record);
+    }
     for (size_t i = 0; i < message->n_lanes; i++) {
         note_lane(listening, message->lanes[i]);
     }
@@ -120,6 +124,7 @@ void house_hang_up(struct listening *listening)
     }
     kw_buf_done(&listening->voucher);
     kw_buf_done(&listening->urgent);
+    kw_buf_done(&listening->question);
 }
 
 const struct told_lane *house_told(const struct listening *listening, struct kw_id lane)

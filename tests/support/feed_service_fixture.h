@@ -45,6 +45,8 @@ struct listening {
     struct kw_buf voucher; /* the last */
     unsigned urgents;
     struct kw_buf urgent; /* the last */
+    uint64_t question_number;
+    struct kw_buf question; /* the last, KWJ1 */
     struct told_lane lanes[64];
     size_t lane_count;
     size_t most_lanes; /* in one message */

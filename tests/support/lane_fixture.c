@@ -96,9 +96,14 @@ static struct kw_record row_of(const struct lane_owner *owner)
 
 struct lane_owner lane_owner_new(size_t count)
 {
+    return lane_owner_of(store_a, 0, count);
+}
+
+struct lane_owner lane_owner_of(struct kw_id store, unsigned key, size_t count)
+{
     struct lane_owner owner = {
-        .lane = {.mesh = mesh, .store = store_a, .incarnation = incarnation, .writer = 1},
-        .key = lane_key(0),
+        .lane = {.mesh = mesh, .store = store, .incarnation = incarnation, .writer = 1},
+        .key = lane_key(key),
     };
 
     owner.row = row_of(&owner);

@@ -25,8 +25,9 @@ struct lane_owner {
 const struct kw_private_key *lane_key(unsigned number);
 const struct kw_private_key *lane_p384(void);
 
-/* With `count` changes. */
+/* With `count` changes; another one, which signs with this key. */
 struct lane_owner lane_owner_new(size_t count);
+struct lane_owner lane_owner_of(struct kw_id store, unsigned key, size_t count);
 
 /* Writes `count` more; their texts end with `mark`, so that forks differ. */
 void lane_grow(struct lane_owner *owner, size_t count, const char *mark);

@@ -145,18 +145,24 @@ static enum kw_reason sign(const struct kw_answer *answer)
     return made.reason;
 }
 
-Test(question, lanes_are_answered)
+static struct kw_bytes lane_item(const struct lane_owner *owner, uint64_t floor)
 {
-    const struct kw_answer_lane lane = {{"l"}, {"s"}, 9, 4};
     struct kw_buf item = {0};
+
+    MUST(kw_answer_lane_encode(floor, lane_head(owner, 9, lane_closed(9)), &item, err));
+    return value_keep(&item);
+}
+
+Test(question, lanes_are_answered_with_their_heads)
+{
+    const struct lane_owner owner = lane_owner_new(9);
     struct kw_answer_lane read;
     struct kw_answer answer;
-    struct kw_bytes items[1];
+    struct kw_bytes items[1] = {lane_item(&owner, 9)};
 
-    MUST(kw_answer_lane_encode(&lane, &item, err));
-    items[0] = value_keep(&item);
     MUST(kw_answer_lane_decode(items[0], &read, err));
-    cr_assert(read.seq == 9 && read.floor == 4 && kw_id_equal(read.store, lane.store));
+    cr_assert(read.floor == 9 && kw_lane_point_equal(&read.head.point, &owner.points[9]));
+    MUST(kw_lane_head_verify(&read.head, err));
     answer = answer_to(KW_ASK_LANES, items, 1);
     cr_assert_eq(sign(&answer), KW_E_ARGUMENT_INVALID, "it does not lead on");
     answer.next.key = keys[0];
@@ -165,8 +171,23 @@ Test(question, lanes_are_answered)
     cr_assert_eq(sign(&answer), KW_E_ARGUMENT_INVALID, "not among lanes");
     answer.next = (struct kw_answer_place){.section = KW_SECTION_END};
     cr_assert_eq(sign(&answer), KW_E_NONE);
+}
+
+Test(question, what_is_no_lane_is_no_answer)
+{
+    const struct lane_owner owner = lane_owner_new(9);
+    struct kw_bytes items[1] = {lane_item(&owner, 9)};
+    struct kw_answer answer = answer_to(KW_ASK_LANES, items, 1);
+
+    answer.next = (struct kw_answer_place){.section = KW_SECTION_END};
     items[0].len--;
-    cr_assert_eq(sign(&answer), KW_E_ARGUMENT_INVALID, "no lane");
+    cr_assert_eq(sign(&answer), KW_E_ARGUMENT_INVALID, "half a head");
+    items[0].len = 8;
+    cr_assert_eq(sign(&answer), KW_E_ARGUMENT_INVALID, "none");
+    items[0].len = 7;
+    cr_assert_eq(sign(&answer), KW_E_ARGUMENT_INVALID, "not even a number");
+    items[0] = lane_item(&owner, 10);
+    cr_assert_eq(sign(&answer), KW_E_ARGUMENT_INVALID, "more is deleted than there is");
 }
 
 Test(question, digests_are_answered)
