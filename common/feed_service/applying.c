@@ -9,6 +9,7 @@
 #include "common/feed/feed_admit.h"
 #include "common/feed/feed_apply.h"
 #include "common/feed_service/feed_service_internal.h"
+#include "common/feed_service/introduction.h"
 #include "common/rpc/messages.h"
 
 #include <keyward/internal/v1/feed.pb-c.h>
@@ -158,9 +159,13 @@ static void pump(struct kw_feed_service *service);
 /* A new member's copies count from now on: who makes keys is to wait for them. */
 static void look_at_members(const struct kw_feed_applying *applying)
 {
-    if (applying->kind == KEYWARD__INTERNAL__V1__FEED_RECORD__FEED_RECORD_VOUCHER &&
-        applying->verdict == KW_LANE_NEWS) {
+    if (applying->kind != KEYWARD__INTERNAL__V1__FEED_RECORD__FEED_RECORD_VOUCHER) {
+        return;
+    }
+    if (applying->verdict == KW_LANE_NEWS) {
         kw_feed_copies_look(applying->task.service);
+    } else if (applying->verdict == KW_LANE_STRANGER) {
+        kw_feed_introduction_doubt(applying->task.service);
     }
 }
 

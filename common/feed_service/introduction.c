@@ -183,6 +183,11 @@ static void look_at_credentials(struct kw_feed_service *service)
     }
 }
 
+void kw_feed_introduction_doubt(struct kw_feed_service *service)
+{
+    service->credentials_looked_ns = 0;
+}
+
 void kw_feed_introduction_tend(struct kw_feed_service *service)
 {
     uint64_t now_ns = kw_clock_mono_ns();

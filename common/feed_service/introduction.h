@@ -16,6 +16,10 @@ struct kw_result kw_feed_introduction_note(struct kw_feed_service *service,
                                            const struct kw_credentials *credentials,
                                            struct kw_error *err);
 
+/* Somebody was a stranger to us: may be of a region whose CAs we have by now. They are looked at with the next
+ * kw_feed_introduction_tend. */
+void kw_feed_introduction_doubt(struct kw_feed_service *service);
+
 /* Now and then: is it still owed, or is there another certificate, or another set of CAs? */
 void kw_feed_introduction_tend(struct kw_feed_service *service);
 

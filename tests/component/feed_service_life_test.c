@@ -254,24 +254,55 @@ Test(feed_service_life, a_new_certificate_is_vouched_with)
     house_hang_up(&listening);
 }
 
-/* A region came: its CA is in the set, and the certificate is as it was. */
+/* Its CA is in the set, on the disk. */
+static void region_comes(void)
+{
+    struct kw_bytes cas = kw_buf_bytes(&owner->identity.credentials.ca_pem);
+    char path[128];
+    FILE *file;
+
+    (void)snprintf(path, sizeof(path), "%s/ca.pem", owner->credentials);
+    file = fopen(path, "a");
+    cr_assert(ne(ptr, file, NULL));
+    cr_assert(lt(int, 0, fwrite(cas.data, cas.len, 1, file)));
+    cr_assert(eq(int, fclose(file), 0));
+}
+
+/* The certificate is as it was. */
 Test(feed_service_life, another_set_of_cas_is_believed_under_the_same_certificate)
 {
     struct listening listening = {0};
     size_t before = owner->identity.credentials.ca_pem.len;
-    char path[128];
-    FILE *file;
 
     house_listen(owner, &listening);
     HOUSE_EVENTUALLY(&house, listening.vouchers == 1);
-    (void)snprintf(path, sizeof(path), "%s/ca.pem", owner->credentials);
-    file = fopen(path, "a");
-    cr_assert(ne(ptr, file, NULL));
-    cr_assert(lt(int, 0, fwrite(owner->identity.credentials.ca_pem.data, before, 1, file)));
-    cr_assert(eq(int, fclose(file), 0));
+    region_comes();
     owner->service->credentials_looked_ns = 0;
     HOUSE_EVENTUALLY(&house, owner->identity.credentials.ca_pem.len == 2 * before);
     HOUSE_EVENTUALLY(&house, !owner->service->introducing);
+    house_hang_up(&listening);
+}
+
+/* Long before the next look is due: its voucher is told again soon. */
+Test(feed_service_life, who_is_a_stranger_has_us_look_whom_we_believe)
+{
+    struct listening listening = {0};
+    struct asking asking = {0};
+    size_t before = owner->identity.credentials.ca_pem.len;
+    uint8_t *service;
+
+    house_listen(owner, &listening);
+    HOUSE_EVENTUALLY(&house, listening.vouchers == 1 && owner->service->credentials_looked_ns > 0);
+    region_comes();
+    service = memmem(listening.voucher.data, listening.voucher.len, "authz", 5);
+    cr_assert(ne(ptr, service, NULL));
+    service[0] = 'o';
+    house_apply(owner, &asking, KEYWARD__INTERNAL__V1__FEED_RECORD__FEED_RECORD_VOUCHER,
+                kw_buf_bytes(&listening.voucher));
+    cr_assert(eq(int, asking.verdict, VERDICT(STRANGER)));
+    HOUSE_EVENTUALLY(&house, owner->identity.credentials.ca_pem.len == 2 * before);
+    HOUSE_EVENTUALLY(&house, !owner->service->introducing);
+    asking_done(&asking);
     house_hang_up(&listening);
 }
 

@@ -1,6 +1,8 @@
 /* Our owners: who they are, and who vouches for them. */
 #include "services/replicator/core/replicator_internal.h"
 
+#define VOUCH_FIRST_MS 1000U
+
 void kw_owner_vouch(const struct kw_replicator *r, enum kw_owner owner, uint32_t peer)
 {
     struct kw_frame frame = {
@@ -11,9 +13,18 @@ void kw_owner_vouch(const struct kw_replicator *r, enum kw_owner owner, uint32_t
     }
 }
 
+/* Soon again, then ever more seldom: where our region has just come, its CAs may be news to the peer's owners. */
+static uint64_t interval_after(uint64_t interval_ms)
+{
+    uint64_t next_ms = interval_ms == 0 ? VOUCH_FIRST_MS : 2 * interval_ms;
+
+    return next_ms < KW_LINK_VOUCH_MS ? next_ms : KW_LINK_VOUCH_MS;
+}
+
 void kw_owners_vouch(struct kw_replicator *r, uint32_t peer, uint64_t now_ms)
 {
     r->peers[peer].vouched_ms = now_ms;
+    r->peers[peer].vouch_ms = interval_after(r->peers[peer].vouch_ms);
     for (size_t i = 0; i < KW_OWNER_COUNT_; i++) {
         kw_owner_vouch(r, (enum kw_owner)i, peer);
     }

@@ -31,6 +31,7 @@ struct kw_peer {
     uint64_t vouchers_ms;
     unsigned vouchers;
     uint64_t vouched_ms; /* when we told it who our owners are */
+    uint64_t vouch_ms;   /* how long after that again */
     unsigned applies;    /* records that our owners have not judged yet */
     unsigned reads;      /* batches for it that our owners have not handed over yet */
     size_t turn;         /* the lane whose turn it is, when there is room for one */

@@ -13,7 +13,7 @@ static void tick_peer(struct kw_replicator *r, uint32_t peer, uint64_t now_ms)
     if (now_ms - link->reach_ms >= KW_REACH_MS) {
         kw_link_reach(r, peer, now_ms);
     }
-    if (now_ms - link->vouched_ms >= KW_LINK_VOUCH_MS) {
+    if (now_ms - link->vouched_ms >= link->vouch_ms) {
         kw_owners_vouch(r, peer, now_ms);
     }
     for (size_t i = 0; i < r->lane_count; i++) {
