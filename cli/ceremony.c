@@ -204,13 +204,28 @@ static struct kw_result further_region(struct ceremony *ceremony, size_t index,
     return KW_OK;
 }
 
+static void ceremony_plan(struct ceremony *ceremony, const char *bin_dir)
+{
+    (void)snprintf(ceremony->program, sizeof(ceremony->program), "%s/keyward-cryptocore", bin_dir);
+    (void)kw_mesh_path(&ceremony->layout->dir, "logs/init.log", ceremony->log);
+}
+
+struct kw_result kw_mesh_region_ceremony(const struct kw_mesh_layout *layout, const char *bin_dir,
+                                         struct kw_error *err)
+{
+    struct ceremony ceremony = {.layout = layout};
+
+    ceremony_plan(&ceremony, bin_dir);
+    KW_TRY(root_digest(&ceremony, err));
+    return further_region(&ceremony, layout->region_count - 1, err);
+}
+
 struct kw_result kw_mesh_ceremonies(const struct kw_mesh_layout *layout, const char *bin_dir,
                                     struct kw_error *err)
 {
     struct ceremony ceremony = {.layout = layout};
 
-    (void)snprintf(ceremony.program, sizeof(ceremony.program), "%s/keyward-cryptocore", bin_dir);
-    (void)kw_mesh_path(&layout->dir, "logs/init.log", ceremony.log);
+    ceremony_plan(&ceremony, bin_dir);
     KW_TRY(first_region(&ceremony, err));
     KW_TRY(root_digest(&ceremony, err));
     for (size_t i = 1; i < layout->region_count; i++) {

@@ -8,6 +8,7 @@
 
 struct kw_mesh_events {
     void (*ready)(void *context); /* everything runs; once */
+    void (*grown)(void *context); /* so do the cells of a region that came to it */
     /* From then on: a cell that was paused or started is so. */
     void (*turned)(struct kw_mesh_cell *cell, void *context);
     void (*stopped)(int exit_code, void *context); /* nothing runs any more */
@@ -24,10 +25,13 @@ struct kw_mesh_options {
 
 struct kw_mesh {
     struct kw_mesh_options options;
+    struct kw_loop *loop;
     struct kw_mesh_cell cells[KW_MESH_REGIONS_MAX * KW_MESH_CELLS_MAX];
     size_t cell_count;
-    size_t begun; /* of the cells, in their order */
-    size_t ready; /* of the cells, at first */
+    size_t begun;   /* of the cells, in their order */
+    size_t came;    /* of the cells: they were ready once */
+    size_t renewed; /* of the cells that there were, while it grows */
+    bool growing;
     size_t stopped;
     bool stopping;
     int exit_code;
@@ -37,6 +41,10 @@ struct kw_mesh {
  * `stopped`. */
 void kw_mesh_start(struct kw_mesh *mesh, struct kw_loop *loop,
                    const struct kw_mesh_options *options);
+
+/* The layout has one region more. Replicators of the cells that run are started anew, one after the other, to know of
+ * it; then its cells are started, and `grown` follows. The mesh is ready. */
+void kw_mesh_grow(struct kw_mesh *mesh);
 
 /* The cell called "r1/b", or NULL. */
 struct kw_mesh_cell *kw_mesh_find(struct kw_mesh *mesh, const char *name);

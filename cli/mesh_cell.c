@@ -41,6 +41,10 @@ static void on_ready(void *context)
                       (unsigned long long)((kw_clock_mono_ns() - slot->lost_ns) / NS_PER_MS));
         slot->lost_ns = 0;
     }
+    if (slot->renewing) {
+        slot->renewing = false;
+        cell->options.events.renewed(cell, cell->options.events.context);
+    }
     if ((int)slot->part + 1 == cell->next && cell->next < KW_MESH_PART_COUNT) {
         part_start(cell, cell->next++);
     } else if ((int)slot->part + 1 == KW_MESH_PART_COUNT && !cell->ready) {
@@ -121,6 +125,13 @@ static void prepare_another_life(struct kw_mesh_slot *slot)
     }
 }
 
+static void part_restart(struct kw_mesh_slot *slot)
+{
+    slot->lost_ns = slot->lost_ns != 0 ? slot->lost_ns : kw_clock_mono_ns();
+    prepare_another_life(slot);
+    kw_timer_start(&slot->restart, RESTART_MS, 0);
+}
+
 static void on_gone(int64_t status, void *context)
 {
     struct kw_mesh_slot *slot = context;
@@ -130,17 +141,19 @@ static void on_gone(int64_t status, void *context)
         stop_next(cell);
         return;
     }
+    if (slot->renewing && slot->lost_ns == 0) { /* as it was told */
+        part_restart(slot);
+        return;
+    }
     (void)fprintf(stderr, "keyward: %s ended with %lld; its log is %s\n", slot->label,
                   (long long)status, slot->child.log_path);
-    slot->lost_ns = slot->lost_ns != 0 ? slot->lost_ns : kw_clock_mono_ns();
     slot->quick_deaths = died_at_once(&slot->child, status) ? slot->quick_deaths + 1 : 0;
     if (slot->quick_deaths >= QUICK_DEATHS_MAX ||
         (!cell->ready && (status < BY_SIGNAL || slot->child.late))) {
         cell->options.events.failed(cell->options.events.context);
         return;
     }
-    prepare_another_life(slot);
-    kw_timer_start(&slot->restart, RESTART_MS, 0);
+    part_restart(slot);
 }
 
 static void part_start(struct kw_mesh_cell *cell, int part)
@@ -250,6 +263,18 @@ void kw_mesh_cell_pause(struct kw_mesh_cell *cell)
 {
     prepare_to_pause(cell);
     begin_to_stop(cell);
+}
+
+bool kw_mesh_cell_renew(struct kw_mesh_cell *cell, enum kw_mesh_part part)
+{
+    struct kw_mesh_slot *slot = &cell->slots[part];
+
+    if (cell->stopping || cell->pausing || !is_there(&slot->child)) {
+        return false;
+    }
+    slot->renewing = true;
+    kw_child_stop(&slot->child, STOP_GRACE_MS);
+    return true;
 }
 
 void kw_mesh_cell_kill(struct kw_mesh_cell *cell)

@@ -13,7 +13,8 @@ struct kw_mesh_cell;
 struct kw_mesh_cell_events {
     void (*ready)(struct kw_mesh_cell *cell, void *context); /* all of it runs; after each start */
     void (*paused)(struct kw_mesh_cell *cell,
-                   void *context);  /* nothing runs, until it is started */
+                   void *context); /* nothing runs, until it is started */
+    void (*renewed)(struct kw_mesh_cell *cell, void *context); /* the part is back */
     void (*failed)(void *context);  /* it can't go on, and wants to be stopped */
     void (*stopped)(void *context); /* nothing of it runs any more */
     void *context;
@@ -36,6 +37,7 @@ struct kw_mesh_slot {
     struct kw_child child;
     struct kw_timer restart;
     bool restarted;        /* at least once */
+    bool renewing;         /* until it is back, `renewed` is owed */
     uint64_t lost_ns;      /* when it ended, until it is back; 0: it has not */
     unsigned quick_deaths; /* in a row: too many end the mesh */
 };
@@ -46,6 +48,7 @@ struct kw_mesh_cell {
     struct kw_mesh_slot slots[KW_MESH_PART_COUNT];
     int next; /* part to be started next; 0: it is paused, or was never started */
     bool ready;
+    bool came; /* it was ready once */
     bool pausing;
     bool stopping;
     unsigned timers_open;
@@ -60,6 +63,10 @@ void kw_mesh_cell_start(struct kw_mesh_cell *cell);
 
 /* Stops everything, from outside in; `paused` follows, unless it is stopped before. It is ready. */
 void kw_mesh_cell_pause(struct kw_mesh_cell *cell);
+
+/* Ends one part, to be started anew by its settings as they are now; `renewed` follows. False: it does not run, and
+ * will be started by them. */
+bool kw_mesh_cell_renew(struct kw_mesh_cell *cell, enum kw_mesh_part part);
 
 /* Kills everything at once, as a power cut would; `paused` follows, unless it is stopped before. It is ready. */
 void kw_mesh_cell_kill(struct kw_mesh_cell *cell);

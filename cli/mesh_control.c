@@ -13,6 +13,7 @@
 
 #define DONE    "done\n"
 #define PREFIX  "no: "
+#define ADD     "add "
 #define BACKLOG 8
 
 /* --- in `keyward up` --- */
@@ -32,6 +33,7 @@ static void client_closed(uv_handle_t *handle)
 static void client_close(struct kw_mesh_control *control)
 {
     control->cell = NULL;
+    control->grows = false;
     if (!uv_is_closing((uv_handle_t *)&control->client)) {
         uv_close((uv_handle_t *)&control->client, client_closed);
     }
@@ -48,6 +50,7 @@ static void answer(struct kw_mesh_control *control, const char *text)
     uv_buf_t buf = uv_buf_init((char *)(uintptr_t)text, (unsigned)strlen(text));
 
     control->cell = NULL;
+    control->grows = false;
     control->write.data = control;
     if (uv_write(&control->write, (uv_stream_t *)&control->client, &buf, 1, written) != 0) {
         client_close(control);
@@ -93,14 +96,28 @@ static void cell_turn(struct kw_mesh_control *control, struct kw_mesh_cell *cell
     turn->turn(cell);
 }
 
-/* "stop r1/b" */
+static void region_add(struct kw_mesh_control *control, const char *name)
+{
+    const struct kw_mesh_control_options *options = &control->options;
+    struct kw_error error;
+
+    if (!kw_ok(options->region_add(name, options->context, &error))) {
+        refuse(control, error.message);
+        return;
+    }
+    control->grows = true;
+}
+
+/* "stop r1/b", "add r3" */
 static void request_take(struct kw_mesh_control *control)
 {
     char *name = strchr(control->text, ' ');
-    struct kw_mesh_cell *cell = name != NULL ? kw_mesh_find(control->mesh, name + 1) : NULL;
+    struct kw_mesh_cell *cell = name != NULL ? kw_mesh_find(control->options.mesh, name + 1) : NULL;
     const struct turn *turn = turn_find(control->text);
 
-    if (cell == NULL) {
+    if (strncmp(control->text, ADD, strlen(ADD)) == 0) {
+        region_add(control, control->text + strlen(ADD));
+    } else if (cell == NULL) {
         refuse(control, "there is no such cell");
     } else if (turn == NULL) {
         refuse(control, "stop, kill or start");
@@ -166,18 +183,18 @@ static void on_connection(uv_stream_t *listener, int status)
     }
 }
 
-struct kw_result kw_mesh_control_open(struct kw_mesh_control *control, struct kw_mesh *mesh,
-                                      struct kw_loop *loop, const struct kw_mesh_dir *dir,
+struct kw_result kw_mesh_control_open(struct kw_mesh_control *control,
+                                      const struct kw_mesh_control_options *options,
                                       struct kw_error *err)
 {
     char path[PATH_MAX];
     int rc;
 
-    control->mesh = mesh;
-    (void)uv_pipe_init(kw_loop_uv(loop), &control->listener, 0);
+    control->options = *options;
+    (void)uv_pipe_init(kw_loop_uv(options->loop), &control->listener, 0);
     control->listener.data = control;
     control->listens = true;
-    rc = uv_pipe_bind(&control->listener, kw_mesh_path(dir, KW_MESH_CONTROL_SOCKET, path));
+    rc = uv_pipe_bind(&control->listener, kw_mesh_path(options->dir, KW_MESH_CONTROL_SOCKET, path));
     if (rc == 0) {
         rc = uv_listen((uv_stream_t *)&control->listener, BACKLOG, on_connection);
     }
@@ -189,6 +206,13 @@ struct kw_result kw_mesh_control_open(struct kw_mesh_control *control, struct kw
 void kw_mesh_control_turned(struct kw_mesh_control *control, const struct kw_mesh_cell *cell)
 {
     if (control->cell == cell) {
+        answer(control, DONE);
+    }
+}
+
+void kw_mesh_control_grown(struct kw_mesh_control *control)
+{
+    if (control->grows) {
         answer(control, DONE);
     }
 }
@@ -237,21 +261,21 @@ static struct kw_result hear(int fd, char text[KW_MESH_CONTROL_LEN_MAX], struct 
 }
 
 struct kw_result kw_mesh_control_ask(const struct kw_mesh_dir *dir, const char *verb,
-                                     const char *cell, struct kw_error *err)
+                                     const char *name, struct kw_error *err)
 {
     KW_SCOPED(kw_fd_close) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     char text[KW_MESH_CONTROL_LEN_MAX];
-    int len = snprintf(text, sizeof(text), "%s %s\n", verb, cell);
+    int len = snprintf(text, sizeof(text), "%s %s\n", verb, name);
 
     KW_ENSURE(fd >= 0, err, SYSTEM, "a socket: %s", strerror(errno));
-    KW_ENSURE((size_t)len < sizeof(text), err, CONFIG_INVALID, "%s is no cell", cell);
+    KW_ENSURE((size_t)len < sizeof(text), err, CONFIG_INVALID, "%s: too long a name", name);
     KW_TRY(reach(dir, fd, err));
     KW_ENSURE(send(fd, text, (size_t)len, MSG_NOSIGNAL) == len, err, PEER_UNAVAILABLE,
               "the mesh: %s", strerror(errno));
     KW_TRY(hear(fd, text, err));
     KW_ENSURE(text[0] != '\0', err, PEER_UNAVAILABLE, "the mesh has ended");
     text[strcspn(text, "\n")] = '\0';
-    KW_ENSURE(strncmp(text, PREFIX, strlen(PREFIX)) != 0, err, CONFIG_INVALID, "%s: %s", cell,
+    KW_ENSURE(strncmp(text, PREFIX, strlen(PREFIX)) != 0, err, CONFIG_INVALID, "%s: %s", name,
               text + strlen(PREFIX));
     return KW_OK;
 }

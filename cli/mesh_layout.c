@@ -150,21 +150,42 @@ static struct kw_result directories_make(const struct kw_mesh_dir *dir, const ch
     return KW_OK;
 }
 
+static struct kw_result region_make(const struct kw_mesh_layout *layout,
+                                    const struct kw_mesh_region *region, struct kw_error *err)
+{
+    static const char *const region_dirs[] = {"tokens", "secret", "run", NULL};
+    static const char *const cell_dirs[] = {"config", "data", "logs", "run", "secret", NULL};
+
+    KW_TRY(directories_make(&region->dir, region_dirs, err));
+    for (size_t j = 0; j < layout->cell_count; j++) {
+        KW_TRY(directories_make(&region->cells[j].dir, cell_dirs, err));
+    }
+    return KW_OK;
+}
+
 struct kw_result kw_mesh_layout_make(const struct kw_mesh_layout *layout, struct kw_error *err)
 {
     static const char *const mesh_names[] = {"officer", "recovery", "ceremony",
                                              "secret",  "logs",     NULL};
-    static const char *const region_dirs[] = {"tokens", "secret", "run", NULL};
-    static const char *const cell_dirs[] = {"config", "data", "logs", "run", "secret", NULL};
 
     KW_TRY(directories_make(&layout->dir, mesh_names, err));
     for (size_t i = 0; i < layout->region_count; i++) {
-        const struct kw_mesh_region *region = &layout->regions[i];
-
-        KW_TRY(directories_make(&region->dir, region_dirs, err));
-        for (size_t j = 0; j < layout->cell_count; j++) {
-            KW_TRY(directories_make(&region->cells[j].dir, cell_dirs, err));
-        }
+        KW_TRY(region_make(layout, &layout->regions[i], err));
     }
+    return KW_OK;
+}
+
+struct kw_result kw_mesh_layout_grow(struct kw_mesh_layout *layout, const char *name,
+                                     struct kw_error *err)
+{
+    struct kw_mesh_region *region = &layout->regions[layout->region_count];
+
+    KW_TRY(kw_mesh_layout_check(layout->region_count + 1, layout->cell_count, err));
+    KW_ENSURE(strcmp(name, region_names[layout->region_count]) == 0, err, CONFIG_INVALID,
+              "the next region is %s", region_names[layout->region_count]);
+    KW_TRY(region_name(layout, layout->region_count, region, err));
+    KW_TRY(kw_mesh_dir_claim(region->dir.path, err));
+    KW_TRY(region_make(layout, region, err));
+    layout->region_count++;
     return KW_OK;
 }

@@ -83,6 +83,11 @@ struct kw_result kw_mesh_layout_init(const struct kw_mesh_dir *dir, size_t regio
                                      size_t cell_count, struct kw_mesh_layout *ret_layout,
                                      struct kw_error *err);
 
+/* One region more, the next one, with its directories; its ceremony is the caller's. Fails: CONFIG_INVALID (another
+ * name than the next one's, or there can be no more; its directory is not empty), SYSTEM. */
+struct kw_result kw_mesh_layout_grow(struct kw_mesh_layout *layout, const char *name,
+                                     struct kw_error *err);
+
 /* Makes the directories of the mesh, its regions and cells. Those of them that are one, as a test
  * may want them, are made once. Fails: SYSTEM. */
 struct kw_result kw_mesh_layout_make(const struct kw_mesh_layout *layout, struct kw_error *err);

@@ -46,12 +46,19 @@ static struct kw_result cell_reserve(struct kw_mesh_place *cell, struct kw_error
     return kw_mesh_port_reserve(&cell->ports[KW_MESH_ORCHESTRATOR].feed, err);
 }
 
+struct kw_result kw_mesh_region_ports_reserve(struct kw_mesh_layout *layout, size_t region,
+                                              struct kw_error *err)
+{
+    for (size_t j = 0; j < layout->cell_count; j++) {
+        KW_TRY(cell_reserve(&layout->regions[region].cells[j], err));
+    }
+    return KW_OK;
+}
+
 struct kw_result kw_mesh_ports_reserve(struct kw_mesh_layout *layout, struct kw_error *err)
 {
     for (size_t i = 0; i < layout->region_count; i++) {
-        for (size_t j = 0; j < layout->cell_count; j++) {
-            KW_TRY(cell_reserve(&layout->regions[i].cells[j], err));
-        }
+        KW_TRY(kw_mesh_region_ports_reserve(layout, i, err));
     }
     return KW_OK;
 }

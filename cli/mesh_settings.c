@@ -154,6 +154,14 @@ struct kw_result kw_mesh_cell_files(const struct kw_mesh_layout *layout,
     return KW_OK;
 }
 
+struct kw_result kw_mesh_replicator_file(const struct kw_mesh_layout *layout,
+                                         const struct kw_mesh_region *region,
+                                         const struct kw_mesh_place *cell, const char *bin_dir,
+                                         struct kw_error *err)
+{
+    return part_file(layout, region, cell, KW_MESH_REPLICATOR, bin_dir, err);
+}
+
 static const char cli_yaml[] =
     "target: 127.0.0.1:{port}\n"
     "ca_file: {region}/pki/root.pem\n"

@@ -11,6 +11,12 @@ struct kw_result kw_mesh_cell_files(const struct kw_mesh_layout *layout,
                                     const struct kw_mesh_place *cell, const char *bin_dir,
                                     struct kw_error *err);
 
+/* Where the replicators of all cells are has changed: those settings of one cell's anew. Fails: SYSTEM, MEMORY. */
+struct kw_result kw_mesh_replicator_file(const struct kw_mesh_layout *layout,
+                                         const struct kw_mesh_region *region,
+                                         const struct kw_mesh_place *cell, const char *bin_dir,
+                                         struct kw_error *err);
+
 /* What other commands find the cell with: cli-REGION-CELL.yaml, and for the first cell cli.yaml too.
  * Fails: SYSTEM, MEMORY. */
 struct kw_result kw_mesh_cli_file(const struct kw_mesh_layout *layout,

@@ -1,4 +1,4 @@
-/* cell, regions, replication: the cells of a development mesh: stopped and started one at a time, and how far behind one
+/* cell, region, regions, replication: the cells of a development mesh: stopped and started one at a time, and how far behind one
  * another they are. */
 #include "cli/cli.h"
 #include "cli/mesh_control.h"
@@ -52,16 +52,37 @@ static struct kw_result turn(const struct kw_cli *cli, struct kw_error *err)
     return kw_mesh_control_ask(&dir, cli->command->verb, kw_cli_argument(cli, "CELL"), err);
 }
 
+static struct kw_result region_add(const struct kw_cli *cli, struct kw_error *err)
+{
+    struct kw_mesh_dir dir;
+
+    KW_TRY(dir_find(cli, &dir, err));
+    return kw_mesh_control_ask(&dir, "add", kw_cli_argument(cli, "REGION"), err);
+}
+
+static enum kw_exit asked(struct kw_cli *cli, struct kw_result result, const struct kw_error *error)
+{
+    if (kw_ok(result)) {
+        return KW_EXIT_OK;
+    }
+    (void)kw_cli_fail(cli, error);
+    return result.reason == KW_E_PEER_UNAVAILABLE ? KW_EXIT_UNREACHABLE : KW_EXIT_USAGE;
+}
+
 static enum kw_exit run_turn(struct kw_cli *cli)
 {
     struct kw_error error;
     struct kw_result result = turn(cli, &error);
 
-    if (kw_ok(result)) {
-        return KW_EXIT_OK;
-    }
-    (void)kw_cli_fail(cli, &error);
-    return result.reason == KW_E_PEER_UNAVAILABLE ? KW_EXIT_UNREACHABLE : KW_EXIT_USAGE;
+    return asked(cli, result, &error);
+}
+
+static enum kw_exit run_region_add(struct kw_cli *cli)
+{
+    struct kw_error error;
+    struct kw_result result = region_add(cli, &error);
+
+    return asked(cli, result, &error);
 }
 
 static struct kw_result regions(struct kw_cli *cli, bool *ret_well, struct kw_error *err)
@@ -162,6 +183,14 @@ const struct kw_command kw_cell_commands[] = {
      CELL_FLAGS, .run = run_turn, .bare = true},
     {"cell", "start", "Starts a cell that was stopped or killed, and waits until it is ready.",
      CELL_FLAGS, .run = run_turn, .bare = true},
+    {"region",
+     "add",
+     "Brings one more region to a development mesh that runs, ceremony and all; returns when its "
+     "cells run.",
+     {{"REGION", NULL, NULL, true, "The next one: r3, where there are two."},
+      {"--dir", "DIR", NULL, false, "The mesh's directory; where KEYWARD_CONFIG lies by default."}},
+     .run = run_region_add,
+     .bare = true},
     {"regions",
      NULL,
      "Shows how old what each cell of a development mesh holds of the others is. Exit 5: above a "

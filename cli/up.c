@@ -43,12 +43,70 @@ static struct kw_result bin_dir_find(char path[PATH_MAX], struct kw_error *err)
     return KW_OK;
 }
 
+/* --- a region that comes later --- */
+
+static struct kw_result replicators_prepare(const struct up *up, struct kw_error *err)
+{
+    const struct kw_mesh_layout *layout = &up->layout;
+
+    for (size_t i = 0; i + 1 < layout->region_count; i++) {
+        const struct kw_mesh_region *region = &layout->regions[i];
+
+        for (size_t j = 0; j < layout->cell_count; j++) {
+            KW_TRY(kw_mesh_replicator_file(layout, region, &region->cells[j], up->bin_dir, err));
+        }
+    }
+    return KW_OK;
+}
+
+static struct kw_result cells_prepare(const struct up *up, size_t first, struct kw_error *err);
+
+/* Blocks for as long as the ceremony takes: nothing that ends meanwhile is started again before. */
+static struct kw_result region_prepare(struct up *up, struct kw_error *err)
+{
+    size_t region = up->layout.region_count - 1;
+
+    KW_TRY(kw_mesh_region_ports_reserve(&up->layout, region, err));
+    KW_TRY(kw_mesh_region_ceremony(&up->layout, up->bin_dir, err));
+    KW_TRY(cells_prepare(up, region, err));
+    return replicators_prepare(up, err);
+}
+
+static struct kw_result region_add(const char *name, void *context, struct kw_error *err)
+{
+    struct up *up = context;
+    struct kw_result prepared;
+
+    KW_TRY(kw_mesh_layout_grow(&up->layout, name, err));
+    prepared = region_prepare(up, err);
+    if (!kw_ok(prepared)) {
+        up->layout.region_count--; /* its directory stays, for who looks for the cause */
+        return prepared;
+    }
+    kw_mesh_grow(&up->mesh);
+    return KW_OK;
+}
+
+static void on_grown(void *context)
+{
+    struct up *up = context;
+
+    kw_mesh_control_grown(&up->control);
+}
+
+/* --- the mesh's life --- */
+
 static void on_ready(void *context)
 {
     struct up *up = context;
+    const struct kw_mesh_control_options control = {.mesh = &up->mesh,
+                                                    .loop = up->loop,
+                                                    .dir = &up->layout.dir,
+                                                    .region_add = region_add,
+                                                    .context = up};
     struct kw_error error;
 
-    if (!kw_ok(kw_mesh_control_open(&up->control, &up->mesh, up->loop, &up->layout.dir, &error))) {
+    if (!kw_ok(kw_mesh_control_open(&up->control, &control, &error))) {
         (void)fprintf(stderr, "keyward: %s\n", error.message);
         kw_mesh_stop(&up->mesh, EXIT_FAILURE);
         return;
@@ -89,12 +147,12 @@ static void on_stop(void *context)
     kw_loop_stop(up->loop);
 }
 
-/* Settings of each cell's services, and of who calls them. */
-static struct kw_result cells_prepare(const struct up *up, struct kw_error *err)
+/* Settings of each cell's services, and of who calls them; from region number `first` on. */
+static struct kw_result cells_prepare(const struct up *up, size_t first, struct kw_error *err)
 {
     const struct kw_mesh_layout *layout = &up->layout;
 
-    for (size_t i = 0; i < layout->region_count; i++) {
+    for (size_t i = first; i < layout->region_count; i++) {
         const struct kw_mesh_region *region = &layout->regions[i];
 
         for (size_t j = 0; j < layout->cell_count; j++) {
@@ -144,14 +202,18 @@ static struct kw_result run(struct up *up, const struct kw_up_options *options,
     struct kw_mesh_options mesh = {
         .layout = &up->layout,
         .bin_dir = up->bin_dir,
-        .events = {.ready = on_ready, .turned = on_turned, .stopped = on_stopped, .context = up},
+        .events = {.ready = on_ready,
+                   .grown = on_grown,
+                   .turned = on_turned,
+                   .stopped = on_stopped,
+                   .context = up},
     };
 
     KW_TRY(number_read("--start-ms", options->start_ms, START_MS, &mesh.start_ms, err));
     KW_TRY(bin_dir_find(up->bin_dir, err));
     KW_TRY(layout_make(up, options, err));
     KW_TRY(kw_mesh_ceremonies(&up->layout, up->bin_dir, err));
-    KW_TRY(cells_prepare(up, err));
+    KW_TRY(cells_prepare(up, 0, err));
     KW_TRY(kw_process_prepare(err));
     KW_TRY(kw_loop_new(&up->loop, err));
     KW_TRY(kw_process_new(up->loop, &hooks, &up->process, err));

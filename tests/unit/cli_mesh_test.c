@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static struct kw_mesh_layout layout;
 
@@ -112,6 +113,53 @@ Test(cli_mesh, each_mesh_has_an_id_of_its_own)
     MUST(kw_mesh_layout_init(&layout.dir, 1, 1, &other, err));
     cr_assert(eq(sz, strlen(layout.id), 2 * KW_ID_LEN));
     cr_assert(ne(str, layout.id, other.id));
+}
+
+/* --- one region more --- */
+
+static enum kw_reason grow(struct kw_mesh_layout *two, const char *name)
+{
+    struct kw_error error;
+
+    return kw_mesh_layout_grow(two, name, &error).reason;
+}
+
+Test(cli_mesh, one_region_comes_after_the_other_into_a_directory_of_its_own)
+{
+    struct kw_mesh_layout one;
+    struct kw_mesh_dir dir;
+    char path[PATH_MAX];
+    struct stat st;
+
+    MUST(kw_mesh_dir_make(NULL, &dir, err));
+    MUST(kw_mesh_layout_init(&dir, 1, 2, &one, err));
+    MUST(kw_mesh_layout_make(&one, err));
+    cr_expect(eq(int, grow(&one, "r3"), KW_E_CONFIG_INVALID));
+    cr_expect(eq(int, grow(&one, "r2"), KW_E_NONE));
+    cr_expect(eq(int, stat(kw_mesh_path(&dir, "r2/b/data", path), &st), 0));
+    cr_expect(eq(int, mkdir(kw_mesh_path(&dir, "r3", path), 0700), 0));
+    cr_expect(eq(int, mkdir(kw_mesh_path(&dir, "r3/token", path), 0700), 0));
+    cr_expect(eq(int, grow(&one, "r3"), KW_E_CONFIG_INVALID), "somebody's files are there");
+    cr_expect(eq(int, rmdir(path), 0));
+    cr_expect(eq(int, grow(&one, "r3"), KW_E_NONE));
+    cr_expect(eq(int, grow(&one, "r4"), KW_E_CONFIG_INVALID));
+    cr_expect(eq(sz, one.region_count, 3));
+    kw_mesh_dir_remove(dir.path);
+}
+
+Test(cli_mesh, replicators_are_told_of_a_region_that_came)
+{
+    struct kw_mesh_layout two;
+
+    MUST(kw_mesh_layout_init(&layout.dir, 2, 1, &two, err));
+    MUST(kw_mesh_replicator_file(&two, &two.regions[0], &two.regions[0].cells[0], "/bin", err));
+    cr_expect(strstr(text_of("r1/a/config/replicator.yaml"), "r3/a=") == NULL);
+    two.region_count = 3;
+    two.regions[2] = layout.regions[2];
+    MUST(kw_mesh_region_ports_reserve(&two, 2, err));
+    MUST(kw_mesh_replicator_file(&two, &two.regions[0], &two.regions[0].cells[0], "/bin", err));
+    cr_expect(strstr(text_of("r1/a/config/replicator.yaml"), ", r3/a=127.0.0.1:") != NULL);
+    cr_expect(ne(int, two.regions[2].cells[0].ports[KW_MESH_REPLICATOR].listen, 0));
 }
 
 Test(cli_mesh, a_list_names_the_services_of_its_region_alone)
