@@ -88,9 +88,9 @@ class Attempts:
 class Client(threading.Thread):
     """Calls until it is told to end. `pen` is its own: nobody else suspends it."""
 
-    def __init__(self, doors, name, home, elsewhere, pen):
+    def __init__(self, doors, name, home, elsewhere, pen, pause_s=0):
         super().__init__(name=name, daemon=True)
-        self._doors, self.home, self._pen = doors, home, pen
+        self._doors, self.home, self._pen, self._pause_s = doors, home, pen, pause_s
         self.attempts = Attempts(doors.world.recorder, name, (home, elsewhere))
         self._dice, self._over = random.Random(name), threading.Event()
         self._open_pen = doors.world.pens[-1]
@@ -107,7 +107,7 @@ class Client(threading.Thread):
     def run(self):
         names, weights = zip(*MIX.items())
         try:
-            while not self._over.is_set():
+            while not self._over.wait(self._pause_s):
                 try:
                     getattr(self, "_" + self._dice.choices(names, weights)[0])()
                 except KeywardError:
@@ -178,11 +178,11 @@ class Client(threading.Thread):
 
 
 class Crowd:
-    """Some clients at each of these homes."""
+    """Some clients at each of these homes, each with a pause between its calls."""
 
-    def __init__(self, cells, world, homes, elsewhere, pens):
+    def __init__(self, cells, world, homes, elsewhere, pens, pause_s=0):
         self.doors = Doors(cells, world)
-        self.clients = [Client(self.doors, "%s %d" % (homes[i % len(homes)], i), homes[i % len(homes)], elsewhere, pen)
+        self.clients = [Client(self.doors, "%s %d" % (homes[i % len(homes)], i), homes[i % len(homes)], elsewhere, pen, pause_s)
                         for i, pen in enumerate(pens)]
 
     def start(self):
