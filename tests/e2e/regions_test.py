@@ -54,6 +54,12 @@ class Regions(unittest.TestCase):
     def test_every_cell_hears_every_other(self):
         eventually("all know all", self.knows_all)
 
+    def test_only_the_next_region_can_be_added(self):
+        for region in ("r2", "r4"):
+            ended = self.keyward(FIRST, "region", "add", region)
+            self.assertEqual(ended.returncode, 2, ended.stderr)
+            self.assertIn("the next region is r3", ended.stderr)
+
     def test_what_one_says_is_true_in_all(self):
         for cell in ("r1/c", "r2/b"):  # neither is linked with each of the others
             self.assertKnown(self.create_partner(cell, "made in " + cell), CELLS)
