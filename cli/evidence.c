@@ -84,6 +84,7 @@ static struct kw_result head_read(struct reading *reading, const json_t *line, s
     KW_TRY(time_of(line, "startTime", &span.start_ms, err));
     KW_TRY(time_of(line, "endTime", &span.end_ms, err));
     KW_TRY(time_of(line, "exportTime", &span.exported_ms, err));
+    span.copy = json_object_get(line, "of") != NULL;
     reading->begun = true;
     return reading->verifier == NULL ? kw_verify_new(reading->trust, &span, &reading->verifier, err)
                                      : kw_verify_another(reading->verifier, &span, err);

@@ -85,6 +85,19 @@ static struct kw_result chains_print(const struct kw_verify_chain *chains, size_
     return kw_table_print(&table, stdout, err);
 }
 
+/* Of a copy: up to where it is complete. */
+static void copy_explain(const struct kw_verify_chain *chain)
+{
+    char name[KW_CHAIN_TEXT_SIZE];
+
+    if (chain->signed_to > 0) {
+        (void)printf("%s is a copy that ends at number %" PRIu64 ": a head is signed at %" PRIu64
+                     "\n",
+                     kw_verify_chain_text(chain->verifier.at.core, chain->verifier.at.stream, name),
+                     chain->verifier.at.seq, chain->signed_to);
+    }
+}
+
 static void explain(const struct kw_verify_chain *chains, size_t count)
 {
     uint64_t loose = 0;
@@ -97,6 +110,9 @@ static void explain(const struct kw_verify_chain *chains, size_t count)
     if (unclean) {
         (void)printf(
             "unclean end: without a signed close; the crypto core still runs, or stopped hard\n");
+    }
+    for (size_t i = 0; i < count; i++) {
+        copy_explain(&chains[i]);
     }
     if (loose > 0) {
         (void)printf("%" PRIu64 " receipts are newer than the last checkpoint over them\n", loose);
@@ -114,13 +130,13 @@ static json_t *chain_json(const struct kw_verify_chain *chain)
 {
     char name[KW_CHAIN_TEXT_SIZE];
 
-    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:s}", "chain",
+    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "chain",
                      kw_verify_chain_text(chain->verifier.at.core, chain->verifier.at.stream, name),
                      "receipts", (json_int_t)chain->receipts, "first", (json_int_t)chain->first,
                      "last", (json_int_t)chain->verifier.at.seq, "checkpoints",
                      (json_int_t)chain->checkpoints, "checkpointedTo",
-                     (json_int_t)chain->vouched_to, "verdict",
-                     kw_chain_verdict_name(kw_chain_verify_end(&chain->verifier)));
+                     (json_int_t)chain->vouched_to, "signedTo", (json_int_t)chain->signed_to,
+                     "verdict", kw_chain_verdict_name(kw_chain_verify_end(&chain->verifier)));
 }
 
 /* Takes the item; a list that could not take one is none, and packing fails by it. */
@@ -288,7 +304,9 @@ const struct kw_command kw_evidence_commands[] = {
      "Writes everything that verify needs to a file.",
      {{"FILE", NULL, NULL, true, "Where it goes."},
       {"--start-time", "TIME", "start_time", false, "From then on."},
-      {"--end-time", "TIME", "end_time", false, "Until then."}},
+      {"--end-time", "TIME", "end_time", false, "Until then."},
+      {"--of", "REGION/CELL", "of", false,
+       "Not the cell's own receipts but that cell's, as far as it keeps a copy."}},
      .run = run_export},
     {"verify",
      NULL,

@@ -224,6 +224,7 @@ struct kw_result kw_verify_another(struct kw_verify *verifier, const struct kw_v
 
     KW_ENSURE(span->start_ms == ours->start_ms && span->end_ms == ours->end_ms, err, CONFIG_INVALID,
               "exports of different stretches of time");
+    ours->copy = span->copy;
     ours->exported_ms =
         span->exported_ms < ours->exported_ms ? span->exported_ms : ours->exported_ms;
     return KW_OK;

@@ -61,6 +61,8 @@ struct kw_verify_span {
     uint64_t start_ms;    /* 0: from the beginning */
     uint64_t end_ms;      /* exclusive; 0: all there was */
     uint64_t exported_ms; /* when it was asked for: what happened later need not be complete */
+    bool
+        copy; /* by another cell, which keeps one: its chains may end before heads that are signed */
 };
 
 /* One chain, as far as it was seen. Plain data. */
@@ -68,6 +70,7 @@ struct kw_verify_chain {
     struct kw_chain_verifier verifier;
     uint64_t first;      /* number of the first receipt; 0: none */
     uint64_t vouched_to; /* number up to which a checkpoint vouches */
+    uint64_t signed_to;  /* the same, of one whose receipts are not here; 0: there is none */
     uint64_t receipts;
     uint64_t checkpoints;
     uint64_t newest_ms;

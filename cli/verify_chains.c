@@ -9,6 +9,9 @@
 /* Whoever exports and whoever makes receipts have a clock each. */
 #define CLOCKS_APART_MS 2000U
 
+/* A copy is so much behind, or it is incomplete. */
+#define COPY_BEHIND_MS 60000U
+
 static struct kw_verify_chain *chain_at(const struct kw_verify *v, size_t index)
 {
     return kw_list_at(&v->chains, index);
@@ -128,6 +131,23 @@ static struct kw_chain chain_start(const struct kw_verify *v,
     return start;
 }
 
+/* A head is signed for more than was copied. Of a cell that lives the rest is on its way. */
+static struct kw_result tail_judge(struct kw_verify *v, struct kw_verify_chain *chain,
+                                   const struct kw_checkpoint *checkpoint, struct kw_error *err)
+{
+    char text[KW_CHAIN_TEXT_SIZE];
+
+    chain->signed_to = checkpoint->seq;
+    if (checkpoint->time_ms + COPY_BEHIND_MS > v->span.exported_ms) {
+        return KW_OK;
+    }
+    return kw_verify_found(v, err, KW_FINDING_TAIL_MISSING,
+                           "chain %s: a head is signed at number %" PRIu64
+                           ", the copy ends at %" PRIu64,
+                           kw_verify_chain_text(checkpoint->core, checkpoint->stream, text),
+                           checkpoint->seq, chain->verifier.at.seq);
+}
+
 static struct kw_result
 checkpoint_place(struct kw_verify *v, const struct kw_checkpoint *checkpoint, struct kw_error *err)
 {
@@ -137,6 +157,9 @@ checkpoint_place(struct kw_verify *v, const struct kw_checkpoint *checkpoint, st
 
     if (chain == NULL) {
         KW_TRY(chain_begin(v, &start, &chain, err));
+    }
+    if (v->span.copy && checkpoint->seq > chain->verifier.at.seq) {
+        return tail_judge(v, chain, checkpoint, err);
     }
     before = chain->verifier.verdict;
     chain->checkpoints++;

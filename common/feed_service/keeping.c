@@ -207,6 +207,7 @@ static void ask(struct kw_feed_service *service, enum kw_ask_purpose purpose)
     uint8_t key[KW_LOG_KEY_LEN];
     const struct kw_answer_place place = {.section = KW_SECTION_LANES, .key = KW_BYTES_OF(key)};
 
+    keeping->steps++;
     keeping->asked.keeper = service->options.feed->options.store;
     kw_log_key_write(&keeping->asked, key);
     service->errands.now = purpose == KW_ASK_CHAINS ? &listing : &fetching;
@@ -269,10 +270,10 @@ static void begin_done(struct kw_feed_task *task)
 
 /* --- when --- */
 
-/* Others' errands come first: this one begins, and goes on, when none of them is due. */
+/* Is another errand due? It is not kept waiting for more than a few questions. */
 static bool gives_way(const struct kw_feed_service *service)
 {
-    return service->neighbours.count > 0 &&
+    return service->neighbours.count > 0 && service->keeping.steps >= KW_KEEP_STEPS &&
            (atomic_load(&service->joining) || kw_clock_mono_ns() >= service->errands.due_ns);
 }
 
@@ -281,6 +282,7 @@ static void begin(struct kw_feed_service *service)
     struct kw_error error = {0};
 
     service->keeping.due_ns = kw_feed_errand_time(service, KW_ERRAND_SOON);
+    service->keeping.steps = 0;
     service->errands.now = &beginning;
     service->errand = (struct kw_feed_task){.job = {.run = run_begin}, .done = begin_done};
     service->errands.at_store = kw_ok(kw_feed_task_read(service, &service->errand, &error));
@@ -294,7 +296,7 @@ void kw_feed_keeping_tend(struct kw_feed_service *service)
 {
     if (log_of(service) != NULL && kw_clock_mono_ns() >= service->keeping.due_ns &&
         service->errands.now == NULL && !service->errands.at_store && !service->draining &&
-        !gives_way(service)) {
+        !atomic_load(&service->joining)) {
         begin(service);
     }
 }
@@ -304,7 +306,7 @@ static void go_on(struct kw_feed_service *service)
     struct kw_feed_keeping *keeping = &service->keeping;
 
     if (gives_way(service)) {
-        keeping->due_ns = 0;
+        keeping->due_ns = kw_feed_errand_time(service, KW_ERRAND_SOON);
         stop(service);
     } else if (keeping->wanted_at < keeping->wanted_count) {
         ask_segment(service);

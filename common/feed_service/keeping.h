@@ -2,10 +2,9 @@
  * Beside it: how far those who keep ours are.
  *
  *     begin ─▶ whose? ─▶ of each: chains ─▶ what we lack of each: segment, segment, … ─▶ end
- *                          ◀── a look at lanes, or a join, is due: it waits, and goes on after it
+ *                          ◀── after a few questions, when a look at lanes or a join is due: that is first
  *
- * It is the last of the errands (errands.h), and like them one question at a time: nothing else ever waits for more than one
- * answer of it. What is asked says what is kept, so nothing is acknowledged, and what was lost is asked again.
+ * It is one of the errands (errands.h), and like them asks one question at a time. What is asked says what is kept, so nothing is acknowledged, and what was lost is asked again.
  */
 #ifndef KW_COMMON_FEED_SERVICE_KEEPING_H
 #define KW_COMMON_FEED_SERVICE_KEEPING_H
@@ -56,6 +55,7 @@ struct kw_feed_keep_found {
 
 struct kw_feed_keeping {
     uint64_t due_ns;
+    unsigned steps; /* questions since it began */
     struct kw_feed_keep_found now;
     struct kw_feed_keep_found found; /* of the job that runs */
     size_t at;                       /* whose origin's turn it is */

@@ -381,8 +381,8 @@ void kw_feed_upkeep_fire(struct kw_timer *timer)
     }
     kw_feed_copies_look(service);
     kw_feed_introduction_tend(service);
-    kw_feed_errands_tend(service);
     kw_feed_keeping_tend(service);
+    kw_feed_errands_tend(service);
     kw_feed_scrubbing_tend(service);
     kw_feed_showing_tend(service);
     kw_timer_start(&service->upkeep, is_busy(service) ? KW_FEED_UPKEEP_MS : KW_CREDENTIALS_CHECK_MS,

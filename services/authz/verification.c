@@ -1,6 +1,6 @@
 /* GetVerificationData: a long stream, passed through as fast as the caller takes it. Before it goes
  * what only authz can say: the head it last saw of every chain, without which a tail, or a whole
- * chain, that the orchestrator lost would not be missed.
+ * chain, that the orchestrator lost would not be missed. Of another cell's chains it saw none.
  *
  *     heads not yet written ─▶ heads of the store, page by page ─▶ the orchestrator's stream
  */
@@ -220,9 +220,21 @@ static void release(struct kw_authz_call *call)
     kw_outflow_done(&passage->outflow);
 }
 
+/* Another cell's receipts, of which the orchestrator keeps a copy. */
+static void pass_on(struct kw_authz_call *call)
+{
+    if (call->hop == NULL) {
+        kw_authz_call_end_stream(call);
+    } else {
+        heads_sent(call);
+    }
+}
+
 void kw_authz_verification_proceed(struct kw_authz_call *call)
 {
     static const struct kw_hop_events events = {.writable = on_writable, .cancel = on_cancel};
+    const Keyward__V1__GetVerificationDataRequest *request =
+        (const Keyward__V1__GetVerificationDataRequest *)call->request;
     struct passage *passage = kw_arena_alloc(call->arena, sizeof(*passage));
     struct kw_error error;
 
@@ -235,6 +247,10 @@ void kw_authz_verification_proceed(struct kw_authz_call *call)
     call->release = release;
     if (call->hop != NULL) {
         kw_hop_serve(call->hop, &events, call);
+    }
+    if (request->of[0] != '\0') {
+        pass_on(call);
+        return;
     }
     passage->head_count = kw_diary_unwritten_heads(&call->authz->diary, passage->heads);
     if (!kw_ok(heads_send(call, &error))) {

@@ -22,6 +22,7 @@ struct kw_orch_config {
     char *page_key_file;
     char *pki_dir;
     struct kw_strings targets;
+    uint32_t receipts_kept_max_mib;
     uint32_t drain_ms;
 };
 

@@ -17,6 +17,8 @@
 #include "services/orchestrator/feed_tables.h"
 #include "services/orchestrator/schema.h"
 
+#define BYTES_PER_MIB (1024U * 1024U)
+
 /* --- calls --- */
 
 static void check_drained(struct kw_orch *orch)
@@ -317,6 +319,7 @@ static struct kw_result feed_open(struct kw_store_job *job, struct kw_tx *tx, st
         .trust = &orch->officers,
         .tables = kw_orch_feed_tables,
         .table_count = kw_orch_feed_table_count,
+        .log = &orch->copies,
         .keep_max = orch->config->feed_keep_max};
 
     return kw_feed_open(&orch->feed, &options, tx, kw_clock_wall_ms(), err);
@@ -375,6 +378,8 @@ static void feed_opened(struct kw_store_job *job)
  * run in the order given and no call is taken before the loop turns. */
 static struct kw_result feed_start(struct kw_orch *orch, struct kw_error *err)
 {
+    orch->copy_options.len_max = (uint64_t)orch->config->receipts_kept_max_mib * BYTES_PER_MIB;
+    orch->copies = kw_receipt_copies(&orch->copy_options);
     orch->opening = (struct kw_store_job){.run = feed_open, .done = feed_opened, .vital = true};
     return kw_store_write(orch->store, &orch->opening, err);
 }

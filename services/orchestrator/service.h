@@ -15,6 +15,7 @@
 #include "services/orchestrator/config.h"
 #include "services/orchestrator/destruction.h"
 #include "services/orchestrator/protection.h"
+#include "services/orchestrator/receipt_copy.h"
 
 struct kw_core_link;
 
@@ -35,6 +36,8 @@ struct kw_orch {
     struct kw_id boot_id; /* names this life: the stream of its receipts */
     struct kw_id mesh;
     struct kw_feed feed; /* of the thread of write jobs; open before any other of them */
+    struct kw_feed_log copies; /* of receipts */
+    struct kw_receipt_copy_options copy_options;
     struct kw_store_job opening;
     bool feed_open;
     struct kw_feed_identity identity; /* zeroed: nothing is replicated */

@@ -4,10 +4,12 @@
  *     authorities' certificates ─▶ chain by chain: receipts, checkpoints ─▶ facts ─▶ end
  *
  * The certificates of capsules' signers are in the receipts. Witnessed heads are authz's, which
- * adds them.
+ * adds them. Of another cell the chains are those that are kept here (kept_walk.h), and nobody here witnessed any.
  */
 #include "services/orchestrator/chain_table.h"
 #include "services/orchestrator/handlers.h"
+#include "services/orchestrator/kept_table.h"
+#include "services/orchestrator/kept_walk.h"
 #include "services/orchestrator/page.h"
 #include "services/orchestrator/time_field.h"
 
@@ -33,6 +35,8 @@ struct cursor {
     bool in_stretch;
     struct kw_chain_place place;
     struct kw_fact_cursor fact;
+    bool of_another;
+    struct kw_kept_cursor kept;
 };
 
 /* --- one page --- */
@@ -109,6 +113,47 @@ static struct kw_result next_stretch(struct kw_tx *tx, struct cursor *cursor, st
     return KW_OK;
 }
 
+static void add_records(struct page *page, const struct kw_chain_record *records, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        page_add(page,
+                 records[i].place.rank == 0
+                     ? KEYWARD__V1__VERIFICATION_RECORD_TYPE__VERIFICATION_RECORD_TYPE_RECEIPT
+                     : KEYWARD__V1__VERIFICATION_RECORD_TYPE__VERIFICATION_RECORD_TYPE_CHECKPOINT,
+                 records[i].record);
+    }
+}
+
+static struct kw_result add_kept(struct kw_tx *tx, struct cursor *cursor,
+                                 const struct kw_chain_page *room, struct page *page,
+                                 struct kw_error *err)
+{
+    size_t count;
+
+    KW_TRY(kw_kept_walk(tx, &cursor->kept, room, &count, err));
+    add_records(page, room->records, count);
+    cursor->phase = count > 0 ? PHASE_CHAINS : PHASE_FACTS;
+    return KW_OK;
+}
+
+static struct kw_result add_own(struct kw_tx *tx, struct cursor *cursor,
+                                const struct kw_chain_page *room, struct page *page,
+                                struct kw_error *err)
+{
+    size_t count;
+
+    if (!cursor->in_stretch) {
+        return next_stretch(tx, cursor, err);
+    }
+    KW_TRY(kw_chain_walk(tx, &cursor->stretch, cursor->place, room, &count, err));
+    add_records(page, room->records, count);
+    cursor->in_stretch = count > 0;
+    if (count > 0) {
+        cursor->place = room->records[count - 1].place;
+    }
+    return KW_OK;
+}
+
 static struct kw_result add_chain(struct kw_call *call, struct kw_tx *tx, struct cursor *cursor,
                                   struct page *page, struct kw_error *err)
 {
@@ -117,22 +162,9 @@ static struct kw_result add_chain(struct kw_call *call, struct kw_tx *tx, struct
                                        .records = records,
                                        .max = KW_CHUNK_ITEMS_MAX,
                                        .len_max = KW_PAGE_BYTES_MAX};
-    size_t count;
 
-    if (!cursor->in_stretch) {
-        return next_stretch(tx, cursor, err);
-    }
-    KW_TRY(kw_chain_walk(tx, &cursor->stretch, cursor->place, &room, &count, err));
-    for (size_t i = 0; i < count; i++) {
-        page_add(page,
-                 records[i].place.rank == 0
-                     ? KEYWARD__V1__VERIFICATION_RECORD_TYPE__VERIFICATION_RECORD_TYPE_RECEIPT
-                     : KEYWARD__V1__VERIFICATION_RECORD_TYPE__VERIFICATION_RECORD_TYPE_CHECKPOINT,
-                 records[i].record);
-        cursor->place = records[i].place;
-    }
-    cursor->in_stretch = count > 0;
-    return KW_OK;
+    return cursor->of_another ? add_kept(tx, cursor, &room, page, err)
+                              : add_own(tx, cursor, &room, page, err);
 }
 
 /* --- facts --- */
@@ -189,7 +221,38 @@ static struct kw_result fill(struct kw_call *call, struct kw_tx *tx, struct curs
     return KW_OK;
 }
 
-static struct kw_result start(struct kw_call *call, struct cursor **ret_cursor,
+static bool is_ours(const struct kw_call *call, struct kw_bytes place)
+{
+    struct kw_bytes region = kw_bytes_str(call->orch->config->region);
+    struct kw_bytes cell = kw_bytes_str(call->orch->config->cell);
+
+    return place.len == region.len + 1 + cell.len && place.data[region.len] == '/' &&
+           kw_bytes_equal(KW_BYTES(place.data, region.len), region) &&
+           kw_bytes_equal(KW_BYTES(place.data + region.len + 1, cell.len), cell);
+}
+
+/* Whose chains? Of another they are whole. */
+static struct kw_result start_of(struct kw_call *call, struct kw_tx *tx,
+                                 const Keyward__V1__GetVerificationDataRequest *request,
+                                 struct cursor *cursor, struct kw_error *err)
+{
+    const struct kw_bytes place = kw_bytes_str(request->of);
+    struct kw_kept_chain first;
+    bool any;
+
+    cursor->of_another = place.len > 0;
+    if (!cursor->of_another) {
+        return KW_OK;
+    }
+    KW_ENSURE_FIELD(request->start_time == NULL && request->end_time == NULL, call, "of", err,
+                    "another cell's chains are whole: without start_time and end_time");
+    KW_ENSURE_FIELD(!is_ours(call, place), call, "of", err, "that is this cell: leave it out");
+    KW_TRY(kw_kept_next(tx, place, KW_ID_NONE, KW_ID_NONE, &first, &any, err));
+    KW_ENSURE(any, err, NOT_FOUND, "nothing is kept here of that cell's receipts");
+    return kw_arena_copy(call->arena, place, &cursor->kept.place, err);
+}
+
+static struct kw_result start(struct kw_call *call, struct kw_tx *tx, struct cursor **ret_cursor,
                               struct kw_error *err)
 {
     const Keyward__V1__GetVerificationDataRequest *request =
@@ -202,6 +265,7 @@ static struct kw_result start(struct kw_call *call, struct cursor **ret_cursor,
                          err));
     KW_ENSURE_FIELD(cursor->start_ms < cursor->end_ms, call, "end_time", err,
                     "the interval is empty");
+    KW_TRY(start_of(call, tx, request, cursor, err));
     cursor->fact.time_ms = cursor->start_ms;
     *ret_cursor = cursor;
     return KW_OK;
@@ -214,7 +278,7 @@ struct kw_result kw_verification_read(struct kw_call *call, struct kw_tx *tx, st
     struct page page;
 
     if (cursor == NULL) {
-        KW_TRY(start(call, &cursor, err));
+        KW_TRY(start(call, tx, &cursor, err));
         call->state = cursor;
     }
     KW_TRY(page_init(&page, &call->view, err));

@@ -136,6 +136,36 @@ class Cells(unittest.TestCase):
         self.assertKnown("r1/b", partner, "made meanwhile")
         eventually("the keys are given out", lambda: self.batch(settings, *make)[0] == 0)
 
+    def receipts(self, cell, path, *words):
+        """What an export has."""
+        ended = self.keyward(cell, "receipt", "export", str(path), *words)
+        if ended.returncode != 0:
+            return None
+        return self.receipts_in(path)
+
+    @staticmethod
+    def receipts_in(path):
+        records = [json.loads(line) for line in path.read_text().splitlines()]
+        return {r["encoded"] for r in records if r.get("type", "").endswith("_RECEIPT")}
+
+    def test_receipts_of_a_cell_that_is_gone_are_verified_by_another(self):
+        own, copied, first = (self.mesh.temporary / name for name in ("own.jsonl", "copied.jsonl", "first.jsonl"))
+        partner = self.answer("r1/b", "partner", "create", "--display-name=Copied", "--contact=a@b.example")["partner"]["name"]
+        self.answer("r1/b", "partner", "invite", partner, "--dir=%s" % (self.mesh.temporary / "copied-invitation"))
+        self.assertTrue(self.receipts("r1/b", own))
+        eventually("a has all of b's receipts", lambda: self.receipts(FIRST, copied, "--of=r1/b") == self.receipts("r1/b", own))
+        self.assertEqual(self.cell("stop", "r1/b"), 0)
+        try:
+            kept = self.receipts(FIRST, copied, "--of=r1/b")
+            self.assertGreaterEqual(kept, self.receipts_in(own))
+            self.receipts(FIRST, first)
+            shown = self.keyward(FIRST, "verify", "%s,%s" % (first, copied))
+            self.assertEqual(shown.returncode, 0, shown.stdout + shown.stderr)
+            self.assertRegex(shown.stdout, r"(?m)^VERIFIED: ")
+            self.assertIsNone(self.receipts(FIRST, first, "--of=r9/z"))
+        finally:
+            self.assertEqual(self.cell("start", "r1/b"), 0)
+
     def test_regions_shows_how_far_behind_they_are(self):
         eventually("all hear one another", lambda: self.keyward(FIRST, "regions").returncode == 0)
         for cell in self.answer(FIRST, "regions")["cells"]:

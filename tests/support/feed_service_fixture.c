@@ -146,6 +146,13 @@ static void store_failed(const struct kw_error *error, void *context)
     owner->store_failures++;
 }
 
+struct house_extra house_extra;
+
+static const struct kw_feed_log *log_of(const struct house_owner *owner)
+{
+    return strcmp(owner->self.service, "orchestrator") == 0 ? house_extra.log : NULL;
+}
+
 static struct kw_result run_open(struct house_job *job, struct kw_tx *tx, struct kw_error *err)
 {
     struct house_owner *owner = job->owner;
@@ -153,6 +160,7 @@ static struct kw_result run_open(struct house_job *job, struct kw_tx *tx, struct
                                             .store = kw_store_id(owner->store),
                                             .vouchers = &owner->identity.trust,
                                             .writer = owner->writer,
+                                            .log = log_of(owner),
                                             .tables = feed_tables,
                                             .table_count = feed_tables_old};
 
@@ -168,10 +176,13 @@ void house_owner_open(struct house_owner *owner)
                                                       .credentials_dir = owner->credentials,
                                                       .lane_key_file = owner->key_file};
     bool is_file = owner->url[0] == '\0';
+    bool more = house_extra.migrations != NULL;
     const struct kw_store_options options = {.path = is_file ? owner->path : NULL,
                                              .url = is_file ? NULL : owner->url,
-                                             .migrations = feed_migrations,
-                                             .migration_count = feed_migration_count,
+                                             .migrations =
+                                                 more ? house_extra.migrations : feed_migrations,
+                                             .migration_count = more ? house_extra.migration_count
+                                                                     : feed_migration_count,
                                              .failed = store_failed,
                                              .context = owner};
 

@@ -103,6 +103,15 @@ struct feed_house {
     struct house_owner owners[HOUSE_OWNERS_MAX];
 };
 
+/* What owners open with from then on, for tests that set it: their tables, of which the feed's and the notes' are first; the
+ * log of those that are orchestrators. */
+struct house_extra {
+    const struct kw_migration *migrations; /* NULL: these two alone */
+    size_t migration_count;
+    const struct kw_feed_log *log;
+};
+extern struct house_extra house_extra;
+
 /* The first `count` owners, serving, each with a replicator that is connected. */
 void house_init(struct feed_house *house, size_t count);
 void house_done(struct feed_house *house);
