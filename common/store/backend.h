@@ -119,6 +119,10 @@ struct kw_backend {
     struct kw_result (*script)(struct kw_conn *conn, const char *what, const char *sql,
                                struct kw_error *err);
 
+    /* An opening begins: a database that is not as the last one left it forgets its place. NULL: that is not told. Fails:
+     * CONFIG_INVALID. */
+    struct kw_result (*session)(struct kw_conn *conn, struct kw_error *err);
+
     /* What a copy of this database would have otherwise, as text: of a file, say, its inode. "": that
      * is not known. */
     struct kw_result (*place)(struct kw_conn *conn, char ret_place[KW_STORE_PLACE_SIZE],

@@ -109,6 +109,15 @@ static struct kw_result migrate(struct kw_store *store, const struct kw_store_op
     return writer->backend->migrate_end(writer, err);
 }
 
+/* Is it another one than last time? */
+static struct kw_result look_at_place(struct kw_conn *writer, struct kw_error *err)
+{
+    if (writer->backend->session != NULL) {
+        KW_TRY(writer->backend->session(writer, err));
+    }
+    return writer->backend->place(writer, writer->place, err);
+}
+
 static struct kw_result open_database(struct kw_store *store,
                                       const struct kw_store_options *options, struct kw_error *err)
 {
@@ -117,7 +126,7 @@ static struct kw_result open_database(struct kw_store *store,
     KW_TRY(backend->claim(options, &store->lock_fd, err));
     KW_TRY(backend->open(&store->writer, options, KW_CONN_WRITER, err));
     KW_TRY(migrate(store, options, err));
-    KW_TRY(backend->place(&store->writer, store->writer.place, err));
+    KW_TRY(look_at_place(&store->writer, err));
     kw_store_room_look(&store->room, store->lock_fd);
     for (int i = 0; i < KW_STORE_READERS; i++) {
         KW_TRY(backend->open(&store->readers[i], options, KW_CONN_READER, err));

@@ -42,6 +42,31 @@ static void restore(struct feed_node *node)
     feed_node_open(node);
 }
 
+/* Into the very file that it was taken from. */
+static void set_back(struct feed_node *node)
+{
+    feed_node_close(node);
+    store_fixture_set_back(&node->store);
+    feed_node_open(node);
+}
+
+Test(feed_copied, set_back_in_its_place_it_forks_no_more_than_a_copy_does)
+{
+    struct kw_id lane = a->lane;
+
+    write_tags(a, "x");
+    keep(a);
+    write_tags(a, "y");
+    feed_catch_up(b, a, lane);
+    set_back(a);
+    write_tags(a, "z");
+    cr_assert_eq(feed_seq(a, lane), 1);
+    cr_assert_eq(feed_seq(a, a->lane), 1);
+    feed_catch_up(a, b, lane);
+    cr_assert_eq(feed_seq(a, lane), 2, "what it had said comes back");
+    cr_assert_eq(feed_number(a, "SELECT count(*) FROM feed_lanes WHERE rival IS NOT NULL"), 0);
+}
+
 Test(feed_copied, what_it_says_before_it_hears_anything_is_no_fork)
 {
     struct kw_id lane = a->lane;

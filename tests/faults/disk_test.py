@@ -27,6 +27,7 @@ from processes import Processes
 
 VICTIM, PEER = "r2/a", "r1/a"
 QUIET = "authz"  # it says nothing before a client does; an orchestrator may, of its core's chain, before it hears anybody
+SESSIONS = QUIET + ".db.session-*"
 FORK = 'keyward_feed_verdicts_total{verdict="fork"}'
 REFUSES_S = 60
 LOG_HEAD, LOG_FRAME_HEAD = 32, 24  # of SQLite's format
@@ -87,12 +88,20 @@ class Disk(unittest.TestCase):
         shutil.copytree(self.mesh.temporary / "backup", self.data)
 
     def set_back(self):
-        """The same file, as it once was: nobody can tell that it is not what it was last."""
-        for log in self.data.glob(QUIET + ".db-*"):
-            log.unlink()
+        """The same file, as it once was, and nothing beside it."""
+        for log in (self.data / (QUIET + ".db-wal"), self.data / (QUIET + ".db-shm")):
+            log.unlink(missing_ok=True)
         with open(self.data / (QUIET + ".db"), "r+b") as file:
             file.write((self.mesh.temporary / "backup" / (QUIET + ".db")).read_bytes())
             file.truncate()
+
+    def set_back_whole(self):
+        """And all that is beside it, as a snapshot of the disk has it: nobody can tell that it is not what it was last."""
+        self.set_back()
+        for session in self.data.glob(SESSIONS):
+            session.unlink()
+        for session in (self.mesh.temporary / "backup").glob(SESSIONS):
+            shutil.copy(session, self.data)
 
     def assertGoesOn(self, before):
         """It has all that was there, and what it says now is heard, without a fork."""
@@ -111,25 +120,32 @@ class Disk(unittest.TestCase):
         said |= {self.create(VICTIM) for _ in range(5)} | {self.create(PEER)}
         self.await_known(said, PEER)
         self.cells.turn("kill", VICTIM)
-        self.set_back()
+        self.set_back_whole()
         self.cells.turn("start", VICTIM)
         self.assertGoesOn(said)
         eventually("its new life has a lane of its own", lambda: self.lanes() > lanes)
 
-    def test_a_backup_speaks_before_it_hears_anybody(self):
+    def assertSpeaksFirst(self, come_back):
+        """It says something before it hears anybody, and nobody has heard another thing under that number."""
         links = self.enterContext(Links(self.cells, PROXY))
         said = {self.create(VICTIM)}
         self.backup()
         said |= {self.create(VICTIM) for _ in range(5)}
         self.await_known(said, PEER)
         self.cells.turn("kill", VICTIM)
-        self.restore()
+        come_back()
         links.cut(PEER, VICTIM)
         self.cells.turn("start", VICTIM)
         said |= {self.create(VICTIM)}
         links.heal()
         self.await_known(said, PEER)
         self.assertGoesOn(said)
+
+    def test_a_backup_speaks_before_it_hears_anybody(self):
+        self.assertSpeaksFirst(self.restore)
+
+    def test_a_database_set_back_in_its_place_speaks_before_it_hears_anybody(self):
+        self.assertSpeaksFirst(self.set_back)
 
     def test_the_end_of_the_log_is_cut_off(self):
         said = {self.create(VICTIM) for _ in range(5)}
@@ -164,7 +180,7 @@ class Disk(unittest.TestCase):
         self.backup()
         self.await_known({self.create(VICTIM)}, PEER)
         self.cells.turn("kill", VICTIM)
-        self.set_back()
+        self.set_back_whole()
         links.cut(PEER, VICTIM)
         self.cells.turn("start", VICTIM)
         rival = self.create(VICTIM)  # under a number that the other one gave to another change

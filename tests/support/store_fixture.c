@@ -164,20 +164,27 @@ static void kept_path(const struct store_fixture *f, char path[96])
     (void)snprintf(path, 96, "%s.kept", f->path);
 }
 
-void store_fixture_keep(const struct store_fixture *f)
+/* Into the file that is there, if there is one. */
+static void copy_file(const char *from, const char *to)
 {
-    char path[96];
     struct kw_buf bytes = {0};
     struct kw_error err;
     FILE *file;
 
-    kept_path(f, path);
-    cr_assert(zero(int, kw_file_read(f->path, 1U << 24, &bytes, &err).reason), "%s", err.message);
-    file = fopen(path, "we");
+    cr_assert(zero(int, kw_file_read(from, 1U << 24, &bytes, &err).reason), "%s", err.message);
+    file = fopen(to, "we");
     cr_assert(ne(ptr, file, NULL));
     cr_assert(eq(sz, fwrite(bytes.data, 1, bytes.len, file), bytes.len));
     cr_assert(zero(int, fclose(file)));
     kw_buf_done(&bytes);
+}
+
+void store_fixture_keep(const struct store_fixture *f)
+{
+    char path[96];
+
+    kept_path(f, path);
+    copy_file(f->path, path);
 }
 
 void store_fixture_restore(const struct store_fixture *f)
@@ -186,6 +193,14 @@ void store_fixture_restore(const struct store_fixture *f)
 
     kept_path(f, path);
     cr_assert(zero(int, rename(path, f->path)));
+}
+
+void store_fixture_set_back(const struct store_fixture *f)
+{
+    char path[96];
+
+    kept_path(f, path);
+    copy_file(path, f->path);
 }
 
 /* --- jobs --- */

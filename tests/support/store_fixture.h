@@ -46,9 +46,10 @@ struct kw_result store_fixture_open(struct store_fixture *f, const struct kw_mig
                                     size_t count, struct kw_error *err);
 void store_fixture_close(struct store_fixture *f); /* accepts one that is not open */
 
-/* Of a store that is closed, and is a file: a copy of it is kept, and takes its place. */
+/* Of a store that is closed, and is a file: a copy of it is kept, and takes its place, or is written into the same file. */
 void store_fixture_keep(const struct store_fixture *f);
 void store_fixture_restore(const struct store_fixture *f);
+void store_fixture_set_back(const struct store_fixture *f);
 
 /* Runs `function` on the loop thread and waits for it. */
 void store_fixture_call(struct store_fixture *f, void (*function)(void *context), void *context);

@@ -5,6 +5,7 @@
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <semaphore.h>
 #include <stdio.h>
@@ -84,10 +85,131 @@ Test(store_file, a_copy_has_moved_until_that_is_durable)
     cr_assert_not(moved(false));
 }
 
+/* --- set back in its place: its inode is the same --- */
+
+static void opened_and_closed(void)
+{
+    cr_assert(eq(int, open_with(two, 2), KW_E_NONE));
+    cr_assert_not(moved(false));
+    store_fixture_close(&f);
+}
+
+static bool has_moved_once(void)
+{
+    bool has;
+
+    cr_assert(eq(int, open_with(two, 2), KW_E_NONE), "%s", err.message);
+    has = moved(false);
+    cr_assert_not(moved(false));
+    store_fixture_close(&f);
+    opened_and_closed();
+    return has;
+}
+
+/* The name of the session beside it, of which there is one. */
+static void session_name(char path[static 200])
+{
+    DIR *dir = opendir(f.dir);
+    int names = 0;
+
+    for (struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
+        if (strncmp(entry->d_name, "db.session-", 11) == 0) {
+            (void)snprintf(path, 200, "%s/%.100s", f.dir, entry->d_name);
+            names++;
+        }
+    }
+    closedir(dir);
+    cr_assert(eq(int, names, 1));
+}
+
+static void make_empty(const char *path)
+{
+    cr_assert(zero(int, close(open(path, O_CREAT | O_WRONLY, 0600))), "%s", path);
+}
+
+Test(store_file, set_back_in_its_place_it_has_moved)
+{
+    opened_and_closed();
+    store_fixture_keep(&f);
+    opened_and_closed();
+    store_fixture_set_back(&f);
+    cr_assert(has_moved_once());
+}
+
+/* As who copies a folder over ours leaves it: with the names of both. */
+Test(store_file, set_back_with_its_folder_it_has_moved)
+{
+    char name[200];
+
+    opened_and_closed();
+    session_name(name);
+    store_fixture_keep(&f);
+    opened_and_closed();
+    store_fixture_set_back(&f);
+    make_empty(name);
+    cr_assert(has_moved_once());
+}
+
+Test(store_file, without_the_name_of_its_session_it_has_moved)
+{
+    char name[200];
+
+    opened_and_closed();
+    session_name(name);
+    cr_assert(zero(int, unlink(name)));
+    cr_assert(has_moved_once());
+}
+
+/* The next session's name was made, and its number never committed. */
+Test(store_file, an_opening_that_was_cut_short_before_its_commit_moves_nothing)
+{
+    char name[200];
+
+    opened_and_closed();
+    (void)snprintf(name, sizeof(name), "%s.session-00112233445566778899aabbccddeeff.new", f.path);
+    make_empty(name);
+    cr_assert_not(has_moved_once());
+    session_name(name);
+}
+
+/* It was committed, and nothing was done with names, or the others were removed. */
+Test(store_file, an_opening_that_was_cut_short_after_its_commit_moves_nothing)
+{
+    char name[200];
+    char name_new[210];
+
+    for (int removed = 0; removed < 2; removed++) {
+        opened_and_closed();
+        session_name(name);
+        (void)snprintf(name_new, sizeof(name_new), "%s.new", name);
+        cr_assert(zero(int, rename(name, name_new)));
+        (void)snprintf(name, sizeof(name), "%s.session-00112233445566778899aabbccddeeff", f.path);
+        if (!removed) {
+            make_empty(name);
+        }
+        cr_assert_not(has_moved_once(), "%d", removed);
+        session_name(name);
+    }
+}
+
+/* That it was set back is not forgotten by who could not say so before it ended. */
+Test(store_file, set_back_it_has_moved_until_that_is_durable)
+{
+    char name[200];
+
+    opened_and_closed();
+    session_name(name);
+    cr_assert(zero(int, unlink(name)));
+    cr_assert(eq(int, open_with(two, 2), KW_E_NONE));
+    store_fixture_close(&f);
+    cr_assert(has_moved_once());
+}
+
 Test(store_file, only_the_owner_may_read_the_files)
 {
     const char *const suffixes[] = {"", "-wal", "-shm", ".lock"};
     struct stat info;
+    char name[200];
 
     close(open(f.path, O_CREAT | O_WRONLY, 0644));
     cr_assert(eq(int, open_with(two, 2), KW_E_NONE));
@@ -98,6 +220,9 @@ Test(store_file, only_the_owner_may_read_the_files)
         cr_assert(zero(int, stat(path, &info)));
         cr_assert(eq(int, (int)(info.st_mode & 0777), 0600));
     }
+    session_name(name);
+    cr_assert(zero(int, stat(name, &info)));
+    cr_assert(eq(int, (int)(info.st_mode & 0777), 0600));
 }
 
 Test(store_file, a_missing_directory_is_named)

@@ -96,6 +96,7 @@ const struct kw_backend kw_sqlite_backend = {
     .open = kw_sqlite_open,
     .close = kw_sqlite_close,
     .script = script,
+    .session = kw_sqlite_session,
     .place = place,
     .control = control,
     .in_transaction = in_transaction,

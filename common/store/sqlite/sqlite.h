@@ -13,6 +13,12 @@
 struct kw_result kw_sqlite_lock(const struct kw_store_options *options, int *ret_fd,
                                 struct kw_error *err);
 
+/* --- session.c --- */
+
+/* Begins one; if the file is not as the last one left it, forgets its place, so that it has moved. Fails: STORE_UNAVAILABLE,
+ * CONFIG_INVALID (name too long). */
+struct kw_result kw_sqlite_session(struct kw_conn *conn, struct kw_error *err);
+
 /* --- conn.c --- */
 
 /* Opens and sets up; every setting is read back. Fails: STORE_UNAVAILABLE. */
