@@ -49,7 +49,7 @@ static void quota_deliver(struct kw_mail *mail)
 static struct kw_result quota_tell(struct kw_authz *authz, const struct kw_record *merged,
                                    struct kw_error *err)
 {
-    struct quota_mail *told = malloc(sizeof(*told));
+    struct quota_mail *told = calloc(1, sizeof(*told));
 
     KW_ENSURE(told != NULL, err, MEMORY, "a quota that was heard of");
     *told = (struct quota_mail){.mail = {.deliver = quota_deliver}, .authz = authz};

@@ -107,27 +107,26 @@ static struct kw_result start(struct program *program, struct kw_error *err)
                                            .stopped = on_stopped,
                                            .context = program};
 
-    KW_TRY(kw_harden(err));
-    KW_TRY(kw_process_prepare(err));
-    KW_TRY(kw_failpoint_load(err));
-    KW_TRY(kw_secret_region_lock(err));
     KW_TRY(kw_loop_new(&program->loop, err));
     KW_TRY(kw_process_new(program->loop, &hooks, &program->process, err));
     return kw_authz_service_new(program->loop, &program->config, &events, &program->authz, err);
 }
 
-static struct kw_result log_start(const struct kw_authz_config *config, struct kw_error *err)
+/* What every process of ours does first. */
+static struct kw_result prepare(const struct kw_authz_config *config, struct kw_error *err)
 {
     enum kw_log_level level = KW_LOG_INFO;
 
     KW_TRY(kw_log_level_parse(config->log_level, &level, err));
     kw_log_setup("authz", config->region, level);
-    return KW_OK;
+    KW_TRY(kw_harden(err));
+    KW_TRY(kw_process_prepare(err));
+    KW_TRY(kw_failpoint_load(err));
+    return kw_secret_region_lock(err);
 }
 
 static struct kw_result serve(struct program *program, int *ret_exit_code, struct kw_error *err)
 {
-    KW_TRY(log_start(&program->config, err));
     KW_TRY(start(program, err));
     kw_loop_run(program->loop);
     *ret_exit_code = kw_process_end(program->process);
@@ -136,14 +135,12 @@ static struct kw_result serve(struct program *program, int *ret_exit_code, struc
     return KW_OK;
 }
 
-/* Nothing runs meanwhile. */
-static struct kw_result renew(const struct kw_authz_config *config, struct kw_error *err)
+/* A new life begins while nothing serves. */
+static struct kw_result run(struct program *program, bool renews, int *ret_exit_code,
+                            struct kw_error *err)
 {
-    KW_TRY(log_start(config, err));
-    KW_TRY(kw_harden(err));
-    KW_TRY(kw_process_prepare(err));
-    KW_TRY(kw_secret_region_lock(err));
-    return kw_authz_new_life(config, err);
+    KW_TRY(prepare(&program->config, err));
+    return renews ? kw_authz_new_life(&program->config, err) : serve(program, ret_exit_code, err);
 }
 
 int main(int argc, char **argv)
@@ -157,7 +154,7 @@ int main(int argc, char **argv)
                                                &program.config, &outcome, &error);
 
     if (kw_ok(result) && outcome == KW_SETTINGS_RUN) {
-        result = words > 0 ? renew(&program.config, &error) : serve(&program, &exit_code, &error);
+        result = run(&program, words > 0, &exit_code, &error);
     }
     kw_settings_done(&kw_authz_settings, &program.config);
     if (!kw_ok(result)) {

@@ -67,19 +67,15 @@ struct kw_result kw_request_insert(const struct kw_feed_tx *feed_tx,
     struct kw_intent intent =
         kw_intent(&kw_authz_request_record, KW_BYTES_OF(bytes), feed_tx->arena);
     struct kw_record merged;
-    bool found;
 
     kw_copy(bytes, key->caller.bytes, KW_ID_LEN);
     kw_be32_store(bytes + KW_ID_LEN, key->method);
     kw_copy(bytes + KW_ID_LEN + 4, key->request.bytes, KW_ID_LEN);
-    KW_TRY(kw_feed_find(feed_tx->tx, &kw_authz_request_record, KW_BYTES_OF(bytes), feed_tx->arena,
-                        &merged, &found, err));
-    KW_ENSURE(!found, err, ALREADY_EXISTS, "it was done before");
     kw_intent_first(&intent, KW_REQUEST_FIELD_ANSWER, feed_tx->feed, row->created_ms,
                     row->response);
     put_run(&intent, feed_tx, row);
     KW_TRY(kw_intent_say(&intent, feed_tx, &merged, err));
-    KW_ENSURE(!kw_request_record_twice(&merged), err, ALREADY_EXISTS,
+    KW_ENSURE(!kw_request_record_twice(&merged), err, STORE_CONFLICT,
               "another instance did it meanwhile");
     return KW_OK;
 }

@@ -28,8 +28,8 @@ struct kw_result kw_request_find(struct kw_tx *tx, const struct kw_request_key *
                                  struct kw_arena *arena, struct kw_request_row *ret_row,
                                  bool *ret_found, struct kw_error *err);
 
-/* Fails: ALREADY_EXISTS (it was done in this cell since it was looked for; then nothing of this one may
- * stay), and as kw_feed_change. */
+/* It was done here, now; it had not been found done. Fails: STORE_CONFLICT (another instance has done it
+ * meanwhile; then nothing of this one may stay), and as kw_feed_change. */
 struct kw_result kw_request_insert(const struct kw_feed_tx *feed_tx,
                                    const struct kw_request_key *key,
                                    const struct kw_request_row *row, struct kw_error *err);

@@ -94,10 +94,6 @@ static struct kw_result start(struct program *program, const struct kw_orch_conf
         .drain = on_drain, .stop = on_stop, .context = program, .grace_ms = config->drain_ms};
     const struct kw_observe_hooks observe = {.readiness = on_readiness, .context = program};
 
-    KW_TRY(kw_harden(err));
-    KW_TRY(kw_process_prepare(err));
-    KW_TRY(kw_failpoint_load(err));
-    KW_TRY(kw_secret_region_lock(err));
     KW_TRY(kw_loop_new(&program->loop, err));
     KW_TRY(kw_process_new(program->loop, &hooks, &program->process, err));
     KW_TRY(kw_observe_start(config->metrics_listen, &observe, &program->observe, err));
@@ -108,13 +104,17 @@ static struct kw_result start(struct program *program, const struct kw_orch_conf
     return kw_orch_start(&program->orch, program->loop, config, err);
 }
 
-static struct kw_result log_start(const struct kw_orch_config *config, struct kw_error *err)
+/* What every process of ours does first. */
+static struct kw_result prepare(const struct kw_orch_config *config, struct kw_error *err)
 {
     enum kw_log_level level = KW_LOG_INFO;
 
     KW_TRY(kw_log_level_parse(config->log_level, &level, err));
     kw_log_setup("orchestrator", config->region, level);
-    return KW_OK;
+    KW_TRY(kw_harden(err));
+    KW_TRY(kw_process_prepare(err));
+    KW_TRY(kw_failpoint_load(err));
+    return kw_secret_region_lock(err);
 }
 
 static struct kw_result serve(const struct kw_orch_config *config, int *ret_exit_code,
@@ -122,7 +122,6 @@ static struct kw_result serve(const struct kw_orch_config *config, int *ret_exit
 {
     static struct program program;
 
-    KW_TRY(log_start(config, err));
     KW_TRY(start(&program, config, err));
     kw_loop_run(program.loop);
     *ret_exit_code = kw_process_end(program.process);
@@ -131,14 +130,12 @@ static struct kw_result serve(const struct kw_orch_config *config, int *ret_exit
     return KW_OK;
 }
 
-/* Nothing runs meanwhile. */
-static struct kw_result renew(const struct kw_orch_config *config, struct kw_error *err)
+/* A new life begins while nothing serves. */
+static struct kw_result run(const struct kw_orch_config *config, bool renews, int *ret_exit_code,
+                            struct kw_error *err)
 {
-    KW_TRY(log_start(config, err));
-    KW_TRY(kw_harden(err));
-    KW_TRY(kw_process_prepare(err));
-    KW_TRY(kw_secret_region_lock(err));
-    return kw_orch_new_life(config, err);
+    KW_TRY(prepare(config, err));
+    return renews ? kw_orch_new_life(config, err) : serve(config, ret_exit_code, err);
 }
 
 int main(int argc, char **argv)
@@ -152,7 +149,7 @@ int main(int argc, char **argv)
         kw_settings_load(&kw_orch_settings, argc - words, argv + words, &config, &outcome, &error);
 
     if (kw_ok(result) && outcome == KW_SETTINGS_RUN) {
-        result = words > 0 ? renew(&config, &error) : serve(&config, &exit_code, &error);
+        result = run(&config, words > 0, &exit_code, &error);
     }
     kw_settings_done(&kw_orch_settings, &config);
     if (!kw_ok(result)) {

@@ -57,10 +57,8 @@ static struct kw_result state_one(const struct kw_feed_tx *feed_tx,
                                   const struct kw_protection_row *row, struct kw_error *err)
 {
     struct kw_fact_row fact = {.record = row->record, .mac = row->mac, .justification = ""};
-    struct kw_error why = {0};
 
-    KW_ENSURE(kw_ok(kw_fact_decode(fact.record, &fact.fact, &why)), err, INTERNAL,
-              "what is owed is no fact: %s", why.message);
+    KW_TRY(kw_fact_decode(fact.record, &fact.fact, err));
     KW_TRY(kw_fact_state(feed_tx, &fact, err));
     return kw_protection_delete(feed_tx->tx, row->key, err);
 }

@@ -95,10 +95,17 @@ static void garbled(struct inside_call *call)
     call->messages[0] = kw_bytes_str("\xff");
 }
 
+static void silent(struct inside_call *call)
+{
+    call->message_count = 0;
+}
+
 Test(authz_stores, what_the_orchestrator_says_must_be_an_answer)
 {
     fx.inside.spoil = garbled;
     cr_assert(ne(int, ask_list(&fx.officer).reason, KW_E_NONE));
+    fx.inside.spoil = silent;
+    cr_assert(eq(int, ask_list(&fx.officer).reason, KW_E_INTERNAL));
     fx.inside.refusals = 1;
     fx.inside.refusal = KW_E_STORE_UNAVAILABLE;
     cr_assert(eq(int, ask_list(&fx.officer).reason, KW_E_STORE_UNAVAILABLE));

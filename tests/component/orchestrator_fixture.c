@@ -101,15 +101,14 @@ static void write_pem(struct orch_fixture *fx, const char *name, const struct kw
 /* The first officer, and who certified that one: of whom orders are believed. */
 static void make_officer(struct orch_fixture *fx)
 {
-    KW_SCOPED(kw_private_key_done) struct kw_private_key key = {0};
     KW_SCOPED(kw_public_key_done) struct kw_public_key public = {0};
     KW_SCOPED(kw_certificate_done) struct kw_certificate leaf = {0};
     struct kw_spiffe id;
     const struct kw_leaf_plan plan = {
         .subject = &public, .identity = &id, .validity = validity(1), .usage = KW_USAGE_CLIENT};
 
-    MUST(kw_private_key_generate(&key, KW_CURVE_P256, err));
-    MUST(kw_private_key_public(&key, &public, err));
+    MUST(kw_private_key_generate(&fx->officer, KW_CURVE_P256, err));
+    MUST(kw_private_key_public(&fx->officer, &public, err));
     MUST(kw_spiffe_caller("test", KW_ROLE_OPERATOR, fx->operator_id, &id, err));
     MUST(kw_certificate_issue(&plan, &fx->issuer, &leaf, err));
     write_pem(fx, "services.list.pem", &leaf);
@@ -285,6 +284,7 @@ void orch_fixture_done(struct orch_fixture *fx)
     kw_credentials_done(&fx->seal);
     kw_certificate_done(&fx->root);
     kw_private_key_done(&fx->root_key);
+    kw_private_key_done(&fx->officer);
     kw_arena_free(fx->arena);
     nftw(fx->dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
     test_no_leaks();

@@ -32,6 +32,7 @@ struct orch_fixture {
     struct kw_private_key root_key;
     struct kw_certificate root;
     struct kw_issuer issuer;
+    struct kw_private_key officer; /* the first; of one that is fed */
     struct kw_loop *loop;
     struct kw_timer tick;
     struct kw_rpc *rpc; /* authz's and the core's */

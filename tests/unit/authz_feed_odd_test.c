@@ -299,3 +299,19 @@ Test(authz_feed_odd, what_is_let_in_can_be_written)
 {
     in_tx(odd_rows_are_written);
 }
+
+/* --- what is said of a row that is not there --- */
+
+static STORE_TEST_RUN(nobody_is_reinstated)
+{
+    const struct kw_feed_tx feed_tx = feed_of(tx);
+
+    (void)job;
+    cr_assert(eq(int, kw_member_reinstate(&feed_tx, feed_member_id, 5, err).reason, KW_E_INTERNAL));
+    return KW_OK;
+}
+
+Test(authz_feed_odd, who_is_no_member_is_not_said_to_be_reinstated)
+{
+    in_tx(nobody_is_reinstated);
+}

@@ -621,7 +621,8 @@ static STORE_TEST_RUN(requests_by_key)
     KW_TRY(kw_request_find(tx, &key, arena, &out, &found, err));
     cr_assert(found && out.body_hash[0] == 9 && out.created_ms == 5);
     cr_assert(kw_bytes_equal(out.response, in.response));
-    cr_assert(eq(int, kw_request_insert(&feed_tx, &key, &in, err).reason, KW_E_ALREADY_EXISTS));
+    in.created_ms = 6; /* another instance, which did not find it */
+    cr_assert(eq(int, kw_request_insert(&feed_tx, &key, &in, err).reason, KW_E_STORE_CONFLICT));
     key.caller = id_of(3);
     KW_TRY(kw_request_find(tx, &key, arena, &out, &found, err));
     cr_assert(not(found));
