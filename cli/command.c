@@ -9,7 +9,7 @@
 static const struct kw_command *const topics[] = {
     kw_mesh_commands,  kw_cell_commands,   kw_member_commands, kw_batch_commands,
     kw_grant_commands, kw_access_commands, kw_key_commands,    kw_evidence_commands,
-    kw_order_commands, kw_help_commands,
+    kw_order_commands, kw_orphan_commands, kw_help_commands,
 };
 
 #define TOPIC_COUNT (sizeof(topics) / sizeof(topics[0]))

@@ -58,6 +58,7 @@ extern const struct kw_command kw_key_commands[];
 extern const struct kw_command kw_access_commands[];
 extern const struct kw_command kw_evidence_commands[];
 extern const struct kw_command kw_order_commands[];
+extern const struct kw_command kw_orphan_commands[];
 extern const struct kw_command kw_help_commands[];
 
 /* All commands in the order of help: start with NULL; NULL comes after the last. */

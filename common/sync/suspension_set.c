@@ -49,16 +49,27 @@ bool kw_suspensions_has(struct kw_bytes set, struct kw_id suspension)
     return kw_packed_find(&shape, set, suspension) != NULL;
 }
 
-void kw_put_lifted(struct kw_writer *w, struct kw_bytes set)
+/* Those that are in force, with this mark. */
+static void put_in_force(struct kw_writer *w, struct kw_bytes set, uint8_t mark)
 {
     for (size_t i = 0; i < kw_packed_count(&shape, set); i++) {
         const uint8_t *entry = kw_packed_at(&shape, set, i);
 
         if (entry[KW_ID_LEN] == KW_SUSPENSION_SET) {
             kw_put_raw(w, KW_BYTES(entry, KW_ID_LEN));
-            kw_put_u8(w, KW_SUSPENSION_LIFTED);
+            kw_put_u8(w, mark);
         }
     }
+}
+
+void kw_put_lifted(struct kw_writer *w, struct kw_bytes set)
+{
+    put_in_force(w, set, KW_SUSPENSION_LIFTED);
+}
+
+void kw_put_in_force(struct kw_writer *w, struct kw_bytes set)
+{
+    put_in_force(w, set, KW_SUSPENSION_SET);
 }
 
 void kw_put_suspension(struct kw_writer *w, struct kw_id suspension, unsigned marks)

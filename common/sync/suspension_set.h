@@ -37,6 +37,9 @@ bool kw_suspensions_has(struct kw_bytes set, struct kw_id suspension);
  * saw this set. */
 void kw_put_lifted(struct kw_writer *w, struct kw_bytes set);
 
+/* Appends the suspensions of `set` that are in force, and what is lifted not. */
+void kw_put_in_force(struct kw_writer *w, struct kw_bytes set);
+
 /* Appends an entry with `marks` of enum kw_suspension_mark; the caller appends them in the order of
  * their ids. */
 void kw_put_suspension(struct kw_writer *w, struct kw_id suspension, unsigned marks);

@@ -135,26 +135,44 @@ static struct kw_result serve(struct program *program, int *ret_exit_code, struc
     return KW_OK;
 }
 
-/* A new life begins while nothing serves. */
-static struct kw_result run(struct program *program, bool renews, int *ret_exit_code,
+/* The words before the settings: a new life begins, or orphans go into a file, while nothing serves. */
+struct words {
+    int count;
+    const char *orphans; /* the file */
+};
+
+static struct words words_of(int argc, char **argv)
+{
+    if (argc > 2 && strcmp(argv[1], "orphans") == 0) {
+        return (struct words){2, argv[2]};
+    }
+    return (struct words){.count = argc > 1 && strcmp(argv[1], "new-life") == 0 ? 1 : 0};
+}
+
+static struct kw_result run(struct program *program, const struct words *words, int *ret_exit_code,
                             struct kw_error *err)
 {
     KW_TRY(prepare(&program->config, err));
-    return renews ? kw_authz_new_life(&program->config, err) : serve(program, ret_exit_code, err);
+    if (words->orphans != NULL) {
+        return kw_authz_orphans(&program->config, words->orphans, err);
+    }
+    return words->count > 0 ? kw_authz_new_life(&program->config, err)
+                            : serve(program, ret_exit_code, err);
 }
 
 int main(int argc, char **argv)
 {
     static struct program program;
-    int words = argc > 1 && strcmp(argv[1], "new-life") == 0 ? 1 : 0; /* the only subcommand */
+    const struct words words = words_of(argc, argv);
     enum kw_settings_outcome outcome = KW_SETTINGS_PRINTED;
     struct kw_error error = {0};
     int exit_code = EXIT_SUCCESS;
-    struct kw_result result = kw_settings_load(&kw_authz_settings, argc - words, argv + words,
-                                               &program.config, &outcome, &error);
+    struct kw_result result =
+        kw_settings_load(&kw_authz_settings, argc - words.count, argv + words.count,
+                         &program.config, &outcome, &error);
 
     if (kw_ok(result) && outcome == KW_SETTINGS_RUN) {
-        result = run(&program, words > 0, &exit_code, &error);
+        result = run(&program, &words, &exit_code, &error);
     }
     kw_settings_done(&kw_authz_settings, &program.config);
     if (!kw_ok(result)) {

@@ -72,6 +72,8 @@ static const struct kw_authz_operation operations[] = {
     ROW(LIST_STORES, .run = kw_authz_stores_list, .proceed = kw_authz_stores_list_proceed),
     ROW(ORDER_STORES, .writes = true, .vital = true, .run = kw_authz_stores_order,
         .proceed = kw_authz_stores_order_proceed),
+    ROW(REPLAY_ORPHANS, .writes = true, .vital = true, .run = kw_authz_orphans_replay,
+        .proceed = kw_authz_orphans_proceed),
 };
 
 const struct kw_authz_operation *kw_authz_operation_find(uint32_t method)

@@ -66,5 +66,7 @@ KW_AUTHZ_RUN(kw_authz_stores_list);
 void kw_authz_stores_list_proceed(struct kw_authz_call *call);
 KW_AUTHZ_RUN(kw_authz_stores_order);
 void kw_authz_stores_order_proceed(struct kw_authz_call *call);
+KW_AUTHZ_RUN(kw_authz_orphans_replay);
+void kw_authz_orphans_proceed(struct kw_authz_call *call);
 
 #endif

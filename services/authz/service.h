@@ -54,4 +54,9 @@ struct kw_feed_identity_options kw_authz_identity_options(const struct kw_authz_
 /* `keyward-authz new-life`: its store begins a new life (common/feed_service/new_life.h). Fails: as that. */
 struct kw_result kw_authz_new_life(const struct kw_authz_config *config, struct kw_error *err);
 
+/* `keyward-authz orphans FILE`: what its store said beyond what is honoured, into a file
+ * (common/feed_service/orphan_bundle.h). Fails: as that. */
+struct kw_result kw_authz_orphans(const struct kw_authz_config *config, const char *file,
+                              struct kw_error *err);
+
 #endif

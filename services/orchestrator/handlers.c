@@ -71,6 +71,10 @@ static const struct kw_handler handlers[] = {
      .read = kw_stores_order_read,
      .write = kw_stores_order_write,
      .keeps_itself = true}, /* done twice it is done once */
+    {.method = KW_METHOD_REPLAY_ORPHANS,
+     .read = kw_orphans_replay_read,
+     .write = kw_orphans_replay_write,
+     .keeps_itself = true}, /* the same */
 };
 
 const struct kw_handler *kw_handler_find(uint32_t method)

@@ -56,5 +56,7 @@ struct kw_result kw_status_relay(struct kw_call *call, struct kw_error *err);
 kw_call_step kw_stores_list_read;
 kw_call_step kw_stores_order_read;
 kw_call_step kw_stores_order_write;
+kw_call_step kw_orphans_replay_read;
+kw_call_step kw_orphans_replay_write;
 
 #endif

@@ -88,4 +88,9 @@ struct kw_feed_identity_options kw_orch_identity_options(const struct kw_orch_co
 /* `keyward-orchestrator new-life`: its store begins a new life (common/feed_service/new_life.h). Fails: as that. */
 struct kw_result kw_orch_new_life(const struct kw_orch_config *config, struct kw_error *err);
 
+/* `keyward-orchestrator orphans FILE`: what its store said beyond what is honoured, into a file
+ * (common/feed_service/orphan_bundle.h). Fails: as that. */
+struct kw_result kw_orch_orphans(const struct kw_orch_config *config, const char *file,
+                              struct kw_error *err);
+
 #endif

@@ -10,7 +10,7 @@
 #define LANES_MAX 8
 #define ARENA_MAX (64U << 20)
 
-static const struct kw_private_key *lane_key(const struct orch_fixture *fx)
+const struct kw_private_key *orch_lane_key(const struct orch_fixture *fx)
 {
     return &fx->seal.key; /* as good as any that it alone has */
 }
@@ -132,7 +132,7 @@ static void know(struct orch_fixture *fx, struct orch_fixture *other)
     uint8_t digest[KW_SHA256_LEN];
     struct kw_spki spki;
 
-    MUST(kw_private_key_public(lane_key(other), &half, err));
+    MUST(kw_private_key_public(orch_lane_key(other), &half, err));
     MUST(kw_public_key_spki(&half, &spki, err));
     MUST(kw_sha256(kw_spki_bytes(&spki), digest, err));
     MUST(kw_record_set(&row, &kw_store_record, KW_STORE_FIELD_STATE, KW_BYTES_OF(active), err));
@@ -180,8 +180,8 @@ static struct kw_result run_read(struct work *work, struct kw_tx *tx, struct kw_
     const struct asked_lane *asked = work->in;
     struct given *given = work->out;
 
-    return kw_feed_read(&work->fx->orch.feed, tx, asked->lane, asked->after.seq, lane_key(work->fx),
-                        &given->buf, &given->found, err);
+    return kw_feed_read(&work->fx->orch.feed, tx, asked->lane, asked->after.seq,
+                        orch_lane_key(work->fx), &given->buf, &given->found, err);
 }
 
 static struct kw_result run_apply(struct work *work, struct kw_tx *tx, struct kw_error *err)
@@ -257,7 +257,7 @@ static struct kw_result run_read_urgent(struct work *work, struct kw_tx *tx, str
     struct given *given = work->out;
 
     return kw_feed_read_urgent(&work->fx->orch.feed, tx, asked->lane, &asked->after,
-                               lane_key(work->fx), &given->buf, &given->at, err);
+                               orch_lane_key(work->fx), &given->buf, &given->at, err);
 }
 
 static struct kw_result run_apply_urgent(struct work *work, struct kw_tx *tx, struct kw_error *err)

@@ -14,6 +14,9 @@ struct orch_cells {
 void orch_cells_init(struct orch_cells *cells);
 void orch_cells_done(struct orch_cells *cells);
 
+/* What its lane is signed with. */
+const struct kw_private_key *orch_lane_key(const struct orch_fixture *fx);
+
 /* All that `from` has said, in order. */
 void orch_tell(struct orch_fixture *from, struct orch_fixture *to);
 

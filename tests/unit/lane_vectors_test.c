@@ -1,5 +1,6 @@
 /* Lanes of tests/vectors/formats.json: what Python made by itself from the document comes out byte for
  * byte, and its signatures verify. Then: every part of a name, and of a change, is in its chain. */
+#include "common/feed/orphans.h"
 #include "common/feed/voucher.h"
 #include "common/sync/grow_set.h"
 #include "tests/support/lane_fixture.h"
@@ -167,6 +168,38 @@ Test(lane, the_voucher_is_the_vectors_and_is_believed)
     cr_assert_eq(kw_set_count(voucher.signers), 2);
     cr_assert_eq(kw_set_count(voucher.lives), 2);
     cr_assert_eq(kw_set_count(voucher.settled), 1);
+}
+
+static struct kw_result count_changes(void *context, const struct kw_orphans *orphans,
+                                      struct kw_bytes record, const struct kw_lane_batch *batch,
+                                      struct kw_error *err)
+{
+    (void)err;
+    cr_assert_eq(orphans->lanes[0].from.seq, batch->from.seq);
+    cr_assert(kw_bytes_equal(record, bytes_of(vector(), "batch")));
+    *(size_t *)context += batch->count;
+    return KW_OK;
+}
+
+Test(lane, the_orphans_are_the_vectors_and_whole)
+{
+    const json_t *about = json_object_get(vector(), "orphans");
+    struct kw_bytes record = bytes_of(about, "record");
+    KW_SCOPED(kw_buf_done) struct kw_buf again = {0};
+    struct kw_orphans orphans;
+    size_t changes = 0;
+    size_t fixed = 4 + 2 * KW_ID_LEN + 8 + 2 + KW_ID_LEN + 4 + 2 * (8 + KW_SHA256_LEN);
+
+    MUST(kw_orphans_decode(record, &orphans, err));
+    MUST(kw_orphans_verify(&orphans, err));
+    cr_assert(kw_id_equal(orphans.store, id_of("store")));
+    cr_assert_eq(orphans.lane_count, 1);
+    cr_assert_eq(orphans.lanes[0].writer, lane_of_vector().writer);
+    cr_assert(kw_bytes_equal(KW_BYTES_OF(orphans.lanes[0].to.chain), chain_of_vector(3)));
+    MUST(kw_orphans_sign(&orphans, lane_key(0), &again, err));
+    cr_assert(kw_bytes_equal(KW_BYTES(again.data, fixed), KW_BYTES(record.data, fixed)));
+    MUST(kw_orphans_walk(bytes_of(about, "file"), count_changes, &changes, err));
+    cr_assert_eq(changes, 2);
 }
 
 /* What we write is what the vectors have, but for the signature. */
