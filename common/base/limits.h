@@ -167,11 +167,13 @@
 #define KW_FEED_URGENTS_MAX  1024U /* urgent changes of one place, kept ahead of their lanes */
 #define KW_SEAL_IDLE_MS      5000U /* a lane of ours whose instance promised nothing for so long */
 #define KW_FEED_ORPHAN_MS    30000U /* an urgent change whose lane has not come since is said by us */
-#define KW_ORPHAN_LANES_MAX  128U  /* of a fenced store, in one bundle of what it said beyond its fence */
-#define KW_ORPHAN_BATCH_LEN  (64U * 1024U) /* of records; a batch of a bundle that has so much takes no more */
-#define KW_ORPHAN_BATCH_MAX  200U          /* changes of it, which a cell takes in one transaction */
-#define KW_ORPHANS_LEN_MAX   (512U * 1024U * 1024U) /* a bundle's file */
-#define KW_FEED_TRIES_MAX    8U     /* a row that others change meanwhile is merged again */
+#define KW_ORPHAN_LANES_MAX                                                                        \
+    128U /* of a fenced store, in one bundle of what it said beyond its fence */
+#define KW_ORPHAN_BATCH_LEN                                                                        \
+    (64U * 1024U) /* of records; a batch of a bundle that has so much takes no more */
+#define KW_ORPHAN_BATCH_MAX 200U /* changes of it, which a cell takes in one transaction */
+#define KW_ORPHANS_LEN_MAX  (512U * 1024U * 1024U) /* a bundle's file */
+#define KW_FEED_TRIES_MAX   8U /* a row that others change meanwhile is merged again */
 #define KW_FEED_CHANGE_MEMORY_MAX                                                                  \
     (64U * 1024U * 1024U) /* to merge one change into the largest row, or to read a batch */
 #define KW_FEED_PIECE_LEN_MAX                                                                      \

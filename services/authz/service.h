@@ -57,6 +57,6 @@ struct kw_result kw_authz_new_life(const struct kw_authz_config *config, struct 
 /* `keyward-authz orphans FILE`: what its store said beyond what is honoured, into a file
  * (common/feed_service/orphan_bundle.h). Fails: as that. */
 struct kw_result kw_authz_orphans(const struct kw_authz_config *config, const char *file,
-                              struct kw_error *err);
+                                  struct kw_error *err);
 
 #endif

@@ -91,6 +91,6 @@ struct kw_result kw_orch_new_life(const struct kw_orch_config *config, struct kw
 /* `keyward-orchestrator orphans FILE`: what its store said beyond what is honoured, into a file
  * (common/feed_service/orphan_bundle.h). Fails: as that. */
 struct kw_result kw_orch_orphans(const struct kw_orch_config *config, const char *file,
-                              struct kw_error *err);
+                                 struct kw_error *err);
 
 #endif
