@@ -58,6 +58,16 @@ class Cluster:
                             self.lets(self.rules(target, "ingress"), "from", source, port):
                         yield source.service, source.cell, target.service, target.cell, port
 
+    def one_side(self, way):
+        """What the rules of one side alone let through, on pods that have such a port; but for what is open to everybody."""
+        for source in self.pods:
+            for target in self.pods:
+                pod, other, end = (source, target, "to") if way == "egress" else (target, source, "from")
+                rules = [rule for rule in self.rules(pod, way) if end in rule]
+                for port in target.ports:
+                    if source is not target and self.lets(rules, end, other, port):
+                        yield source.service, source.cell, target.service, target.cell, port
+
     def across(self, way):
         """Between a pod and who is outside: (service, cell, the peer, port, last port, protocol)."""
         end = {"egress": "to", "ingress": "from"}[way]
@@ -144,6 +154,16 @@ class Network(unittest.TestCase):
             with self.subTest(name):
                 self.compare(chart.value_set(name))
 
+    def test_each_side_says_so_by_itself(self):
+        for name in chart.SETS:
+            values = chart.value_set(name)
+            cluster = Cluster(chart.rendered(values))
+            wanted = set(Wanted(chart.merged(chart.load(chart.CHART / "values.yaml"), values)).inside())
+            with self.subTest(name):
+                self.assertEqual(sorted(set(cluster.one_side("egress")), key=str), sorted(wanted, key=str))
+                self.assertEqual({arrow for arrow in cluster.one_side("ingress") if arrow[4] != "edge"},
+                                 {arrow for arrow in wanted if arrow[4] != "edge"})
+
     def test_the_sets_have_every_arrow_between_them(self):
         seen = set()
         for name in chart.SETS:
@@ -160,6 +180,12 @@ class Network(unittest.TestCase):
             for pod in cluster.pods:
                 self.assertIsNotNone(cluster.rules(pod, "ingress"))
                 self.assertIsNotNone(cluster.rules(pod, "egress"))
+
+    def test_a_pod_of_the_release_that_is_not_named_talks_to_nobody(self):
+        cluster = Cluster(chart.rendered(chart.value_set("development")))
+        labels = {"app.kubernetes.io/name": "keyward", "app.kubernetes.io/instance": chart.RELEASE, "app.kubernetes.io/component": "new"}
+        stranger = Pod({"labels": labels}, {"containers": []})
+        self.assertEqual((cluster.rules(stranger, "ingress"), cluster.rules(stranger, "egress")), ([], []))
 
     def test_ports_are_those_of_the_table(self):
         for name in chart.SETS:
