@@ -356,6 +356,7 @@ static uint64_t age_ms(void)
 /* The figures are made anew. */
 static void look(void)
 {
+    HOUSE_EVENTUALLY(&house, eu->service->chores == 0); /* else there is no look */
     eu->service->promised_ms = 7;
     kw_timer_start(&eu->service->upkeep, 0, 0);
     HOUSE_EVENTUALLY(&house, eu->service->promised_ms != 7);
@@ -419,7 +420,7 @@ Test(feed_service_copy, the_end_of_the_service_ends_all_waits)
 #define NEWS  KEYWARD__INTERNAL__V1__FEED_VERDICT__FEED_VERDICT_NEWS
 #define SAID_HOLDINGS                                                                              \
     "SELECT count(*) FROM feed_changes JOIN feed_lanes ON lane = id"                               \
-    " WHERE role = 2 AND substr(record, 5, 2) = x'0002'"
+    " WHERE role = 2 AND hex(substr(record, 5, 2)) = '0002'"
 
 static void remove_as(struct caller *caller)
 {

@@ -463,6 +463,8 @@ static const char new_schema[] =
     "CREATE SCHEMA %1$s; SET search_path TO %1$s;"
     "CREATE VIEW sqlite_master AS SELECT tablename FROM pg_tables"
     " WHERE schemaname = current_schema();"
+    "CREATE FUNCTION hex(bytes bytea) RETURNS text LANGUAGE sql AS 'SELECT upper(encode(bytes, "
+    "''hex''))';"
     "CREATE FUNCTION randomblob(n integer) RETURNS bytea LANGUAGE sql AS"
     " 'SELECT decode(substr(repeat(md5(gen_random_uuid()::text), 1 + n / 16), 1, 2 * n), ''hex'')'";
 

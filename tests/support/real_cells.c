@@ -2,6 +2,7 @@
 #include "tests/support/real_cells.h"
 
 #include "tests/support/must.h"
+#include "tests/support/postgres.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -124,16 +125,23 @@ int64_t real_notes(struct house_owner *owner)
     return house_number(owner, "SELECT count(*) FROM notes");
 }
 
-void real_owner_lose(struct house_owner *owner)
+static void lose_files(const struct house_owner *owner)
 {
     char path[128];
 
-    house_disconnect(owner);
-    house_owner_close(owner);
     for (const char *const *end = (const char *const[]){"", "-wal", "-shm", NULL}; *end != NULL;
          end++) {
         (void)snprintf(path, sizeof(path), "%s%s", owner->path, *end);
         (void)unlink(path);
+    }
+}
+
+void real_owner_lose(struct house_owner *owner)
+{
+    house_disconnect(owner);
+    house_owner_close(owner);
+    if (!postgres_if_linked(owner->url)) {
+        lose_files(owner);
     }
     house_owner_open(owner);
     MUST(house_owner_serve(owner, err));
