@@ -177,7 +177,7 @@ Test(authz_feed, who_joins_refuses_everybody_until_it_is_done)
 {
     serve();
     cr_assert(eq(int, get_partner(), KW_E_NONE));
-    kw_feed_joining_begin(fx.authz->feed_service, (struct kw_id){{0xd0}});
+    kw_feed_joining_begin(fx.authz->feed_service, (struct kw_id){{0xd0}}, false);
     HOUSE_EVENTUALLY(&house, kw_feed_service_joins(fx.authz->feed_service));
     cr_assert(eq(int, get_partner(), KW_E_STORE_JOINING));
     cr_assert(eq(int, get_status(), KW_E_NONE), "it is to be seen");

@@ -380,7 +380,7 @@ Test(orchestrator_protect, who_joins_makes_nothing)
 {
     struct asked asked;
 
-    kw_feed_joining_begin(fx.orch.feed_service, far_store);
+    kw_feed_joining_begin(fx.orch.feed_service, far_store, false);
     EVENTUALLY(&fx, kw_feed_service_joins(fx.orch.feed_service));
     asked = make();
     cr_assert(eq(int, asked.reason, KW_E_STORE_JOINING));
