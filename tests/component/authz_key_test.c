@@ -445,6 +445,23 @@ Test(authz_keys, the_head_authz_saw_last_goes_before_the_evidence)
     cr_assert(eq(u64, head.seq, fx.inside.head.seq - 1)); /* before this call's own */
 }
 
+/* Nobody here has seen another cell's chains. */
+Test(authz_keys, no_head_goes_before_another_cells_evidence)
+{
+    Keyward__V1__GetVerificationDataRequest body;
+    struct question question = verification_question(&body);
+    char of[] = "eu/z";
+    struct answer answer;
+
+    faults_off(); /* as above */
+    (void)authz_grant(&fx, device);
+    cr_assert(eq(int, authz_access(&fx, device).reason, KW_E_NONE));
+    body.of = of;
+    answer = authz_ask(&fx, &question);
+    cr_assert(eq(int, answer.reason, KW_E_NONE));
+    cr_assert(eq(sz, answer.message_count, INSIDE_EVIDENCE_COUNT));
+}
+
 static size_t received_len(const struct answer *answer)
 {
     size_t len = 0;

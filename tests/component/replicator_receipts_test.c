@@ -6,6 +6,7 @@
 #include "services/orchestrator/receipt_copy.h"
 #include "services/orchestrator/receipt_table.h"
 #include "services/orchestrator/schema.h"
+#include "tests/support/faults.h"
 #include "tests/support/must.h"
 #include "tests/support/real_cells.h"
 
@@ -264,3 +265,34 @@ Test(replicator_receipts, a_fenced_store_hands_nothing_over)
     LOOKING_UNTIL(total(EU) == 4);
     cr_assert_eq(kept(US), 2);
 }
+
+/* --- what fails --- */
+
+#ifdef KW_FAULTS_PLANTED
+/* Each place below fails once; what it was about is kept all the same. */
+static size_t fail_all(const char *scope, struct kw_chain *chain)
+{
+    size_t failed = 0;
+    bool fired = true;
+
+    while (fired) {
+        make(EU, chain, 1, 100);
+        faults_arm_at(scope);
+        LOOKING_UNTIL(kept(US) == (int64_t)chain->seq);
+        fired = faults_disarm();
+        failed += fired;
+    }
+    return failed;
+}
+
+Test(replicator_receipts, whatever_fails_receipts_are_copied_in_the_end)
+{
+    struct kw_chain eu = chain_of(1);
+    size_t failed = 0;
+
+    failed += fail_all("common/feed_service/keeping.c", &eu);
+    failed += fail_all("common/feed/feed_log_answer.c", &eu);
+    failed += fail_all("services/orchestrator/", &eu);
+    cr_assert_geq(failed, 40, "%zu", failed);
+}
+#endif

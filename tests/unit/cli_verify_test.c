@@ -76,6 +76,66 @@ Test(verify, chain_without_close_is_an_unclean_end_and_no_tampering)
     cr_expect_eq(verdict(), KW_CHAIN_UNCLEAN_END);
 }
 
+/* --- what another cell kept --- */
+
+/* Of six receipts the last two, over which a head is signed, were not copied. */
+static void copy_short(void)
+{
+    evidence_whole(&e, false);
+    evidence_remove(&e, place(RECEIPT, 5));
+    evidence_remove(&e, place(RECEIPT, 4));
+    span.copy = true;
+}
+
+static uint64_t signed_to(uint64_t *ret_vouched)
+{
+    struct kw_verify *verify = evidence_verify(&e, &span);
+    size_t count;
+    const struct kw_verify_chain *chains = kw_verify_chains(verify, &count);
+    uint64_t found = chains[0].signed_to;
+
+    *ret_vouched = chains[0].vouched_to;
+    kw_verify_free(verify);
+    return found;
+}
+
+Test(verify, a_copy_that_ends_before_a_signed_head_says_so)
+{
+    uint64_t vouched;
+
+    copy_short();
+    expect_none(); /* the head is younger than a minute: the rest may be on its way */
+    cr_expect_eq(signed_to(&vouched), 6);
+    cr_expect_eq(vouched, 3);
+}
+
+Test(verify, a_copy_that_stays_behind_a_signed_head_is_incomplete)
+{
+    copy_short();
+    span.exported_ms = EVIDENCE_TIME + 6020 + 60000;
+    expect(KW_FINDING_TAIL_MISSING);
+    span.exported_ms--;
+    expect_none();
+}
+
+Test(verify, what_is_no_copy_must_not_end_before_a_signed_head)
+{
+    copy_short();
+    span.copy = false;
+    expect(KW_FINDING_RECEIPT_MISSING);
+}
+
+Test(verify, a_copy_is_judged_like_any_evidence)
+{
+    evidence_whole(&e, true);
+    span.copy = true;
+    expect_none();
+    evidence_remove(&e, place(RECEIPT, 1));
+    expect(KW_FINDING_RECEIPT_MISSING);
+}
+
+/* --- stretches --- */
+
 Test(verify, stretch_that_starts_at_a_checkpoint)
 {
     evidence_whole(&e, true);

@@ -8,6 +8,7 @@
 #include "services/orchestrator/receipt_head_feed.h"
 #include "services/orchestrator/receipt_table.h"
 #include "services/orchestrator/schema.h"
+#include "tests/support/faults.h"
 #include "tests/support/orchestrator_feed.h"
 #include "tests/support/store_fixture.h"
 
@@ -343,7 +344,7 @@ static struct kw_result full_run(struct kw_store_job *job, struct kw_tx *tx, str
     KW_TRY(offer(tx, "a", 3, segment_of(records, 4, LENGTH), err));
     KW_TRY(expect_kept(tx, 3, true, "there is none", err));
     cr_assert_eq(verdicts("full"), full + 1);
-    cr_assert_eq(kw_metric_value(KW_M_LIMITS_REACHED, "receipts_kept"), 1);
+    cr_assert_eq(kw_metric_value(KW_M_LIMITS_REACHED, "receipts_kept"), full + 1);
     options.len_max = 1U << 20;
     KW_TRY(offer(tx, "a", 3, segment_of(records, 4, LENGTH), err));
     return expect_kept(tx, LENGTH, true, "again", err);
@@ -419,3 +420,41 @@ Test(orchestrator_copies, ours_is_handed_over_chain_by_chain)
     in_tx(own_run);
     in_tx(own_read_run);
 }
+
+/* --- what fails --- */
+
+#ifdef KW_FAULTS_PLANTED
+/* Again, until nothing new fails. */
+static void in_failing_tx(STORE_TEST_RUN((*run)))
+{
+    bool failed = true;
+
+    while (failed) {
+        struct store_test_job job = store_test_job(&store, run, 0, NULL);
+        struct kw_result result;
+
+        faults_arm_at("services/orchestrator/");
+        result = store_test_write(&job);
+        failed = faults_disarm();
+        cr_assert(failed || kw_ok(result), "%s", job.job.error.message);
+    }
+}
+
+Test(orchestrator_copies, whatever_fails_nothing_is_kept_by_halves)
+{
+    in_failing_tx(own_run);
+    in_failing_tx(own_read_run);
+    in_failing_tx(forged_run);
+    in_tx(evidence_run);
+}
+
+Test(orchestrator_copies, whatever_fails_is_kept_the_next_time)
+{
+    in_failing_tx(heads_run);
+}
+
+Test(orchestrator_copies, whatever_fails_room_is_looked_for)
+{
+    in_failing_tx(full_run);
+}
+#endif
