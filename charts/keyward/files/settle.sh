@@ -58,7 +58,7 @@ remembers() { # NAME: is the seed's the one taken last?
 
 remember() {
     mkdir -p "$link.seed"
-    cp "$seed/credentials/cert.pem" "$seed/credentials/ca.pem" "$link.seed"
+    install -m 0600 "$seed"/credentials/{cert,ca}.pem "$link.seed"
 }
 
 # One at a time: several instances may share the volume.
