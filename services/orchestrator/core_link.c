@@ -17,6 +17,9 @@ static void state_changed(bool connected, struct kw_id peer_boot_id, void *conte
     struct kw_core_link *link = context;
     struct kw_error error = {0};
 
+    if (!connected && kw_hop_client_connected(link->client)) {
+        return; /* of one stream, that was old: another has its place */
+    }
     KW_LOG(INFO, connected ? "core connected" : "core lost",
            KW_F_HEX("boot", kw_id_bytes(&peer_boot_id)));
     if (!connected) {

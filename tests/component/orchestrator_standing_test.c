@@ -2,6 +2,7 @@
  * it breaks the chain; and no answer goes out before the receipts before its own. */
 #include "common/audit/checkpoint.h"
 #include "common/base/failpoint.h"
+#include "common/rpc/hop_client.h"
 #include "services/orchestrator/chain_table.h"
 #include "services/orchestrator/core_link_internal.h"
 #include "tests/component/orchestrator_fixture.h"
@@ -72,6 +73,32 @@ static void use_that_is_lost(const char *device)
     MUST(kw_failpoint_load(err));
     cr_assert(eq(int, ask_access(device), KW_E_SYSTEM));
     cr_assert(eq(u64, window()->at.seq, fx.core.chain.seq - 1));
+}
+
+/* --- the streams it goes by --- */
+
+static void replace_stream(struct kw_hop_link *link)
+{
+    const struct kw_hop_stream *old = link->stream;
+
+    kw_timer_start(&link->timer, 0, 0); /* it is of age */
+    EVENTUALLY(&fx, link->stream != NULL && link->stream != old && link->next == NULL);
+}
+
+/* The first of them has the standing call, and stays; the second has none, and ends at once. */
+Test(orchestrator_standing, a_core_is_there_when_streams_to_it_were_replaced)
+{
+    struct kw_hop_client *client = fx.orch.link->client;
+    size_t alive = client->alive;
+
+    EVENTUALLY(&fx, fx.core.standing != NULL);
+    replace_stream(client->links[0]);
+    replace_stream(client->links[0]);
+    EVENTUALLY(&fx, client->alive == alive + 1);
+    cr_assert(kw_core_link_ready(fx.orch.link));
+    kw_hop_client_redial(client);
+    EVENTUALLY(&fx, !kw_core_link_ready(fx.orch.link));
+    EVENTUALLY(&fx, kw_core_link_ready(fx.orch.link));
 }
 
 /* --- what is told there --- */
