@@ -17,6 +17,7 @@ sys.path[:0] = [str(pathlib.Path(__file__).parent.parent / "interop")]
 
 from mesh import FIRST, Mesh, eventually
 from processes import PROGRAMS, SERVICES, Processes, send
+from receipts import receipts_in
 
 CELLS = (FIRST, "r1/b")
 CALL_S = 90
@@ -141,12 +142,7 @@ class Cells(unittest.TestCase):
         ended = self.keyward(cell, "receipt", "export", str(path), *words)
         if ended.returncode != 0:
             return None
-        return self.receipts_in(path)
-
-    @staticmethod
-    def receipts_in(path):
-        records = [json.loads(line) for line in path.read_text().splitlines()]
-        return {r["encoded"] for r in records if r.get("type", "").endswith("_RECEIPT")}
+        return receipts_in(path)
 
     def test_receipts_of_a_cell_that_is_gone_are_verified_by_another(self):
         own, copied, first = (self.mesh.temporary / name for name in ("own.jsonl", "copied.jsonl", "first.jsonl"))
@@ -157,7 +153,7 @@ class Cells(unittest.TestCase):
         self.assertEqual(self.cell("stop", "r1/b"), 0)
         try:
             kept = self.receipts(FIRST, copied, "--of=r1/b")
-            self.assertGreaterEqual(kept, self.receipts_in(own))
+            self.assertGreaterEqual(kept, receipts_in(own))
             self.receipts(FIRST, first)
             shown = self.keyward(FIRST, "verify", "%s,%s" % (first, copied))
             self.assertEqual(shown.returncode, 0, shown.stdout + shown.stderr)

@@ -14,6 +14,7 @@ sys.path[:0] = [str(pathlib.Path(__file__).parent.parent / "interop")]
 
 from mesh import FIRST, Mesh, eventually
 from metrics import Metrics
+from receipts import receipts_in
 
 CELLS = ["%s/%s" % (region, cell) for region in ("r1", "r2") for cell in "abc"]
 OWNERS = ("authz", "orchestrator")
@@ -63,6 +64,20 @@ class Regions(unittest.TestCase):
     def test_what_one_says_is_true_in_all(self):
         for cell in ("r1/c", "r2/b"):  # neither is linked with each of the others
             self.assertKnown(self.create_partner(cell, "made in " + cell), CELLS)
+
+    def receipts(self, cell, name, *words):
+        path = self.mesh.temporary / name
+        return receipts_in(path) if self.keyward(cell, "receipt", "export", str(path), *words).returncode == 0 else None
+
+    def test_receipts_are_copied_to_the_next_cell_and_the_next_region(self):
+        partner = self.create_partner("r1/c", "copied")
+        ended = self.keyward("r1/c", "partner", "invite", partner, "--dir=%s" % (self.mesh.temporary / "copied-invitation"))
+        self.assertEqual(ended.returncode, 0, ended.stderr)
+        for keeper in ("r1/a", "r2/c"):  # after the last the first; the same name
+            eventually("%s has them" % keeper,
+                       lambda: self.receipts("r1/c", "own.jsonl") == self.receipts(keeper, "copied.jsonl", "--of=r1/c"))
+        self.assertTrue(self.receipts("r1/c", "own.jsonl"))
+        self.assertIsNone(self.receipts("r1/b", "copied.jsonl", "--of=r1/c"), "it is no keeper")
 
     def test_one_cell_of_six_goes_on_alone(self):
         eventually("all know all", self.knows_all)
