@@ -232,6 +232,8 @@
 /* What a peer may cost a replicator: what is beyond it is passed over, or cuts the link. */
 #define KW_LINK_REACHES_PER_S  8U /* of one peer that are looked at; others are passed over */
 #define KW_LINK_VOUCHERS_PER_S 8U /* the same; then the link is cut */
+#define KW_LINK_QUESTIONS_PER_S                                                                    \
+    50U /* of one peer's owner to ours; one that is beyond waits for the next second */
 #define KW_LINK_KNOWN_PER_S                                                                        \
     5000U /* of its records that say nothing new, beside heartbeats; then it is cut */
 #define KW_LINK_VOUCH_MS 60000U /* how often a peer is told again who our owners are */

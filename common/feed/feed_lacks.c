@@ -13,6 +13,7 @@ struct looking {
     const struct kw_feed *feed;
     struct kw_tx *tx;
     const struct kw_answer *answer;
+    struct kw_buf *place; /* of who answers; empty: not known */
     struct kw_lane_lack *lacks;
     size_t count;
 };
@@ -66,9 +67,18 @@ static struct kw_result judge(const struct looking *l, const struct kw_lane_head
     return KW_OK;
 }
 
+/* A place has one certificate, and as many stores as it likes: they are all its own. */
+static bool is_own(const struct looking *l, struct kw_id store, const struct kw_record *row)
+{
+    return kw_id_equal(store, l->answer->to.store) ||
+           (l->place->len > 0 && row != NULL &&
+            kw_bytes_equal(kw_record_value(row, KW_STORE_FIELD_PLACE), kw_buf_bytes(l->place)));
+}
+
 static struct kw_result judge_by_row(const struct looking *l, const struct kw_lane_head *head,
                                      const struct kw_lane_row *here,
-                                     enum kw_lane_verdict *ret_verdict, struct kw_error *err)
+                                     enum kw_lane_verdict *ret_verdict, bool *ret_own,
+                                     struct kw_error *err)
 {
     struct kw_arena *arena = kw_arena_new(KW_FEED_CHANGE_MEMORY_MAX);
     struct kw_result result;
@@ -79,7 +89,25 @@ static struct kw_result judge_by_row(const struct looking *l, const struct kw_la
     result = kw_feed_find(l->tx, &kw_store_record, kw_id_bytes(&head->lane.store), arena, &store,
                           &found, err);
     if (kw_ok(result)) {
+        *ret_own = is_own(l, head->lane.store, found ? &store : NULL);
         result = judge(l, head, here, found ? &store : NULL, ret_verdict, err);
+    }
+    kw_arena_free(arena);
+    return result;
+}
+
+static struct kw_result find_place(const struct looking *l, struct kw_error *err)
+{
+    struct kw_arena *arena = kw_arena_new(KW_FEED_CHANGE_MEMORY_MAX);
+    struct kw_result result;
+    struct kw_record store;
+    bool found;
+
+    KW_ENSURE(arena != NULL, err, MEMORY, "an arena for the row of a store");
+    result = kw_feed_find(l->tx, &kw_store_record, kw_id_bytes(&l->answer->to.store), arena, &store,
+                          &found, err);
+    if (kw_ok(result) && found) {
+        result = kw_buf_append(l->place, kw_record_value(&store, KW_STORE_FIELD_PLACE), err);
     }
     kw_arena_free(arena);
     return result;
@@ -112,13 +140,11 @@ static struct kw_result note(struct looking *l, const struct kw_answer_lane *the
                              const struct kw_lane_row *here, struct kw_error *err)
 {
     struct kw_id store = theirs->head.lane.store;
-    struct kw_lane_lack lack = {.lane = here->id,
-                                .seq = here->point.seq,
-                                .deleted = theirs->floor > here->point.seq,
-                                .own = kw_id_equal(store, l->answer->to.store)};
+    struct kw_lane_lack lack = {
+        .lane = here->id, .seq = here->point.seq, .deleted = theirs->floor > here->point.seq};
     enum kw_lane_verdict verdict;
 
-    KW_TRY(judge_by_row(l, &theirs->head, here, &verdict, err));
+    KW_TRY(judge_by_row(l, &theirs->head, here, &verdict, &lack.own, err));
     kw_metric_add(KW_M_FEED_LACKS, name_of(verdict, &lack), 1);
     if (verdict == KW_LANE_GAP) {
         KW_TRY(is_unheard(l, store, &lack.unheard, err));
@@ -144,18 +170,25 @@ static struct kw_result look_at_lane(struct looking *l, struct kw_bytes item, st
                                                                   : note(l, &theirs, &here, err);
 }
 
+static struct kw_result look_at_lanes(struct looking *l, struct kw_error *err)
+{
+    KW_TRY(find_place(l, err));
+    for (size_t i = 0; i < l->answer->count; i++) {
+        KW_TRY(look_at_lane(l, l->answer->items[i], err));
+    }
+    return KW_OK;
+}
+
 struct kw_result kw_feed_lacks(const struct kw_feed *feed, struct kw_tx *tx,
                                const struct kw_ask *ask, const struct kw_answer *answer,
                                enum kw_answer_verdict *ret_verdict, struct kw_lane_lack *lacks,
                                size_t *ret_count, struct kw_error *err)
 {
-    struct looking l = {feed, tx, answer, lacks, 0};
+    KW_SCOPED(kw_buf_done) struct kw_buf place = {0};
+    struct looking l = {feed, tx, answer, &place, lacks, 0};
 
-    *ret_count = 0;
     KW_TRY(kw_feed_judge_answer(feed, tx, ask, answer, ret_verdict, err));
-    for (size_t i = 0; i < answer->count && *ret_verdict == KW_ANSWER_GOOD; i++) {
-        KW_TRY(look_at_lane(&l, answer->items[i], err));
-    }
+    KW_TRY(*ret_verdict == KW_ANSWER_GOOD ? look_at_lanes(&l, err) : KW_OK);
     *ret_count = l.count;
     return KW_OK;
 }

@@ -6,7 +6,7 @@
  * apart:
  *
  *     of another's lane    that it is missing here is proven, and whoever holds it can say whether it is kept
- *     of its own lane      it can sign any head it likes: nothing is proven (`own`)
+ *     of its own lane      it can sign any head it likes: nothing is proven (`own`). So of any store of its place
  *
  * A read job.
  */
@@ -21,9 +21,8 @@ struct kw_lane_lack {
     struct kw_id lane;
     uint64_t seq; /* how far it is held here */
     bool deleted; /* what comes next is not kept there any more */
-    bool own; /* it is the lane of who answers: nobody else has signed that there is more of it */
-    bool
-        unheard; /* nothing was ever here of its store; or it is ours, of a life that we have forgotten */
+    bool own;     /* it is the lane of who answers, or of its place: nobody else signed for it */
+    bool unheard; /* nothing was ever here of its store; or it is ours, and forgotten */
 };
 
 /* At most KW_ANSWER_ITEMS_MAX lacks. The answer is judged first (answer_check.h), and what is not GOOD says nothing. Nothing

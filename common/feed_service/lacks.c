@@ -94,7 +94,7 @@ static bool is_stuck(const struct kw_feed_errands *errands, const struct kw_feed
 struct stuck {
     size_t lanes;
     bool is_long; /* one of them for so long that it is no matter of time */
-    bool unheard;
+    bool unheard; /* others than its store say so of one of which nothing was ever here */
 };
 
 /* Those that stand still; the others are forgotten. */
@@ -110,7 +110,7 @@ static struct stuck keep_stuck(struct kw_feed_service *service)
 
         if (is_stuck(errands, behind)) {
             stuck.lanes++;
-            stuck.unheard = stuck.unheard || behind->unheard;
+            stuck.unheard = stuck.unheard || (behind->unheard && behind->deleted);
             stuck.is_long = stuck.is_long || stands_for(behind, stuck_ms);
         }
         if (behind->deleted || behind->own || errands->late) { /* who is late may say so yet */

@@ -1,9 +1,12 @@
 /* Carrying questions and answers. */
 #include "services/replicator/questions.h"
 
+#include "common/base/clock.h"
 #include "common/base/metrics.h"
 #include "services/replicator/frame_codec.h"
 #include "services/replicator/service_internal.h"
+
+#define SECOND_NS 1000000000ULL
 
 /* More pieces than any answer has that is cut as ours are. */
 #define PARTS_MAX (KW_ANSWER_LEN_MAX / KW_FEED_PIECE_LEN_MAX + 2U)
@@ -51,13 +54,6 @@ static void tick_owner(struct kw_replicator_service *service, enum kw_owner owne
     }
 }
 
-void kw_questions_tick(struct kw_replicator_service *service)
-{
-    for (size_t owner = 0; owner < KW_OWNER_COUNT_; owner++) {
-        tick_owner(service, (enum kw_owner)owner);
-    }
-}
-
 void kw_questions_owner(struct kw_replicator_service *service, enum kw_owner owner, bool begun)
 {
     service->questions.told_at_all[owner] = false;
@@ -80,6 +76,7 @@ void kw_questions_ask(struct kw_replicator_service *service, enum kw_owner owner
                                    .owner = owner,
                                    .number = question->number,
                                    .record = question->record};
+    struct kw_question_slot *slot;
     uint32_t peer = 0;
 
     while (peer < kw_peers_count(service->peers) &&
@@ -90,8 +87,10 @@ void kw_questions_ask(struct kw_replicator_service *service, enum kw_owner owner
         answer_none(service, owner, question->number);
         return;
     }
-    service->questions.slots[peer][owner] = (struct kw_question_slot){
-        .asked = question->number, .answering = service->questions.slots[peer][owner].answering};
+    slot = &service->questions.slots[peer][owner];
+    slot->asked = question->number;
+    slot->parts = 0;
+    slot->len = 0;
     kw_peers_send(service->peers, peer, &frame);
 }
 
@@ -116,19 +115,70 @@ static void take_answer(struct kw_replicator_service *service, uint32_t peer,
 
 /* --- theirs --- */
 
+static bool within_budget(struct kw_question_slot *slot)
+{
+    uint64_t now_ns = kw_clock_mono_ns();
+
+    if (now_ns >= slot->second_ns + SECOND_NS) {
+        slot->second_ns = now_ns;
+        slot->answered = 0;
+    }
+    return slot->answered < KW_LINK_QUESTIONS_PER_S;
+}
+
+static void hand_over(struct kw_replicator_service *service, uint32_t peer, enum kw_owner owner,
+                      uint64_t number, struct kw_bytes record)
+{
+    struct kw_question_slot *slot = &service->questions.slots[peer][owner];
+    const struct kw_owner_asked asked = {
+        .peer = peer, .link = service->questions.links[peer], .number = number};
+
+    slot->answered++;
+    slot->answering = true;
+    kw_owner_ask(service->owners[owner], &asked, record);
+}
+
+/* For want of memory it is passed over. */
+static void hold(struct kw_question_slot *slot, const struct kw_frame *frame)
+{
+    kw_metric_add(KW_M_LIMITS_REACHED, "link_questions_per_s", 1);
+    kw_buf_clear(&slot->waiting);
+    slot->waiting_number = frame->number;
+    slot->waits = kw_ok(kw_buf_append(&slot->waiting, frame->record, NULL));
+}
+
 static void take_question(struct kw_replicator_service *service, uint32_t peer,
                           const struct kw_frame *frame)
 {
-    const struct kw_owner_asked asked = {
-        .peer = peer, .link = service->questions.links[peer], .number = frame->number};
     struct kw_question_slot *slot = &service->questions.slots[peer][frame->owner];
 
-    if (slot->answering) { /* it asks again if that matters */
+    if (slot->answering || slot->waits) { /* it asks again if that matters */
         kw_metric_add(KW_M_LIMITS_REACHED, "link_questions", 1);
-        return;
+    } else if (within_budget(slot)) {
+        hand_over(service, peer, frame->owner, frame->number, frame->record);
+    } else {
+        hold(slot, frame);
     }
-    slot->answering = true;
-    kw_owner_ask(service->owners[frame->owner], &asked, frame->record);
+}
+
+static void tick_slot(struct kw_replicator_service *service, uint32_t peer, enum kw_owner owner)
+{
+    struct kw_question_slot *slot = &service->questions.slots[peer][owner];
+
+    if (slot->waits && within_budget(slot)) {
+        slot->waits = false;
+        hand_over(service, peer, owner, slot->waiting_number, kw_buf_bytes(&slot->waiting));
+    }
+}
+
+void kw_questions_tick(struct kw_replicator_service *service)
+{
+    for (size_t owner = 0; owner < KW_OWNER_COUNT_; owner++) {
+        tick_owner(service, (enum kw_owner)owner);
+        for (uint32_t peer = 0; peer < kw_peers_count(service->peers); peer++) {
+            tick_slot(service, peer, (enum kw_owner)owner);
+        }
+    }
 }
 
 void kw_questions_replied(struct kw_replicator_service *service, enum kw_owner owner,
@@ -166,8 +216,18 @@ void kw_questions_down(struct kw_replicator_service *service, uint32_t peer)
         uint64_t asked = slot->asked;
 
         slot->asked = 0;
+        slot->waits = false;
         if (asked != 0 && slot->parts == 0) {
             answer_none(service, (enum kw_owner)owner, asked);
+        }
+    }
+}
+
+void kw_questions_done(struct kw_replicator_service *service)
+{
+    for (size_t peer = 0; peer < KW_PEERS_MAX; peer++) {
+        for (size_t owner = 0; owner < KW_OWNER_COUNT_; owner++) {
+            kw_buf_done(&service->questions.slots[peer][owner].waiting);
         }
     }
 }

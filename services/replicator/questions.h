@@ -6,8 +6,9 @@
  *     peer ──QUESTION──▶ answering[peer] ──FEED_ASK──▶ our owner    likewise
  *          ◀──ANSWER────                 ◀──pieces────
  *
- * A peer that speaks no version with questions is not asked. What is lost is asked again, by whoever asked: here
- * nothing waits for anything. Loop thread.
+ * A peer that speaks no version with questions is not asked. What is lost is asked again, by whoever asked. Each answer costs
+ * our owner's store, so there are so many a second; one question that is beyond them waits for the next second. Loop
+ * thread.
  */
 #ifndef KW_SERVICES_REPLICATOR_QUESTIONS_H
 #define KW_SERVICES_REPLICATOR_QUESTIONS_H
@@ -18,10 +19,15 @@ struct kw_replicator_service;
 
 /* Of one peer and one kind of owner. */
 struct kw_question_slot {
-    uint64_t asked; /* our owner's question; 0: none */
-    uint32_t parts; /* of its answer that came */
-    size_t len;     /* … bytes */
-    bool answering; /* a question of the peer's owner, by ours */
+    uint64_t asked;     /* our owner's question; 0: none */
+    uint32_t parts;     /* of its answer that came */
+    size_t len;         /* … bytes */
+    bool answering;     /* a question of the peer's owner, by ours */
+    uint64_t second_ns; /* since when these are counted */
+    unsigned answered;
+    bool waits; /* one, for the next second */
+    uint64_t waiting_number;
+    struct kw_buf waiting; /* KWJ1 */
 };
 
 struct kw_questions {
@@ -32,7 +38,7 @@ struct kw_questions {
     bool told_at_all[KW_OWNER_COUNT_];
 };
 
-/* Has it changed whom our owners may ask? With each tick. */
+/* Has it changed whom our owners may ask? Is it another second? With each tick. */
 void kw_questions_tick(struct kw_replicator_service *service);
 
 /* The owner has to be told anew. With `begun` it has a new life, and forgot what it asked. */
@@ -52,5 +58,7 @@ void kw_questions_replied(struct kw_replicator_service *service, enum kw_owner o
 
 /* There is no link with that peer any more. */
 void kw_questions_down(struct kw_replicator_service *service, uint32_t peer);
+
+void kw_questions_done(struct kw_replicator_service *service);
 
 #endif

@@ -101,6 +101,7 @@ void kw_replicator_service_free(struct kw_replicator_service *service)
         kw_owner_free(service->owners[i]);
     }
     kw_peers_free(service->peers);
+    kw_questions_done(service);
     kw_replicator_free(service->mind);
     kw_cells_done(&service->cells);
     kw_rpc_free(service->rpc);

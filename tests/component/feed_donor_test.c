@@ -7,7 +7,7 @@
 #include "tests/support/feed_neighbours.h"
 #include "tests/support/must.h"
 
-static const struct kw_id ids[] = {{"first"}, {"second"}};
+static const struct kw_id ids[] = {{"first"}, {"second"}, {"third"}};
 
 static struct feed_house house;
 static struct house_owner *owner;
@@ -365,28 +365,68 @@ Test(feed_donor, or_when_nobody_else_can_be_asked)
     expect_join(true);
 }
 
-/* Whoever it is that is new: it has nothing to lose by waiting, and no other way. */
+/* Whoever of the two it is that is new. */
 Test(feed_donor, or_when_nothing_was_ever_here_of_that_store)
 {
     neighbour_says(a, 9, head_of(a, 9));
     begin(2);
+    expect_join(true);
+}
+
+Test(feed_donor, who_is_new_to_what_others_deleted_does_not_give_up)
+{
+    house_put_store(owner, &b->as.row);
+    neighbour_says(a, 9, head_of(b, 9));
+    begin(1);
     expect_join(false);
+}
+
+Test(feed_donor, nor_who_has_forgotten_its_own)
+{
+    const struct kw_lane_head head = {
+        .lane = {owner->house->mesh, owner->feed.options.store, {"lost"}, 0}, .point.seq = 9};
+    struct kw_buf record = {0};
+
+    MUST(kw_lane_head_sign(&head, &owner->identity.key, &record, err));
+    neighbour_says(a, 9, value_keep(&record));
+    begin(1);
+    expect_join(false);
+}
+
+/* The place of a, whose stores a and b are; c is elsewhere. */
+static void one_place(void)
+{
+    near.list[2].as = lane_owner_of(ids[2], 2, 0);
+    a->as.row = lane_row_with(&a->as, KW_STORE_FIELD_PLACE, kw_bytes_str("ap/a"));
+    b->as.row = lane_row_with(&b->as, KW_STORE_FIELD_PLACE, kw_bytes_str("ap/a"));
+}
+
+Test(feed_donor, one_place_is_one_however_many_stores_it_has)
+{
+    one_place();
+    hold(b, 5);
+    neighbour_says(a, 9, head_of(b, 9));
+    near.list[1] = near.list[2];
+    begin(2);
+    expect_no_join();
+    cr_assert_gt(lacks("own"), 0);
 }
 
 Test(feed_donor, it_does_not_crowd_out_what_others_have_signed)
 {
     struct lane_owner lives = a->as;
 
+    near.list[2].as = lane_owner_of(ids[2], 2, 0);
     hold(a, 5);
     hold(b, 5);
-    for (uint8_t i = 1; i < 8; i++) {
-        lives.lane.writer = i + 1U;
-        MUST(kw_lane_start(&lives.lane, &lives.points[0], err));
+    for (uint8_t i = 0; i < KW_FEED_BEHIND_MAX; i++) {
+        lives.lane.incarnation.bytes[1] = i + 1U;
         neighbour_says(a, 9, lane_head(&lives, 9, lane_closed(9)));
     }
     neighbour_says(a, 9, head_of(b, 9));
-    begin(1);
-    NEIGHBOURS_EVENTUALLY(&near, joins());
+    near.list[1] = near.list[2];
+    begin(2);
+    expect_join(true);
 }
 
 /* --- without end --- */
@@ -410,6 +450,35 @@ Test(feed_donor, a_list_of_lanes_without_end_ends)
     NEIGHBOURS_EVENTUALLY(&near, b->asked[KW_ASK_LANES] > 0);
     cr_assert_eq(a->asked[KW_ASK_LANES], KW_LACKS_ANSWERS_MAX);
     cr_assert_eq(kw_metric_value(KW_M_LIMITS_REACHED, "feed_lacks"), 1);
+}
+
+/* All that it has is other than what is here. */
+static bool differs(struct neighbour *neighbour, const struct kw_question *question,
+                    struct kw_answer *answer)
+{
+    static const uint8_t root[2 + KW_SHA256_LEN] = {900 >> 8, 900 & 0xff};
+    static struct kw_bytes items[KW_DIGEST_FAN];
+    bool is_root = question->ask.from.key.len == 0;
+
+    (void)neighbour;
+    for (size_t i = 0; i < KW_DIGEST_FAN; i++) {
+        items[i] = is_root ? KW_BYTES_OF(root) : KW_BYTES(root + 2, KW_SHA256_LEN);
+    }
+    answer->items = items;
+    answer->count = is_root ? 1 : KW_DIGEST_FAN;
+    return question->ask.from.key.len == 0 || question->ask.from.key.data[0] < KW_DIGEST_LEVELS;
+}
+
+Test(feed_donor, a_comparison_ends_wherever_it_is)
+{
+    a->digests = differs;
+    cr_assert(kw_ok(house_write_job(owner, run_note, NULL, NULL)));
+    errands()->apart_due_ns = 1; /* now also where lanes are apart */
+    begin(1);
+    NEIGHBOURS_EVENTUALLY(&near, a->asked[KW_ASK_DIGESTS] >= 1);
+    errands()->until_ns = 0;
+    NEIGHBOURS_EVENTUALLY(&near, kw_metric_value(KW_M_FEED_COMPARED, "differs") == 1);
+    cr_assert_leq(a->asked[KW_ASK_DIGESTS], 3);
 }
 
 /* --- shares and bars --- */

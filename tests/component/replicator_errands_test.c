@@ -2,6 +2,7 @@
  * new joins, though what it lacks was deleted. */
 #include "common/base/metrics.h"
 #include "common/feed_service/feed_service_internal.h"
+#include "services/replicator/service_internal.h"
 #include "tests/support/faults.h"
 #include "tests/support/must.h"
 #include "tests/support/real_cells.h"
@@ -117,6 +118,25 @@ Test(replicator_errands, a_store_that_is_new_joins_where_what_it_lacks_was_delet
                                       real_notes(real_authz(EU)) == 2 * NOTES + 3);
     cr_assert(is_equal(owner));
     cr_assert_eq(kw_metric_value(KW_M_FEED_REPAIRED, "equal"), 0);
+}
+
+/* As one whose second has only begun, and who has asked so often. */
+Test(replicator_errands, who_asks_too_often_waits_for_its_answer)
+{
+    struct kw_question_slot *slot = &real_cells[EU].service->questions.slots[0][KW_OWNER_AUTHZ];
+    struct house_owner *owner = real_authz(US);
+
+    HOUSE_EVENTUALLY(&real_house, owner->service->errands.now == NULL && !slot->answering);
+    slot->second_ns = UINT64_MAX / 2;
+    slot->answered = KW_LINK_QUESTIONS_PER_S;
+    owner->service->errands.due_ns = 0;
+    HOUSE_EVENTUALLY(&real_house, slot->waits);
+    cr_assert_eq(kw_metric_value(KW_M_LIMITS_REACHED, "link_questions_per_s"), 1);
+    cr_assert(not(slot->answering));
+    slot->second_ns = 0;
+    HOUSE_EVENTUALLY(&real_house, !slot->waits);
+    cr_assert(is_equal(owner));
+    cr_assert_eq(kw_metric_value(KW_M_FEED_COMPARED, "unanswered"), 0);
 }
 
 #ifdef KW_FAULTS_PLANTED

@@ -61,7 +61,7 @@ void neighbour_says(struct neighbour *neighbour, uint64_t floor, struct kw_bytes
     struct kw_buf item = {0};
 
     MUST(kw_answer_lane_encode(floor, head, &item, err));
-    REQUIRE(neighbour->count < 8, "too many lanes");
+    REQUIRE(neighbour->count < NEIGHBOUR_LANES_MAX, "too many lanes");
     neighbour->items[neighbour->count++] = value_keep(&item);
     neighbour->lanes = neighbour_tells;
 }
@@ -88,6 +88,9 @@ static bool say(struct neighbour *neighbour, const struct kw_question *question,
         neighbour_answers *lanes = neighbour->lanes != NULL ? neighbour->lanes : neighbour_tells;
 
         return lanes(neighbour, question, answer);
+    }
+    if (purpose == KW_ASK_DIGESTS) {
+        return neighbour->digests != NULL && neighbour->digests(neighbour, question, answer);
     }
     return purpose == KW_ASK_SNAPSHOT && neighbour->snapshot != NULL &&
            neighbour->snapshot(neighbour, question, answer);

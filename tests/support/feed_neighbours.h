@@ -6,7 +6,8 @@
 #include "common/feed/question.h"
 #include "tests/support/feed_service_fixture.h"
 
-#define NEIGHBOURS_MAX 4
+#define NEIGHBOURS_MAX      4
+#define NEIGHBOUR_LANES_MAX 80
 
 struct neighbour;
 
@@ -17,9 +18,10 @@ typedef bool neighbour_answers(struct neighbour *neighbour, const struct kw_ques
 struct neighbour {
     struct lane_owner as;
     neighbour_answers *lanes;    /* NULL: of none */
-    neighbour_answers *snapshot; /* NULL: nothing now */
+    neighbour_answers *snapshot; /* NULL: nothing now; so `digests` */
+    neighbour_answers *digests;
     unsigned asked[KW_ASK_DIGESTS + 1];
-    struct kw_bytes items[8]; /* of `lanes`, for neighbour_tells */
+    struct kw_bytes items[NEIGHBOUR_LANES_MAX]; /* of `lanes`, for neighbour_tells */
     size_t count;
 };
 
