@@ -1,13 +1,14 @@
-/* Lane heads (KWL1), batches (KWN1), urgent changes (KWU1) and answers (KWD1). Each is canonical. A receiver that
+/* Lane heads (KWL1), batches (KWN1), urgent changes (KWU1), answers (KWD1) and orphans (KWX1, and their file). Each is canonical. A receiver that
  * trusts no key of their store lets nothing in; one that trusts the key it is shown lets in what
  * continues what it holds, leads to its head, and is signed. Signatures cost nothing here, so that what
  * comes after them is reached: one counts unless its last byte is 0xee.
  *
  * Input: how u8 (1: trusts, 2: holds a rival, 4: it forked, 8: it is fenced) ‖ how far the receiver holds
- * the lane u8 ‖ what is closed there u32 ‖ a record of the four. */
+ * the lane u8 ‖ what is closed there u32 ‖ a record of the five, or a file. */
 #include "common/feed/answer_check.h"
 #include "common/feed/lane_check.h"
 #include "common/feed/lane_codec.h"
+#include "common/feed/orphans.h"
 #include "common/sync/grow_set.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -293,6 +294,69 @@ static void answer_record(struct receiver *receiver, struct kw_bytes record)
     judge_answer(receiver, &answer);
 }
 
+static void put_orphans(struct kw_writer *w, const struct kw_orphans *orphans)
+{
+    kw_put_raw(w, kw_bytes_str("KWX1"));
+    kw_put_raw(w, kw_id_bytes(&orphans->mesh));
+    kw_put_raw(w, kw_id_bytes(&orphans->store));
+    kw_put_u64(w, orphans->made_ms);
+    kw_put_u16(w, (uint16_t)orphans->lane_count);
+    for (size_t i = 0; i < orphans->lane_count; i++) {
+        kw_put_raw(w, kw_id_bytes(&orphans->lanes[i].incarnation));
+        kw_put_u32(w, orphans->lanes[i].writer);
+        kw_put_point(w, &orphans->lanes[i].from);
+        kw_put_point(w, &orphans->lanes[i].to);
+    }
+    kw_put_var(w, orphans->key);
+    kw_put_var(w, orphans->signature);
+}
+
+static void orphans_record(struct kw_bytes record)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf again = {0};
+    struct kw_writer w = KW_WRITER(&again);
+    struct kw_orphans orphans;
+    struct kw_error err = {0};
+
+    if (kw_fuzz_accepted(kw_orphans_decode(record, &orphans, &err), &err)) {
+        put_orphans(&w, &orphans);
+        KW_FUZZ_CHECK(kw_bytes_equal(kw_buf_bytes(&again), record));
+        (void)kw_orphans_verify(&orphans, NULL);
+    }
+}
+
+/* What is visited leads, batch by batch, to where each lane ends. */
+struct walked {
+    uint64_t changes;
+    uint64_t promised;
+};
+
+static struct kw_result note_batch(void *context, const struct kw_orphans *orphans,
+                                   struct kw_bytes record, const struct kw_lane_batch *batch,
+                                   struct kw_error *err)
+{
+    struct walked *walked = context;
+
+    (void)record;
+    (void)err;
+    KW_FUZZ_CHECK(kw_orphans_lane(orphans, batch) != NULL && batch->count > 0);
+    walked->changes += batch->count;
+    walked->promised = 0;
+    for (size_t i = 0; i < orphans->lane_count; i++) {
+        walked->promised += orphans->lanes[i].to.seq - orphans->lanes[i].from.seq;
+    }
+    return KW_OK;
+}
+
+static void orphans_file(struct kw_bytes file)
+{
+    struct walked walked = {0};
+
+    if (kw_ok(kw_orphans_walk(file, note_batch, &walked, NULL))) {
+        KW_FUZZ_CHECK(walked.changes == walked.promised);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct kw_fuzz_input input = KW_FUZZ_INPUT(data, size);
@@ -306,6 +370,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     head_record(&receiver, input.rest);
     urgent_record(&receiver, input.rest);
     answer_record(&receiver, input.rest);
+    orphans_record(input.rest);
+    orphans_file(input.rest);
     kw_arena_free(receiver.arena);
     return 0;
 }

@@ -556,7 +556,7 @@ def record():
 
 
 def lane():
-    """The four records, behind who receives them: how, how far, what is closed there."""
+    """The five records, and the file of one, behind who receives them: how, how far, what is closed there."""
     vector = VECTORS["lane"]
     trusting = {f"{name}-{reach}": bytes([1, reach]) + bytes(4) + vector[name]
                 for name, reach in (("head", 0), ("head", 1), ("batch", 0), ("batch", 1), ("batch", 2), ("batch", 3),
@@ -566,7 +566,8 @@ def lane():
     answers = {f"answer-{name}-{how}-{reach}": bytes([how, reach]) + bytes(4) + record for name, record in vector["answers"].items()
                for how, reach in ((1, 0), (1, 1), (0, 0), (9, 0))}
     more = {f"answer-{name}": bytes([1, 0]) + bytes(4) + record for name, record in compared(vector["answers"]["lanes"]).items()}
-    return {**trusting, **others, **answers, **more}
+    orphans = {f"orphans-{name}": bytes([1, 0]) + bytes(4) + part for name, part in vector["orphans"].items()}
+    return {**trusting, **others, **answers, **more, **orphans}
 
 
 def compared(answer):
