@@ -3,7 +3,10 @@
 a wildcard, the security groups are the arrows, and services are told settings that they have.
 """
 import json
+import pathlib
 import re
+import subprocess
+import tempfile
 import unittest
 
 import arrows
@@ -222,6 +225,19 @@ class Tasks(unittest.TestCase):
             self.assertNotIn("Secrets", container, service)
             for one in task["ContainerDefinitions"]:
                 self.assertTrue("Secrets" not in one or not one["Essential"], service)
+
+    def test_settle_writes_secrets_for_the_service_alone(self):
+        for service, task, container in self.services():
+            settle = next(one for one in task["ContainerDefinitions"] if one["Name"] == "settle")
+            with tempfile.TemporaryDirectory() as place:
+                script = settle["Command"][2].replace("/run/keyward", place).replace("chown -R 65532:65532 %s /tmp" % place, "echo theirs")
+                done = subprocess.run(["/bin/sh", "-c", script], env={"PATH": "/usr/bin:/bin", "SECRET": "a secret", "SQL": "word"},
+                                      text=True, capture_output=True, check=True)
+                made = {path.name: path for path in pathlib.Path(place, "private").iterdir()}
+                self.assertEqual({path.stat().st_mode & 0o777 for path in made.values()} - {0o600}, set())
+                self.assertIn(made["passfile"].read_text() if "passfile" in made else "", ("", "*:*:*:keyward_%s:word\n" % service))
+            wanted = {pathlib.PurePath(found).name for found in re.findall(r"/run/keyward/private/[\w.-]+", fargate.text(container["Environment"]))}
+            self.assertEqual((set(made), done.stdout), (wanted, "theirs\n"), service)
 
     def test_files_are_mounted_encrypted_and_by_identity(self):
         for service, task, _ in self.services():

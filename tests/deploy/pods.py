@@ -3,6 +3,7 @@ volumes it mounts and nothing else that it could write. What the cluster would h
 """
 import os
 import pathlib
+import shlex
 import subprocess
 
 UID = 65532
@@ -34,7 +35,7 @@ class Pod:
     def __init__(self, name, spec, folder):
         self.name, self.spec, self.folder = name, spec, folder
         self.volumes = {}
-        self.process = None
+        self.processes = []
 
     def volumes_make(self, maps, secrets):
         for volume in self.spec["volumes"]:
@@ -62,7 +63,7 @@ class Pod:
         lines.append("mount -o remount,bind,ro /")
         env = " ".join("%s=%s" % (entry["name"], entry["value"]) for entry in container.get("env", []))
         lines.append("exec env -i PATH=/usr/bin:/bin %s setpriv --reuid %d --regid %d --clear-groups --no-new-privs --bounding-set=-all %s"
-                     % (env, UID, UID, " ".join(command)))
+                     % (env, UID, UID, shlex.join(command)))
         return "\n".join(lines)
 
     def start(self, network, container, mounts, program=None):
@@ -78,8 +79,14 @@ class Pod:
                 raise AssertionError("%s of %s: %s" % (container["name"], self.name, self.log(container["name"])))
 
     def run(self, network, mounts):
-        main = self.spec["containers"][0]
-        self.process = self.start(network, main, mounts, "/usr/local/bin/keyward-" + main["name"])
+        self.processes = [self.start(network, container, mounts, "/usr/local/bin/keyward-" + container["name"])
+                          for container in self.spec["containers"]]
+
+    def stop(self, limit_s):
+        """The exit status of each container."""
+        for process in self.processes:
+            process.terminate()
+        return [process.wait(limit_s) for process in self.processes]
 
     def log(self, name=None):
         return (self.folder / ((name or self.spec["containers"][0]["name"]) + ".log")).read_text()

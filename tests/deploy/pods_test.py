@@ -42,7 +42,7 @@ def secrets(mesh, token):
     subprocess.run(["tar", "-C", str(region / "tokens"), "-cf", str(token), "."], check=True)
     made = {"keyward-a-" + path.name: files(path) for path in (region / "credentials/a").iterdir() if path.is_symlink()}
     return {**made, "keyward-page-token": {"page-token.key": (mesh / "secret/page-token.key").read_bytes()},
-            "keyward-hsm": {"pin": (region / "secret/pin").read_bytes()}, "keyward-token": {"token.tar": token.read_bytes()}}
+            "keyward-cache": {"cache.key": b"0123456789abcdef" * 4}, "keyward-hsm": {"pin": (region / "secret/pin").read_bytes()}, "keyward-token": {"token.tar": token.read_bytes()}}
 
 
 class Cell:
@@ -51,7 +51,7 @@ class Cell:
     def __init__(self, folder):
         self.mesh = folder / "mesh"
         ceremony(self.mesh)
-        documents = chart.rendered(chart.value_set("development", {"hsm": {"token": "keyward-dev"}, "redis": {"mode": "none"}}))
+        documents = chart.rendered(chart.value_set("development", {"hsm": {"token": "keyward-dev"}}))
         maps = {document["metadata"]["name"]: document["data"] for document in chart.of_kind(documents, "ConfigMap")}
         maps.update({"keyward-pki": files(self.mesh / "r1/pki"), "keyward-officers": files(self.mesh / "r1/officers")})
         found = list(chart.pods(documents))
@@ -80,10 +80,8 @@ class Cell:
             pod.run(self.network, self.mounts)
 
     def stop(self):
-        """The exit status of each."""
-        for pod in self.pods:
-            pod.process.terminate()
-        return {pod.name: pod.process.wait(STOP_S) for pod in self.pods}
+        """The exit status of each container of each pod."""
+        return {pod.name: pod.stop(STOP_S) for pod in self.pods}
 
     def as_tester(self, *command):
         script = "mount --bind %s /etc/hosts && exec \"$@\"" % self.mounts[0][0]
@@ -120,7 +118,8 @@ class Pods(unittest.TestCase):
             said = ready.stdout + "".join(pod.log()[-500:] for pod in cell.pods)
             self.assertEqual(ready.returncode, 0, said)
             self.assertEqual((status.returncode, status.stdout.count("serving")), (0, 4), status.stdout + status.stderr)
-            self.assertEqual(set(ended.values()), {0}, said)
+            self.assertEqual({status for each in ended.values() for status in each}, {0}, said)
+            self.assertIn("ready to accept connections at /run/redis/redis.sock", next(pod.log("redis") for pod in cell.pods if pod.name == "keyward-a-gateway"))
 
 
 def beside(place):
