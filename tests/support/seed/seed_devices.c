@@ -216,28 +216,42 @@ static struct kw_result fill(struct seeding *seeding, const struct kw_orch_confi
     return seeding->job.result;
 }
 
+/* As the orchestrator opens it. */
+static struct kw_result prepare(struct seeding *seeding, const struct kw_orch_config *config,
+                                struct kw_feed_identity *identity,
+                                struct kw_officers_trust *officers, struct kw_error *err)
+{
+    const struct kw_feed_identity_options options = kw_orch_identity_options(config);
+
+    KW_TRY(kw_secret_region_lock(err));
+    KW_TRY(kw_feed_identity_load(identity, &options, err));
+    KW_TRY(kw_officers_trust_load(officers, config->pki_dir, config->trust_domain, err));
+    seeding->options = (struct kw_feed_options){.writer = config->writer,
+                                                .vouchers = &identity->trust,
+                                                .orders = &identity->orders,
+                                                .trust = officers,
+                                                .tables = kw_orch_feed_tables,
+                                                .table_count = kw_orch_feed_table_count};
+    return kw_id_from_setting("mesh", config->mesh, &seeding->options.mesh, err);
+}
+
 static struct kw_result seed(const struct kw_orch_config *config, const uint64_t numbers[NUMBERS],
                              struct kw_error *err)
 {
     static struct seeding seeding;
-    static struct kw_officers_trust officers;
     struct kw_feed_identity identity = {0};
-    const struct kw_feed_identity_options options = kw_orch_identity_options(config);
+    struct kw_officers_trust officers = {0};
+    struct kw_result result = prepare(&seeding, config, &identity, &officers, err);
 
-    KW_TRY(kw_secret_region_lock(err));
-    KW_TRY(kw_feed_identity_load(&identity, &options, err));
-    KW_TRY(kw_officers_trust_load(&officers, config->pki_dir, config->trust_domain, err));
     seeding.wanted = numbers[0];
     seeding.keyed = numbers[1];
-    seeding.options = (struct kw_feed_options){.writer = config->writer,
-                                               .vouchers = &identity.trust,
-                                               .orders = &identity.orders,
-                                               .trust = &officers,
-                                               .tables = kw_orch_feed_tables,
-                                               .table_count = kw_orch_feed_table_count,
-                                               .keep_max = numbers[2]};
-    KW_TRY(kw_id_from_setting("mesh", config->mesh, &seeding.options.mesh, err));
-    return fill(&seeding, config, err);
+    seeding.options.keep_max = numbers[2];
+    if (kw_ok(result)) {
+        result = fill(&seeding, config, err);
+    }
+    kw_feed_identity_done(&identity);
+    kw_officers_trust_done(&officers);
+    return result;
 }
 
 int main(int argc, char **argv)
