@@ -4,8 +4,10 @@
 #include "tests/support/postgres.h"
 #include "tests/support/store_fixture.h"
 
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <unistd.h>
 
 static struct postgres pg;
 static struct store_fixture f;
@@ -85,6 +87,37 @@ Test(store_pg_server, an_unsafe_server_is_refused_setting_by_setting)
     postgres_tool(&pg, "pg_checksums", "--disable");
     postgres_start(&pg, NULL);
     refuses("data_checksums=off");
+}
+
+/* --- another one takes over --- */
+
+/* The same data on a timeline of its own, as a standby's are that was promoted. */
+static void take_over(void)
+{
+    char path[100];
+
+    (void)snprintf(path, sizeof(path), "%s/data/standby.signal", pg.dir);
+    cr_assert(zero(int, close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0644))));
+    postgres_start(&pg, NULL);
+    (void)postgres_sql(f.url, "SELECT pg_promote(true, 60)");
+}
+
+Test(store_pg_server, one_that_took_over_is_not_the_one_that_was)
+{
+    postgres_start(&pg, NULL);
+    postgres_schema(&pg, f.url);
+    cr_assert(eq(int, open_store(), KW_E_NONE), "%s", err.message);
+    cr_assert(eq(int, insert(1), KW_E_NONE));
+    postgres_stop(&pg);
+    take_over();
+    while (kw_store_alive(f.store)) {
+        cr_assert(ne(int, insert(2), KW_E_NONE),
+                  "what is known of the database may not be so any more");
+    }
+    cr_assert(ne(ptr, strstr(f.failure.message, "took over"), NULL), "%s", f.failure.message);
+    store_fixture_close(&f);
+    cr_assert(eq(int, open_store(), KW_E_NONE), "%s", err.message);
+    cr_assert(eq(int, insert(2), KW_E_NONE));
 }
 
 /* The first write that the server's return brings. */

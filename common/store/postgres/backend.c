@@ -154,20 +154,12 @@ static struct kw_result script(struct kw_conn *conn, const char *what, const cha
     return result;
 }
 
-/* Another cluster has another identifier; one that took over from it, or was set back, another timeline. */
+/* As it was identified when migrations ended. */
 static struct kw_result place(struct kw_conn *conn, char ret_place[KW_STORE_PLACE_SIZE],
                               struct kw_error *err)
 {
-    PGresult *answer = NULL;
-
-    KW_TRY(kw_pg_ask(conn,
-                     "SELECT system_identifier::text,"
-                     " left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)"
-                     " FROM pg_control_system()",
-                     NULL, &answer, err));
-    (void)snprintf(ret_place, KW_STORE_PLACE_SIZE, "%s %s", PQgetvalue(answer, 0, 0),
-                   PQgetvalue(answer, 0, 1));
-    PQclear(answer);
+    (void)err;
+    (void)snprintf(ret_place, KW_STORE_PLACE_SIZE, "%s", conn->pg->place);
     return KW_OK;
 }
 

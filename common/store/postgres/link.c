@@ -4,7 +4,9 @@
 #include "common/store/postgres/postgres.h"
 
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define NS_PER_MS       1000000ULL
 #define TEXT_OF_(value) #value
@@ -130,21 +132,33 @@ static PGconn *call(const char *url)
     return PQconnectdbParams(keywords, values, 1);
 }
 
+/* Another cluster has another identifier; one that took over from it, or was set back, another timeline. */
+static const char select_identity[] = "SELECT id, system_identifier::text || ' ' ||"
+                                      " left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) FROM "
+                                      "store_identity, pg_control_system()";
+
+/* A server that took over may lack what was committed: what is known of it here is not so any more, and is read anew by a
+ * process that begins. */
 struct kw_result kw_pg_identify(struct kw_conn *conn, struct kw_error *err)
 {
     struct kw_pg *pg = conn->pg;
     PGresult *answer = NULL;
+    char place[KW_STORE_PLACE_SIZE] = "";
     struct kw_id id = {0};
     bool whole;
 
-    KW_TRY(kw_pg_ask(conn, "SELECT id FROM store_identity", NULL, &answer, err));
+    KW_TRY(kw_pg_ask(conn, select_identity, NULL, &answer, err));
     whole = PQntuples(answer) == 1 && PQgetlength(answer, 0, 0) == KW_ID_LEN;
     if (whole) {
         kw_copy(id.bytes, PQgetvalue(answer, 0, 0), KW_ID_LEN);
+        (void)snprintf(place, sizeof(place), "%s", PQgetvalue(answer, 0, 1));
     }
     PQclear(answer);
     pg->foreign = !whole || (pg->known && !kw_id_equal(id, pg->store_id));
     KW_ENSURE(!pg->foreign, err, INTERNAL, "another database answers where this store was");
+    pg->foreign = pg->known && strcmp(place, pg->place) != 0;
+    KW_ENSURE(!pg->foreign, err, INTERNAL, "another server took over, which may lack something");
+    (void)snprintf(pg->place, sizeof(pg->place), "%s", place);
     pg->store_id = id;
     pg->known = true;
     return KW_OK;
@@ -260,7 +274,7 @@ struct kw_result kw_pg_ready(struct kw_conn *conn, struct kw_error *err)
 {
     struct kw_pg *pg = conn->pg;
 
-    KW_ENSURE(!pg->foreign, err, INTERNAL, "another database answers where this store was");
+    KW_ENSURE(!pg->foreign, err, INTERNAL, "another one answers where this database was");
     if (pg->link != NULL && !conn->broken && is_still_there(pg->link)) {
         return KW_OK;
     }

@@ -18,9 +18,10 @@ struct kw_pg {
     size_t owed_count;
     bool warned;  /* the server warned during the last exchange */
     bool defers;  /* there are constraints that may be checked late */
-    bool known;   /* `store_id` is */
-    bool foreign; /* another database answers: for ever */
+    bool known;   /* `store_id` is, and `place` */
+    bool foreign; /* another database answers, or another server with it: for ever */
     struct kw_id store_id;
+    char place[KW_STORE_PLACE_SIZE];
     uint64_t retry_at_ns;
     uint32_t back_off_ms;
     uint64_t named; /* statements so far: each has a name of its own */
@@ -61,7 +62,7 @@ struct kw_result kw_pg_ready(struct kw_conn *conn, struct kw_error *err);
 /* Gives the link up, and what was prepared on it. */
 void kw_pg_drop(struct kw_conn *conn);
 
-/* Reads which store this is, and holds it against what it was. Fails: STORE_UNAVAILABLE, INTERNAL. */
+/* Reads which store this is, and where, and holds both against what they were. Fails: STORE_UNAVAILABLE, INTERNAL. */
 struct kw_result kw_pg_identify(struct kw_conn *conn, struct kw_error *err);
 
 /* --- settings.c --- */
