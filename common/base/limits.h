@@ -200,8 +200,8 @@
 #define KW_DIGEST_NODES_MAX     64U   /* of that tree, that one comparison goes down into */
 #define KW_SCRUB_ROWS_MAX       1000U /* looked at in one job, to the end of a bucket */
 #define KW_SCRUB_BUCKETS_MAX    256U
-#define KW_LOG_CHAINS_MAX       256U  /* of an owner's log, listed in one answer */
-#define KW_KEEP_STEPS           16U   /* questions about others' logs, before another errand that is due */
+#define KW_LOG_CHAINS_MAX       256U /* of an owner's log, listed in one answer */
+#define KW_KEEP_STEPS           16U /* questions about others' logs, before another errand that is due */
 #define KW_ANSWER_ITEMS_MAX     1000U /* rows, or what else an owner hands over in one answer */
 #define KW_ANSWER_ITEM_LEN_MAX                                                                     \
     (KW_ROW_LEN_MAX + 64U) /* a row, or a change that waits, with its lane and point */

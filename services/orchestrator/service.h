@@ -35,7 +35,7 @@ struct kw_orch {
     struct kw_secret page_key;
     struct kw_id boot_id; /* names this life: the stream of its receipts */
     struct kw_id mesh;
-    struct kw_feed feed; /* of the thread of write jobs; open before any other of them */
+    struct kw_feed feed;       /* of the thread of write jobs; open before any other of them */
     struct kw_feed_log copies; /* of receipts */
     struct kw_receipt_copy_options copy_options;
     struct kw_store_job opening;

@@ -177,14 +177,13 @@ void house_owner_open(struct house_owner *owner)
                                                       .lane_key_file = owner->key_file};
     bool is_file = owner->url[0] == '\0';
     bool more = house_extra.migrations != NULL;
-    const struct kw_store_options options = {.path = is_file ? owner->path : NULL,
-                                             .url = is_file ? NULL : owner->url,
-                                             .migrations =
-                                                 more ? house_extra.migrations : feed_migrations,
-                                             .migration_count = more ? house_extra.migration_count
-                                                                     : feed_migration_count,
-                                             .failed = store_failed,
-                                             .context = owner};
+    const struct kw_store_options options = {
+        .path = is_file ? owner->path : NULL,
+        .url = is_file ? NULL : owner->url,
+        .migrations = more ? house_extra.migrations : feed_migrations,
+        .migration_count = more ? house_extra.migration_count : feed_migration_count,
+        .failed = store_failed,
+        .context = owner};
 
     MUST(kw_feed_identity_load(&owner->identity, &identity, err));
     MUST(kw_store_open(owner->house->hop.loop, &options, &owner->store, err));
