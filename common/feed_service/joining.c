@@ -131,7 +131,7 @@ static struct kw_result run_give_up(struct kw_store_job *job, struct kw_tx *tx,
                                     struct kw_error *err)
 {
     struct kw_feed_service *service = KW_CONTAINER_OF(job, struct kw_feed_task, job)->service;
-    bool given_up;
+    bool given_up = false;
 
     KW_TRY(kw_feed_join_give_up(tx, &given_up, err));
     service->errands.joins = !given_up;
