@@ -629,10 +629,32 @@ static struct kw_result run_number(struct feed_job *job, struct kw_tx *tx, struc
     return KW_OK;
 }
 
+/* SQLite's x'00' as PostgreSQL has it. */
+static const char *for_postgres(const char *sql)
+{
+    struct kw_buf text = {0};
+    const char *at;
+
+    while ((at = strstr(sql, "x'")) != NULL) {
+        size_t digits = strcspn(at + 2, "'");
+
+        MUST(kw_buf_append(&text, KW_BYTES((const uint8_t *)sql, (size_t)(at - sql)), err));
+        MUST(kw_buf_append(&text, kw_bytes_str("'\\x"), err));
+        MUST(kw_buf_append(&text, KW_BYTES((const uint8_t *)at + 2, digits), err));
+        MUST(kw_buf_append(&text, kw_bytes_str("'::bytea"), err));
+        sql = at + 2 + digits + 1;
+    }
+    MUST(kw_buf_append(&text, KW_BYTES((const uint8_t *)sql, strlen(sql) + 1), err));
+    return (const char *)value_keep(&text).data;
+}
+
 int64_t feed_number(struct feed_node *node, const char *sql)
 {
     int64_t number = 0;
 
+    if (node->store.url[0] != '\0') {
+        sql = for_postgres(sql);
+    }
     MUST(feed_do(node, run_number, sql, &number, err));
     return number;
 }

@@ -465,6 +465,8 @@ static const char new_schema[] =
     " WHERE schemaname = current_schema();"
     "CREATE FUNCTION hex(bytes bytea) RETURNS text LANGUAGE sql AS 'SELECT upper(encode(bytes, "
     "''hex''))';"
+    "CREATE FUNCTION zeroblob(n integer) RETURNS bytea LANGUAGE sql AS"
+    " 'SELECT decode(repeat(''00'', n), ''hex'')';"
     "CREATE FUNCTION randomblob(n integer) RETURNS bytea LANGUAGE sql AS"
     " 'SELECT decode(substr(repeat(md5(gen_random_uuid()::text), 1 + n / 16), 1, 2 * n), ''hex'')'";
 
