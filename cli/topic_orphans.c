@@ -6,7 +6,7 @@
 #include "common/rpc/messages.h"
 #include "keyward/v1/status_service.pb-c.h"
 
-#include <stdlib.h>
+#include <inttypes.h>
 
 #define REQUEST_ROOM 1024U /* of a request, beside both records */
 
@@ -31,10 +31,12 @@ static void count(struct replaying *r, const Keyward__V1__ReplayOrphansResponse 
 /* A change of its own that no request holds: far longer than what goes ahead of a lane. */
 static struct kw_result leave(struct replaying *r, const struct kw_lane_batch *batch)
 {
+    uint64_t first = batch->from.seq + 1;
+
     r->left += batch->count;
-    (void)fprintf(stderr, "left: numbers %llu to %llu of writer %u, too long to be handed in\n",
-                  (unsigned long long)(batch->from.seq + 1),
-                  (unsigned long long)batch->head.point.seq, batch->head.lane.writer);
+    (void)fprintf(
+        stderr, "left: numbers %" PRIu64 " to %" PRIu64 " of writer %u, too long to be handed in\n",
+        first, batch->head.point.seq, batch->head.lane.writer);
     return KW_OK;
 }
 
@@ -85,8 +87,8 @@ static struct kw_result replay(struct kw_cli *cli, struct kw_error *err)
     KW_TRY(kw_orphans_walk(kw_buf_bytes(&file), NULL, NULL, err));
     KW_TRY(kw_cli_connect(cli, err));
     KW_TRY(kw_orphans_walk(kw_buf_bytes(&file), take_batch, &r, err));
-    (void)fprintf(stderr, "%llu said again, %llu left for an officer to decide\n",
-                  (unsigned long long)r.said, (unsigned long long)r.left);
+    (void)fprintf(stderr, "%" PRIu64 " said again, %" PRIu64 " left for an officer to decide\n",
+                  r.said, r.left);
     return KW_OK;
 }
 
