@@ -69,7 +69,11 @@ static struct kw_result beside_init(struct beside *beside, const char *path, str
 static void name_of(const struct beside *beside, const char *number, const char *suffix,
                     char name[static NAME_MAX + 1])
 {
-    (void)snprintf(name, NAME_MAX + 1, "%s%s%s", beside->prefix, number, suffix);
+    int length = snprintf(name, NAME_MAX + 1, "%s%s%s", beside->prefix, number, suffix);
+
+    if (length < 0 || length > NAME_MAX) {
+        name[0] = '\0'; /* none: ours fit, and those that are found are names */
+    }
 }
 
 static struct kw_result sync_names(struct beside *beside, struct kw_error *err)
