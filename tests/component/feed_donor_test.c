@@ -4,6 +4,7 @@
 #include "common/base/metrics.h"
 #include "common/feed/feed_join.h"
 #include "common/feed_service/feed_service_internal.h"
+#include "tests/support/faults.h"
 #include "tests/support/feed_neighbours.h"
 #include "tests/support/must.h"
 
@@ -237,6 +238,34 @@ Test(feed_donor, what_may_be_given_up_is_known_after_a_restart)
     NEIGHBOURS_EVENTUALLY(&near, !joins());
     cr_assert_eq(donors("none"), 1);
 }
+
+#ifdef KW_FAULTS_PLANTED
+static void join_to_the_end(neighbour_answers *snapshot)
+{
+    errands()->donors = (struct kw_feed_donors){0};
+    a->snapshot = snapshot;
+    NEIGHBOURS_EVENTUALLY(&near, errands()->now == NULL && !errands()->at_store);
+    kw_feed_joining_begin(owner->service, a->as.lane.store, true);
+    NEIGHBOURS_EVENTUALLY(&near, errands()->now == NULL && !errands()->at_store && !joins());
+}
+
+Test(feed_donor, every_place_of_a_join_fails_once_and_is_made_up_for)
+{
+    unsigned rounds = 0;
+    bool fired = true;
+
+    begin(1);
+    while (fired) {
+        faults_arm_at("common/feed_service/joining.c");
+        join_to_the_end(has_ended);
+        join_to_the_end(NULL); /* it is given up */
+        fired = faults_disarm();
+        rounds += fired;
+    }
+    cr_assert_geq(rounds, 5, "%u places have failed", rounds);
+    join_to_the_end(has_ended);
+}
+#endif
 
 /* --- lacks --- */
 
