@@ -9,22 +9,31 @@
 #include "common/feed/order.h"
 #include "keyward/v1/status_service.pb-c.h"
 
-/* What is to be ordered, as more and more cells are asked. Zeroed, but for `arena`, `place` and `order.action`. */
+struct kw_order_claim;
+struct kw_order_key;
+
+/* What is to be ordered, as more and more cells are asked. Zeroed, but for `arena`, `place`, `order.action` and `again`. */
 struct kw_order_draft {
     struct kw_arena *arena;
     const char *place; /* "region/cell" */
+    bool again;        /* FENCE: stores that are fenced, too, so that less is waited for */
     struct kw_order order;
-    bool begun;
+    unsigned cells;                /* that were asked */
+    struct kw_order_claim *claims; /* of what they hold */
+    struct kw_order_key *keys;     /* which they know */
+    unsigned unproven;             /* lanes of which a cell said what does not count */
 };
 
-/* What one cell knows: stores at the place, and how far it holds their lanes. Of what several hold the most counts.
- * Fails: ARGUMENT_INVALID (cells of two meshes), LIMIT_REACHED (too many stores or lanes), ENCODING_INVALID, MEMORY. */
+/* What one cell knows: stores at the place, and how far it holds their lanes. How far somebody holds one is not his word: a
+ * number counts as its store signed it, by a key that another one of the cells knows, too, or the only one that is asked. So
+ * one that is in wrong hands neither raises the fence nor takes a key away. Of what several hold the most counts.
+ * Fails: ARGUMENT_INVALID (cells of two meshes), LIMIT_REACHED (too many stores), ENCODING_INVALID, MEMORY. */
 struct kw_result kw_order_draft_add(struct kw_order_draft *draft,
                                     const Keyward__V1__ListStoresResponse *known,
                                     struct kw_error *err);
 
 /* What is to be signed, appended: KWO1 without its signature, issued now. Fails: NOT_FOUND (no store there that this can be ordered
- * of), LIMIT_REACHED, MEMORY. */
+ * of), LIMIT_REACHED (too many lanes), CRYPTO, MEMORY. */
 struct kw_result kw_order_draft_end(struct kw_order_draft *draft, struct kw_buf *content,
                                     struct kw_error *err);
 

@@ -81,13 +81,22 @@ static struct kw_result draw(struct cells *cells, enum kw_order_action action,
 {
     struct kw_order_draft draft = {.arena = cells->cli->arena,
                                    .place = kw_cli_argument(cells->cli, "CELL"),
+                                   .again = action == KW_ORDER_FENCE &&
+                                            kw_cli_argument(cells->cli, "--again") != NULL,
                                    .order = {.action = action}};
 
     KW_TRY(ask(cells, &cells->cli->connection, &draft, err));
     for (size_t i = 0; i < cells->count; i++) {
         KW_TRY(ask(cells, &cells->connections[i], &draft, err));
     }
-    return kw_order_draft_end(&draft, content, err);
+    KW_TRY(kw_order_draft_end(&draft, content, err));
+    if (draft.unproven > 0) {
+        (void)fprintf(stderr,
+                      "%u lanes do not count: no head that is signed by a key which another cell "
+                      "knows\n",
+                      draft.unproven);
+    }
+    return KW_OK;
 }
 
 /* --- handing in --- */
@@ -106,29 +115,84 @@ static struct kw_result hand_in(struct cells *cells, struct kw_connection *conne
                               err);
 }
 
+/* What came of it in all cells: the first refusal is the command's. */
+struct handing_in {
+    struct kw_result result;
+    struct kw_error error;
+    struct kw_refusal refusal;
+};
+
+/* One that refuses keeps it from no other. */
+static void hand_in_one(struct cells *cells, struct kw_connection *connection, const char *target,
+                        struct kw_bytes record, struct handing_in *all)
+{
+    struct kw_error error = {0};
+    struct kw_result result;
+
+    cells->cli->refusal = (struct kw_refusal){0};
+    (void)fprintf(stderr, "%s:\n", target);
+    result = hand_in(cells, connection, record, &error);
+    if (kw_ok(result)) {
+        return;
+    }
+    (void)kw_cli_fail(cells->cli, &error);
+    if (kw_ok(all->result)) {
+        *all = (struct handing_in){result, error, cells->cli->refusal};
+    }
+}
+
 static struct kw_result hand_in_everywhere(struct cells *cells, struct kw_bytes record,
                                            struct kw_error *err)
 {
-    KW_TRY(hand_in(cells, &cells->cli->connection, record, err));
+    struct handing_in all = {.result = KW_OK};
+
+    hand_in_one(cells, &cells->cli->connection, cells->cli->settings.target, record, &all);
     for (size_t i = 0; i < cells->count; i++) {
-        KW_TRY(hand_in(cells, &cells->connections[i], record, err));
+        hand_in_one(cells, &cells->connections[i], cells->settings[i].target, record, &all);
     }
-    return KW_OK;
+    if (!kw_ok(all.result)) {
+        *err = all.error;
+        cells->cli->refusal = all.refusal;
+    }
+    return all.result;
 }
 
 /* --- the commands --- */
 
-static struct kw_result order(struct cells *cells, enum kw_order_action action,
-                              struct kw_error *err)
+static struct kw_result order_once(struct cells *cells, enum kw_order_action action,
+                                   struct kw_error *err)
 {
     KW_SCOPED(kw_buf_done) struct kw_buf content = {0};
     KW_SCOPED(kw_buf_done) struct kw_buf record = {0};
 
-    KW_TRY(open_cells(cells, err));
     KW_TRY(draw(cells, action, &content, err));
     KW_TRY(kw_order_sign(kw_buf_bytes(&content), kw_cli_argument(cells->cli, "--officer-key"),
                          &record, err));
     return hand_in_everywhere(cells, kw_buf_bytes(&record), err);
+}
+
+/* A store that goes on writing is always ahead of what was asked. So it is cut off first: from then on nobody holds more, and
+ * what is asked next is what is honoured. A cell that takes no cut is told to fence all the same, and refuses if it holds
+ * more. Where there is nothing to be cut off, fencing says so. */
+static void cut_off(struct cells *cells)
+{
+    struct kw_error error = {0};
+    struct kw_result cut = order_once(cells, KW_ORDER_CUT, &error);
+
+    if (!kw_ok(cut) && cut.reason != KW_E_NOT_FOUND) {
+        (void)fprintf(stderr, "not cut off everywhere: %s\n", error.message);
+    }
+    cells->cli->refusal = (struct kw_refusal){0};
+}
+
+static struct kw_result order(struct cells *cells, enum kw_order_action action,
+                              struct kw_error *err)
+{
+    KW_TRY(open_cells(cells, err));
+    if (action == KW_ORDER_FENCE) {
+        cut_off(cells);
+    }
+    return order_once(cells, action, err);
 }
 
 static enum kw_exit run(struct kw_cli *cli, enum kw_order_action action)
@@ -153,14 +217,19 @@ static enum kw_exit run_drain(struct kw_cli *cli)
 
 static struct kw_result draw_to_file(struct cells *cells, struct kw_error *err)
 {
-    const char *action = kw_cli_argument(cells->cli, "ACTION");
-    bool fences = strcmp(action, "fence") == 0;
+    static const char *const actions[KW_ORDER_ACTION_END_] = {
+        [KW_ORDER_DRAIN] = "drain", [KW_ORDER_FENCE] = "fence", [KW_ORDER_CUT] = "cut"};
+    const char *named = kw_cli_argument(cells->cli, "ACTION");
     KW_SCOPED(kw_buf_done) struct kw_buf content = {0};
+    unsigned action = KW_ORDER_DRAIN;
 
-    KW_ENSURE(fences || strcmp(action, "drain") == 0, err, ARGUMENT_INVALID,
-              "%s is neither fence nor drain", action);
+    while (action < KW_ORDER_ACTION_END_ && strcmp(named, actions[action]) != 0) {
+        action++;
+    }
+    KW_ENSURE(action < KW_ORDER_ACTION_END_, err, ARGUMENT_INVALID,
+              "%s is none of cut, fence and drain", named);
     KW_TRY(open_cells(cells, err));
-    KW_TRY(draw(cells, fences ? KW_ORDER_FENCE : KW_ORDER_DRAIN, &content, err));
+    KW_TRY(draw(cells, (enum kw_order_action)action, &content, err));
     return kw_keyfile_write(AT_FDCWD, kw_cli_argument(cells->cli, "FILE"), kw_buf_bytes(&content),
                             KW_KEYFILE_MODE_PUBLIC, err);
 }
@@ -210,6 +279,13 @@ static enum kw_exit run_submit(struct kw_cli *cli)
             "Settings for every other cell that lives: they are asked, and told, too."             \
     }
 
+#define AGAIN_FLAG                                                                                 \
+    {                                                                                              \
+        "--again", NULL, NULL, false,                                                              \
+            "Also stores that are fenced: from now on no more is waited for than these cells "     \
+            "hold."                                                                                \
+    }
+
 #define KEY_FLAG                                                                                   \
     {                                                                                              \
         "--officer-key", "FILE", NULL, true, "The first officer's key, who signs the order."       \
@@ -224,8 +300,10 @@ const struct kw_command kw_order_commands[] = {
      .call = {KW_METHOD_LIST_STORES, "stores", store_columns}},
     {"order",
      "fence",
-     "Orders that a cell's stores are out, for good. What living cells hold of them is honoured.",
-     {CELL_FLAG, KEY_FLAG, ALSO_FLAG},
+     "Orders that a cell's stores are cut off, and then that they are out, for good. What the "
+     "cells "
+     "asked hold of them is honoured.",
+     {CELL_FLAG, KEY_FLAG, ALSO_FLAG, AGAIN_FLAG},
      .run = run_fence,
      .call = {KW_METHOD_ORDER_STORES, NULL, NULL}},
     {"order",
@@ -237,10 +315,11 @@ const struct kw_command kw_order_commands[] = {
     {"order",
      "draw",
      "Draws up such an order, to be signed elsewhere.",
-     {{"ACTION", NULL, NULL, true, "fence or drain."},
+     {{"ACTION", NULL, NULL, true, "cut, fence or drain."},
       CELL_FLAG,
       {"FILE", NULL, NULL, true, "Where it is written."},
-      ALSO_FLAG},
+      ALSO_FLAG,
+      AGAIN_FLAG},
      .run = run_draw},
     {"order",
      "submit",

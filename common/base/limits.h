@@ -248,6 +248,7 @@
 /* Who began a new life asks others how far they hold its last one: so long after the first time, then twice that, … */
 #define KW_FEED_SETTLE_ASK_MS     1000U
 #define KW_FEED_SETTLE_ASK_MS_MAX 8000U
+#define KW_FEED_SETTLE_TOLD_MS    60000U /* how often it is logged whom we wait for */
 
 /* --- replication --- */
 #define KW_SECOND_COPY_MS      50U /* an answer waits so long for another cell to have what it says */

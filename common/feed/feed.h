@@ -21,6 +21,7 @@
 #include "common/feed/feed_log.h"
 #include "common/feed/order.h"
 #include "common/feed/own_lane.h"
+#include "common/feed/unsettled.h"
 #include "common/feed/voucher.h"
 #include "common/store/store.h"
 #include "common/sync/record.h"
@@ -87,8 +88,9 @@ struct kw_feed {
     struct kw_id settled;    /* the life of which that is said (feed_settle.h), as known last */
     uint64_t settle_ask_ms;  /* when all others are asked again what they hold */
     uint64_t settle_wait_ms; /* and how long after that once more */
-    int64_t life;            /* of this process: what is in quarantine is tried once in each */
-    bool fenced;             /* our store is, as known last: what we say would reach nobody */
+    struct kw_unsettled unsettled;
+    int64_t life; /* of this process: what is in quarantine is tried once in each */
+    bool fenced;  /* our store is, as known last: what we say would reach nobody */
     bool
         unvouched; /* our row has keys or lives, or our life is settled, and our voucher does not say so */
     uint64_t said;         /* changes of ours, those of transactions that were undone among them */

@@ -214,7 +214,7 @@ static struct kw_result keep_row_unfenced(struct hearing *h, uint64_t seq, struc
     KW_TRY(keep_row(h, err));
     if (was_new) {
         KW_TRY(load_store(h, h->row.store, err));
-        KW_ENSURE(h->held.store != NULL && kw_store_record_honours(&h->store, h->row.id, seq), err,
+        KW_ENSURE(h->held.store != NULL && kw_store_record_takes(&h->store, h->row.id, seq, 0), err,
                   STORE_UNAVAILABLE, "the store was fenced just now");
     }
     return KW_OK;

@@ -67,7 +67,7 @@ static struct kw_result are_we_out(const struct looking *l, bool *ret_out, struc
 
     KW_TRY(kw_feed_find(l->tx, &kw_store_record, kw_id_bytes(&l->feed->options.store), l->arena,
                         &row, &found, err));
-    *ret_out = found && kw_store_record_state(&row) == KW_STORE_FENCED;
+    *ret_out = found && kw_store_record_is_out(&row);
     return KW_OK;
 }
 

@@ -57,7 +57,7 @@ static struct kw_result is_held(const struct walk *walk, struct kw_reader *entry
 static struct kw_result wants_awaited(const struct walk *walk, const struct kw_record *store,
                                       bool *ret_wants, struct kw_error *err)
 {
-    struct kw_reader fence = KW_READER(kw_record_value(store, KW_STORE_FIELD_FENCE));
+    struct kw_reader fence = KW_READER(kw_order_honours(store));
 
     *ret_wants = false;
     while (kw_store_record_known_fenced(store) && fence.rest.len > 0 && !*ret_wants) {
@@ -106,6 +106,7 @@ static struct kw_result add(const struct walk *walk, const struct kw_record *sto
     member->region = kw_store_record_region(store);
     member->cell = kw_store_record_cell(store);
     member->state = kw_record_u64(store, KW_STORE_FIELD_STATE);
+    member->signers = kw_record_value(store, KW_STORE_FIELD_SIGNERS);
     member->lives = kw_record_value(store, KW_STORE_FIELD_INCARNATIONS);
     member->settled = kw_record_value(store, KW_STORE_FIELD_SETTLED);
     member->voucher = kw_voucher_of(store);

@@ -16,7 +16,8 @@ struct kw_feed_member {
     uint64_t
         state; /* enum kw_store_state, as it is in the row; 0: nothing is said. DRAINING: its present life is */
     struct kw_bytes voucher; /* KWV1; empty: none */
-    struct kw_bytes lives;   /* as in the row: all of them, and which are settled */
+    struct kw_bytes signers; /* as in the row */
+    struct kw_bytes lives;   /* the same: all of them, and which are settled */
     struct kw_bytes settled;
 };
 
@@ -32,7 +33,7 @@ struct kw_result kw_feed_all_stores(struct kw_tx *tx, struct kw_arena *arena,
                                     struct kw_feed_member **ret_members, size_t *ret_count,
                                     struct kw_error *err);
 
-/* Appends those that are fenced, and whose lanes are not held here as far as is honoured: they may have revoked what we
+/* Appends those that are fenced, and whose lanes are not held here as far as the latest order honours: they may have revoked what we
  * don't know yet. There is room for KW_VECTOR_STORES_MAX. Fails: the same. */
 struct kw_result kw_feed_awaited(struct kw_tx *tx, struct kw_arena *arena,
                                  struct kw_feed_member *members, size_t *count,

@@ -29,17 +29,15 @@ struct kw_result kw_feed_order_row(const struct kw_order *order, const struct kw
                                    struct kw_arena *arena, struct kw_record *ret_row,
                                    struct kw_error *err)
 {
-    bool fences = order->action == KW_ORDER_FENCE;
     struct kw_intent intent = {.kind = NULL};
     struct kw_bytes key;
 
     KW_TRY(kw_arena_copy(arena, kw_id_bytes(&store->store), &key, err));
     intent = kw_intent(&kw_store_record, key, arena);
-    if (fences) {
+    if (order->action == KW_ORDER_FENCE) {
         say_fence(&intent, store);
     }
-    say_order(&intent, order, fences ? KW_STORE_FIELD_FENCE_ORDER : KW_STORE_FIELD_DRAIN_ORDER,
-              store->store);
+    say_order(&intent, order, kw_order_field(order->action), store->store);
     if (!kw_ok(intent.result) && err != NULL) {
         *err = intent.error;
     }

@@ -202,7 +202,7 @@ static struct kw_result read_row(struct kw_feed *feed, struct kw_tx *tx, struct 
 
     KW_TRY(kw_feed_find(tx, &kw_store_record, kw_id_bytes(&feed->options.store), arena, &row,
                         &found, err));
-    feed->fenced = found && kw_store_record_state(&row) == KW_STORE_FENCED;
+    feed->fenced = found && kw_store_record_is_out(&row);
     if (found && !kw_store_settled(kw_record_value(&row, KW_STORE_FIELD_INCARNATIONS),
                                    kw_record_value(&row, KW_STORE_FIELD_SETTLED), feed->settled)) {
         feed->settled = KW_ID_NONE;

@@ -139,7 +139,7 @@ static struct kw_result walk(struct reading *r, struct kw_error *err)
     return KW_OK;
 }
 
-/* Of a fenced store peers take what its fence honours. */
+/* Of a fenced store peers take what its fence honours, of one that is cut off nothing. */
 static struct kw_result load_end(struct reading *r, struct kw_error *err)
 {
     struct kw_record store;
@@ -152,6 +152,8 @@ static struct kw_result load_end(struct reading *r, struct kw_error *err)
         uint64_t fence = kw_vector_get(kw_record_value(&store, KW_STORE_FIELD_FENCE), r->lane.id);
 
         r->end = fence < r->end ? fence : r->end;
+    } else if (found && kw_store_record_is_out(&store)) {
+        r->end = 0;
     }
     return KW_OK;
 }

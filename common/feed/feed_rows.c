@@ -160,7 +160,7 @@ static struct kw_result wait_for_lanes(struct kw_tx *tx, const struct kw_record 
 {
     struct kw_id store;
 
-    if (change->table != KW_TABLE_STORES || kw_store_record_state(change) != KW_STORE_FENCED) {
+    if (change->table != KW_TABLE_STORES || !kw_store_record_is_out(change)) {
         return KW_OK;
     }
     KW_TRY(kw_id_from_bytes(change->key, &store, err));

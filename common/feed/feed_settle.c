@@ -2,6 +2,8 @@
 #include "common/feed/feed_settle.h"
 
 #include "common/base/limits.h"
+#include "common/base/log.h"
+#include "common/base/metrics.h"
 #include "common/feed/ack_table.h"
 #include "common/feed/feed_members.h"
 #include "common/feed/feed_own.h"
@@ -10,6 +12,9 @@
 #include "common/feed/join_table.h"
 #include "common/sync/grow_set.h"
 #include "common/sync/store_record.h"
+
+#include <stdio.h>
+#include <string.h>
 
 #define ROWS_AT_ONCE 16
 
@@ -20,6 +25,7 @@ struct settling {
     struct kw_lane_row own;
     struct kw_feed_member *members;
     size_t member_count;
+    const struct kw_feed_member *awaited; /* who has not said it, or otherwise; NULL: nobody */
 };
 
 static bool is_other(const struct settling *s, const struct kw_feed_member *member)
@@ -28,7 +34,7 @@ static bool is_other(const struct settling *s, const struct kw_feed_member *memb
 }
 
 /* More than we hold of it may be held somewhere as long as one of them has not spoken. */
-static struct kw_result is_settled(const struct settling *s, const struct kw_lane_row *past,
+static struct kw_result is_settled(struct settling *s, const struct kw_lane_row *past,
                                    bool *ret_settled, struct kw_error *err)
 {
     *ret_settled = true;
@@ -38,13 +44,13 @@ static struct kw_result is_settled(const struct settling *s, const struct kw_lan
         if (is_other(s, &s->members[i])) {
             KW_TRY(kw_ack_told(s->tx, past->id, s->members[i].store, &told, err));
             *ret_settled = told == past->point.seq;
+            s->awaited = *ret_settled ? NULL : &s->members[i];
         }
     }
     return KW_OK;
 }
 
-static struct kw_result is_past_settled(const struct settling *s, bool *ret_settled,
-                                        struct kw_error *err)
+static struct kw_result is_past_settled(struct settling *s, bool *ret_settled, struct kw_error *err)
 {
     struct kw_lane_row rows[ROWS_AT_ONCE];
     struct kw_id after = KW_ID_NONE;
@@ -65,8 +71,7 @@ static struct kw_result is_past_settled(const struct settling *s, bool *ret_sett
 
 /* What was said on a link from before this life began may still be on its way: who has something of this life has
  * answered to it. */
-static struct kw_result have_answered(const struct settling *s, bool *ret_answered,
-                                      struct kw_error *err)
+static struct kw_result have_answered(struct settling *s, bool *ret_answered, struct kw_error *err)
 {
     *ret_answered = s->own.point.seq > 0;
     for (size_t i = 0; i < s->member_count && *ret_answered; i++) {
@@ -75,6 +80,7 @@ static struct kw_result have_answered(const struct settling *s, bool *ret_answer
         if (is_other(s, &s->members[i])) {
             KW_TRY(kw_ack_find(s->tx, s->own.id, s->members[i].store, &seq, err));
             *ret_answered = seq > 0;
+            s->awaited = *ret_answered ? NULL : &s->members[i];
         }
     }
     return KW_OK;
@@ -134,12 +140,60 @@ static struct kw_result judge(struct settling *s, bool *ret_settled, struct kw_e
     return *ret_settled ? have_answered(s, ret_settled, err) : KW_OK;
 }
 
+/* --- for whom we wait --- */
+
+/* As long as it is open strict grants are refused elsewhere, and who stays away, or says what is not so, is to be fenced. */
+static void tell(struct settling *s, uint64_t wall_ms)
+{
+    struct kw_unsettled *unsettled = &s->feed->unsettled;
+
+    kw_metric_set(KW_M_FEED_UNSETTLED_AGE, unsettled->cell,
+                  wall_ms > unsettled->since_ms ? (int64_t)(wall_ms - unsettled->since_ms) : 0);
+    if (wall_ms < unsettled->told_ms + KW_FEED_SETTLE_TOLD_MS) {
+        return;
+    }
+    unsettled->told_ms = wall_ms;
+    KW_LOG(WARN,
+           "our new life does not count yet: a cell has not said that it holds as much of the last "
+           "as we",
+           KW_F_STR("cell", unsettled->cell), KW_F_HEX("store", kw_id_bytes(&s->awaited->store)),
+           KW_F_U64("for_ms", wall_ms - unsettled->since_ms));
+}
+
+static void forget(struct kw_feed *feed)
+{
+    if (feed->unsettled.cell[0] != '\0') {
+        kw_metric_set(KW_M_FEED_UNSETTLED_AGE, feed->unsettled.cell, 0);
+    }
+    feed->unsettled = (struct kw_unsettled){.since_ms = 0};
+}
+
+/* Its present life has not begun to say anything, or one of them has not spoken. */
+static void note_awaited(struct settling *s, uint64_t wall_ms)
+{
+    struct kw_unsettled now = {.since_ms = wall_ms, .told_ms = wall_ms};
+
+    if (s->awaited == NULL) {
+        forget(s->feed);
+        return;
+    }
+    (void)snprintf(now.cell, sizeof(now.cell), "%.*s/%.*s", (int)s->awaited->region.len,
+                   (const char *)s->awaited->region.data, (int)s->awaited->cell.len,
+                   (const char *)s->awaited->cell.data);
+    if (strcmp(now.cell, s->feed->unsettled.cell) != 0) {
+        forget(s->feed);
+        s->feed->unsettled = now;
+    }
+    tell(s, wall_ms);
+}
+
 /* The voucher is made by who has the certificate's key (feed_admit.h). */
 static struct kw_result settle(struct settling *s, uint64_t wall_ms, struct kw_error *err)
 {
     bool settled;
 
     KW_TRY(judge(s, &settled, err));
+    note_awaited(s, wall_ms);
     if (!settled) {
         return ask(s, wall_ms, err);
     }

@@ -69,7 +69,7 @@ static struct kw_result refuse(const struct kw_lane_held *held, const struct kw_
         return KW_OK;
     }
     KW_TRY(kw_lane_id(lane, &id, err));
-    if (!kw_store_record_honours(held->store, id, seq)) {
+    if (!kw_store_record_takes(held->store, id, seq, held->point.seq)) {
         *ret_verdict = KW_LANE_FENCED;
     }
     return KW_OK;
@@ -237,7 +237,7 @@ struct kw_result kw_urgent_precheck(const struct kw_lane_held *held, const struc
         *ret_verdict = KW_LANE_KNOWN;
         return KW_OK;
     }
-    if (kw_store_record_state(held->store) == KW_STORE_FENCED) {
+    if (kw_store_record_is_out(held->store)) {
         *ret_verdict = KW_LANE_FENCED;
         return KW_OK;
     }

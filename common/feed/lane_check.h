@@ -19,10 +19,10 @@ enum kw_lane_verdict {
     KW_LANE_FORK,       /* another change under a number we hold: stop the lane, keep both */
     KW_LANE_OTHER_MESH, /* of another mesh */
     KW_LANE_STRANGER,   /* its store is no member here, or has no such incarnation, writer or key */
-    KW_LANE_FENCED,     /* its store is fenced, and this lies beyond what is honoured */
-    KW_LANE_UNSIGNED,   /* signed as by a key of its store, which did not sign it */
-    KW_LANE_BROKEN,     /* its changes do not lead to its head */
-    KW_LANE_STOPPED,    /* the lane has forked before */
+    KW_LANE_FENCED, /* its store is fenced, or cut off, and this lies beyond what is honoured, or held */
+    KW_LANE_UNSIGNED, /* signed as by a key of its store, which did not sign it */
+    KW_LANE_BROKEN,   /* its changes do not lead to its head */
+    KW_LANE_STOPPED,  /* the lane has forked before */
     KW_LANE_WAITS, /* ahead of its lane, and disables nothing; one lane or one urgent change too many */
     KW_LANE_VERDICT_END_,
 };

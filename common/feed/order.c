@@ -18,7 +18,7 @@ static void put_store(struct kw_writer *w, enum kw_order_action action,
     kw_put_raw(w, kw_id_bytes(&store->store));
     if (action == KW_ORDER_DRAIN) {
         kw_put_raw(w, kw_id_bytes(&store->life));
-    } else {
+    } else if (action == KW_ORDER_FENCE) {
         kw_put_var(w, store->fence);
     }
 }
@@ -75,6 +75,8 @@ static void get_store(struct kw_reader *r, enum kw_order_action action,
     kw_get_copy(r, ret_store->store.bytes, KW_ID_LEN);
     if (action == KW_ORDER_DRAIN) {
         kw_get_copy(r, ret_store->life.bytes, KW_ID_LEN);
+    }
+    if (action != KW_ORDER_FENCE) {
         return;
     }
     ret_store->fence = kw_get_var(r);
@@ -185,14 +187,36 @@ const struct kw_order_store *kw_order_of(const struct kw_order *order, struct kw
     return NULL;
 }
 
+uint8_t kw_order_field(enum kw_order_action action)
+{
+    static const uint8_t fields[KW_ORDER_ACTION_END_] = {
+        [KW_ORDER_DRAIN] = KW_STORE_FIELD_DRAIN_ORDER,
+        [KW_ORDER_FENCE] = KW_STORE_FIELD_FENCE_ORDER,
+        [KW_ORDER_CUT] = KW_STORE_FIELD_CUT_ORDER,
+    };
+
+    return fields[action];
+}
+
 struct kw_bytes kw_order_in(const struct kw_record *row, enum kw_order_action action)
 {
-    uint8_t field =
-        action == KW_ORDER_FENCE ? KW_STORE_FIELD_FENCE_ORDER : KW_STORE_FIELD_DRAIN_ORDER;
     struct kw_lww lww = {0};
 
-    (void)kw_lww_read(kw_record_value(row, field), &lww);
+    (void)kw_lww_read(kw_record_value(row, kw_order_field(action)), &lww);
     return lww.value;
+}
+
+struct kw_bytes kw_order_honours(const struct kw_record *row)
+{
+    const struct kw_order_store *said = NULL;
+    struct kw_order order;
+    struct kw_id store;
+
+    if (kw_ok(kw_order_decode(kw_order_in(row, KW_ORDER_FENCE), &order, NULL)) &&
+        order.action == KW_ORDER_FENCE && kw_ok(kw_id_from_bytes(row->key, &store, NULL))) {
+        said = kw_order_of(&order, store);
+    }
+    return said != NULL ? said->fence : kw_record_value(row, KW_STORE_FIELD_FENCE);
 }
 
 bool kw_order_drains(const struct kw_record *row, struct kw_id life)

@@ -1,6 +1,7 @@
 /* Orders: what an officer says of stores. Record `KWO1` (docs/formats.md).
  *
  *     drain   this life of these stores is to end: nobody counts on them any more. They come back by a new life
+ *     cut     these stores are to be fenced: of their lanes nobody takes more than he has, until it is known how much that is
  *     fence   these stores are out, for good; of each of their lanes this much is honoured
  *
  * Members can't say either of one another, and a store can't of itself: what an order says is believed
@@ -24,6 +25,7 @@
 enum kw_order_action {
     KW_ORDER_DRAIN = 1,
     KW_ORDER_FENCE,
+    KW_ORDER_CUT,
     KW_ORDER_ACTION_END_,
 };
 
@@ -72,6 +74,13 @@ struct kw_result kw_order_read(struct kw_bytes record, struct kw_id mesh,
 
 /* What it says of this store, or NULL: nothing. */
 const struct kw_order_store *kw_order_of(const struct kw_order *order, struct kw_id store);
+
+/* The field of `stores` that an order of this kind is in. */
+uint8_t kw_order_field(enum kw_order_action action);
+
+/* How much of each lane of a store that is fenced is waited for, by its row: what the latest order honours, though an earlier
+ * one honoured more: who had that may be lost. What was honoured once stays it. */
+struct kw_bytes kw_order_honours(const struct kw_record *row);
 
 /* The order of this kind in a row of `stores`, or in a change of one; empty: there is none. */
 struct kw_bytes kw_order_in(const struct kw_record *row, enum kw_order_action action);

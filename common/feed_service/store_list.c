@@ -4,12 +4,15 @@
 #include "common/base/limits.h"
 #include "common/feed/feed_members.h"
 #include "common/feed/feed_peers.h"
+#include "common/feed/lane_table.h"
 #include "common/rpc/messages.h"
+#include "common/sync/grow_set.h"
 
 #define MS_PER_S  1000U
 #define NS_PER_MS 1000000
 
 struct listing {
+    struct kw_tx *tx;
     struct kw_arena *arena;
     const char *layer;
     struct kw_feed_lane *lanes; /* KW_LANES_MAX */
@@ -27,6 +30,20 @@ static struct kw_result load_lanes(struct listing *l, const struct kw_feed *feed
     return KW_OK;
 }
 
+/* Of a lane that another store writes; whoever draws up a fence believes nobody's number else. */
+static struct kw_result make_head(const struct listing *l, const struct kw_feed_lane *lane,
+                                  Keyward__V1__StoreLane *shown, struct kw_error *err)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf head = {0};
+    struct kw_bytes kept;
+    bool any;
+
+    KW_TRY(kw_lane_row_head(l->tx, lane->id, &head, &any, err));
+    KW_TRY(kw_arena_copy(l->arena, kw_buf_bytes(&head), &kept, err));
+    shown->head = kw_field_bytes(kept);
+    return KW_OK;
+}
+
 static struct kw_result make_lane(const struct listing *l, const struct kw_feed_lane *lane,
                                   Keyward__V1__StoreLane **ret_lane, struct kw_error *err)
 {
@@ -35,6 +52,19 @@ static struct kw_result make_lane(const struct listing *l, const struct kw_feed_
     keyward__v1__store_lane__init(*ret_lane);
     (*ret_lane)->lane = kw_field_bytes(kw_id_bytes(&lane->id));
     (*ret_lane)->sequence = lane->point.seq;
+    return make_head(l, lane, *ret_lane, err);
+}
+
+static struct kw_result make_signers(const struct listing *l, struct kw_bytes signers,
+                                     Keyward__V1__Store *shown, struct kw_error *err)
+{
+    struct kw_bytes signer;
+
+    shown->signers = kw_arena_alloc(l->arena, kw_set_count(signers) * sizeof(*shown->signers) + 1);
+    KW_ENSURE(shown->signers != NULL, err, MEMORY, "keys");
+    while (kw_set_next(&signers, &signer)) {
+        shown->signers[shown->n_signers++] = kw_field_bytes(signer);
+    }
     return KW_OK;
 }
 
@@ -100,6 +130,7 @@ static struct kw_result make_store(const struct listing *l, const struct kw_feed
         shown->incarnation = kw_field_bytes(kw_id_bytes(&member->life));
     }
     KW_TRY(make_time(l, member->ordered_ms, &shown->order_time, err));
+    KW_TRY(make_signers(l, member->signers, shown, err));
     KW_TRY(make_lanes(l, member->store, shown, err));
     *ret_store = shown;
     return KW_OK;
@@ -109,7 +140,7 @@ struct kw_result kw_store_list(const struct kw_feed *feed, struct kw_tx *tx, con
                                struct kw_arena *arena,
                                Keyward__V1__ListStoresResponse *ret_response, struct kw_error *err)
 {
-    struct listing l = {.arena = arena, .layer = layer};
+    struct listing l = {.tx = tx, .arena = arena, .layer = layer};
     struct kw_feed_member *members = NULL;
     size_t count = 0;
 

@@ -15,6 +15,7 @@ static const struct kw_field_kind fields[KW_STORE_FIELD_END_] = {
     [KW_STORE_FIELD_FENCE_ORDER] = {"fence_order", KW_RULE_LWW},
     [KW_STORE_FIELD_DRAIN_ORDER] = {"drain_order", KW_RULE_LWW},
     [KW_STORE_FIELD_SETTLED] = {"settled", KW_RULE_SET},
+    [KW_STORE_FIELD_CUT_ORDER] = {"cut_order", KW_RULE_LWW},
 };
 
 const struct kw_record_kind kw_store_record = {
@@ -59,7 +60,14 @@ bool kw_store_settled(struct kw_bytes lives, struct kw_bytes settled, struct kw_
 
 bool kw_store_record_fences(const struct kw_record *change)
 {
-    return kw_record_has(change, KW_STORE_FIELD_FENCE_ORDER);
+    return kw_record_has(change, KW_STORE_FIELD_FENCE_ORDER) ||
+           kw_record_has(change, KW_STORE_FIELD_CUT_ORDER);
+}
+
+bool kw_store_record_is_out(const struct kw_record *record)
+{
+    return kw_record_has(record, KW_STORE_FIELD_CUT_ORDER) ||
+           kw_store_record_state(record) == KW_STORE_FENCED;
 }
 
 struct kw_result kw_store_record_place(struct kw_bytes region, struct kw_bytes cell,
@@ -106,4 +114,13 @@ bool kw_store_record_honours(const struct kw_record *record, struct kw_id lane, 
 {
     return kw_store_record_state(record) != KW_STORE_FENCED ||
            (seq > 0 && seq <= kw_vector_get(kw_record_value(record, KW_STORE_FIELD_FENCE), lane));
+}
+
+bool kw_store_record_takes(const struct kw_record *record, struct kw_id lane, uint64_t seq,
+                           uint64_t held)
+{
+    bool is_cut = kw_record_has(record, KW_STORE_FIELD_CUT_ORDER) &&
+                  kw_store_record_state(record) != KW_STORE_FENCED;
+
+    return kw_store_record_honours(record, lane, seq) && (!is_cut || seq <= held);
 }

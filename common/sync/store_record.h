@@ -21,6 +21,7 @@ enum kw_store_field {
     KW_STORE_FIELD_FENCE_ORDER,  /* KWO1: the latest by which an officer fenced it */
     KW_STORE_FIELD_DRAIN_ORDER,  /* KWO1: the same, drained */
     KW_STORE_FIELD_SETTLED, /* of its lives those before which nothing is open (common/feed/feed_settle.h) */
+    KW_STORE_FIELD_CUT_ORDER, /* KWO1: the latest by which an officer cut it off, to fence it */
     KW_STORE_FIELD_END_,
 };
 
@@ -41,8 +42,11 @@ struct kw_result kw_store_record_check(const struct kw_record *record, struct kw
 /* Does it say nothing but of its lives? */
 bool kw_store_record_is_life(const struct kw_record *record);
 
-/* Is it of an officer's order to fence? That disables, so it may go ahead of its lane. */
+/* Is it of an officer's order to cut off or to fence? That disables, so it may go ahead of its lane. */
 bool kw_store_record_fences(const struct kw_record *change);
+
+/* Was it cut off or fenced? It says nothing more. */
+bool kw_store_record_is_out(const struct kw_record *record);
 /* Is nothing open before this life: is it said of it, or its only one? By the values of `incarnations` and `settled`. */
 bool kw_store_settled(struct kw_bytes lives, struct kw_bytes settled, struct kw_id incarnation);
 
@@ -62,5 +66,10 @@ bool kw_store_record_known_fenced(const struct kw_record *record);
 
 /* Is number `seq` of this lane of the store honoured? Of a fenced store 0, which says nothing, never. */
 bool kw_store_record_honours(const struct kw_record *record, struct kw_id lane, uint64_t seq);
+
+/* Is it taken, where the lane is held up to `held`? Of a store that is cut off nothing more is, until a fence says how
+ * much is honoured: so nobody holds more when that is drawn up. */
+bool kw_store_record_takes(const struct kw_record *record, struct kw_id lane, uint64_t seq,
+                           uint64_t held);
 
 #endif

@@ -10,6 +10,8 @@
 #include "tests/support/lane_order.h"
 #include "tests/support/must.h"
 
+#include <stdio.h>
+
 #define NODES 3
 #define ARENA (8U << 20)
 
@@ -78,6 +80,11 @@ static struct kw_bytes fence_of(const struct feed_node *of, uint64_t seq, uint64
     return order_fence(a->feed.options.mesh, of->id, order_honours(of->lane, seq), issued_ms);
 }
 
+static struct kw_bytes cut_of(const struct feed_node *of, uint64_t issued_ms)
+{
+    return order_cut(a->feed.options.mesh, of->id, issued_ms);
+}
+
 static struct kw_bytes drain_of(const struct feed_node *of, uint64_t issued_ms)
 {
     return order_drain(a->feed.options.mesh, of->id, of->incarnation, issued_ms);
@@ -118,6 +125,25 @@ static struct kw_result run_members(struct feed_job *job, struct kw_tx *tx, stru
     struct members *members = job->out;
 
     return kw_feed_members(tx, values_arena(), &members->list, &members->count, err);
+}
+
+static struct kw_result run_awaited(struct feed_job *job, struct kw_tx *tx, struct kw_error *err)
+{
+    struct members *members = job->out;
+
+    KW_TRY(run_members(job, tx, err));
+    return kw_feed_awaited(tx, values_arena(), members->list, &members->count, err);
+}
+
+/* Is one that is fenced waited for? */
+static bool is_awaited(struct feed_node *node)
+{
+    struct members members = {0};
+    struct members awaited = {0};
+
+    MUST(feed_look(node, run_members, NULL, &members, err));
+    MUST(feed_look(node, run_awaited, NULL, &awaited, err));
+    return awaited.count > members.count;
 }
 
 /* 0: it is none. */
@@ -285,10 +311,118 @@ Test(feed_order, an_older_order_is_refused_and_so_is_draining_what_is_fenced)
     cr_assert_eq(try_obey(b, drain_of(a, FEED_WALL - 1)), KW_E_STATE_CONFLICT);
     cr_assert_eq(obey(b, fence_of(a, 5, FEED_WALL)).changed, 1);
     cr_assert_eq(try_obey(b, fence_of(a, 6, FEED_WALL - 1)), KW_E_STATE_CONFLICT, "older");
-    cr_assert_eq(try_obey(b, fence_of(a, 4, FEED_WALL + 1)), KW_E_STATE_CONFLICT,
-                 "honours less than the one before");
     cr_assert_eq(try_obey(b, drain_of(a, FEED_WALL + 1)), KW_E_STATE_CONFLICT);
+    cr_assert_eq(try_obey(b, cut_of(a, FEED_WALL + 1)), KW_E_STATE_CONFLICT);
     cr_assert_eq(obey(b, fence_of(a, 6, FEED_WALL + 1)).changed, 1, "a later one may add");
+}
+
+/* Who held it is lost: nobody will ever have it, and what is honoured once stays it. */
+Test(feed_order, a_later_order_lowers_what_is_waited_for_and_nothing_else)
+{
+    struct kw_record row;
+
+    tag(a, "one");
+    feed_catch_up(b, a, a->lane);
+    obey(b, fence_of(a, 3, FEED_WALL));
+    cr_assert(is_awaited(b), "two more, from whoever has them");
+    cr_assert_eq(obey(b, fence_of(a, 1, FEED_WALL + 1)).changed, 1);
+    cr_assert_not(is_awaited(b));
+    row = row_of(b, a);
+    cr_assert(kw_store_record_honours(&row, a->lane, 3));
+    tag(a, "two");
+    feed_catch_up(b, a, a->lane);
+    cr_assert_eq(feed_seq(b, a->lane), 2, "it comes after all");
+    cr_assert_eq(obey(b, fence_of(a, 1, FEED_WALL + 2)).changed, 1, "though more is held");
+    feed_catch_up(c, b, b->lane);
+    cr_assert(is_awaited(c));
+    feed_catch_up(c, b, a->lane);
+    cr_assert_not(is_awaited(c));
+}
+
+/* --- cut off --- */
+
+Test(feed_order, one_that_is_cut_off_is_taken_no_further_until_it_is_fenced)
+{
+    struct kw_record record = note("late");
+
+    tag(a, "one");
+    feed_catch_up(b, a, a->lane);
+    tag(a, "two");
+    feed_catch_up(c, a, a->lane);
+    cr_assert_eq(obey(b, cut_of(a, FEED_WALL)).changed, 1);
+    cr_assert_eq(feed_apply(b, feed_batch(a, a->lane, 1)), KW_LANE_FENCED);
+    note_set(&record, NOTE_REMOVED, value_first(FEED_WALL, a->id, "gone"));
+    feed_write(a, &record, true);
+    cr_assert_eq(feed_apply_urgent(b, feed_urgent(a, a->lane, 0)), KW_LANE_FENCED);
+    cr_assert_eq(feed_read_kind(b, a->lane, 0), KW_FEED_READ_NOTHING, "nor handed on");
+    cr_assert_eq(state_of(b, a), KW_STORE_ACTIVE, "it is waited for all the same");
+    cr_assert_eq(obey(b, fence_of(a, 2, FEED_WALL)).changed, 1);
+    cr_assert_eq(feed_apply(b, feed_batch(c, a->lane, 1)), KW_LANE_NEWS, "what others have");
+    cr_assert_eq(feed_seq(b, a->lane), 2);
+    cr_assert_eq(feed_read_kind(b, a->lane, 0), KW_FEED_READ_BATCH);
+    cr_assert_eq(feed_apply(b, feed_batch(a, a->lane, 2)), KW_LANE_FENCED);
+}
+
+Test(feed_order, a_cut_goes_ahead_of_its_lane_and_silences_whose_it_is)
+{
+    struct kw_record record = note("late");
+
+    tag(b, "before");
+    obey(b, cut_of(a, FEED_WALL));
+    cr_assert_eq(feed_apply_urgent(c, feed_urgent(b, b->lane, 0)), KW_LANE_NEWS);
+    tag(a, "one");
+    cr_assert_eq(feed_apply(c, feed_batch(a, a->lane, 0)), KW_LANE_FENCED, "of a lane that is new");
+    feed_catch_up(a, b, b->lane);
+    note_set(&record, NOTE_REMOVED, value_first(FEED_WALL, a->id, "gone"));
+    cr_assert_eq(feed_try_write(a, &record, true, NULL).reason, KW_E_STORE_UNAVAILABLE);
+}
+
+/* a writes whenever somebody looks away, and is heard by both at once. */
+static void go_on(void)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        uint64_t from[] = {feed_seq(b, a->lane), feed_seq(c, a->lane)};
+
+        char key[16];
+
+        (void)snprintf(key, sizeof(key), "n%llu", (unsigned long long)feed_seq(a, a->lane));
+        tag(a, key);
+        (void)feed_apply(i == 0 ? b : c, feed_batch(a, a->lane, from[i]));
+    }
+}
+
+static uint64_t most_held(void)
+{
+    uint64_t by_b = feed_seq(b, a->lane);
+    uint64_t by_c = feed_seq(c, a->lane);
+
+    return by_b > by_c ? by_b : by_c;
+}
+
+/* One drawn up by what is held is behind when it arrives; after a cut nobody holds more. */
+Test(feed_order, a_fence_catches_a_store_that_goes_on_writing)
+{
+    struct kw_bytes order;
+
+    go_on();
+    order = fence_of(a, most_held(), FEED_WALL);
+    go_on();
+    cr_assert_eq(try_obey(c, order), KW_E_STATE_CONFLICT, "it is outrun");
+    obey(b, cut_of(a, FEED_WALL));
+    go_on();
+    obey(c, cut_of(a, FEED_WALL));
+    go_on();
+    order = fence_of(a, most_held(), FEED_WALL);
+    go_on();
+    obey(b, order);
+    go_on();
+    obey(c, order);
+    go_on();
+    feed_catch_up(b, c, a->lane);
+    feed_catch_up(c, b, a->lane);
+    cr_assert_eq(feed_seq(b, a->lane), most_held());
+    cr_assert_eq(feed_seq(c, a->lane), most_held());
+    cr_assert_gt(feed_seq(a, a->lane), most_held());
 }
 
 Test(feed_order, no_fence_takes_away_what_is_held)

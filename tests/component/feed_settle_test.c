@@ -1,6 +1,7 @@
 /* A store that was set back begins a new life, and counts as heard again only when nobody can hold more of the last one. Three
  * members; a is the one that is set back, to its first change of three. */
 #include "common/base/limits.h"
+#include "common/base/metrics.h"
 #include "common/feed/feed_answer.h"
 #include "common/feed/feed_freshness.h"
 #include "common/feed/feed_holdings.h"
@@ -172,6 +173,33 @@ Test(feed_settle, who_holds_more_than_we_is_heard_first)
     feed_catch_up(c, b, last);
     tells(c, 3);
     cr_assert(counts_at_c());
+}
+
+static void place(const struct feed_node *of, const char *at)
+{
+    struct kw_record row = {.table = KW_TABLE_STORES, .key = kw_id_bytes(&of->id)};
+
+    MUST(kw_record_set(&row, &kw_store_record, KW_STORE_FIELD_PLACE, kw_bytes_str(at), err));
+    take_row(a, &row);
+}
+
+/* An operator sees it, and fences that one if it stays away. */
+Test(feed_settle, whom_it_waits_for_is_told_and_for_how_long)
+{
+    feed_catch_up(a, b, last);
+    tells(b, 3);
+    tells(c, 1);
+    place(b, "eu/b");
+    place(c, "eu/c");
+    a->wall_ms += 100;
+    (void)feed_sealed(a);
+    a->wall_ms += 500;
+    (void)feed_sealed(a);
+    cr_assert_eq(kw_metric_value(KW_M_FEED_UNSETTLED_AGE, "eu/c"), 500);
+    cr_assert_eq(kw_metric_value(KW_M_FEED_UNSETTLED_AGE, "eu/b"), 0);
+    feed_ack_from(a, c, "eu/c", last, 3);
+    (void)feed_sealed(a);
+    cr_assert_eq(kw_metric_value(KW_M_FEED_UNSETTLED_AGE, "eu/c"), 0);
 }
 
 Test(feed_settle, who_has_not_answered_in_this_life_is_waited_for)

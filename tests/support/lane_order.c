@@ -70,6 +70,11 @@ struct kw_bytes order_fence(struct kw_id mesh, struct kw_id store, struct kw_byt
                  (struct kw_order_store){.store = store, .fence = fence});
 }
 
+struct kw_bytes order_cut(struct kw_id mesh, struct kw_id store, uint64_t issued_ms)
+{
+    return about(mesh, KW_ORDER_CUT, issued_ms, (struct kw_order_store){.store = store});
+}
+
 struct kw_bytes order_drain(struct kw_id mesh, struct kw_id store, struct kw_id life,
                             uint64_t issued_ms)
 {

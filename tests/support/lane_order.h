@@ -14,9 +14,10 @@ struct kw_bytes order_honours(struct kw_id lane, uint64_t seq);
 /* Signed with any key. */
 struct kw_bytes order_signed(const struct kw_order *order, const struct kw_private_key *key);
 
-/* The officer's, about one store: fenced at `fence`, or its life drained. */
+/* The officer's, about one store: fenced at `fence`, cut off, or its life drained. */
 struct kw_bytes order_fence(struct kw_id mesh, struct kw_id store, struct kw_bytes fence,
                             uint64_t issued_ms);
+struct kw_bytes order_cut(struct kw_id mesh, struct kw_id store, uint64_t issued_ms);
 struct kw_bytes order_drain(struct kw_id mesh, struct kw_id store, struct kw_id life,
                             uint64_t issued_ms);
 

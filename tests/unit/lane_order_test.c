@@ -51,6 +51,11 @@ Test(lane_order, what_the_officer_signs_is_read_and_believed)
     MUST(kw_order_decode(record, &order, err));
     cr_assert_eq(order.action, KW_ORDER_DRAIN);
     cr_assert(kw_id_equal(kw_order_of(&order, one)->life, other));
+    record = order_cut(mesh, one, NOW_MS);
+    cr_assert_eq(judged(record), KW_LANE_NEWS);
+    MUST(kw_order_decode(record, &order, err));
+    cr_assert_eq(order.action, KW_ORDER_CUT);
+    cr_assert_eq(kw_order_of(&order, one)->fence.len, 0);
 }
 
 Test(lane_order, another_key_or_another_mesh_orders_nothing)

@@ -39,6 +39,8 @@ Test(sync_store, laws_hold_of_orders)
               value_lww(2, store_a, "x"), value_lww(2, store_b, "y"));
     LAWS_AXIS(&laws, KW_STORE_FIELD_DRAIN_ORDER, value_lww(1, store_a, "x"),
               value_lww(2, store_b, "y"));
+    LAWS_AXIS(&laws, KW_STORE_FIELD_CUT_ORDER, value_lww(1, store_a, "x"),
+              value_lww(2, store_b, "y"));
     laws_hold(&laws);
 }
 
@@ -62,7 +64,25 @@ Test(sync_store, a_fenced_stores_lanes_are_honoured_up_to_the_fence)
     cr_assert_not(kw_store_record_honours(&record, store_b, 1));
 }
 
-Test(sync_store, only_an_order_to_fence_goes_ahead)
+Test(sync_store, one_that_is_cut_off_is_taken_as_far_as_it_is_held_until_it_is_fenced)
+{
+    struct kw_record record = store_in(KW_STORE_ACTIVE);
+
+    cr_assert(kw_store_record_takes(&record, store_a, 6, 5));
+    cr_assert_not(kw_store_record_is_out(&record));
+    MUST(kw_record_set(&record, &kw_store_record, KW_STORE_FIELD_CUT_ORDER,
+                       value_lww(1, store_a, "x"), err));
+    cr_assert(kw_store_record_is_out(&record));
+    cr_assert(kw_store_record_takes(&record, store_a, 5, 5));
+    cr_assert_not(kw_store_record_takes(&record, store_a, 6, 5));
+    MUST(kw_record_set(&record, &kw_store_record, KW_STORE_FIELD_STATE, value_u64(KW_STORE_FENCED),
+                       err));
+    MUST(kw_record_set(&record, &kw_store_record, KW_STORE_FIELD_FENCE, value_vector(6, 0), err));
+    cr_assert(kw_store_record_takes(&record, store_a, 6, 5));
+    cr_assert_not(kw_store_record_takes(&record, store_a, 7, 7));
+}
+
+Test(sync_store, only_an_order_to_cut_off_or_to_fence_goes_ahead)
 {
     struct kw_record record = store_in(KW_STORE_FENCED);
 
@@ -71,6 +91,10 @@ Test(sync_store, only_an_order_to_fence_goes_ahead)
                        value_lww(1, store_a, "x"), err));
     cr_assert_not(kw_store_record_fences(&record));
     MUST(kw_record_set(&record, &kw_store_record, KW_STORE_FIELD_FENCE_ORDER,
+                       value_lww(1, store_a, "x"), err));
+    cr_assert(kw_store_record_fences(&record));
+    record = store_in(KW_STORE_ACTIVE);
+    MUST(kw_record_set(&record, &kw_store_record, KW_STORE_FIELD_CUT_ORDER,
                        value_lww(1, store_a, "x"), err));
     cr_assert(kw_store_record_fences(&record));
 }
