@@ -8,6 +8,7 @@
 #include "common/sync/store_record.h"
 #include "tests/support/lane_fixture.h"
 #include "tests/support/must.h"
+#include "tests/support/postgres.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 #define LANES_MAX 64
 #define TEXT_BAD  "bad"
 #define ROWS_MAX  512
+#define SQL_SIZE  2048
 
 static const struct kw_id mesh = {{0x3e, 5}};
 
@@ -629,31 +631,12 @@ static struct kw_result run_number(struct feed_job *job, struct kw_tx *tx, struc
     return KW_OK;
 }
 
-/* SQLite's x'00' as PostgreSQL has it. */
-static const char *for_postgres(const char *sql)
-{
-    struct kw_buf text = {0};
-    const char *at;
-
-    while ((at = strstr(sql, "x'")) != NULL) {
-        size_t digits = strcspn(at + 2, "'");
-
-        MUST(kw_buf_append(&text, KW_BYTES((const uint8_t *)sql, (size_t)(at - sql)), err));
-        MUST(kw_buf_append(&text, kw_bytes_str("'\\x"), err));
-        MUST(kw_buf_append(&text, KW_BYTES((const uint8_t *)at + 2, digits), err));
-        MUST(kw_buf_append(&text, kw_bytes_str("'::bytea"), err));
-        sql = at + 2 + digits + 1;
-    }
-    MUST(kw_buf_append(&text, KW_BYTES((const uint8_t *)sql, strlen(sql) + 1), err));
-    return (const char *)value_keep(&text).data;
-}
-
 int64_t feed_number(struct feed_node *node, const char *sql)
 {
     int64_t number = 0;
 
-    if (node->store.url[0] != '\0') {
-        sql = for_postgres(sql);
+    if (node->store.url[0] != '\0' && strstr(sql, "x'") != NULL) { /* kept: found by its address */
+        sql = postgres_bytes(sql, kw_arena_alloc(values_arena(), SQL_SIZE), SQL_SIZE);
     }
     MUST(feed_do(node, run_number, sql, &number, err));
     return number;

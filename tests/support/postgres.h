@@ -9,6 +9,8 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/types.h>
 
 #define POSTGRES_URL_SIZE 160
@@ -53,6 +55,22 @@ static inline bool postgres_if_linked(char url[static POSTGRES_URL_SIZE])
         postgres_schema(postgres_shared(), url);
     }
     return linked;
+}
+
+/* A statement with SQLite's x'00' as PostgreSQL has it; `text` is cut where it ends. Returns `text`. */
+static inline const char *postgres_bytes(const char *sql, char *text, size_t size)
+{
+    size_t length = 0;
+
+    for (const char *at; length < size && (at = strstr(sql, "x'")) != NULL;
+         sql = strchr(at + 2, '\'') + 1) {
+        length += (size_t)snprintf(text + length, size - length, "%.*s'\\x%.*s'::bytea",
+                                   (int)(at - sql), sql, (int)strcspn(at + 2, "'"), at + 2);
+    }
+    if (length < size) {
+        (void)snprintf(text + length, size - length, "%s", sql);
+    }
+    return text;
 }
 
 /* Runs one statement, as the server's superuser, in the database of that URL. The number it returns,
