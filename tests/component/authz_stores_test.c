@@ -127,8 +127,11 @@ Test(authz_stores, a_new_life_begins_another_lane_and_keeps_what_was_said)
 
     EVENTUALLY(&fx, is_known());
     MUST(kw_id_from_bytes(kw_bytes_field(list()->stores[0]->incarnation), &before, err));
-    cr_assert(eq(int, kw_authz_new_life(&fx.config, NULL).reason, KW_E_STORE_UNAVAILABLE),
-              "not while it runs");
+    if (fx.config.store_url ==
+        NULL) { /* a server has other clients, too, and only the runbook stops them */
+        cr_assert(eq(int, kw_authz_new_life(&fx.config, NULL).reason, KW_E_STORE_UNAVAILABLE),
+                  "not while it runs");
+    }
     authz_fixture_stop(&fx);
     MUST(kw_authz_new_life(&fx.config, err));
     authz_fixture_start(&fx);
