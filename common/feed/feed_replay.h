@@ -36,7 +36,7 @@ struct kw_replay {
     size_t said;
 };
 
-/* Judges one batch (KWN1) of a bundle (KWX1), and says again what disables; twice is once. `dry`: nothing is written, in
+/* Judges one batch (KWN1) of a bundle (KWY1), and says again what disables; twice is once. `dry`: nothing is written, in
  * a read job, too. Write job. Fails: as the store, MEMORY, CRYPTO; ARGUMENT_INVALID (they can't be read, the batch is
  * none of the bundle, its changes do not lead to its head), BINDING_INVALID (of another mesh), SIGNATURE_INVALID (not
  * signed by a key of that store), STATE_CONFLICT (the store is not fenced, or is our own; changes are missing between

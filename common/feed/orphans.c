@@ -1,9 +1,9 @@
-/* The record KWX1, and the file around it. */
+/* The record KWY1, and the file around it. */
 #include "common/feed/orphans.h"
 
 #include "common/feed/lane_codec.h"
 
-#define MAGIC "KWX1"
+#define MAGIC "KWY1"
 #define LABEL "KEYWARD-ORPHANS-v1"
 
 #define BATCH_MEMORY_MAX (2U * KW_BATCH_LEN_MAX)

@@ -1,7 +1,7 @@
 /* Orphan bundles: what a fenced store said beyond what is honoured of it, as a file. Nobody takes it by its lanes
  * any more; an officer brings it to a cell that lives, where what disables is said again (feed_replay.h).
  *
- *     length u32 ‖ KWX1      whose it is, and from where to where it has each lane, signed by the store
+ *     length u32 ‖ KWY1      whose it is, and from where to where it has each lane, signed by the store
  *     length u32 ‖ KWN1      …  batches, lane by lane, from the first to the last change
  *
  * Each lane's last point is in what is signed, so nothing can be left out, altered or added: who reads the file sees
@@ -24,7 +24,7 @@ struct kw_orphan_lane {
     struct kw_lane_point to;   /* after the last: at least one */
 };
 
-/* What is signed: record `KWX1` (docs/formats.md). Plain data; `key`, `signature` and `record` borrow. */
+/* What is signed: record `KWY1` (docs/formats.md). Plain data; `key`, `signature` and `record` borrow. */
 struct kw_orphans {
     struct kw_id mesh;
     struct kw_id store;
@@ -33,7 +33,7 @@ struct kw_orphans {
     size_t lane_count;
     struct kw_bytes key;       /* SubjectPublicKeyInfo of who signs, P-256 */
     struct kw_bytes signature; /* DER */
-    struct kw_bytes record;    /* KWX1, as it came: of one that was read */
+    struct kw_bytes record;    /* KWY1, as it came: of one that was read */
 };
 
 /* Signs, over "KEYWARD-ORPHANS-v1" ‖ all fields before the signature, and appends the record. `key`, `signature` and

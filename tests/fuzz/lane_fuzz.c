@@ -1,4 +1,4 @@
-/* Lane heads (KWL1), batches (KWN1), urgent changes (KWU1), answers (KWD1) and orphans (KWX1, and their file). Each is canonical. A receiver that
+/* Lane heads (KWL1), batches (KWN1), urgent changes (KWU1), answers (KWD1) and orphans (KWY1, and their file). Each is canonical. A receiver that
  * trusts no key of their store lets nothing in; one that trusts the key it is shown lets in what
  * continues what it holds, leads to its head, and is signed. Signatures cost nothing here, so that what
  * comes after them is reached: one counts unless its last byte is 0xee.
@@ -296,7 +296,7 @@ static void answer_record(struct receiver *receiver, struct kw_bytes record)
 
 static void put_orphans(struct kw_writer *w, const struct kw_orphans *orphans)
 {
-    kw_put_raw(w, kw_bytes_str("KWX1"));
+    kw_put_raw(w, kw_bytes_str("KWY1"));
     kw_put_raw(w, kw_id_bytes(&orphans->mesh));
     kw_put_raw(w, kw_id_bytes(&orphans->store));
     kw_put_u64(w, orphans->made_ms);

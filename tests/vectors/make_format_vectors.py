@@ -471,7 +471,7 @@ def lane_vector():
 def orphans_vector(lane, changes, batch):
     """What was said after the first change, as the bundle of a store that is fenced there."""
     points = b"".join(u64(seq) + changes[seq - 1]["chain"] for seq in (1, 3))
-    content = (b"KWX1" + lane["mesh"] + lane["store"] + u64(TIME) + struct.pack(">H", 1) + lane["incarnation"]
+    content = (b"KWY1" + lane["mesh"] + lane["store"] + u64(TIME) + struct.pack(">H", 1) + lane["incarnation"]
                + struct.pack(">I", lane["writer"]) + points + var(spki(AUTHZ_KEY)))
     record = content + var(KEPT.signature("orphans", AUTHZ_KEY, b"KEYWARD-ORPHANS-v1" + content))
     return {"record": record, "file": b"".join(struct.pack(">I", len(part)) + part for part in (record, batch))}
