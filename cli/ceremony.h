@@ -5,8 +5,9 @@
 
 #include "cli/mesh_layout.h"
 
-/* Makes the keys, CAs and first certificates of all regions that there are at the beginning, by the files of mesh_files.h and those that
- * it writes to ceremony/. What they say goes to logs/init.log. Blocks. Fails: SYSTEM, CRYPTO, MEMORY. */
+/* Makes the keys, CAs and first certificates of all regions that there are at the beginning, by the files of
+ * mesh_files.h and those that it writes to ceremony/. What they say goes to logs/init.log. Blocks. Fails: SYSTEM,
+ * CRYPTO, MEMORY. */
 struct kw_result kw_mesh_ceremonies(const struct kw_mesh_layout *layout, const char *bin_dir,
                                     struct kw_error *err);
 

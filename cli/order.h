@@ -32,8 +32,8 @@ struct kw_result kw_order_draft_add(struct kw_order_draft *draft,
                                     const Keyward__V1__ListStoresResponse *known,
                                     struct kw_error *err);
 
-/* What is to be signed, appended: KWO1 without its signature, issued now. Fails: NOT_FOUND (no store there that this can be ordered
- * of), LIMIT_REACHED (too many lanes), CRYPTO, MEMORY. */
+/* What is to be signed, appended: KWO1 without its signature, issued now. Fails: NOT_FOUND (no store there that this
+ * can be ordered of), LIMIT_REACHED (too many lanes), CRYPTO, MEMORY. */
 struct kw_result kw_order_draft_end(struct kw_order_draft *draft, struct kw_buf *content,
                                     struct kw_error *err);
 

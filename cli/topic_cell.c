@@ -1,5 +1,5 @@
-/* cell, region, regions, replication: the cells of a development mesh: stopped and started one at a time, and how far behind one
- * another they are. */
+/* cell, region, regions, replication: the cells of a development mesh: stopped and started one at a time, and how far
+ * behind one another they are. */
 #include "cli/cli.h"
 #include "cli/mesh_control.h"
 #include "cli/regions.h"

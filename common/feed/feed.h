@@ -101,9 +101,9 @@ struct kw_feed {
 /* The tables of the feed, for the end of an owner's list of migrations. */
 extern const char kw_feed_schema[];
 
-/* Continues our lane, or begins it; in a write job, before any other. A store that was never fed
- * has no incarnation: one is drawn. So it is where the database is a copy (kw_store_moved). `options` is copied; what it points to stays. Fails: as the
- * store, SYSTEM, CRYPTO, MEMORY. */
+/* Continues our lane, or begins it; in a write job, before any other. A store that was never fed has no incarnation:
+ * one is drawn. So it is where the database is a copy (kw_store_moved). `options` is copied; what it points to stays.
+ * Fails: as the store, SYSTEM, CRYPTO, MEMORY. */
 struct kw_result kw_feed_open(struct kw_feed *feed, const struct kw_feed_options *options,
                               struct kw_tx *tx, uint64_t wall_ms, struct kw_error *err);
 

@@ -22,10 +22,11 @@ struct kw_result kw_feed_admit(struct kw_feed *feed, struct kw_tx *tx, struct kw
                                uint64_t wall_ms, struct kw_arena *arena,
                                enum kw_lane_verdict *ret_verdict, struct kw_error *err);
 
-/* Our own voucher, appended to `out`: made and admitted, or the one in our row, if it is by this
- * certificate, of our present key and our present life, and names all keys and lives of our row, and that this one is
- * settled, if it is. For the start, after a renewal, after a new life began, and when `unvouched` of the feed says so. `*ret_verdict`: of what was made; FENCED where we are. Write job. Fails: as kw_voucher_make,
- * kw_feed_admit; ARGUMENT_INVALID (`vouchers` is NULL). */
+/* Our own voucher, appended to `out`: made and admitted, or the one in our row, if it is by this certificate, of our
+ * present key and our present life, and names all keys and lives of our row, and that this one is settled, if it is.
+ * For the start, after a renewal, after a new life began, and when `unvouched` of the feed says so. `*ret_verdict`: of
+ * what was made; FENCED where we are. Write job. Fails: as kw_voucher_make, kw_feed_admit; ARGUMENT_INVALID (`vouchers`
+ * is NULL). */
 struct kw_result kw_feed_vouch(struct kw_feed *feed, struct kw_tx *tx,
                                const struct kw_credentials *credentials, uint64_t wall_ms,
                                struct kw_arena *arena, struct kw_buf *out,

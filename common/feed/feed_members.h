@@ -33,8 +33,8 @@ struct kw_result kw_feed_all_stores(struct kw_tx *tx, struct kw_arena *arena,
                                     struct kw_feed_member **ret_members, size_t *ret_count,
                                     struct kw_error *err);
 
-/* Appends those that are fenced, and whose lanes are not held here as far as the latest order honours: they may have revoked what we
- * don't know yet. There is room for KW_VECTOR_STORES_MAX. Fails: the same. */
+/* Appends those that are fenced, and whose lanes are not held here as far as the latest order honours: they may have
+ * revoked what we don't know yet. There is room for KW_VECTOR_STORES_MAX. Fails: the same. */
 struct kw_result kw_feed_awaited(struct kw_tx *tx, struct kw_arena *arena,
                                  struct kw_feed_member *members, size_t *count,
                                  struct kw_error *err);

@@ -12,10 +12,10 @@ struct kw_feed_obeyed {
 };
 
 /* Judges an order (KWO1), and writes what it says of each store that is known here, also while we join. All of it, or
- * nothing. `dry`: it is judged and nothing written, in a read job, too. Write job. Fails: as the store, MEMORY, CRYPTO; ARGUMENT_INVALID (it can't be read, it is issued ahead of
- * our clock), BINDING_INVALID (of another mesh), SIGNATURE_INVALID (not by the first officer; none is known here),
- * STATE_CONFLICT (older than one that is known, or more of a lane is held here than this or an earlier one honours; draining
- * or cutting off a store that is fenced). */
+ * nothing. `dry`: it is judged and nothing written, in a read job, too. Write job. Fails: as the store, MEMORY, CRYPTO;
+ * ARGUMENT_INVALID (it can't be read, it is issued ahead of our clock), BINDING_INVALID (of another mesh),
+ * SIGNATURE_INVALID (not by the first officer; none is known here), STATE_CONFLICT (older than one that is known, or
+ * more of a lane is held here than this or an earlier one honours; draining or cutting off a store that is fenced). */
 struct kw_result kw_feed_obey(const struct kw_feed_tx *feed_tx, struct kw_bytes record, bool dry,
                               struct kw_feed_obeyed *ret_obeyed, struct kw_error *err);
 

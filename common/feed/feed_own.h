@@ -27,8 +27,9 @@ struct kw_own_lane *kw_feed_own_lane(struct kw_feed *feed, struct kw_tx *tx);
 /* A lane has got further, or promises more. */
 void kw_feed_lane_grew(const struct kw_feed *feed, struct kw_tx *tx);
 
-/* Looks at our store's row: is it fenced, is its life still settled, does our voucher say all of it? What was said before is known by then as far as it is in rows. Write job. Fails: as the store,
- * MEMORY, INTERNAL (what is stored is damaged). */
+/* Looks at our store's row: is it fenced, is its life still settled, does our voucher say all of it? What was said
+ * before is known by then as far as it is in rows. Write job. Fails: as the store, MEMORY, INTERNAL (what is stored is
+ * damaged). */
 struct kw_result kw_feed_look_at_us(struct kw_feed *feed, struct kw_tx *tx, struct kw_error *err);
 
 /* The name of a lane that is held here. */

@@ -7,17 +7,18 @@
  *     life 2              1 2 3 …        counts only when every other member has said how far it holds
  *                                        life 1, and all of them, and we, hold the same of it
  *
- * Then we say so of our present life (store_record.h, `settled`): by a new voucher, where vouchers are believed, else in our
- * lane. From then on its promises count for freshness (freshness.h). Until then whoever decides by it refuses; a member that stays away is fenced. What is settled stays
- * so: nothing more is said in an earlier life. A store's only life has no past. */
+ * Then we say so of our present life (store_record.h, `settled`): by a new voucher, where vouchers are believed, else
+ * in our lane. From then on its promises count for freshness (freshness.h). Until then whoever decides by it refuses; a
+ * member that stays away is fenced. What is settled stays so: nothing more is said in an earlier life. A store's only
+ * life has no past. */
 #ifndef KW_COMMON_FEED_FEED_SETTLE_H
 #define KW_COMMON_FEED_FEED_SETTLE_H
 
 #include "common/feed/feed.h"
 #include "common/feed/lane_table.h"
 
-/* Says it, if it is so and not said, or notes that a voucher is to say it; else does nothing. Write job. Fails: as kw_feed_write, MEMORY, INTERNAL (what is
- * stored is damaged), LIMIT_REACHED (more members than KW_VECTOR_STORES_MAX). */
+/* Says it, if it is so and not said, or notes that a voucher is to say it; else does nothing. Write job. Fails: as
+ * kw_feed_write, MEMORY, INTERNAL (what is stored is damaged), LIMIT_REACHED (more members than KW_VECTOR_STORES_MAX). */
 struct kw_result kw_feed_settle(struct kw_feed *feed, struct kw_tx *tx, uint64_t wall_ms,
                                 struct kw_error *err);
 

@@ -89,9 +89,9 @@ bool kw_voucher_covers(const struct kw_voucher *voucher, const struct kw_record 
 /* Can its key sign lanes? Fails: ENCODING_INVALID, CRYPTO, MEMORY. */
 struct kw_result kw_voucher_check_key(const struct kw_voucher *voucher, struct kw_error *err);
 
-/* Is it to be believed at `at_ms`? NEWS: yes. Else BROKEN (no key that signs lanes), OTHER_MESH, STRANGER (of another service, a
- * certificate that is not by our CAs, not good then, or another's; issued too far ahead, or not within
- * its certificate's time) or UNSIGNED. Fails: CRYPTO, MEMORY. */
+/* Is it to be believed at `at_ms`? NEWS: yes. Else BROKEN (no key that signs lanes), OTHER_MESH, STRANGER (of another
+ * service, a certificate that is not by our CAs, not good then, or another's; issued too far ahead, or not within its
+ * certificate's time) or UNSIGNED. Fails: CRYPTO, MEMORY. */
 struct kw_result kw_voucher_check(const struct kw_voucher *voucher, struct kw_id mesh,
                                   const struct kw_voucher_trust *trust, uint64_t at_ms,
                                   enum kw_lane_verdict *ret_verdict, struct kw_error *err);

@@ -1,6 +1,7 @@
-/* Whom a store that joins may ask, and for how long. A donor can answer without end, or not at all, or what can't be stored, and
- * meanwhile the owner refuses everybody. So each has a share of time and answers, and who failed is not asked again for
- * a while: each time twice the share, since there may be more than it could say in one, after four times the while.
+/* Whom a store that joins may ask, and for how long. A donor can answer without end, or not at all, or what can't be
+ * stored, and meanwhile the owner refuses everybody. So each has a share of time and answers, and who failed is not
+ * asked again for a while: each time twice the share, since there may be more than it could say in one, after four
+ * times the while.
  *
  * Pure.
  */

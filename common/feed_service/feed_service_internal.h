@@ -1,7 +1,7 @@
-/* Inside the feed service: its parts, shared by feed_service.c (life, listener), subscription.c with look.c
- * (the standing call), reading.c, applying.c, acks.c, neighbours.c, questions.c (the others), errands.c with lacks.c, comparing.c
- * joining.c and keeping.c (what we ask other cells), scrubbing.c, showing.c, second_copy.c (who waits for others), introduction.c (who we are) and
- * upkeep.c (what time does). Loop thread, but for the `run` of tasks. */
+/* Inside the feed service: its parts, shared by feed_service.c (life, listener), subscription.c with look.c (the
+ * standing call), reading.c, applying.c, acks.c, neighbours.c, questions.c (the others), errands.c with lacks.c,
+ * comparing.c, joining.c and keeping.c (what we ask other cells), scrubbing.c, showing.c, second_copy.c (who waits for
+ * others), introduction.c (who we are) and upkeep.c (what time does). Loop thread, but for the `run` of tasks. */
 #ifndef KW_COMMON_FEED_SERVICE_FEED_SERVICE_INTERNAL_H
 #define KW_COMMON_FEED_SERVICE_FEED_SERVICE_INTERNAL_H
 

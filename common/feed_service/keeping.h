@@ -4,7 +4,8 @@
  *     begin ─▶ whose? ─▶ of each: chains ─▶ what we lack of each: segment, segment, … ─▶ end
  *                          ◀── after a few questions, when a look at lanes or a join is due: that is first
  *
- * It is one of the errands (errands.h), and like them asks one question at a time. What is asked says what is kept, so nothing is acknowledged, and what was lost is asked again.
+ * It is one of the errands (errands.h), and like them asks one question at a time. What is asked says what is kept, so
+ * nothing is acknowledged, and what was lost is asked again.
  */
 #ifndef KW_COMMON_FEED_SERVICE_KEEPING_H
 #define KW_COMMON_FEED_SERVICE_KEEPING_H

@@ -5,8 +5,8 @@
 
 #include "common/feed_service/offline.h"
 
-/* Begins it, while no instance runs on the database: all lanes of the store have ended, and the next change begins one that nobody has
- * heard of. Fails: as kw_offline_run. */
+/* Begins it, while no instance runs on the database: all lanes of the store have ended, and the next change begins one
+ * that nobody has heard of. Fails: as kw_offline_run. */
 struct kw_result kw_new_life_begin(const struct kw_offline *offline, struct kw_error *err);
 
 #endif

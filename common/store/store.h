@@ -113,10 +113,10 @@ struct kw_tx_late {
  * put off. */
 void kw_tx_put_off(struct kw_tx *tx, struct kw_tx_late *late);
 
-/* Is the database another one than when this was asked last, of the same id: restored from a copy, set back to an earlier
- * session (SQLite), or one of two? It notes which it is, so the answer is the transaction's: undone, it is given again. False the
- * first time, and where that can't be told (a disk that was copied whole). Write job. Fails: as the
- * store. */
+/* Is the database another one than when this was asked last, of the same id: restored from a copy, set back to an
+ * earlier session (SQLite), or one of two? It notes which it is, so the answer is the transaction's: undone, it is
+ * given again. False the first time, and where that can't be told (a disk that was copied whole). Write job. Fails: as
+ * the store. */
 struct kw_result kw_store_moved(struct kw_tx *tx, bool *ret_moved, struct kw_error *err);
 
 /* Writes now what was put off: for who looks at what it will change. Fails: as what is written. */

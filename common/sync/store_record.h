@@ -60,8 +60,8 @@ struct kw_bytes kw_store_record_cell(const struct kw_record *record);
 /* JOINING where nothing is said. */
 enum kw_store_state kw_store_record_state(const struct kw_record *record);
 
-/* Is it known to be fenced? A state of a later release may be none that ends it: who waits for stores waits for such a one, while
- * who believes them does not (kw_store_record_state). */
+/* Is it known to be fenced? A state of a later release may be none that ends it: who waits for stores waits for such a
+ * one, while who believes them does not (kw_store_record_state). */
 bool kw_store_record_known_fenced(const struct kw_record *record);
 
 /* Is number `seq` of this lane of the store honoured? Of a fenced store 0, which says nothing, never. */

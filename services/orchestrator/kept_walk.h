@@ -1,5 +1,6 @@
-/* What is kept of another cell's receipts, for a verifier: chain by chain its receipts, each checkpoint that lanes brought behind
- * the receipt of its number; and where one is signed for more than is kept, the first such behind the last receipt. */
+/* What is kept of another cell's receipts, for a verifier: chain by chain its receipts, each checkpoint that lanes
+ * brought behind the receipt of its number; and where one is signed for more than is kept, the first such behind the
+ * last receipt. */
 #ifndef KW_SERVICES_ORCHESTRATOR_KEPT_WALK_H
 #define KW_SERVICES_ORCHESTRATOR_KEPT_WALK_H
 

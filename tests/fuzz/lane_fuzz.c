@@ -1,7 +1,7 @@
-/* Lane heads (KWL1), batches (KWN1), urgent changes (KWU1), answers (KWD1) and orphans (KWY1, and their file). Each is canonical. A receiver that
- * trusts no key of their store lets nothing in; one that trusts the key it is shown lets in what
- * continues what it holds, leads to its head, and is signed. Signatures cost nothing here, so that what
- * comes after them is reached: one counts unless its last byte is 0xee.
+/* Lane heads (KWL1), batches (KWN1), urgent changes (KWU1), answers (KWD1) and orphans (KWY1, and their file). Each is
+ * canonical. A receiver that trusts no key of their store lets nothing in; one that trusts the key it is shown lets in
+ * what continues what it holds, leads to its head, and is signed. Signatures cost nothing here, so that what comes
+ * after them is reached: one counts unless its last byte is 0xee.
  *
  * Input: how u8 (1: trusts, 2: holds a rival, 4: it forked, 8: it is fenced) ‖ how far the receiver holds
  * the lane u8 ‖ what is closed there u32 ‖ a record of the five, or a file. */

@@ -1,6 +1,7 @@
-/* Vouchers (KWV1), and officers' orders (KWO1). What is read is canonical. Signatures and chains cost nothing here, so that what is asked besides is
- * reached: a signature counts unless its last byte is 0xee, every chain does. What is believed then is of the place and the service
- * that its certificate names, of our mesh, issued by then and in its certificate's time.
+/* Vouchers (KWV1), and officers' orders (KWO1). What is read is canonical. Signatures and chains cost nothing here, so
+ * that what is asked besides is reached: a signature counts unless its last byte is 0xee, every chain does. What is
+ * believed then is of the place and the service that its certificate names, of our mesh, issued by then and in its
+ * certificate's time.
  *
  * Input: how u8 (1: of another mesh, 2: the reader is an orchestrator) ‖ seconds u32, from half of them before the
  * vectors' time ‖ a record. */

@@ -118,9 +118,9 @@ struct kw_result kw_pg_flush(struct kw_conn *conn, PGresult **ret_last, struct k
  * as kw_pg_error. */
 struct kw_result kw_pg_run(struct kw_stmt *stmt, struct kw_error *err);
 
-/* Outside of any exchange; nothing may be owed. A script is any number of statements and takes as
- * long as it takes, what is told is answered soon; a question has one parameter, or none, and its answer is the caller's to clear.
- * Fail: as kw_pg_error. */
+/* Outside of any exchange; nothing may be owed. A script is any number of statements and takes as long as it takes,
+ * what is told is answered soon; a question has one parameter, or none, and its answer is the caller's to clear. Fail:
+ * as kw_pg_error. */
 struct kw_result kw_pg_script(struct kw_conn *conn, const char *what, const char *sql,
                               struct kw_error *err);
 struct kw_result kw_pg_tell(struct kw_conn *conn, const char *what, const char *sql,

@@ -1,7 +1,7 @@
-/* `seed-devices DEVICES KEYED KEEP --config=orchestrator.yaml`: devices of batches that no station asked for, the first KEYED of
- * them with a key version, its wrapped key and the fact that it is protected, said in the lane of an orchestrator that
- * is stopped, with the intents that CreateBatch makes. No HSM made the keys, so what they are and their MACs are random:
- * nobody can use them.
+/* `seed-devices DEVICES KEYED KEEP --config=orchestrator.yaml`: devices of batches that no station asked for, the first
+ * KEYED of them with a key version, its wrapped key and the fact that it is protected, said in the lane of an
+ * orchestrator that is stopped, with the intents that CreateBatch makes. No HSM made the keys, so what they are and
+ * their MACs are random: nobody can use them.
  *
  * Of the lane only the last KEEP changes are left, as where a store has had its rows for long: who is behind needs a
  * snapshot. */
