@@ -4,6 +4,8 @@ objects look for, as assertions of our own; probes by what readiness means; how 
 """
 import unittest
 
+import yaml
+
 import arrows
 import chart
 
@@ -73,6 +75,24 @@ class Pods(unittest.TestCase):
                 for entry in one.get("env", []):
                     self.assertNotIn("secretKeyRef", entry.get("valueFrom", {}))
                     self.assertIn(entry["name"], ("SOFTHSM2_CONF", "KEYWARD_WRITER"))
+
+    def redis_logins(self, over):
+        """Cell → what its gateway is told of logging in to Redis, and the Secrets that it is given beside the cache's key."""
+        documents = chart.rendered(chart.value_set("ha", over))
+        files = [yaml.safe_load(document["data"]["gateway.yaml"]) for document in chart.of_kind(documents, "ConfigMap")
+                 if "gateway.yaml" in document["data"]]
+        given = {metadata["labels"]["keyward-cell"]: next(volume["projected"]["sources"] for volume in spec["volumes"] if volume["name"] == "seed-private")
+                 for _, metadata, spec in chart.pods(documents) if metadata["labels"]["app.kubernetes.io/component"] == "gateway"}
+        return {told["cell"]: (told.get("redis_user"), told.get("redis_password_file"),
+                               [one["secret"] for one in given[told["cell"]] if one["secret"]["name"] != "keyward-cache"]) for told in files}
+
+    def test_a_gateway_logs_in_to_the_redis_of_its_cell(self):
+        def login(user, secret, key):
+            return (user, "/run/keyward/private/redis.password", [{"name": secret, "items": [{"key": key, "path": "redis.password"}]}])
+        self.assertEqual(self.redis_logins({}), {cell: login("keyward", "keyward-redis-" + cell, "redis.password") for cell in "abc"})
+        self.assertEqual(self.redis_logins({"redis": {"external": {"user": "", "passwordSecret": {"name": "one", "key": "pass"}}}}),
+                         {cell: login(None, "one", "pass") for cell in "abc"})
+        self.assertEqual(self.redis_logins({"redis": {"external": {"user": "", "passwordSecret": {"name": ""}}}}), {cell: (None, None, []) for cell in "abc"})
 
     def test_nobody_makes_a_secret(self):
         for name in chart.SETS:

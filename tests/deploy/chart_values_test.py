@@ -116,6 +116,12 @@ class Together(unittest.TestCase):
         self.refused("ha", {"cells": [{"name": "a"}]}, "has no sql.authz")
         self.refused("development", {"redis": {"mode": "external"}}, "has no redis")
 
+    def test_a_login_is_whole_and_for_an_external_redis(self):
+        self.refused("ha", {"redis": {"external": {"passwordSecret": {"name": ""}}}}, "a user needs a passwordSecret")
+        self.refused("ha", {"redis": {"mode": "sidecar"}}, "for redis.mode external")
+        self.refused("development", {"redis": {"external": {"passwordSecret": {"name": "one"}}}}, "for redis.mode external")
+        self.refused("ha", {"redis": {"external": {"password": "secret"}}}, "password")
+
     def test_cloudhsm_needs_an_image_and_addresses(self):
         self.refused("cloudhsm", {"cryptocore": {"image": ""}}, "cryptocore.image")
         self.refused("cloudhsm", {"network": {"hsm": []}}, "network.hsm")

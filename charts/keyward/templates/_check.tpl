@@ -23,6 +23,9 @@
 {{- end -}}
 {{- if and (eq .Values.store.mode "postgresql") (not .Values.network.sql) }}{{ fail "network.sql: say where PostgreSQL is, or nothing reaches it" }}{{ end -}}
 {{- if and (eq .Values.redis.mode "external") (not .Values.network.redis) }}{{ fail "network.redis: say where Redis is, or nothing reaches it" }}{{ end -}}
+{{- $login := .Values.redis.external -}}
+{{- if and (ne .Values.redis.mode "external") (or $login.user $login.passwordSecret.name) }}{{ fail "redis.external: a user and a password are for redis.mode external" }}{{ end -}}
+{{- if and $login.user (not $login.passwordSecret.name) }}{{ fail "redis.external: a user needs a passwordSecret" }}{{ end -}}
 {{- if not .Values.network.dns }}{{ fail "network.dns: say where the cluster's DNS is, or nobody finds anybody" }}{{ end -}}
 {{- if eq .Values.hsm.mode "cloudhsm" -}}
 {{- if not .Values.network.hsm }}{{ fail "network.hsm: say where the HSMs are, or nothing reaches them" }}{{ end -}}

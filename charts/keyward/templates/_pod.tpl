@@ -47,6 +47,10 @@ seccompProfile: {type: RuntimeDefault}
 {{- $sql := and (eq $values.store.mode "postgresql") (or (eq .service "authz") (eq .service "orchestrator")) -}}
 {{- if and (eq .service "gateway") (ne $values.redis.mode "none") }}
 - secret: {name: {{ $values.redis.cacheKeySecret }}, items: [{key: cache.key, path: cache.key}]}
+{{- $login := $values.redis.external.passwordSecret }}
+{{- if and (eq $values.redis.mode "external") $login.name }}
+- secret: {name: {{ include "keyward.secret" (dict "pattern" $login.name "cell" .cell "service" .service) }}, items: [{key: {{ $login.key }}, path: redis.password}]}
+{{- end }}
 {{- end }}
 {{- if eq .service "orchestrator" }}
 - secret: {name: {{ $values.pageKeySecret }}, items: [{key: page-token.key, path: page-token.key}]}

@@ -46,6 +46,12 @@ cache_key_file: /run/keyward/private/cache.key
 {{- else if eq .root.Values.redis.mode "external" }}
 redis: {{ .cell.redis | quote }}
 cache_key_file: /run/keyward/private/cache.key
+{{- with .root.Values.redis.external.user }}
+redis_user: {{ . | quote }}
+{{- end }}
+{{- if .root.Values.redis.external.passwordSecret.name }}
+redis_password_file: /run/keyward/private/redis.password
+{{- end }}
 {{- end }}
 {{- include "keyward.settings.further" . }}
 {{- end }}
