@@ -20,7 +20,7 @@ struct saying {
     Keyward__V1__Store store;
     Keyward__V1__Store *stores[1];
     struct kw_id id;
-    struct kw_buf head;
+    struct kw_bytes head; /* in the arena */
     uint8_t signer[KW_SHA256_LEN];
 };
 
@@ -58,14 +58,16 @@ static struct saying *says(uint64_t seq, const struct kw_private_key *head,
 {
     struct saying *s = kw_arena_alloc(arena, sizeof(*s));
     const struct kw_lane_head unsigned_head = {.lane = lane, .point = {.seq = seq}};
+    KW_SCOPED(kw_buf_done) struct kw_buf signed_head = {0};
 
     MUST(kw_lane_id(&lane, &s->id, err));
-    MUST(kw_lane_head_sign(&unsigned_head, head, &s->head, err));
+    MUST(kw_lane_head_sign(&unsigned_head, head, &signed_head, err));
+    MUST(kw_arena_copy(arena, kw_buf_bytes(&signed_head), &s->head, err));
     digest_of(knows, s->signer);
     keyward__v1__store_lane__init(&s->lane);
     s->lane.lane = kw_field_bytes(kw_id_bytes(&s->id));
     s->lane.sequence = seq;
-    s->lane.head = kw_field_bytes(kw_buf_bytes(&s->head));
+    s->lane.head = kw_field_bytes(s->head);
     s->lanes[0] = &s->lane;
     s->signers[0] = kw_field_bytes(KW_BYTES_OF(s->signer));
     keyward__v1__store__init(&s->store);
@@ -131,7 +133,7 @@ Test(cli_order, a_number_that_its_store_did_not_sign_does_not_count)
     struct saying *liar = says(9, &keys[0], &keys[0]);
 
     ask(&draft, says(3, &keys[0], &keys[0]));
-    liar->head.data[liar->head.len - 1] ^= 1;
+    liar->lane.head.data[liar->lane.head.len - 1] ^= 1;
     ask(&draft, liar);
     liar = says(4, &keys[0], &keys[0]);
     liar->lane.head = (ProtobufCBinaryData){0};
