@@ -1,11 +1,9 @@
 /* Change by change. */
 #include "common/feed_service/replay_show.h"
 
+#include "common/rpc/field.h"
 #include "common/rpc/messages.h"
 #include "common/sync/stamp_limits.h"
-
-#define MS_PER_S  1000U
-#define NS_PER_MS 1000000
 
 static Keyward__V1__OrphanState state_of(enum kw_replayed how)
 {
@@ -31,11 +29,8 @@ static void show(const struct kw_replay *replay, const struct kw_replayed_change
                  struct shown *shown)
 {
     const struct kw_stamp stamp = {.hlc = change->hlc};
-    uint64_t ms = kw_stamp_ms(&stamp);
 
-    google__protobuf__timestamp__init(&shown->time);
-    shown->time.seconds = (int64_t)(ms / MS_PER_S);
-    shown->time.nanos = (int32_t)(ms % MS_PER_S) * NS_PER_MS;
+    kw_field_time_make(kw_stamp_ms(&stamp), &shown->time);
     keyward__v1__orphan_change__init(&shown->change);
     shown->change.lane = kw_field_bytes(kw_id_bytes(&replay->lane));
     shown->change.sequence = change->seq;

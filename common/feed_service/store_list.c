@@ -5,11 +5,9 @@
 #include "common/feed/feed_members.h"
 #include "common/feed/feed_peers.h"
 #include "common/feed/lane_table.h"
+#include "common/rpc/field.h"
 #include "common/rpc/messages.h"
 #include "common/sync/grow_set.h"
-
-#define MS_PER_S  1000U
-#define NS_PER_MS 1000000
 
 struct listing {
     struct kw_tx *tx;
@@ -90,9 +88,7 @@ static struct kw_result make_time(const struct listing *l, uint64_t ms,
     }
     *ret_time = kw_arena_alloc(l->arena, sizeof(**ret_time));
     KW_ENSURE(*ret_time != NULL, err, MEMORY, "a time");
-    google__protobuf__timestamp__init(*ret_time);
-    (*ret_time)->seconds = (int64_t)(ms / MS_PER_S);
-    (*ret_time)->nanos = (int32_t)(ms % MS_PER_S) * NS_PER_MS;
+    kw_field_time_make(ms, *ret_time);
     return KW_OK;
 }
 

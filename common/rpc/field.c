@@ -41,3 +41,10 @@ bool kw_field_time(const Google__Protobuf__Timestamp *time, uint64_t *ret_ms)
     *ret_ms = (uint64_t)time->seconds * MS_PER_S + (uint64_t)(time->nanos / NS_PER_MS);
     return true;
 }
+
+void kw_field_time_make(uint64_t ms, Google__Protobuf__Timestamp *ret_time)
+{
+    google__protobuf__timestamp__init(ret_time);
+    ret_time->seconds = (int64_t)(ms / MS_PER_S);
+    ret_time->nanos = (int32_t)(ms % MS_PER_S * NS_PER_MS);
+}

@@ -1,4 +1,4 @@
-/* What the API says of texts and times in requests (proto/README.md). Pure. */
+/* What the API says of texts and times (proto/README.md). Pure. */
 #ifndef KW_COMMON_RPC_FIELD_H
 #define KW_COMMON_RPC_FIELD_H
 
@@ -14,5 +14,8 @@ size_t kw_field_characters(const char *text);
 
 /* Is it a time from 1970 to the end of year 9999? `ret_ms`: in milliseconds since 1970. */
 bool kw_field_time(const Google__Protobuf__Timestamp *time, uint64_t *ret_ms);
+
+/* The other way: initialises it. */
+void kw_field_time_make(uint64_t ms, Google__Protobuf__Timestamp *ret_time);
 
 #endif

@@ -3,10 +3,9 @@
 
 #include "common/base/codec.h"
 #include "common/crypto/digest.h"
+#include "common/rpc/field.h"
 
-#define ETAG_LEN  16
-#define MS_PER_S  1000U
-#define NS_PER_MS 1000000
+#define ETAG_LEN 16
 
 struct kw_result kw_view_time(uint64_t ms, struct kw_arena *arena,
                               Google__Protobuf__Timestamp **ret_time, struct kw_error *err)
@@ -19,9 +18,7 @@ struct kw_result kw_view_time(uint64_t ms, struct kw_arena *arena,
     }
     time = kw_arena_alloc(arena, sizeof(*time));
     KW_ENSURE(time != NULL, err, MEMORY, "a time");
-    google__protobuf__timestamp__init(time);
-    time->seconds = (int64_t)(ms / MS_PER_S);
-    time->nanos = (int32_t)(ms % MS_PER_S) * NS_PER_MS;
+    kw_field_time_make(ms, time);
     *ret_time = time;
     return KW_OK;
 }

@@ -2,11 +2,9 @@
 #include "services/orchestrator/view.h"
 
 #include "common/rpc/arena_proto.h"
+#include "common/rpc/field.h"
 
 #include <assert.h>
-
-#define MS_PER_S  1000U
-#define NS_PER_MS 1000000U
 
 void kw_view_init(struct kw_view *view, struct kw_arena *arena)
 {
@@ -106,8 +104,7 @@ Google__Protobuf__Timestamp *kw_view_time(struct kw_view *view, uint64_t ms)
         return NULL;
     }
     time = kw_view_message(view, &google__protobuf__timestamp__descriptor);
-    time->seconds = (int64_t)(ms / MS_PER_S);
-    time->nanos = (int32_t)(ms % MS_PER_S * NS_PER_MS);
+    kw_field_time_make(ms, time);
     return time;
 }
 
