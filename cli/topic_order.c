@@ -301,8 +301,7 @@ const struct kw_command kw_order_commands[] = {
     {"order",
      "fence",
      "Orders that a cell's stores are cut off, and then that they are out, for good. What the "
-     "cells "
-     "asked hold of them is honoured.",
+     "cells asked hold of them is honoured.",
      {CELL_FLAG, KEY_FLAG, ALSO_FLAG, AGAIN_FLAG},
      .run = run_fence,
      .call = {KW_METHOD_ORDER_STORES, NULL, NULL}},

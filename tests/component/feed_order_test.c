@@ -5,7 +5,7 @@
 #include "common/feed/feed_members.h"
 #include "common/feed/feed_order.h"
 #include "common/feed/feed_ordered.h"
-#include "tests/support/feed_fixture.h"
+#include "tests/support/feed_vouchers.h"
 #include "tests/support/lane_fixture.h"
 #include "tests/support/lane_order.h"
 #include "tests/support/must.h"
@@ -90,27 +90,9 @@ static struct kw_bytes drain_of(const struct feed_node *of, uint64_t issued_ms)
     return order_drain(a->feed.options.mesh, of->id, of->incarnation, issued_ms);
 }
 
-static struct kw_result run_row(struct feed_job *job, struct kw_tx *tx, struct kw_error *err)
-{
-    bool found;
-
-    KW_TRY(kw_feed_find(tx, &kw_store_record, kw_id_bytes(job->in), values_arena(), job->out,
-                        &found, err));
-    KW_ENSURE(found, err, NOT_FOUND, "no such store");
-    return KW_OK;
-}
-
-static struct kw_record row_of(struct feed_node *node, const struct feed_node *of)
-{
-    struct kw_record row;
-
-    MUST(feed_look(node, run_row, &of->id, &row, err));
-    return row;
-}
-
 static bool is_fenced(struct feed_node *node, const struct feed_node *of)
 {
-    struct kw_record row = row_of(node, of);
+    struct kw_record row = feed_row_of(node, of);
 
     return kw_store_record_state(&row) == KW_STORE_FENCED;
 }
@@ -208,11 +190,11 @@ Test(feed_order, it_is_obeyed_once_and_wherever_it_is_handed_in)
     cr_assert_eq(obey(b, order).known, 1);
     cr_assert_eq(feed_seq(b, b->lane), 1, "what says nothing new is not said");
     cr_assert_eq(obey(c, order).changed, 1);
-    held = row_of(b, a);
+    held = feed_row_of(b, a);
     MUST(kw_record_encode(&held, &row, err));
     before = value_keep(&row);
     feed_catch_up(b, c, c->lane);
-    held = row_of(b, a);
+    held = feed_row_of(b, a);
     MUST(kw_record_encode(&held, &row, err));
     cr_assert(kw_bytes_equal(kw_buf_bytes(&row), before), "two cells write the same");
 }
@@ -255,7 +237,7 @@ Test(feed_order, a_drained_life_is_no_copy_and_still_a_member_and_the_next_one_i
     cr_assert_eq(state_of(b, a), KW_STORE_DRAINING);
     tag(a, "still");
     cr_assert_eq(feed_apply(b, feed_batch(a, a->lane, 0)), KW_LANE_NEWS);
-    row = row_of(b, a);
+    row = feed_row_of(b, a);
     cr_assert(kw_order_drains(&row, a->incarnation));
     cr_assert_not(kw_order_drains(&row, next));
     cr_assert(kw_order_drains(&row, KW_ID_NONE), "a life that is not known");
@@ -327,7 +309,7 @@ Test(feed_order, a_later_order_lowers_what_is_waited_for_and_nothing_else)
     cr_assert(is_awaited(b), "two more, from whoever has them");
     cr_assert_eq(obey(b, fence_of(a, 1, FEED_WALL + 1)).changed, 1);
     cr_assert_not(is_awaited(b));
-    row = row_of(b, a);
+    row = feed_row_of(b, a);
     cr_assert(kw_store_record_honours(&row, a->lane, 3));
     tag(a, "two");
     feed_catch_up(b, a, a->lane);
@@ -515,7 +497,7 @@ Test(feed_order, an_officers_clock_that_is_ahead_holds_nothing_back)
 
     feed_write(b, &change, false);
     feed_catch_up(c, b, b->lane);
-    row = row_of(c, a);
+    row = feed_row_of(c, a);
     cr_assert(is_fenced(c, a));
     cr_assert_gt(kw_order_in(&row, KW_ORDER_FENCE).len, 0, "with its order");
     cr_assert_eq(feed_number(c, "SELECT count(*) FROM feed_held"), 0);
@@ -549,7 +531,7 @@ Test(feed_order, a_donor_fences_nobody_without_an_order)
     MUST(kw_record_set(&row, &kw_store_record, KW_STORE_FIELD_INCARNATIONS,
                        lane_set_of(kw_id_bytes(&b->id)), err));
     hand_over(c, &row);
-    row = row_of(c, a);
+    row = feed_row_of(c, a);
     cr_assert_not(is_fenced(c, a));
     cr_assert_eq(kw_record_value(&row, KW_STORE_FIELD_FENCE).len, 0);
     cr_assert_eq(quarantined(c), 0, "the rest of the row is taken");
@@ -561,12 +543,12 @@ Test(feed_order, a_donors_fence_is_that_of_its_order_and_no_wider)
     struct kw_record row;
 
     obey(b, fence_of(a, 3, FEED_WALL));
-    row = row_of(b, a);
+    row = feed_row_of(b, a);
     MUST(kw_record_set(&row, &kw_store_record, KW_STORE_FIELD_FENCE, order_honours(a->lane, 9),
                        err));
     hand_over(c, &row);
     cr_assert(is_fenced(c, a));
-    row = row_of(c, a);
+    row = feed_row_of(c, a);
     cr_assert(kw_store_record_honours(&row, a->lane, 3));
     cr_assert_not(kw_store_record_honours(&row, a->lane, 4));
 }
