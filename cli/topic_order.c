@@ -65,14 +65,19 @@ static struct kw_result open_cells(struct cells *cells, struct kw_error *err)
 
 /* --- asking --- */
 
+/* Who does not say what he holds is named: an order is drawn up by all that are asked, or not at all. */
 static struct kw_result ask(struct cells *cells, struct kw_connection *connection,
-                            struct kw_order_draft *draft, struct kw_error *err)
+                            const char *target, struct kw_order_draft *draft, struct kw_error *err)
 {
     Keyward__V1__ListStoresRequest request = KEYWARD__V1__LIST_STORES_REQUEST__INIT;
     ProtobufCMessage *response;
+    struct kw_result answered = kw_connection_call(connection, KW_METHOD_LIST_STORES, &request.base,
+                                                   cells->cli->arena, &response, err);
 
-    KW_TRY(kw_connection_call(connection, KW_METHOD_LIST_STORES, &request.base, cells->cli->arena,
-                              &response, err));
+    if (!kw_ok(answered)) {
+        (void)fprintf(stderr, "%s does not say what it holds:\n", target);
+        return answered;
+    }
     return kw_order_draft_add(draft, (const Keyward__V1__ListStoresResponse *)response, err);
 }
 
@@ -85,9 +90,9 @@ static struct kw_result draw(struct cells *cells, enum kw_order_action action,
                                             kw_cli_argument(cells->cli, "--again") != NULL,
                                    .order = {.action = action}};
 
-    KW_TRY(ask(cells, &cells->cli->connection, &draft, err));
+    KW_TRY(ask(cells, &cells->cli->connection, cells->cli->settings.target, &draft, err));
     for (size_t i = 0; i < cells->count; i++) {
-        KW_TRY(ask(cells, &cells->connections[i], &draft, err));
+        KW_TRY(ask(cells, &cells->connections[i], cells->settings[i].target, &draft, err));
     }
     KW_TRY(kw_order_draft_end(&draft, content, err));
     if (draft.unproven > 0) {
@@ -159,30 +164,43 @@ static struct kw_result hand_in_everywhere(struct cells *cells, struct kw_bytes 
 
 /* --- the commands --- */
 
+static struct kw_result draw_signed(struct cells *cells, enum kw_order_action action,
+                                    struct kw_buf *record, struct kw_error *err)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf content = {0};
+
+    KW_TRY(draw(cells, action, &content, err));
+    return kw_order_sign(kw_buf_bytes(&content), kw_cli_argument(cells->cli, "--officer-key"),
+                         record, err);
+}
+
 static struct kw_result order_once(struct cells *cells, enum kw_order_action action,
                                    struct kw_error *err)
 {
-    KW_SCOPED(kw_buf_done) struct kw_buf content = {0};
     KW_SCOPED(kw_buf_done) struct kw_buf record = {0};
 
-    KW_TRY(draw(cells, action, &content, err));
-    KW_TRY(kw_order_sign(kw_buf_bytes(&content), kw_cli_argument(cells->cli, "--officer-key"),
-                         &record, err));
+    KW_TRY(draw_signed(cells, action, &record, err));
     return hand_in_everywhere(cells, kw_buf_bytes(&record), err);
 }
 
 /* A store that goes on writing is always ahead of what was asked. So it is cut off first: from then on nobody holds more, and
  * what is asked next is what is honoured. A cell that takes no cut is told to fence all the same, and refuses if it holds
  * more. Where there is nothing to be cut off, fencing says so. */
-static void cut_off(struct cells *cells)
+static struct kw_result cut_off(struct cells *cells, struct kw_error *err)
 {
-    struct kw_error error = {0};
-    struct kw_result cut = order_once(cells, KW_ORDER_CUT, &error);
+    KW_SCOPED(kw_buf_done) struct kw_buf record = {0};
+    struct kw_error why = {0};
+    struct kw_result drawn = draw_signed(cells, KW_ORDER_CUT, &record, err);
 
-    if (!kw_ok(cut) && cut.reason != KW_E_NOT_FOUND) {
-        (void)fprintf(stderr, "not cut off everywhere: %s\n", error.message);
+    if (drawn.reason == KW_E_NOT_FOUND) {
+        return KW_OK;
+    }
+    KW_TRY(drawn);
+    if (!kw_ok(hand_in_everywhere(cells, kw_buf_bytes(&record), &why))) {
+        (void)fprintf(stderr, "not cut off everywhere: %s\n", why.message);
     }
     cells->cli->refusal = (struct kw_refusal){0};
+    return KW_OK;
 }
 
 static struct kw_result order(struct cells *cells, enum kw_order_action action,
@@ -190,7 +208,7 @@ static struct kw_result order(struct cells *cells, enum kw_order_action action,
 {
     KW_TRY(open_cells(cells, err));
     if (action == KW_ORDER_FENCE) {
-        cut_off(cells);
+        KW_TRY(cut_off(cells, err));
     }
     return order_once(cells, action, err);
 }
