@@ -49,8 +49,8 @@ class Supervision(unittest.TestCase):
         for pid in killed:
             send(pid, signal.SIGKILL)
         eventually("all are ready again", lambda: self.processes.all_ready(workers) and not killed & self.pids())
-        self.assertEqual(sorted(returns(self.mesh.said())),
-                         ["authz", "cryptocore", "gateway", "orchestrator", "redis", "replicator"])
+        eventually("it is told of each", lambda: sorted(returns(self.mesh.said())) ==
+                   ["authz", "cryptocore", "gateway", "orchestrator", "redis", "replicator"])
 
     def test_one_that_is_killed_again_and_again_comes_back(self):
         before = len(returns(self.mesh.said())["authz"])
