@@ -1,7 +1,17 @@
-/* A loop for one job. */
+/* Words, and a loop for one job. */
 #include "common/feed_service/offline.h"
 
 #include "common/base/container.h"
+
+#include <string.h>
+
+struct kw_offline_words kw_offline_words(int argc, char **argv)
+{
+    if (argc > 2 && strcmp(argv[1], "orphans") == 0) {
+        return (struct kw_offline_words){2, argv[2]};
+    }
+    return (struct kw_offline_words){.count = argc > 1 && strcmp(argv[1], "new-life") == 0 ? 1 : 0};
+}
 
 struct work {
     struct kw_store_job job;

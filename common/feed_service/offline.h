@@ -1,9 +1,21 @@
-/* One job on a database that nobody else uses: what a command of an owner does while the owner does not run. */
+/* One job on a database that nobody else uses: what a command of an owner does while the owner does not run.
+ *
+ *     keyward-authz new-life …            new_life.h
+ *     keyward-authz orphans FILE …        orphan_bundle.h
+ */
 #ifndef KW_COMMON_FEED_SERVICE_OFFLINE_H
 #define KW_COMMON_FEED_SERVICE_OFFLINE_H
 
 #include "common/feed/feed.h"
 #include "common/feed_service/identity.h"
+
+/* The words before the settings: which of the two. */
+struct kw_offline_words {
+    int count;           /* 0: neither, the owner is to run */
+    const char *orphans; /* the file; NULL: a new life */
+};
+
+struct kw_offline_words kw_offline_words(int argc, char **argv);
 
 /* Whose. Borrows. */
 struct kw_offline {

@@ -2,13 +2,13 @@
 #include "common/base/failpoint.h"
 #include "common/base/log.h"
 #include "common/base/secret.h"
+#include "common/feed_service/offline.h"
 #include "common/harden/harden.h"
 #include "common/loop/process.h"
 #include "common/observe/observe.h"
 #include "services/authz/service.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 /* One a process; outlives every callback. */
 struct program {
@@ -135,22 +135,8 @@ static struct kw_result serve(struct program *program, int *ret_exit_code, struc
     return KW_OK;
 }
 
-/* The words before the settings: a new life begins, or orphans go into a file, while nothing serves. */
-struct words {
-    int count;
-    const char *orphans; /* the file */
-};
-
-static struct words words_of(int argc, char **argv)
-{
-    if (argc > 2 && strcmp(argv[1], "orphans") == 0) {
-        return (struct words){2, argv[2]};
-    }
-    return (struct words){.count = argc > 1 && strcmp(argv[1], "new-life") == 0 ? 1 : 0};
-}
-
-static struct kw_result run(struct program *program, const struct words *words, int *ret_exit_code,
-                            struct kw_error *err)
+static struct kw_result run(struct program *program, const struct kw_offline_words *words,
+                            int *ret_exit_code, struct kw_error *err)
 {
     KW_TRY(prepare(&program->config, err));
     if (words->orphans != NULL) {
@@ -163,7 +149,7 @@ static struct kw_result run(struct program *program, const struct words *words, 
 int main(int argc, char **argv)
 {
     static struct program program;
-    const struct words words = words_of(argc, argv);
+    const struct kw_offline_words words = kw_offline_words(argc, argv);
     enum kw_settings_outcome outcome = KW_SETTINGS_PRINTED;
     struct kw_error error = {0};
     int exit_code = EXIT_SUCCESS;

@@ -2,13 +2,13 @@
 #include "common/base/failpoint.h"
 #include "common/base/log.h"
 #include "common/base/secret.h"
+#include "common/feed_service/offline.h"
 #include "common/harden/harden.h"
 #include "common/loop/process.h"
 #include "common/observe/observe.h"
 #include "services/orchestrator/service.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 /* One a process; outlives every callback. */
 struct program {
@@ -130,22 +130,9 @@ static struct kw_result serve(const struct kw_orch_config *config, int *ret_exit
     return KW_OK;
 }
 
-/* The words before the settings: a new life begins, or orphans go into a file, while nothing serves. */
-struct words {
-    int count;
-    const char *orphans; /* the file */
-};
-
-static struct words words_of(int argc, char **argv)
-{
-    if (argc > 2 && strcmp(argv[1], "orphans") == 0) {
-        return (struct words){2, argv[2]};
-    }
-    return (struct words){.count = argc > 1 && strcmp(argv[1], "new-life") == 0 ? 1 : 0};
-}
-
-static struct kw_result run(const struct kw_orch_config *config, const struct words *words,
-                            int *ret_exit_code, struct kw_error *err)
+static struct kw_result run(const struct kw_orch_config *config,
+                            const struct kw_offline_words *words, int *ret_exit_code,
+                            struct kw_error *err)
 {
     KW_TRY(prepare(config, err));
     if (words->orphans != NULL) {
@@ -157,7 +144,7 @@ static struct kw_result run(const struct kw_orch_config *config, const struct wo
 int main(int argc, char **argv)
 {
     struct kw_orch_config config = {0};
-    const struct words words = words_of(argc, argv);
+    const struct kw_offline_words words = kw_offline_words(argc, argv);
     enum kw_settings_outcome outcome = KW_SETTINGS_PRINTED;
     struct kw_error error = {0};
     int exit_code = EXIT_SUCCESS;
