@@ -25,7 +25,7 @@ void bench_require(int true_enough, const char *what)
 
 double bench_now_s(void)
 {
-    return (double)kw_clock_mono_ns() / NS_PER_S;
+    return (double)kw_clock_mono_ns() / KW_NS_PER_S;
 }
 
 double bench_process_cpu_s(pid_t pid)
@@ -35,7 +35,7 @@ double bench_process_cpu_s(pid_t pid)
 
     bench_require(clock_getcpuclockid(pid, &clock) == 0 && clock_gettime(clock, &used) == 0,
                   "a process under measurement is gone");
-    return (double)used.tv_sec + (double)used.tv_nsec / NS_PER_S;
+    return (double)used.tv_sec + (double)used.tv_nsec / KW_NS_PER_S;
 }
 
 double bench_machine_cpu_s(void)

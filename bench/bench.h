@@ -7,7 +7,6 @@
 #include <sys/types.h>
 
 #define BENCH_NOISE_MAX 0.2 /* of a core, used by others while something was measured */
-#define NS_PER_S        1000000000.0
 
 /* Never returns NULL: ends the bench. */
 void *bench_must(void *pointer);

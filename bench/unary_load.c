@@ -94,7 +94,7 @@ static uint64_t interval_ns(struct open_loop *loop)
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
     uniform = (double)((z ^ (z >> 31)) >> 11) / 9007199254740992.0; /* 2^53 */
-    return (uint64_t)(-log(1.0 - uniform) * NS_PER_S / loop->load->rate);
+    return (uint64_t)(-log(1.0 - uniform) * KW_NS_PER_S / loop->load->rate);
 }
 
 /* All calls that are due. Latency counts from when a call was due, not from when this loop came to

@@ -16,7 +16,7 @@ void bench_watch_init(struct bench_watch *watch, double measured_s, int fd,
     *watch = (struct bench_watch){.tell = tell, .fd = fd};
     watch->latencies_ns = bench_must(calloc(LATENCIES, sizeof(uint64_t)));
     watch->begin_ns = kw_clock_mono_ns() + WARM_UP_NS;
-    watch->end_ns = watch->begin_ns + (uint64_t)(measured_s * NS_PER_S);
+    watch->end_ns = watch->begin_ns + (uint64_t)(measured_s * KW_NS_PER_S);
 }
 
 static int by_value(const void *a, const void *b)
@@ -33,7 +33,7 @@ static void end(struct bench_watch *watch, uint64_t now_ns)
     size_t kept = good < LATENCIES ? (size_t)good : LATENCIES;
 
     watch->ended = 1;
-    watch->measured_s = (double)(now_ns - watch->begin_ns) / NS_PER_S;
+    watch->measured_s = (double)(now_ns - watch->begin_ns) / KW_NS_PER_S;
     watch->tell(watch, BENCH_END);
     qsort(watch->latencies_ns, kept, sizeof(uint64_t), by_value);
     watch->p50_ns = watch->latencies_ns[kept / 2];

@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define NS_PER_MS    1000000ULL
-#define NS_PER_S     1000000000ULL
 #define PAUSE_MS     100U /* before the first time that is asked again; then twice that, … */
 #define PAUSE_MS_MAX 2000U
 #define ANSWER_MS    (2 * KW_PROTECT_WAIT_MS) /* what an answer may take: less left is no use */
@@ -75,8 +73,8 @@ static struct kw_result take_part(const ProtobufCMessage *message, void *context
 
 static void pause_for(uint64_t ms)
 {
-    struct timespec left = {.tv_sec = (time_t)(ms * NS_PER_MS / NS_PER_S),
-                            .tv_nsec = (long)(ms * NS_PER_MS % NS_PER_S)};
+    struct timespec left = {.tv_sec = (time_t)(ms * KW_NS_PER_MS / KW_NS_PER_S),
+                            .tv_nsec = (long)(ms * KW_NS_PER_MS % KW_NS_PER_S)};
 
     (void)nanosleep(&left, NULL);
 }
@@ -84,8 +82,8 @@ static void pause_for(uint64_t ms)
 /* What is left of the caller's time after a pause; 0: too little. */
 static uint64_t left_ms(uint64_t end_ns, uint64_t pause_ms)
 {
-    uint64_t from_ns = kw_clock_mono_ns() + pause_ms * NS_PER_MS;
-    uint64_t left = end_ns > from_ns ? (end_ns - from_ns) / NS_PER_MS : 0;
+    uint64_t from_ns = kw_clock_mono_ns() + pause_ms * KW_NS_PER_MS;
+    uint64_t left = end_ns > from_ns ? (end_ns - from_ns) / KW_NS_PER_MS : 0;
 
     return left >= ANSWER_MS ? left : 0;
 }
@@ -95,7 +93,7 @@ static struct kw_result collect(struct kw_connection *station,
                                 Keyward__V1__CreateBatchRequest *request, struct kw_arena *arena,
                                 struct collecting *c, struct kw_error *err)
 {
-    uint64_t end_ns = kw_clock_mono_ns() + station->timeout_ms * NS_PER_MS;
+    uint64_t end_ns = kw_clock_mono_ns() + station->timeout_ms * KW_NS_PER_MS;
     uint32_t first = request->start_index;
 
     for (uint64_t pause_ms = PAUSE_MS;; pause_ms *= 2) {

@@ -11,7 +11,6 @@
 #include <stdio.h>
 
 #define RESTART_MS       100U
-#define NS_PER_MS        1000000U
 #define BY_SIGNAL        128 /* and its number: a status of its own for a child that was killed */
 #define QUICK_NS         2000000000ULL
 #define QUICK_DEATHS_MAX 5U
@@ -38,7 +37,7 @@ static void on_ready(void *context)
     ready_note(slot);
     if (slot->lost_ns != 0) {
         (void)fprintf(stderr, "keyward: %s is back after %llu ms\n", slot->label,
-                      (unsigned long long)((kw_clock_mono_ns() - slot->lost_ns) / NS_PER_MS));
+                      (unsigned long long)((kw_clock_mono_ns() - slot->lost_ns) / KW_NS_PER_MS));
         slot->lost_ns = 0;
     }
     if (slot->renewing) {

@@ -111,7 +111,6 @@ static enum kw_exit run_regions(struct kw_cli *cli)
 /* --- do they hold the same? --- */
 
 #define WAIT_S_MAX 3600
-#define NS_PER_S   1000000000ULL
 #define AGAIN_MS   500
 
 static struct kw_result wait_find(const struct kw_cli *cli, uint64_t *ret_until_ns,
@@ -123,7 +122,7 @@ static struct kw_result wait_find(const struct kw_cli *cli, uint64_t *ret_until_
 
     KW_ENSURE(text == NULL || (end != text && *end == '\0' && seconds <= WAIT_S_MAX), err,
               ARGUMENT_INVALID, "--wait takes seconds, at most %d", WAIT_S_MAX);
-    *ret_until_ns = kw_clock_mono_ns() + seconds * NS_PER_S;
+    *ret_until_ns = kw_clock_mono_ns() + seconds * KW_NS_PER_S;
     return KW_OK;
 }
 

@@ -14,7 +14,6 @@
 #define SETTINGS_LEN_MAX 65536U
 #define PATIENCE_NS      (30ULL * 1000000000)
 #define LOOK_AGAIN_NS    5000000L
-#define NS_PER_MS        1000000ULL
 
 /* "r2/a" of "cli-r2-a.yaml"; false: another file. */
 static bool cell_of(const char *name, char region[16], char cell[16])
@@ -162,7 +161,7 @@ struct kw_result kw_tour_until(struct kw_tour *tour, const struct kw_tour_step *
     }
     shown.remark =
         kw_arena_printf(tour->arena, "%s at most %llu ms later", words,
-                        (unsigned long long)((kw_clock_mono_ns() - since_ns) / NS_PER_MS));
+                        (unsigned long long)((kw_clock_mono_ns() - since_ns) / KW_NS_PER_MS));
     kw_tour_print(tour, &shown);
     return KW_OK;
 }

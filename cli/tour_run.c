@@ -16,13 +16,12 @@
 
 #define OUTPUT_LEN_MAX (1024U * 1024U)
 #define LINE_WIDTH     100U
-#define NS_PER_MS      1000000ULL
 
 extern char **environ;
 
 uint64_t kw_tour_elapsed_ms(const struct kw_tour *tour)
 {
-    return (kw_clock_mono_ns() - tour->start_ns) / NS_PER_MS;
+    return (kw_clock_mono_ns() - tour->start_ns) / KW_NS_PER_MS;
 }
 
 /* --- signals --- */

@@ -7,8 +7,6 @@
 #include "common/audit/record.h"
 #include "common/base/clock.h"
 
-#define NS_PER_MS 1000000U
-
 struct kw_arrival kw_arrival_now(void)
 {
     return (struct kw_arrival){.wall_ms = kw_clock_wall_ms(), .mono_ns = kw_clock_mono_ns()};
@@ -18,7 +16,7 @@ uint64_t kw_arrival_wall_ms(const struct kw_arrival *arrival, uint64_t mono_ns)
 {
     return mono_ns <= arrival->mono_ns
                ? arrival->wall_ms
-               : arrival->wall_ms + (mono_ns - arrival->mono_ns) / NS_PER_MS;
+               : arrival->wall_ms + (mono_ns - arrival->mono_ns) / KW_NS_PER_MS;
 }
 
 static struct kw_result check_fit(const struct kw_capsule *capsule,

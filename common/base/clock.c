@@ -10,7 +10,7 @@ static uint64_t system_mono_ns(void *context)
 
     (void)context;
     (void)clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000000000U + (uint64_t)ts.tv_nsec;
+    return (uint64_t)ts.tv_sec * KW_NS_PER_S + (uint64_t)ts.tv_nsec;
 }
 
 static uint64_t system_wall_ms(void *context)

@@ -7,6 +7,9 @@
 
 #include <stdint.h>
 
+#define KW_NS_PER_MS UINT64_C(1000000)
+#define KW_NS_PER_S  UINT64_C(1000000000)
+
 struct kw_clock {
     uint64_t (*mono_ns)(void *context);
     uint64_t (*wall_ms)(void *context); /* since 1970-01-01 UTC */

@@ -10,7 +10,6 @@
 #include "common/feed_service/errands.h"
 #include "common/feed_service/feed_service_internal.h"
 
-#define NS_PER_MS   1000000U
 #define APART_TIMES 5 /* looked at soon again so often */
 
 static const struct kw_feed_errand comparing, repairing;
@@ -180,7 +179,7 @@ void kw_feed_comparing_begin(struct kw_feed_service *service)
     errands->ask.store = errands->round.list[errands->compared].store;
     errands->node_count = 0;
     errands->steps = 0;
-    errands->until_ns = kw_clock_mono_ns() + (uint64_t)KW_COMPARE_MS * NS_PER_MS;
+    errands->until_ns = kw_clock_mono_ns() + (uint64_t)KW_COMPARE_MS * KW_NS_PER_MS;
     errands->repaired = false;
     errands->apart_too = is_apart_due(service);
     kw_buf_clear(&errands->rest);

@@ -1,7 +1,7 @@
 /* Shares and bars. */
 #include "common/feed_service/donors.h"
 
-#define NS_PER_MS 1000000ULL
+#include "common/base/clock.h"
 
 /* KW_PEERS_MAX: it never failed, or so long ago that others are in its place. */
 static size_t bar_of(const struct kw_feed_donors *donors, struct kw_id store)
@@ -30,7 +30,7 @@ void kw_feed_donor_begin(struct kw_feed_donors *donors, struct kw_id store, bool
         return;
     }
     donors->present = donors->last = store;
-    donors->share_ns = (share_ms << times_of(donors, store)) * NS_PER_MS;
+    donors->share_ns = (share_ms << times_of(donors, store)) * KW_NS_PER_MS;
     donors->used_ns = 0;
     donors->answers = 0;
     donors->failures = 0;
@@ -76,7 +76,7 @@ void kw_feed_donor_bar(struct kw_feed_donors *donors, uint64_t now_ns)
         donors->oldest = (donors->oldest + 1) % KW_PEERS_MAX;
         *bar = (struct kw_feed_bar){.store = donors->present};
     }
-    bar->until_ns = now_ns + ((uint64_t)KW_JOIN_BAR_MS << 2 * bar->times) * NS_PER_MS;
+    bar->until_ns = now_ns + ((uint64_t)KW_JOIN_BAR_MS << 2 * bar->times) * KW_NS_PER_MS;
     bar->times += bar->times < KW_JOIN_BAR_TIMES;
     donors->present = KW_ID_NONE;
 }

@@ -6,11 +6,9 @@
 #include "common/feed/question.h"
 #include "common/feed_service/feed_service_internal.h"
 
-#define NS_PER_MS 1000000U
-
 uint64_t kw_feed_errand_time(const struct kw_feed_service *service, unsigned paces)
 {
-    return kw_clock_mono_ns() + service->options.pace_ms * paces * NS_PER_MS;
+    return kw_clock_mono_ns() + service->options.pace_ms * paces * KW_NS_PER_MS;
 }
 
 /* --- when --- */

@@ -10,8 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define NS_PER_MS 1000000U
-
 #define MS_PER_S 1000U
 
 /* --- what its parts have in common --- */
@@ -293,7 +291,7 @@ struct kw_result kw_feed_service_start(const struct kw_feed_service_options *opt
     kw_timer_init(&service->copies_tick, options->loop, kw_feed_copies_tick);
     service->timers_open = 3;
     service->credentials_looked_ns = kw_clock_mono_ns();
-    service->trims_from_ns = kw_clock_mono_ns() + options->keep_ms * NS_PER_MS;
+    service->trims_from_ns = kw_clock_mono_ns() + options->keep_ms * KW_NS_PER_MS;
     service->holdings_looked_ns = kw_clock_mono_ns();
     kw_feed_introduction_begin(service, NULL);
     kw_timer_start(&service->upkeep, 0, 0);

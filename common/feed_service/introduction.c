@@ -8,8 +8,6 @@
 
 #include <stdlib.h>
 
-#define NS_PER_MS 1000000U
-
 struct introduction {
     struct kw_feed_task task;
     struct kw_credentials renewed; /* zeroed: those that we have */
@@ -198,7 +196,7 @@ void kw_feed_introduction_tend(struct kw_feed_service *service)
     if (service->introduction_owed) {
         kw_feed_introduction_begin(service, NULL);
     } else if (now_ns - service->credentials_looked_ns >=
-               (uint64_t)KW_CREDENTIALS_CHECK_MS * NS_PER_MS) {
+               (uint64_t)KW_CREDENTIALS_CHECK_MS * KW_NS_PER_MS) {
         service->credentials_looked_ns = now_ns;
         look_at_credentials(service);
     }

@@ -9,8 +9,6 @@
 #include "common/feed_service/errands.h"
 #include "common/feed_service/feed_service_internal.h"
 
-#define NS_PER_MS 1000000U
-
 static const struct kw_feed_errand beginning, listing, fetching;
 
 static const struct kw_feed_log *log_of(const struct kw_feed_service *service)
@@ -124,7 +122,7 @@ static void show(struct kw_feed_service *service)
         const struct kw_feed_unshipped *unshipped = &keeping->unshipped[keeper];
         const char *name = kw_keeper_name((enum kw_keeper)keeper);
         bool lacks = keeping->now.has[keeper] && unshipped->kept < total;
-        uint64_t age_ms = lacks ? (kw_clock_mono_ns() - unshipped->whole_ns) / NS_PER_MS : 0;
+        uint64_t age_ms = lacks ? (kw_clock_mono_ns() - unshipped->whole_ns) / KW_NS_PER_MS : 0;
 
         kw_metric_set(KW_M_RECEIPTS_UNSHIPPED, name,
                       lacks ? (int64_t)(total - unshipped->kept) : 0);

@@ -13,7 +13,6 @@
 #include "common/feed_service/errands.h"
 #include "common/feed_service/feed_service_internal.h"
 
-#define NS_PER_MS  1000000U
 #define LATE_TIMES 3 /* who says nothing so often is not waited for */
 #define PAUSES_MAX 6 /* times that the pause after a join doubles */
 
@@ -77,7 +76,7 @@ static void note(struct kw_feed_errands *errands, const struct kw_lane_lack *lac
 
 static bool stands_for(const struct kw_feed_behind *behind, uint64_t ms)
 {
-    return kw_clock_mono_ns() - behind->since_ns >= ms * NS_PER_MS;
+    return kw_clock_mono_ns() - behind->since_ns >= ms * KW_NS_PER_MS;
 }
 
 /* Does nothing but a snapshot bring us on? Whose word is the only one is believed after long, also that it has what does not
@@ -153,7 +152,7 @@ static bool is_conclusive(struct kw_feed_errands *errands)
 
 static uint64_t pause_ns(unsigned pauses)
 {
-    return ((uint64_t)KW_FEED_JOIN_PAUSE_MS << pauses) * NS_PER_MS;
+    return ((uint64_t)KW_FEED_JOIN_PAUSE_MS << pauses) * KW_NS_PER_MS;
 }
 
 /* Longer each time: what a snapshot has not brought the next one may not bring either. */

@@ -7,8 +7,6 @@
 
 #include <keyward/internal/v1/feed.pb-c.h>
 
-#define NS_PER_MS 1000000U
-
 struct kw_result kw_feed_question_ask(struct kw_feed_service *service, struct kw_id store,
                                       struct kw_bytes question, struct kw_error *err)
 {
@@ -22,7 +20,7 @@ struct kw_result kw_feed_question_ask(struct kw_feed_service *service, struct kw
     questions->store = store;
     questions->unsent = true;
     questions->open = true;
-    questions->until_ns = kw_clock_mono_ns() + (uint64_t)KW_QUESTION_MS * NS_PER_MS;
+    questions->until_ns = kw_clock_mono_ns() + (uint64_t)KW_QUESTION_MS * KW_NS_PER_MS;
     kw_feed_subscription_ask(service);
     return KW_OK;
 }

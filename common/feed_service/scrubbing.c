@@ -7,8 +7,6 @@
 #include "common/base/metrics.h"
 #include "common/feed_service/feed_service_internal.h"
 
-#define NS_PER_MS 1000000U
-
 static struct kw_result with_arena(struct kw_store_job *job, struct kw_tx *tx,
                                    struct kw_result (*run)(struct kw_feed_service *service,
                                                            struct kw_tx *tx, struct kw_arena *arena,
@@ -28,7 +26,7 @@ static struct kw_result with_arena(struct kw_store_job *job, struct kw_tx *tx,
 static void rest(struct kw_feed_service *service, uint64_t ms)
 {
     service->scrubbing.running = false;
-    service->scrubbing.due_ns = kw_clock_mono_ns() + ms * NS_PER_MS;
+    service->scrubbing.due_ns = kw_clock_mono_ns() + ms * KW_NS_PER_MS;
 }
 
 /* --- what is damaged --- */

@@ -11,8 +11,6 @@
 
 #include <stdlib.h>
 
-#define NS_PER_MS 1000000ULL
-
 /* --- in the job --- */
 
 void kw_second_copy_begin(struct kw_second_copy *copy, const struct kw_feed *feed)
@@ -60,7 +58,7 @@ static void wait_over(struct kw_copy_wait *wait, bool reached)
 static uint64_t deadline_of(const struct kw_second_copy *copy,
                             const struct kw_feed_service *service)
 {
-    uint64_t soon_ns = kw_clock_mono_ns() + KW_SECOND_COPY_MS * NS_PER_MS;
+    uint64_t soon_ns = kw_clock_mono_ns() + KW_SECOND_COPY_MS * KW_NS_PER_MS;
 
     return copy->wait.level == KW_COPY_CELL || service->hurries ? soon_ns : copy->until_ns;
 }
@@ -111,7 +109,7 @@ void kw_feed_service_hurry(struct kw_feed_service *service)
 {
     if (service != NULL) {
         service->hurries = true;
-        kw_copies_hurry(&service->copies, kw_clock_mono_ns() + KW_SECOND_COPY_MS * NS_PER_MS);
+        kw_copies_hurry(&service->copies, kw_clock_mono_ns() + KW_SECOND_COPY_MS * KW_NS_PER_MS);
     }
 }
 
@@ -122,7 +120,7 @@ void kw_feed_copies_tick(struct kw_timer *timer)
 
     if (!kw_copies_tick(&service->copies, now_ns)) {
         kw_timer_stop(timer);
-    } else if (now_ns - service->members_looked_ns >= KW_COPIES_LOOK_MS * NS_PER_MS) {
+    } else if (now_ns - service->members_looked_ns >= KW_COPIES_LOOK_MS * KW_NS_PER_MS) {
         kw_feed_copies_look(service);
     }
 }

@@ -8,7 +8,6 @@
 #include "common/feed/feed_digests.h"
 #include "common/feed_service/feed_service_internal.h"
 
-#define NS_PER_MS   1000000U
 #define FIGURE_LEN  6U
 #define BITS_A_BYTE 8U
 
@@ -74,7 +73,7 @@ void kw_feed_showing_tend(struct kw_feed_service *service)
     if (showing->running || service->subscription == NULL || kw_clock_mono_ns() < showing->due_ns) {
         return;
     }
-    showing->due_ns = kw_clock_mono_ns() + (uint64_t)KW_SHOW_DIGEST_MS * NS_PER_MS;
+    showing->due_ns = kw_clock_mono_ns() + (uint64_t)KW_SHOW_DIGEST_MS * KW_NS_PER_MS;
     service->show = (struct kw_feed_task){.job = {.run = run_look}, .done = look_done};
     showing->running = kw_ok(kw_feed_task_read(service, &service->show, &error));
     if (!showing->running) {

@@ -177,8 +177,6 @@ static void trim(struct kw_feed_service *service)
 
 /* --- what we hold --- */
 
-#define NS_PER_MS 1000000ULL
-
 static struct kw_result run_holdings(struct kw_store_job *job, struct kw_tx *tx,
                                      struct kw_error *err)
 {
@@ -206,7 +204,7 @@ static void say_holdings(struct kw_feed_service *service)
 static void say_holdings_now_and_then(struct kw_feed_service *service)
 {
     if (service->subscription != NULL &&
-        kw_clock_mono_ns() - service->holdings_looked_ns >= KW_FEED_HOLDINGS_MS * NS_PER_MS) {
+        kw_clock_mono_ns() - service->holdings_looked_ns >= KW_FEED_HOLDINGS_MS * KW_NS_PER_MS) {
         say_holdings(service);
     }
 }

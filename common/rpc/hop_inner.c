@@ -3,8 +3,6 @@
 #include "common/base/clock.h"
 #include "common/rpc/hop_roles.h"
 
-#define NS_PER_MS 1000000U
-
 static void put_status(struct kw_hop_stream *stream, Keyward__Internal__V1__Frame *frame,
                        const struct kw_hop_status *status)
 {
@@ -98,7 +96,7 @@ static void refuse(struct kw_hop_stream *stream, uint64_t id, enum kw_reason rea
 static bool take_open(struct kw_hop_stream *stream, const Keyward__Internal__V1__Frame *frame,
                       const struct kw_hop_handler *handler, const struct kw_hop_peer *peer)
 {
-    uint64_t deadline_ns = kw_clock_mono_ns() + (uint64_t)frame->deadline_ms * NS_PER_MS;
+    uint64_t deadline_ns = kw_clock_mono_ns() + (uint64_t)frame->deadline_ms * KW_NS_PER_MS;
     struct kw_hop_call *call;
     struct kw_hop_open open = {
         .method = frame->method,

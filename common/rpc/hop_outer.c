@@ -3,12 +3,10 @@
 #include "common/base/clock.h"
 #include "common/rpc/hop_roles.h"
 
-#define NS_PER_MS 1000000U
-
 /* Whole milliseconds left, rounded down so that the inner side gives up first; at least one. */
 static uint32_t time_left_ms(uint64_t deadline_ns, uint64_t now_ns)
 {
-    uint64_t left_ms = (deadline_ns - now_ns) / NS_PER_MS;
+    uint64_t left_ms = (deadline_ns - now_ns) / KW_NS_PER_MS;
 
     if (left_ms == 0) {
         return 1;

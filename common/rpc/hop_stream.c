@@ -10,8 +10,6 @@
 #include <grpc/byte_buffer_reader.h>
 #include <stdlib.h>
 
-#define NS_PER_MS 1000000U
-
 static void release(struct kw_hop_stream *stream);
 
 static bool start(struct kw_hop_stream *stream, const grpc_op *ops, size_t count,
@@ -203,7 +201,7 @@ void kw_hop_stream_arm(struct kw_hop_stream *stream)
     }
     now_ns = kw_clock_mono_ns();
     left_ns = first->deadline_ns > now_ns ? first->deadline_ns - now_ns : 0;
-    kw_timer_start(&stream->timer, (left_ns + NS_PER_MS - 1) / NS_PER_MS, 0);
+    kw_timer_start(&stream->timer, (left_ns + KW_NS_PER_MS - 1) / KW_NS_PER_MS, 0);
     stream->timer_ns = first->deadline_ns > 0 ? first->deadline_ns : 1;
 }
 

@@ -17,8 +17,7 @@
 
 #include <stdlib.h>
 
-#define NS_PER_MS 1000000ULL
-#define MS_PER_S  1000U
+#define MS_PER_S 1000U
 
 struct kw_service_renewal {
     struct kw_service_renewal_options options;
@@ -199,7 +198,7 @@ static struct kw_result ask_hop(struct kw_service_renewal *renewal, struct kw_by
     const struct kw_method *method = kw_method_by_id(KW_METHOD_RENEW_SERVICE);
     const struct kw_hop_open open = {
         .method = KW_METHOD_RENEW_SERVICE,
-        .deadline_ns = kw_clock_mono_ns() + method->deadline_ms_max * NS_PER_MS,
+        .deadline_ns = kw_clock_mono_ns() + method->deadline_ms_max * KW_NS_PER_MS,
         .item = {.data = request},
         .has_item = true,
         .end = true,

@@ -4,14 +4,12 @@
 #include "common/base/clock.h"
 #include "common/store/store_internal.h"
 
-#define NS_PER_MS 1000000ULL
-
 static struct kw_result read_one(struct kw_conn *conn, struct kw_store_job *job, uint32_t ms_max,
                                  struct kw_error *err)
 {
     struct kw_result result;
 
-    conn->until_ns = kw_clock_mono_ns() + ms_max * NS_PER_MS;
+    conn->until_ns = kw_clock_mono_ns() + ms_max * KW_NS_PER_MS;
     KW_TRY(kw_conn_ready(conn, err));
     KW_TRY(kw_conn_control(conn, KW_BEGIN_READ, err));
     result = kw_store_run_job(conn, job, err);

@@ -6,15 +6,13 @@
 
 #include <sys/statvfs.h>
 
-#define NS_PER_MS 1000000ULL
-
 /* Only one thread looks at a time: the one that moves the clock on. */
 static bool is_due(struct kw_store_room *room)
 {
     uint_fast64_t looked = atomic_load(&room->looked_ns);
     uint64_t now = kw_clock_mono_ns();
 
-    return now - looked >= KW_STORE_ROOM_CHECK_MS * NS_PER_MS &&
+    return now - looked >= KW_STORE_ROOM_CHECK_MS * KW_NS_PER_MS &&
            atomic_compare_exchange_strong(&room->looked_ns, &looked, now);
 }
 

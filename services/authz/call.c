@@ -16,9 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define NS_PER_S  1e9
-#define NS_PER_MS 1000000ULL
-
 /* --- the end --- */
 
 static void call_free(struct kw_authz_call *call)
@@ -92,7 +89,7 @@ static void note_end(struct kw_authz_call *call, enum kw_reason reason)
 
     kw_metric_add(KW_M_RPC_HANDLED, label, 1);
     kw_metric_observe(KW_M_RPC_SECONDS, call->method->path,
-                      (double)(kw_clock_mono_ns() - call->started_ns) / NS_PER_S);
+                      (double)(kw_clock_mono_ns() - call->started_ns) / KW_NS_PER_S);
 }
 
 static void fail(struct kw_authz_call *call, const struct ending *ending)
@@ -423,7 +420,7 @@ static void note_wait(struct kw_authz_call *call)
 {
     uint64_t now_ns = kw_clock_mono_ns();
     uint64_t left_ns = call->deadline_ns > now_ns ? call->deadline_ns - now_ns : 0;
-    uint64_t margin_ns = KW_WAIT_MARGIN_MS * NS_PER_MS;
+    uint64_t margin_ns = KW_WAIT_MARGIN_MS * KW_NS_PER_MS;
 
     call->copy.asked = call->caller.wait;
     call->copy.until_ns = call->deadline_ns - (left_ns / 4 < margin_ns ? left_ns / 4 : margin_ns);

@@ -7,8 +7,6 @@
 #include "services/authz/disabled_table.h"
 #include "services/authz/operations.h"
 
-#define NS_PER_MS 1000000ULL
-
 /* --- the way there --- */
 
 struct kw_capsule kw_forward_capsule(const struct kw_authz_call *call)
@@ -132,7 +130,7 @@ static struct kw_result recheck_run(struct kw_authz_call *call, struct kw_tx *tx
 
 bool kw_authz_decision_holds(uint64_t decided_ns)
 {
-    return kw_clock_mono_ns() < decided_ns + KW_DECISION_LIFE_MS * NS_PER_MS;
+    return kw_clock_mono_ns() < decided_ns + KW_DECISION_LIFE_MS * KW_NS_PER_MS;
 }
 
 static void go_on(struct kw_authz_call *call)

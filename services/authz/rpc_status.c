@@ -1,6 +1,7 @@
 /* Details in, ErrorInfo out. */
 #include "services/authz/rpc_status.h"
 
+#include "common/base/clock.h"
 #include "common/rpc/arena_proto.h"
 #include "common/rpc/messages.h"
 #include "google/rpc/error_details.pb-c.h"
@@ -10,7 +11,6 @@
 #define DOMAIN         "keyward"
 #define DETAILS_MAX    2
 #define MS_PER_S       1000U
-#define NS_PER_MS      1000000
 
 static struct kw_result detail_add(Google__Rpc__Status *status, const char *type_url,
                                    const ProtobufCMessage *message, struct kw_arena *arena,
@@ -48,7 +48,7 @@ static struct kw_result retry_info_add(Google__Rpc__Status *status, uint32_t ret
         return KW_OK;
     }
     delay.seconds = retry_ms / MS_PER_S;
-    delay.nanos = (int32_t)(retry_ms % MS_PER_S) * NS_PER_MS;
+    delay.nanos = (int32_t)(retry_ms % MS_PER_S * KW_NS_PER_MS);
     info.retry_delay = &delay;
     return detail_add(status, RETRY_INFO_URL, &info.base, arena, err);
 }

@@ -13,8 +13,6 @@
 
 #include <stdlib.h>
 
-#define NS_PER_S 1e9
-
 static void call_free(struct kw_core_call *call)
 {
     struct kw_core *core = call->core;
@@ -42,7 +40,7 @@ static void count_end(const struct kw_core_call *call, enum kw_reason reason)
 {
     kw_metric_add(KW_M_RPC_HANDLED, reason == KW_E_NONE ? "ok" : kw_reason_row(reason)->label, 1);
     kw_metric_observe(KW_M_RPC_SECONDS, call->method->path,
-                      (double)(kw_clock_mono_ns() - call->arrival.mono_ns) / NS_PER_S);
+                      (double)(kw_clock_mono_ns() - call->arrival.mono_ns) / KW_NS_PER_S);
 }
 
 /* Refused before the capsule was spent: an error, no receipt. The one place that logs refusals. */

@@ -9,8 +9,6 @@
 
 #include <stdlib.h>
 
-#define NS_PER_MS 1000000ULL
-
 struct kw_result kw_ledger_issue(struct kw_ledger *ledger, struct kw_id stream,
                                  struct kw_receipt *receipt, struct kw_bytes *ret_record,
                                  struct kw_error *err)
@@ -70,7 +68,8 @@ void kw_ledger_resend_old(struct kw_ledger_chain *chain)
     uint64_t now = kw_clock_mono_ns();
 
     for (struct kw_ledger_entry *entry = chain->unacked; entry != NULL; entry = entry->next) {
-        if (now - entry->sent_ns >= KW_LEDGER_RESEND_MS * NS_PER_MS && !entry_send(chain, entry)) {
+        if (now - entry->sent_ns >= KW_LEDGER_RESEND_MS * KW_NS_PER_MS &&
+            !entry_send(chain, entry)) {
             return;
         }
     }

@@ -9,8 +9,6 @@
 
 #include <stdlib.h>
 
-#define NS_PER_MS 1000000ULL
-
 bool kw_ledger_notify(struct kw_ledger_chain *chain,
                       const Keyward__Internal__V1__CheckpointNotice *notice)
 {
@@ -117,7 +115,7 @@ static struct kw_result checkpoint_start(struct kw_ledger_chain *chain, struct k
     };
     KW_TRY(kw_checkpoint_content(&chain->checkpoint, &content, err));
     request.checkpoint.content = kw_buf_bytes(&content);
-    chain->hsm_call.deadline_ns = kw_clock_mono_ns() + KW_LEDGER_SIGN_MS * NS_PER_MS;
+    chain->hsm_call.deadline_ns = kw_clock_mono_ns() + KW_LEDGER_SIGN_MS * KW_NS_PER_MS;
     chain->hsm_call.done = signed_done;
     KW_TRY(kw_hsm_submit(chain->ledger->hsm, &chain->hsm_call, &request, 1, err));
     chain->signing = true;
@@ -128,7 +126,8 @@ static struct kw_result checkpoint_start(struct kw_ledger_chain *chain, struct k
 void kw_ledger_checkpoint_if_due(struct kw_ledger_chain *chain)
 {
     uint64_t news = chain->chain.seq - chain->checkpoint_seq;
-    bool old = kw_clock_mono_ns() - chain->checkpoint_ns >= KW_CHECKPOINT_INTERVAL_MS * NS_PER_MS;
+    bool old =
+        kw_clock_mono_ns() - chain->checkpoint_ns >= KW_CHECKPOINT_INTERVAL_MS * KW_NS_PER_MS;
     struct kw_error error;
 
     if (news == 0 || chain->signing || chain->standing == NULL ||

@@ -17,8 +17,6 @@
 
 #include <assert.h>
 
-#define NS_PER_MS 1000000ULL
-
 /* Is this the head after that receipt? Of those long ago it is not known any more. */
 static bool head_differs(const struct kw_ledger_chain *chain, const struct kw_witness *witness)
 {
@@ -66,9 +64,9 @@ static struct kw_result lag_check(const struct kw_ledger_chain *chain, uint64_t 
     if (lag > 0) {
         uint64_t age = kw_clock_mono_ns() - chain->issued_ns[(seen + 1) % KW_LEDGER_TIMES];
 
-        KW_ENSURE(age <= KW_WITNESS_LAG_MS_MAX * NS_PER_MS, err, RECEIPT_LAG,
+        KW_ENSURE(age <= KW_WITNESS_LAG_MS_MAX * KW_NS_PER_MS, err, RECEIPT_LAG,
                   "receipt %llu is not witnessed for %llu ms", (unsigned long long)(seen + 1),
-                  (unsigned long long)(age / NS_PER_MS));
+                  (unsigned long long)(age / KW_NS_PER_MS));
     }
     return KW_OK;
 }

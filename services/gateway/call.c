@@ -9,8 +9,6 @@
 
 #include <stdlib.h>
 
-#define NS_PER_MS 1000000ULL
-
 static struct kw_call *call_of(struct kw_serving *serving)
 {
     return KW_CONTAINER_OF(serving, struct kw_call, serving);
@@ -107,8 +105,8 @@ static const struct kw_serving_events events = {
 
 uint64_t kw_call_deadline(const struct kw_method *row, uint64_t asked_ns, uint64_t now_ns)
 {
-    uint64_t cap_ns = now_ns + row->deadline_ms_max * NS_PER_MS;
-    uint64_t default_ns = now_ns + KW_DEADLINE_DEFAULT_MS * NS_PER_MS;
+    uint64_t cap_ns = now_ns + row->deadline_ms_max * KW_NS_PER_MS;
+    uint64_t default_ns = now_ns + KW_DEADLINE_DEFAULT_MS * KW_NS_PER_MS;
     uint64_t deadline_ns = asked_ns != 0 ? asked_ns : default_ns;
 
     return deadline_ns < cap_ns ? deadline_ns : cap_ns;

@@ -10,9 +10,6 @@
 #include "services/gateway/reflection.h"
 #include "services/gateway/status_details.h"
 
-#define NS_PER_MS      1000000U
-#define NS_PER_S       1e9
-#define NS_PER_S_U     1000000000U
 #define REQUEST_ID_MAX KW_EDGE_REQUEST_ID_LEN_MAX
 
 static const struct kw_route routes[] = {{kw_call_open}, {kw_health_open}, {kw_reflection_open}};
@@ -23,7 +20,7 @@ static const struct kw_route routes[] = {{kw_call_open}, {kw_health_open}, {kw_r
  * there is no time for anything. */
 static bool is_told(struct kw_gateway *gateway, enum kw_reason reason, uint64_t now_ns)
 {
-    uint64_t second = now_ns / NS_PER_S_U;
+    uint64_t second = now_ns / KW_NS_PER_S;
 
     if (reason != KW_E_RATE_LIMITED) {
         return true;
@@ -52,14 +49,14 @@ static void log_end(const struct kw_serving *serving, enum kw_reason reason)
 
     kw_copy(request_id, serving->request_id.data, len);
     kw_metric_add(KW_M_RPC_HANDLED, reason == KW_E_NONE ? "ok" : row->label, 1);
-    kw_metric_observe(KW_M_RPC_SECONDS, serving->method, (double)took_ns / NS_PER_S);
+    kw_metric_observe(KW_M_RPC_SECONDS, serving->method, (double)took_ns / KW_NS_PER_S);
     if (!is_told(serving->gateway, reason, now_ns)) {
         return;
     }
     KW_LOG(INFO, "call", KW_F_STR("method", serving->method),
            KW_F_U64("code", reason == KW_E_NONE ? KW_GRPC_OK : (uint64_t)row->grpc_code),
            KW_F_STR("reason", reason == KW_E_NONE ? "" : row->name),
-           KW_F_U64("ms", took_ns / NS_PER_MS), KW_F_STR("peer", serving->peer->address),
+           KW_F_U64("ms", took_ns / KW_NS_PER_MS), KW_F_STR("peer", serving->peer->address),
            KW_F_STR("request_id", request_id));
 }
 
@@ -214,7 +211,7 @@ static struct kw_result ensure_in_time(const struct kw_pace *pace, const struct 
 
     if (!caller->officer && !kw_pace_admits(pace, left_ns, now_ns)) {
         kw_metric_add(KW_M_LIMITS_REACHED, "late", 1);
-        *ret_retry_ms = (uint32_t)(kw_pace_wait_ns(pace, now_ns) / NS_PER_MS) + 1;
+        *ret_retry_ms = (uint32_t)(kw_pace_wait_ns(pace, now_ns) / KW_NS_PER_MS) + 1;
         KW_FAIL(err, RATE_LIMITED, "an answer takes %u ms now", *ret_retry_ms);
     }
     return KW_OK;
@@ -259,7 +256,7 @@ static struct kw_result enter(struct kw_gateway *gateway, const struct kw_edge_o
     uint64_t now_ns = kw_clock_mono_ns();
     struct kw_result in_time;
 
-    KW_TRY(kw_callers_enter(gateway->callers, open->peer->certificate, now_ns / NS_PER_MS,
+    KW_TRY(kw_callers_enter(gateway->callers, open->peer->certificate, now_ns / KW_NS_PER_MS,
                             ret_caller, ret_retry_ms, err));
     in_time = ensure_worth(gateway, open, *ret_caller, now_ns, ret_retry_ms, err);
     if (!kw_ok(in_time)) {

@@ -2,6 +2,7 @@
  */
 #include "services/gateway/status_details.h"
 
+#include "common/base/clock.h"
 #include "common/base/limits.h"
 #include "common/rpc/arena_proto.h"
 #include "common/rpc/messages.h"
@@ -10,7 +11,6 @@
 
 #define DETAILS_MAX 4
 #define MS_PER_S    1000U
-#define NS_PER_MS   1000000
 
 struct builder {
     struct kw_arena *arena;
@@ -87,7 +87,7 @@ static struct kw_result add_retry_info(struct builder *b, uint32_t retry_ms, str
     Google__Protobuf__Duration delay = GOOGLE__PROTOBUF__DURATION__INIT;
 
     delay.seconds = retry_ms / MS_PER_S;
-    delay.nanos = (int32_t)(retry_ms % MS_PER_S) * NS_PER_MS;
+    delay.nanos = (int32_t)(retry_ms % MS_PER_S * KW_NS_PER_MS);
     info.retry_delay = &delay;
     return add(b, "type.googleapis.com/google.rpc.RetryInfo", &info.base, err);
 }

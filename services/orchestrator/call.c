@@ -13,8 +13,6 @@
 
 #include <stdlib.h>
 
-#define NS_PER_S  1e9
-#define NS_PER_MS 1000000ULL
 #define TRIES_MAX 3
 
 static void read_start(struct kw_call *call);
@@ -33,7 +31,7 @@ static void count_end(const struct kw_call *call)
     kw_metric_add(KW_M_RPC_HANDLED, reason == KW_E_NONE ? "ok" : kw_reason_row(reason)->label, 1);
     if (call->method != NULL) {
         kw_metric_observe(KW_M_RPC_SECONDS, call->method->path,
-                          (double)(kw_clock_mono_ns() - call->started_ns) / NS_PER_S);
+                          (double)(kw_clock_mono_ns() - call->started_ns) / KW_NS_PER_S);
     }
 }
 
@@ -296,7 +294,7 @@ static void ask_for_copies(struct kw_call *call)
 {
     uint64_t now_ns = kw_clock_mono_ns();
     uint64_t left_ns = call->deadline_ns > now_ns ? call->deadline_ns - now_ns : 0;
-    uint64_t wait_ns = KW_PROTECT_WAIT_MS * NS_PER_MS;
+    uint64_t wait_ns = KW_PROTECT_WAIT_MS * KW_NS_PER_MS;
 
     if (call->owed > 0) {
         kw_protection_made(call->orch, call->owed);

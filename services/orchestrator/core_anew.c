@@ -12,8 +12,6 @@
 #include "common/base/container.h"
 #include "common/base/limits.h"
 
-#define NS_PER_MS 1000000ULL
-
 static bool is_lost(const struct kw_core_link *link)
 {
     return link->connected && !kw_core_link_ready(link) && !link->closing;
@@ -21,10 +19,10 @@ static bool is_lost(const struct kw_core_link *link)
 
 static uint64_t left_ms(const struct kw_core_link *link)
 {
-    uint64_t end_ns = link->born_ns + KW_ORCH_LIFE_MIN_MS * NS_PER_MS;
+    uint64_t end_ns = link->born_ns + KW_ORCH_LIFE_MIN_MS * KW_NS_PER_MS;
     uint64_t now_ns = kw_clock_mono_ns();
 
-    return end_ns > now_ns ? (end_ns - now_ns) / NS_PER_MS + 1 : 0;
+    return end_ns > now_ns ? (end_ns - now_ns) / KW_NS_PER_MS + 1 : 0;
 }
 
 /* A core that has started anew meanwhile is a chain of its own, and the link is of use again. */

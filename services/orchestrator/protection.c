@@ -10,8 +10,6 @@
 #include "services/orchestrator/fact_feed.h"
 #include "services/orchestrator/service.h"
 
-#define NS_PER_MS 1000000ULL
-
 /* --- who is asked --- */
 
 static struct kw_feed_self self_of(const struct kw_orch *orch)
@@ -158,7 +156,7 @@ void kw_protection_made(struct kw_orch *orch, uint64_t count)
 static bool is_due(const struct kw_protection *protection)
 {
     return protection->found.waiting > 0 ||
-           kw_clock_mono_ns() - protection->looked_ns >= KW_FEED_UPKEEP_MS * NS_PER_MS;
+           kw_clock_mono_ns() - protection->looked_ns >= KW_FEED_UPKEEP_MS * KW_NS_PER_MS;
 }
 
 void kw_protection_look(struct kw_orch *orch)

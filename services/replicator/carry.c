@@ -5,11 +5,9 @@
 #include "common/base/log.h"
 #include "common/base/metrics.h"
 
-#define NS_PER_MS 1000000U
-
 uint64_t kw_carry_now_ms(void)
 {
-    return kw_clock_mono_ns() / NS_PER_MS;
+    return kw_clock_mono_ns() / KW_NS_PER_MS;
 }
 
 /* --- what the mind wishes --- */

@@ -12,8 +12,6 @@
 
 #include <stdlib.h>
 
-#define NS_PER_MS 1000000ULL
-
 const char *kw_owner_name(enum kw_owner owner)
 {
     return owner == KW_OWNER_AUTHZ ? "authz" : "orchestrator";
@@ -70,7 +68,7 @@ struct kw_result kw_owner_open(struct kw_owner_client *client, uint32_t method,
 {
     struct kw_hop_open open = {
         .method = method,
-        .deadline_ns = kw_clock_mono_ns() + KW_OWNER_CALL_MS * NS_PER_MS,
+        .deadline_ns = kw_clock_mono_ns() + KW_OWNER_CALL_MS * KW_NS_PER_MS,
         .has_item = true,
         .end = end,
         .beside = client->standing,

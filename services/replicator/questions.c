@@ -6,8 +6,6 @@
 #include "services/replicator/frame_codec.h"
 #include "services/replicator/service_internal.h"
 
-#define SECOND_NS 1000000000ULL
-
 /* More pieces than any answer has that is cut as ours are. */
 #define PARTS_MAX (KW_ANSWER_LEN_MAX / KW_FEED_PIECE_LEN_MAX + 2U)
 
@@ -119,7 +117,7 @@ static bool within_budget(struct kw_question_slot *slot)
 {
     uint64_t now_ns = kw_clock_mono_ns();
 
-    if (now_ns >= slot->second_ns + SECOND_NS) {
+    if (now_ns >= slot->second_ns + KW_NS_PER_S) {
         slot->second_ns = now_ns;
         slot->answered = 0;
     }

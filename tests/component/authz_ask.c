@@ -1,5 +1,6 @@
 /* What the gateway does: caller, signature, hop call, and what comes back. */
 #include "common/audit/request_signature.h"
+#include "common/base/clock.h"
 #include "common/rpc/arena_proto.h"
 #include "tests/component/authz_fixture.h"
 #include "tests/support/faults.h"
@@ -7,7 +8,6 @@
 #include <stdio.h>
 
 #define MINUTE_MS 60000U
-#define NS_PER_MS 1000000ULL
 
 /* An outcome without content takes no bytes. */
 static const Keyward__Internal__V1__Outcome nothing = KEYWARD__INTERNAL__V1__OUTCOME__INIT;
@@ -117,7 +117,7 @@ void authz_ask_start(struct authz_fixture *fx, const struct question *question,
     static const struct kw_hop_events events = {.data = on_data, .status = on_status};
     uint64_t timeout_ms = question->timeout_ms != 0 ? question->timeout_ms : NO_DEADLINE_MS;
     struct kw_hop_open open = {.method = (uint32_t)question->method,
-                               .deadline_ns = kw_clock_mono_ns() + timeout_ms * NS_PER_MS,
+                               .deadline_ns = kw_clock_mono_ns() + timeout_ms * KW_NS_PER_MS,
                                .has_item = !question->no_item,
                                .end = !question->open_end};
 

@@ -11,9 +11,8 @@
 #include <semaphore.h>
 #include <stdatomic.h>
 
-#define WAITING   100U
-#define SOON_MS   100U
-#define NS_PER_MS UINT64_C(1000000)
+#define WAITING 100U
+#define SOON_MS 100U
 
 static struct authz_fixture fx;
 static char *device;
@@ -112,7 +111,7 @@ Test(authz_overload, a_mutation_that_waited_too_long_is_not_made)
     asked_ns = kw_clock_mono_ns();
     cr_assert(eq(int, authz_ask(&fx, &question).reason, KW_E_DEADLINE_EXCEEDED));
     /* The caller gives up first: authz, which heard of it later but before this, a moment after. */
-    EVENTUALLY(&fx, kw_clock_mono_ns() > asked_ns + 2 * SOON_MS * NS_PER_MS);
+    EVENTUALLY(&fx, kw_clock_mono_ns() > asked_ns + 2 * SOON_MS * KW_NS_PER_MS);
     let_go(&writer);
     EVENTUALLY(&fx, fx.authz->calls == 0);
     cr_assert(eq(i64, authz_number(&fx, "SELECT count(*) FROM grants"), 0));

@@ -41,7 +41,6 @@
 #define SOURCE_ITEM_LEN (64U * 1024U)
 #define REQUESTS_MAX    64
 #define STUCK_ITEM      13
-#define NS_PER_MS       1000000U
 #define RETRY_MS        1500U
 
 struct request_row {
@@ -153,7 +152,7 @@ static void reply_facts(struct kw_hop_call *call, struct kw_arena *arena,
     partner.display_name = caller->peer_address;
     partner.contact = kw_arena_text(arena, (const char *)open->trace.data, open->trace.len);
     partner.transport_key_version =
-        (uint32_t)((open->deadline_ns - kw_clock_mono_ns()) / NS_PER_MS);
+        (uint32_t)((open->deadline_ns - kw_clock_mono_ns()) / KW_NS_PER_MS);
     if (strcmp(name, "stats") == 0) {
         partner.display_name = kw_arena_printf(arena,
                                                "held=%u cancelled=%u effects=%u offered=%u "

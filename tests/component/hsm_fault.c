@@ -8,10 +8,9 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-#define WORKER    KW_BINARY_DIR "/bin/keyward-hsm-worker"
-#define TICK_MS   5
-#define ASK_MS    30000
-#define NS_PER_MS 1000000ULL
+#define WORKER  KW_BINARY_DIR "/bin/keyward-hsm-worker"
+#define TICK_MS 5
+#define ASK_MS  30000
 
 struct fault_fixture fault;
 
@@ -208,7 +207,7 @@ void fault_submit(struct fault_call *call, const struct kw_hsm_request *request,
     struct kw_result result;
 
     *call = (struct fault_call){
-        .call = {.deadline_ns = kw_clock_mono_ns() + ms * NS_PER_MS, .done = on_done}};
+        .call = {.deadline_ns = kw_clock_mono_ns() + ms * KW_NS_PER_MS, .done = on_done}};
     result = kw_hsm_submit(fault.pool, &call->call, request, 1, NULL);
     if (!kw_ok(result)) {
         call->done = true;

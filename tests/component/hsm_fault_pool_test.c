@@ -9,13 +9,12 @@
 
 #define GENERATE (&fault.ops[0])
 #define RELEASE  (&fault.ops[1])
-#define NS_PER_S 1e9
 
 TestSuite(hsm_fault_pool, .init = fault_up, .fini = fault_down, .timeout = 300);
 
 static void say(const char *what, uint64_t since_ns)
 {
-    cr_log_info("%s after %.2f s\n", what, (double)(kw_clock_mono_ns() - since_ns) / NS_PER_S);
+    cr_log_info("%s after %.2f s\n", what, (double)(kw_clock_mono_ns() - since_ns) / KW_NS_PER_S);
 }
 
 /* C_WrapKey of a derivation, once: no probe and no other operation comes between. */

@@ -12,7 +12,6 @@
 #include <sys/stat.h>
 
 #define WORKER      KW_BINARY_DIR "/bin/keyward-hsm-worker"
-#define NS_PER_S    1000000000ULL
 #define PATIENCE_MS 60000
 
 static struct hsm_fixture f;
@@ -45,7 +44,7 @@ static void test_done(struct kw_hsm_call *call, const struct kw_hsm_answer *answ
 static struct test_call test_call(unsigned seconds)
 {
     return (struct test_call){
-        .call = {.deadline_ns = kw_clock_mono_ns() + seconds * NS_PER_S, .done = test_done}};
+        .call = {.deadline_ns = kw_clock_mono_ns() + seconds * KW_NS_PER_S, .done = test_done}};
 }
 
 static void out_of_patience(struct kw_timer *timer)
@@ -296,7 +295,7 @@ Test(hsm_pool, a_hung_worker_is_answered_for_and_killed)
     RUN_UNTIL(ready_count() == 1);
     cr_assert(eq(int, kill(kw_hsm_child_pid(pool->workers[0].child), SIGSTOP), 0));
     call = test_call(0);
-    call.call.deadline_ns += NS_PER_S / 10;
+    call.call.deadline_ns += KW_NS_PER_S / 10;
     submit(&call, releases(1), 1);
     RUN_UNTIL(call.done);
     cr_assert(eq(int, call.first, KW_E_DEADLINE_EXCEEDED));
@@ -315,7 +314,7 @@ Test(hsm_pool, a_slow_worker_that_catches_up_lives_on)
     RUN_UNTIL(ready_count() == 1);
     cr_assert(eq(int, kill(kw_hsm_child_pid(pool->workers[0].child), SIGSTOP), 0));
     call = test_call(0);
-    call.call.deadline_ns += NS_PER_S / 10;
+    call.call.deadline_ns += KW_NS_PER_S / 10;
     submit(&call, releases(1), 1);
     RUN_UNTIL(call.done);
     cr_assert(eq(int, kill(kw_hsm_child_pid(pool->workers[0].child), SIGCONT), 0));

@@ -4,6 +4,7 @@
 #include "tests/support/key_officer.h"
 
 #include "common/audit/seal.h"
+#include "common/base/clock.h"
 #include "common/base/file.h"
 #include "common/base/limits.h"
 #include "common/pki/credentials.h"
@@ -20,7 +21,6 @@
 #include <unistd.h>
 
 #define TICK_MS     5
-#define NS_PER_MS   1000000ULL
 #define DAY_MS      86400000ULL
 #define ARENA_SIZE  (64U * 1024U * 1024U)
 #define DEADLINE_MS 5000U
@@ -477,7 +477,7 @@ void orch_ask_start(struct orch_fixture *fx, const struct asking *asking, struct
     static const struct kw_hop_events events = {.data = on_data, .status = on_status};
     uint64_t timeout_ms = asking->timeout_ms != 0 ? asking->timeout_ms : DEADLINE_MS;
     struct kw_hop_open open = {.method = (uint32_t)asking->method,
-                               .deadline_ns = kw_clock_mono_ns() + timeout_ms * NS_PER_MS,
+                               .deadline_ns = kw_clock_mono_ns() + timeout_ms * KW_NS_PER_MS,
                                .has_item = true,
                                .end = !asking->in_pieces};
 

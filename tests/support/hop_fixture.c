@@ -1,6 +1,7 @@
 /* The two ends of the hop tests. */
 #include "tests/support/hop_fixture.h"
 
+#include "common/base/clock.h"
 #include "tests/support/leaks.h"
 
 #include <criterion/criterion.h>
@@ -10,8 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TICK_MS   5
-#define NS_PER_MS 1000000ULL
+#define TICK_MS 5
 
 static const char *const outer_ids[] = {OUTER_ID, NULL};
 static const char *const inner_ids[] = {INNER_ID, NULL};
@@ -248,7 +248,7 @@ struct kw_result hop_call(struct hop_fixture *fx, struct hop_outcome *outcome,
         .data = outcome_data, .writable = outcome_writable, .status = outcome_status};
     const struct kw_hop_open open = {
         .method = method,
-        .deadline_ns = kw_clock_mono_ns() + timeout_ms * NS_PER_MS,
+        .deadline_ns = kw_clock_mono_ns() + timeout_ms * KW_NS_PER_MS,
         .trace = kw_bytes_str("trace"),
         .item = {.data = data},
         .has_item = data.data != NULL,

@@ -6,8 +6,7 @@
 #include <criterion/new/assert.h>
 #include <time.h>
 
-#define KEYS     6
-#define NS_PER_S 1000000000ULL
+#define KEYS 6
 
 /* Instead of a server, and of time: pens of a batch come `each` at a time, `unprotected` times. */
 static struct {
@@ -40,7 +39,7 @@ int __wrap_nanosleep(const struct timespec *wanted, struct timespec *left)
     if (!mesh.on) {
         return __real_nanosleep(wanted, left);
     }
-    mesh.now_ns += (uint64_t)wanted->tv_sec * NS_PER_S + (uint64_t)wanted->tv_nsec;
+    mesh.now_ns += (uint64_t)wanted->tv_sec * KW_NS_PER_S + (uint64_t)wanted->tv_nsec;
     return 0;
 }
 
@@ -191,7 +190,7 @@ Test(cli_batch, nobody_is_asked_beyond_the_callers_time)
     cr_assert(eq(int, create(), KW_E_KEY_UNPROTECTED));
     cr_assert(lt(uint, 4, mesh.asked));
     cr_assert(lt(uint, mesh.asked, 12), "ever more seldom");
-    cr_assert(le(u64, mesh.now_ns - began_ns + mesh.timeout_ms * 1000000, 10 * NS_PER_S));
+    cr_assert(le(u64, mesh.now_ns - began_ns + mesh.timeout_ms * 1000000, 10 * KW_NS_PER_S));
     cr_assert(eq(u64, station.timeout_ms, 10000), "the next call has all of its time");
 }
 

@@ -1,4 +1,5 @@
 /* The edge's pure parts: what is decided without a socket. */
+#include "common/base/clock.h"
 #include "common/base/limits.h"
 #include "services/gateway/edge/address.h"
 #include "services/gateway/edge/budget.h"
@@ -10,8 +11,6 @@
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
-
-#define NS_PER_S 1000000000U
 
 /* --- grpc-timeout --- */
 
@@ -32,9 +31,9 @@ static bool timeout_refused(const char *text)
 
 Test(edge_timeout, reads_every_unit)
 {
-    cr_assert(timeout_is("1H", 3600U * (uint64_t)NS_PER_S));
-    cr_assert(timeout_is("2M", 120U * (uint64_t)NS_PER_S));
-    cr_assert(timeout_is("3S", 3U * (uint64_t)NS_PER_S));
+    cr_assert(timeout_is("1H", 3600U * KW_NS_PER_S));
+    cr_assert(timeout_is("2M", 120U * KW_NS_PER_S));
+    cr_assert(timeout_is("3S", 3U * KW_NS_PER_S));
     cr_assert(timeout_is("4m", 4000000));
     cr_assert(timeout_is("5u", 5000));
     cr_assert(timeout_is("6n", 6));
@@ -396,7 +395,7 @@ Test(edge_budget, time_pays_for_keepalive)
 
     kw_edge_budget_init(&budget, 1000, now_ns);
     for (int ping = 0; ping < 10000; ping++) {
-        now_ns += NS_PER_S / 2;
+        now_ns += KW_NS_PER_S / 2;
         cr_assert(kw_edge_budget_charge(&budget, 17, now_ns));
     }
 }

@@ -1,5 +1,6 @@
 /* The gateway's limits, with a clock of the test's: what is kept for officers, and who comes too
  * late to be answered. */
+#include "common/base/clock.h"
 #include "common/base/codec.h"
 #include "common/base/limits.h"
 #include "services/gateway/callers.h"
@@ -8,9 +9,8 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 
-#define CALLS     64U
-#define KEPT      (CALLS / KW_GATEWAY_OFFICERS_SHARE)
-#define NS_PER_MS 1000000ULL
+#define CALLS 64U
+#define KEPT  (CALLS / KW_GATEWAY_OFFICERS_SHARE)
 
 /* In these tests a certificate is its first letter: 'o' is an officer. */
 static bool is_officer(struct kw_bytes certificate, void *context)
@@ -136,7 +136,7 @@ static struct kw_pace seen_at(uint64_t now_ns)
 {
     struct kw_pace pace = in_flight(10);
 
-    kw_pace_leave(&pace, 9, true, 100 * NS_PER_MS, now_ns);
+    kw_pace_leave(&pace, 9, true, 100 * KW_NS_PER_MS, now_ns);
     return pace;
 }
 
@@ -144,56 +144,57 @@ Test(gateway_pace, nothing_is_known_at_first)
 {
     struct kw_pace pace = in_flight(100);
 
-    cr_assert_eq(kw_pace_wait_ns(&pace, NS_PER_MS), 0);
-    cr_assert(kw_pace_admits(&pace, 1, NS_PER_MS));
+    cr_assert_eq(kw_pace_wait_ns(&pace, KW_NS_PER_MS), 0);
+    cr_assert(kw_pace_admits(&pace, 1, KW_NS_PER_MS));
 }
 
 Test(gateway_pace, who_comes_waits_for_those_before_it)
 {
-    struct kw_pace pace = seen_at(NS_PER_MS);
+    struct kw_pace pace = seen_at(KW_NS_PER_MS);
 
-    cr_assert_eq(kw_pace_wait_ns(&pace, 2 * NS_PER_MS), 100 * NS_PER_MS);
-    cr_assert(kw_pace_admits(&pace, 134 * NS_PER_MS, 2 * NS_PER_MS), "a quarter of it is margin");
-    cr_assert_not(kw_pace_admits(&pace, 133 * NS_PER_MS, 2 * NS_PER_MS));
+    cr_assert_eq(kw_pace_wait_ns(&pace, 2 * KW_NS_PER_MS), 100 * KW_NS_PER_MS);
+    cr_assert(kw_pace_admits(&pace, 134 * KW_NS_PER_MS, 2 * KW_NS_PER_MS),
+              "a quarter of it is margin");
+    cr_assert_not(kw_pace_admits(&pace, 133 * KW_NS_PER_MS, 2 * KW_NS_PER_MS));
 }
 
 Test(gateway_pace, a_few_are_no_queue)
 {
-    struct kw_pace pace = seen_at(NS_PER_MS);
+    struct kw_pace pace = seen_at(KW_NS_PER_MS);
 
-    kw_pace_leave(&pace, 0, false, 0, 2 * NS_PER_MS);
-    cr_assert_not(kw_pace_admits(&pace, 1, 2 * NS_PER_MS));
-    kw_pace_leave(&pace, 0, false, 0, 2 * NS_PER_MS);
-    cr_assert(kw_pace_admits(&pace, 1, 2 * NS_PER_MS));
+    kw_pace_leave(&pace, 0, false, 0, 2 * KW_NS_PER_MS);
+    cr_assert_not(kw_pace_admits(&pace, 1, 2 * KW_NS_PER_MS));
+    kw_pace_leave(&pace, 0, false, 0, 2 * KW_NS_PER_MS);
+    cr_assert(kw_pace_admits(&pace, 1, 2 * KW_NS_PER_MS));
 }
 
 Test(gateway_pace, a_call_that_hangs_alone_says_nothing)
 {
     struct kw_pace pace = in_flight(NONE_YET);
 
-    kw_pace_leave(&pace, NONE_YET - 1, true, 60000 * NS_PER_MS, NS_PER_MS);
-    cr_assert_eq(kw_pace_wait_ns(&pace, NS_PER_MS), 0);
+    kw_pace_leave(&pace, NONE_YET - 1, true, 60000 * KW_NS_PER_MS, KW_NS_PER_MS);
+    cr_assert_eq(kw_pace_wait_ns(&pace, KW_NS_PER_MS), 0);
 }
 
 Test(gateway_pace, a_call_that_was_given_up_soon_says_nothing)
 {
-    struct kw_pace pace = seen_at(NS_PER_MS);
+    struct kw_pace pace = seen_at(KW_NS_PER_MS);
 
-    kw_pace_leave(&pace, 8, false, NS_PER_MS, 2 * NS_PER_MS);
-    cr_assert_eq(kw_pace_wait_ns(&pace, 2 * NS_PER_MS), 90 * NS_PER_MS);
+    kw_pace_leave(&pace, 8, false, KW_NS_PER_MS, 2 * KW_NS_PER_MS);
+    cr_assert_eq(kw_pace_wait_ns(&pace, 2 * KW_NS_PER_MS), 90 * KW_NS_PER_MS);
 }
 
 Test(gateway_pace, a_call_that_was_given_up_late_says_that_the_queue_is_slow)
 {
-    struct kw_pace pace = seen_at(NS_PER_MS);
+    struct kw_pace pace = seen_at(KW_NS_PER_MS);
 
-    kw_pace_leave(&pace, 8, false, 9000 * NS_PER_MS, 2 * NS_PER_MS);
-    cr_assert_gt(kw_pace_wait_ns(&pace, 2 * NS_PER_MS), 90 * NS_PER_MS);
+    kw_pace_leave(&pace, 8, false, 9000 * KW_NS_PER_MS, 2 * KW_NS_PER_MS);
+    cr_assert_gt(kw_pace_wait_ns(&pace, 2 * KW_NS_PER_MS), 90 * KW_NS_PER_MS);
 }
 
 Test(gateway_pace, silence_is_not_knowing)
 {
-    uint64_t known_ns = KW_GATEWAY_PACE_MS * NS_PER_MS;
+    uint64_t known_ns = KW_GATEWAY_PACE_MS * KW_NS_PER_MS;
     struct kw_pace pace = seen_at(0);
 
     cr_assert_gt(kw_pace_wait_ns(&pace, known_ns), 0);
@@ -223,8 +224,8 @@ static void offer(struct server *server, bool admission, uint64_t now_ms)
 {
     bool room = server->last - server->first < QUEUE_MAX;
 
-    if (room && (!admission ||
-                 kw_pace_admits(&server->pace, PATIENCE_MS * NS_PER_MS, now_ms * NS_PER_MS))) {
+    if (room && (!admission || kw_pace_admits(&server->pace, PATIENCE_MS * KW_NS_PER_MS,
+                                              now_ms * KW_NS_PER_MS))) {
         server->queue[server->last].came_ms = now_ms;
         server->queue[server->last++].ahead = kw_pace_enter(&server->pace);
     }
@@ -239,7 +240,7 @@ static void serve_one(struct server *server, uint64_t now_ms)
     }
     took_ms = now_ms - server->queue[server->first].came_ms;
     kw_pace_leave(&server->pace, server->queue[server->first++].ahead, took_ms <= PATIENCE_MS,
-                  took_ms * NS_PER_MS, now_ms * NS_PER_MS);
+                  took_ms * KW_NS_PER_MS, now_ms * KW_NS_PER_MS);
     server->good += took_ms <= PATIENCE_MS;
 }
 

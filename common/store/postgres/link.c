@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NS_PER_MS       1000000ULL
 #define TEXT_OF_(value) #value
 #define TEXT_OF(value)  TEXT_OF_(value)
 
@@ -245,7 +244,7 @@ static void back_off(struct kw_pg *pg)
     uint32_t next = pg->back_off_ms == 0 ? KW_PG_RETRY_MS_MIN : 2 * pg->back_off_ms;
 
     pg->back_off_ms = next < KW_PG_RETRY_MS_MAX ? next : KW_PG_RETRY_MS_MAX;
-    pg->retry_at_ns = kw_clock_mono_ns() + pg->back_off_ms * NS_PER_MS;
+    pg->retry_at_ns = kw_clock_mono_ns() + pg->back_off_ms * KW_NS_PER_MS;
 }
 
 /* A server that came back with unsafe settings is as good as none. */

@@ -12,8 +12,7 @@
 #include <poll.h>
 #include <stdio.h>
 
-#define NS_PER_MS 1000000ULL
-#define FOREVER   UINT64_MAX
+#define FOREVER UINT64_MAX
 
 static const char savepoint[] = "SAVEPOINT statement";
 static const char release[] = "RELEASE SAVEPOINT statement";
@@ -38,7 +37,7 @@ static uint32_t patience_ms(const struct kw_conn *conn)
 
 static uint64_t deadline(uint32_t patience)
 {
-    return patience == 0 ? FOREVER : kw_clock_mono_ns() + patience * NS_PER_MS;
+    return patience == 0 ? FOREVER : kw_clock_mono_ns() + patience * KW_NS_PER_MS;
 }
 
 /* What is still to be sent goes on its way meanwhile. False: nothing moved until then, or the server is
@@ -48,7 +47,7 @@ static bool talk_until(PGconn *link, uint64_t until)
     int unsent = PQflush(link); /* below 0: the input will tell */
     struct pollfd ready = {.fd = PQsocket(link)};
     uint64_t now = kw_clock_mono_ns();
-    int left_ms = until == FOREVER ? -1 : (int)((until - now) / NS_PER_MS) + 1;
+    int left_ms = until == FOREVER ? -1 : (int)((until - now) / KW_NS_PER_MS) + 1;
     int polled;
 
     ready.events = (short)(unsent > 0 ? POLLIN | POLLOUT : POLLIN);

@@ -8,7 +8,6 @@
 #include <signal.h>
 #include <sys/stat.h>
 
-#define NS_PER_MS         1000000U
 #define PROBE_INTERVAL_MS 500U /* so that an HSM that went is known within a second */
 #define PROBE_DEADLINE_MS 2000U
 #define PIN_WATCH_MS      500U
@@ -63,7 +62,7 @@ static void probe_start(struct kw_hsm_worker *worker)
         return;
     }
     worker->probe = (struct kw_hsm_call){
-        .deadline_ns = kw_clock_mono_ns() + (uint64_t)PROBE_DEADLINE_MS * NS_PER_MS,
+        .deadline_ns = kw_clock_mono_ns() + (uint64_t)PROBE_DEADLINE_MS * KW_NS_PER_MS,
         .done = probe_done,
     };
     if (kw_ok(kw_hsm_pending_new(&worker->probe, worker->pool->next_number++, &request, 1, &pending,

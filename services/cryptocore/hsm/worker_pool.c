@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define NS_PER_MS    1000000U
 #define ATTEMPTS_MAX 2
 
 /* --- state --- */
@@ -156,7 +155,7 @@ void kw_hsm_pool_deadline(struct kw_hsm_pool *pool, uint64_t at_ns)
         return;
     }
     pool->deadline_ns = at_ns;
-    kw_timer_start(&pool->deadline, left_ns / NS_PER_MS + 1, 0);
+    kw_timer_start(&pool->deadline, left_ns / KW_NS_PER_MS + 1, 0);
 }
 
 static void deadline_rearm(struct kw_hsm_pool *pool)

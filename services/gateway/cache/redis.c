@@ -24,7 +24,6 @@
 #include <hiredis/async.h>
 #include <stdlib.h>
 
-#define NS_PER_MS 1000000ULL
 #define WORDS_MAX 8
 
 enum state {
@@ -92,16 +91,16 @@ static void watch(struct kw_redis *redis)
         kw_timer_stop(&redis->timer);
         return;
     }
-    at_ns = command->sent_ns + KW_REQUEST_CACHE_STALL_MS * NS_PER_MS;
+    at_ns = command->sent_ns + KW_REQUEST_CACHE_STALL_MS * KW_NS_PER_MS;
     while (command != NULL && command->done == NULL) {
         command = command->next;
     }
     if (command != NULL) {
-        uint64_t late_ns = command->sent_ns + KW_REQUEST_CACHE_COMMAND_MS * NS_PER_MS;
+        uint64_t late_ns = command->sent_ns + KW_REQUEST_CACHE_COMMAND_MS * KW_NS_PER_MS;
 
         at_ns = late_ns < at_ns ? late_ns : at_ns;
     }
-    kw_timer_start(&redis->timer, at_ns > now_ns ? (at_ns - now_ns) / NS_PER_MS + 1 : 0, 0);
+    kw_timer_start(&redis->timer, at_ns > now_ns ? (at_ns - now_ns) / KW_NS_PER_MS + 1 : 0, 0);
 }
 
 static struct kw_redis_command *take_first(struct kw_redis *redis)
@@ -434,13 +433,13 @@ static void expire(struct kw_redis *redis)
     uint64_t now_ns = kw_clock_mono_ns();
     struct kw_redis_command *first = redis->first;
 
-    if (first != NULL && now_ns - first->sent_ns >= KW_REQUEST_CACHE_STALL_MS * NS_PER_MS) {
+    if (first != NULL && now_ns - first->sent_ns >= KW_REQUEST_CACHE_STALL_MS * KW_NS_PER_MS) {
         cut(redis);
         return;
     }
     for (struct kw_redis_command *command = first, *next; command != NULL; command = next) {
         next = command->next;
-        if (now_ns - command->sent_ns >= KW_REQUEST_CACHE_COMMAND_MS * NS_PER_MS) {
+        if (now_ns - command->sent_ns >= KW_REQUEST_CACHE_COMMAND_MS * KW_NS_PER_MS) {
             tell(command, KW_REDIS_LATE, KW_BYTES_NONE);
         }
     }

@@ -1,9 +1,8 @@
 /* Waste budget: a bucket that received bytes empty, and useful frames and time fill again. */
 #include "services/gateway/edge/budget.h"
 
+#include "common/base/clock.h"
 #include "common/base/limits.h"
-
-#define NS_PER_S 1000000000U
 
 void kw_edge_budget_init(struct kw_edge_budget *budget, size_t len_max, uint64_t now_ns)
 {
@@ -25,11 +24,11 @@ static void refill(struct kw_edge_budget *budget, uint64_t now_ns)
 {
     uint64_t seconds;
 
-    if (now_ns < budget->refilled_ns + NS_PER_S) {
+    if (now_ns < budget->refilled_ns + KW_NS_PER_S) {
         return;
     }
-    seconds = (now_ns - budget->refilled_ns) / NS_PER_S;
-    budget->refilled_ns += seconds * NS_PER_S;
+    seconds = (now_ns - budget->refilled_ns) / KW_NS_PER_S;
+    budget->refilled_ns += seconds * KW_NS_PER_S;
     give(budget, seconds * KW_EDGE_WASTE_REFILL_PER_S, budget->len_max);
 }
 

@@ -239,7 +239,7 @@ void kw_edge_connection_read(struct kw_edge_connection *conn, bool on)
 void kw_edge_connection_pause(struct kw_edge_connection *conn)
 {
     if (conn->paused_until_ns == 0) {
-        conn->paused_until_ns = kw_clock_mono_ns() + KW_EDGE_PAUSE_MS * KW_EDGE_NS_PER_MS;
+        conn->paused_until_ns = kw_clock_mono_ns() + KW_EDGE_PAUSE_MS * KW_NS_PER_MS;
         kw_edge_connection_read(conn, false);
         kw_edge_output_mark(conn); /* which sets the timer */
     }
@@ -288,7 +288,7 @@ static bool is_over_its_share(const struct kw_edge_connection *conn)
 /* Of the same address, or else of any. NULL: there is none that has had its time. */
 static struct kw_edge_connection *slow_handshake(const struct kw_edge_connection *conn)
 {
-    uint64_t before_ns = kw_clock_mono_ns() - KW_EDGE_HANDSHAKE_KEPT_MS * KW_EDGE_NS_PER_MS;
+    uint64_t before_ns = kw_clock_mono_ns() - KW_EDGE_HANDSHAKE_KEPT_MS * KW_NS_PER_MS;
     struct kw_edge_connection *own = NULL;
     struct kw_edge_connection *any = NULL;
 
@@ -345,7 +345,7 @@ static bool is_too_many(const struct kw_edge_connection *conn)
 
 static void set_age(struct kw_edge_connection *conn, uint64_t now_ns)
 {
-    uint64_t age_ns = (uint64_t)conn->edge->limits.age_ms * KW_EDGE_NS_PER_MS;
+    uint64_t age_ns = (uint64_t)conn->edge->limits.age_ms * KW_NS_PER_MS;
     uint64_t jitter_ns = age_ns / 100 * KW_EDGE_AGE_JITTER_PERCENT;
     uint64_t random = 0;
 
@@ -388,8 +388,7 @@ void kw_edge_connection_accept(struct kw_edge *edge)
 
     if (conn == NULL) { /* libuv stops listening until the connection is taken: try again */
         kw_edge_set_timer(edge, &edge->accept_timer,
-                          kw_clock_mono_ns() +
-                              (uint64_t)KW_EDGE_ACCEPT_RETRY_MS * KW_EDGE_NS_PER_MS);
+                          kw_clock_mono_ns() + (uint64_t)KW_EDGE_ACCEPT_RETRY_MS * KW_NS_PER_MS);
         return;
     }
     link_connection(edge, conn);

@@ -33,8 +33,6 @@
 #include <nghttp2/nghttp2.h>
 #include <openssl/ssl.h>
 
-#define KW_EDGE_NS_PER_MS 1000000U
-
 /* Who holds a call. */
 enum kw_edge_call_phase {
     KW_EDGE_CALL_NEW,    /* ours: the handler has not heard of it */

@@ -20,7 +20,7 @@ static void set_clock(struct kw_edge *edge)
 
     edge->clock_due_ns = due_ns;
     if (due_ns != UINT64_MAX) {
-        kw_timer_start(&edge->clock, (wait_ns + KW_EDGE_NS_PER_MS - 1) / KW_EDGE_NS_PER_MS, 0);
+        kw_timer_start(&edge->clock, (wait_ns + KW_NS_PER_MS - 1) / KW_NS_PER_MS, 0);
     }
 }
 

@@ -9,7 +9,7 @@
 /* When something that began at `since_ns` is late; never, if it has not begun. */
 static uint64_t late_at(uint64_t since_ns, uint32_t limit_ms)
 {
-    return since_ns == 0 ? UINT64_MAX : since_ns + (uint64_t)limit_ms * KW_EDGE_NS_PER_MS;
+    return since_ns == 0 ? UINT64_MAX : since_ns + (uint64_t)limit_ms * KW_NS_PER_MS;
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b)
