@@ -16,8 +16,9 @@ static const char select_digests[] =
 static const char select_digest[] = "SELECT digest FROM feed_records WHERE kind = $1 AND key = $2";
 static const char select_held[] =
     "SELECT lane, seq, chain FROM feed_held ORDER BY lane, seq, chain";
-static const char select_ahead[] =
-    "SELECT lane, seq, chain FROM feed_urgents ORDER BY lane, seq, chain";
+/* Until we said it once more: whoever has our lane has it then, also where its own store's is refused. */
+static const char select_ahead[] = "SELECT lane, seq, chain FROM feed_urgents"
+                                   " WHERE due_ms IS NOT NULL ORDER BY lane, seq, chain";
 
 /* Sums the node's buckets into `count` digests, each of as many of them. */
 static struct kw_result sum_parts(struct kw_tx *tx, struct kw_digest_node node, size_t count,

@@ -43,8 +43,8 @@ struct kw_result kw_feed_row_digest(struct kw_tx *tx, uint16_t table, struct kw_
                                     struct kw_error *err);
 
 /* What is held of all lanes, as one digest: how far each is, which values wait for our clock, and which
- * changes went ahead of their lane. While it is the same in two stores, the same was said to both, so
- * rows that differ then are a fault.
+ * changes went ahead of their lane and were not said in ours since. While it is the same in two stores,
+ * the same was said to both, so rows that differ then are a fault.
  * Fails: as the store, CRYPTO, MEMORY. */
 struct kw_result kw_feed_reach(struct kw_tx *tx, uint8_t ret_reach[KW_SHA256_LEN],
                                struct kw_error *err);

@@ -349,6 +349,26 @@ Test(feed_digest, a_row_that_went_ahead_of_its_lane_is_no_fault)
     feed_node_done(c);
 }
 
+/* Its store was fenced before the other had heard it, so the other never takes it: what we say is enough. */
+Test(feed_digest, what_was_said_again_is_ahead_of_no_lane_any_more)
+{
+    struct feed_node *c = &nodes[2];
+    struct kw_record gone = note("n");
+
+    feed_node_init(c, 2);
+    feed_introduce(nodes, 3);
+    note_set(&gone, NOTE_REMOVED, value_first(FEED_WALL, c->id, "gone"));
+    feed_write(c, &gone, true);
+    cr_assert_eq(feed_apply_urgent(b, feed_urgent(c, c->lane, 0)), KW_LANE_NEWS);
+    b->wall_ms += KW_FEED_ORPHAN_MS;
+    (void)feed_release(b);
+    cr_assert_not(reaches_equal());
+    feed_catch_up(a, b, b->lane);
+    cr_assert(rows_equal());
+    cr_assert(reaches_equal());
+    feed_node_done(c);
+}
+
 Test(feed_digest, what_waits_for_our_clock_is_no_fault)
 {
     struct kw_record record = note("n");
