@@ -147,11 +147,13 @@ class Captured(unittest.TestCase):
 
     # the steps
 
-    def fence(self):
-        """As the runbook has it."""
+    def fence(self, *also):
+        """By the first cell and these."""
+        files = ",".join(str(self.mesh.directory / ("cli-%s.yaml" % cell.replace("/", "-"))) for cell in also)
         ended = self.cells.command(FIRST, "order", "fence", AWAY, "--officer-key=%s" % (self.mesh.directory / "officer/key.pem"),
-                                   "--also=%s" % (self.mesh.directory / "cli-r3-a.yaml"))
-        self.assertEqual(ended.returncode, 0, ended.stdout + ended.stderr)
+                                   "--also=" + files)
+        self.assertEqual(ended.returncode, 2 if AWAY in also else 0, ended.stdout + ended.stderr)
+        self.assertEqual("SIGNATURE_INVALID" in ended.stderr, AWAY in also, ended.stderr)
         for cell in HONEST:
             self.assertEqual({store["state"] for store in self.stores(cell)}, {"STORE_STATE_FENCED"}, cell)
 
@@ -177,7 +179,7 @@ class Captured(unittest.TestCase):
         self.crowd.await_served(CALLS)
         for writer in writers:
             writer.await_more()
-        self.fence()
+        self.fence(THIRD)
         self.is_refused(writers)
         self.crowd.await_served(CALLS)
         self.crowd.end()
@@ -190,6 +192,15 @@ class Captured(unittest.TestCase):
         self.assertEqual(self.cells.total('keyward_feed_repaired_total{lanes="equal"}', cells=HONEST), 0)
         for writer in writers:
             self.assertIsNone(writer.failure)
+
+    def test_it_is_asked_and_refuses_and_all_others_fence_it(self):
+        """What it says that it holds is honoured then, and no more."""
+        writers = self.writers()
+        for writer in writers:
+            writer.await_more()
+        self.fence(AWAY, THIRD)
+        self.is_refused(writers)
+        eventually("both hold the same rows", lambda: (one := self.figures())[0] == one[1])
 
 
 if __name__ == "__main__":
