@@ -95,7 +95,7 @@ static struct kw_result take_logged(const struct taking *t, struct kw_bytes key,
     return KW_OK;
 }
 
-/* In the place of ours. */
+/* In the place of ours; that stays, and is damaged, if what comes is worth nothing: another store is asked. */
 static struct kw_result mend(const struct taking *t, const struct kw_feed_table *table,
                              const struct kw_record_row *ours, struct kw_error *err)
 {
@@ -105,6 +105,8 @@ static struct kw_result mend(const struct taking *t, const struct kw_feed_table 
     KW_TRY(take(t, &taken, err));
     KW_ENSURE(taken.how != KW_FEED_TAKEN_QUARANTINE, err, INTERNAL,
               "what should come in the place of a damaged row can't be read");
+    KW_ENSURE(!taken.nothing, err, INTERNAL,
+              "of what should come in the place of a damaged row nothing is proven");
     return take_logged(t, ours->key, table->kind->table, err);
 }
 

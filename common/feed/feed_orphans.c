@@ -3,6 +3,7 @@
 
 #include "common/feed/change_table.h"
 #include "common/feed/feed_own.h"
+#include "common/feed/order.h"
 #include "common/feed/orphans.h"
 #include "common/sync/store_record.h"
 #include "common/sync/version_vector.h"
@@ -32,6 +33,7 @@ struct run {
 
 /* --- from where on --- */
 
+/* By the latest order: what an earlier one honoured more may be lost everywhere but here. */
 static struct kw_result load_fence(struct taking_out *t, struct kw_error *err)
 {
     struct kw_record row;
@@ -40,7 +42,7 @@ static struct kw_result load_fence(struct taking_out *t, struct kw_error *err)
     KW_TRY(kw_feed_find(t->tx, &kw_store_record, kw_id_bytes(&t->feed->options.store), t->arena,
                         &row, &found, err));
     t->fence = found && kw_store_record_state(&row) == KW_STORE_FENCED
-                   ? kw_record_value(&row, KW_STORE_FIELD_FENCE)
+                   ? kw_order_honours(&row)
                    : KW_BYTES_NONE;
     return KW_OK;
 }

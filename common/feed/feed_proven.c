@@ -26,6 +26,7 @@ static bool needs_no_order(const struct kw_record_field *field)
     case KW_STORE_FIELD_FENCE:
     case KW_STORE_FIELD_FENCE_ORDER:
     case KW_STORE_FIELD_DRAIN_ORDER:
+    case KW_STORE_FIELD_CUT_ORDER:
         return false;
     default:
         return true;

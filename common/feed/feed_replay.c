@@ -9,6 +9,7 @@
 #include "common/feed/intent.h"
 #include "common/feed/lane_check.h"
 #include "common/feed/lane_table.h"
+#include "common/feed/order.h"
 #include "common/feed/orphans.h"
 #include "common/sync/grow_set.h"
 #include "common/sync/store_record.h"
@@ -22,7 +23,9 @@ struct replaying {
     struct kw_lane_batch batch;
     const struct kw_orphan_lane *lane;
     struct kw_record store; /* its row */
-    uint64_t fence;         /* of this lane */
+    struct kw_lane_row row; /* of the lane, if held */
+    bool held;
+    uint64_t honoured; /* of the lane, and here: at most what is held */
     struct kw_replay *replay;
 };
 
@@ -64,10 +67,31 @@ static struct kw_result read_batch(struct replaying *r, struct kw_bytes batch, s
     KW_ENSURE(kw_ok(read), err, MEMORY, "%s", why.message);
     r->lane = kw_orphans_lane(&r->orphans, &r->batch);
     KW_ENSURE(r->lane != NULL, err, ARGUMENT_INVALID, "a batch that is none of the bundle");
-    KW_TRY(kw_lane_id(&r->batch.head.lane, &r->replay->lane, err));
-    r->fence = kw_vector_get(kw_record_value(&r->store, KW_STORE_FIELD_FENCE), r->replay->lane);
-    KW_ENSURE(r->lane->from.seq <= r->fence, err, STATE_CONFLICT,
-              "changes are missing between what is honoured and the bundle");
+    return kw_lane_id(&r->batch.head.lane, &r->replay->lane, err);
+}
+
+/* Between what the lane brings, or has brought, and the bundle: who fenced itself late deleted what all had acknowledged, or
+ * its disk lost it. Told once of a lane, by its first batch. What follows is no less its store's word for that. */
+static void find_gap(const struct replaying *r, uint64_t fence)
+{
+    uint64_t here = r->held && r->row.point.seq > fence ? r->row.point.seq : fence;
+
+    if (r->batch.from.seq == r->lane->from.seq && here < r->lane->from.seq) {
+        r->replay->missing_first = here + 1;
+        r->replay->missing_last = r->lane->from.seq;
+    }
+}
+
+/* Of what the latest order honours only what is here: who had the rest may be lost by now, and to say twice what disables
+ * does no harm. */
+static struct kw_result find_honoured(struct replaying *r, struct kw_error *err)
+{
+    uint64_t fence = kw_vector_get(kw_order_honours(&r->store), r->replay->lane);
+
+    KW_TRY(kw_lane_row_find(r->feed_tx->tx, r->replay->lane, &r->row, &r->held, err));
+    r->honoured = r->held ? r->row.point.seq : 0;
+    r->honoured = r->honoured < fence ? r->honoured : fence;
+    find_gap(r, fence);
     return KW_OK;
 }
 
@@ -91,28 +115,23 @@ static struct kw_result as_if_active(const struct replaying *r, struct kw_record
 }
 
 /* From what is held of the lane, if the batch passes that; else from where the batch begins. */
-static struct kw_result find_point(const struct replaying *r, struct kw_lane_point *ret_point,
-                                   struct kw_error *err)
+static struct kw_lane_point point_of(const struct replaying *r)
 {
-    struct kw_lane_row row;
-    bool found;
+    const struct kw_lane_point *here = &r->row.point;
 
-    *ret_point = r->batch.from;
-    KW_TRY(kw_lane_row_find(r->feed_tx->tx, r->replay->lane, &row, &found, err));
-    if (found && row.point.seq >= r->batch.from.seq && row.point.seq <= r->batch.head.point.seq) {
-        *ret_point = row.point;
-    }
-    return KW_OK;
+    return r->held && here->seq >= r->batch.from.seq && here->seq <= r->batch.head.point.seq
+               ? *here
+               : r->batch.from;
 }
 
 static struct kw_result check_batch(const struct replaying *r, struct kw_error *err)
 {
     struct kw_record store;
-    struct kw_lane_held held = {.mesh = r->orphans.mesh, .store = &store};
+    const struct kw_lane_held held = {
+        .mesh = r->orphans.mesh, .store = &store, .point = point_of(r)};
     struct kw_lane_finding finding;
 
     KW_TRY(as_if_active(r, &store, err));
-    KW_TRY(find_point(r, &held.point, err));
     KW_TRY(kw_lane_check(&held, &r->batch, &finding, err));
     KW_ENSURE(finding.verdict != KW_LANE_UNSIGNED && finding.verdict != KW_LANE_STRANGER, err,
               SIGNATURE_INVALID, "a batch that its store did not sign");
@@ -258,7 +277,7 @@ static struct kw_result replay_change(const struct replaying *r, const struct kw
     struct kw_bytes key = KW_BYTES_NONE;
     uint16_t number;
 
-    item->how = item->seq <= r->fence ? KW_REPLAYED_HONOURED : KW_REPLAYED_LEFT;
+    item->how = item->seq <= r->honoured ? KW_REPLAYED_HONOURED : KW_REPLAYED_LEFT;
     if (kw_record_peek(record, &number, &key)) {
         table = kw_feed_table_of(feed_tx->feed, number);
     }
@@ -306,6 +325,16 @@ static struct kw_result replay_all(const struct replaying *r, struct kw_error *e
     return KW_OK;
 }
 
+static void tell_gap(const struct replaying *r)
+{
+    if (r->replay->missing_last > 0 && !r->dry) {
+        KW_LOG(WARN, "of a fenced store changes are missing before its bundle",
+               KW_F_HEX("lane", kw_id_bytes(&r->replay->lane)),
+               KW_F_U64("first", r->replay->missing_first),
+               KW_F_U64("last", r->replay->missing_last));
+    }
+}
+
 static struct kw_result replay(struct replaying *r, struct kw_bytes bundle, struct kw_bytes batch,
                                struct kw_error *err)
 {
@@ -315,11 +344,13 @@ static struct kw_result replay(struct replaying *r, struct kw_bytes bundle, stru
     }
     KW_TRY(check_store(r, err));
     KW_TRY(read_batch(r, batch, err));
+    KW_TRY(find_honoured(r, err));
     KW_TRY(check_batch(r, err));
     r->replay->changes =
         kw_arena_alloc(r->feed_tx->arena, (r->batch.count + 1) * sizeof(*r->replay->changes));
     KW_ENSURE(r->replay->changes != NULL, err, MEMORY, "the changes of a batch");
     KW_TRY(replay_all(r, err));
+    tell_gap(r);
     if (r->replay->said > 0 && !r->dry) {
         KW_LOG(WARN, "what a fenced store had said is said by us",
                KW_F_HEX("store", kw_id_bytes(&r->orphans.store)),

@@ -15,7 +15,7 @@ enum kw_replayed {
     KW_REPLAYED_LEFT = 1, /* it is not ours to do */
     KW_REPLAYED_SAID,     /* it disables, and was not known here; or would be said */
     KW_REPLAYED_KNOWN,    /* it disables, and that was known */
-    KW_REPLAYED_HONOURED, /* it lies within the fence: its lane brings it, or did */
+    KW_REPLAYED_HONOURED, /* its fence honours it, and its lane has brought it here */
 };
 
 /* One change of the batch. */
@@ -34,13 +34,17 @@ struct kw_replay {
     struct kw_replayed_change *changes; /* in the arena */
     size_t count;
     size_t said;
+    /* Numbers of the lane that neither the lane brings nor the bundle has; 0: none, or an earlier batch has told. */
+    uint64_t missing_first;
+    uint64_t missing_last;
 };
 
-/* Judges one batch (KWN1) of a bundle (KWY1), and says again what disables; twice is once. `dry`: nothing is written, in
+/* Judges one batch (KWN1) of a bundle (KWY1), and says again what disables; twice is once. What is missing before the bundle
+ * is told, and is no reason to leave the rest. `dry`: nothing is written, in
  * a read job, too. Write job. Fails: as the store, MEMORY, CRYPTO; ARGUMENT_INVALID (they can't be read, the batch is
  * none of the bundle, its changes do not lead to its head), BINDING_INVALID (of another mesh), SIGNATURE_INVALID (not
- * signed by a key of that store), STATE_CONFLICT (the store is not fenced, or is our own; changes are missing between
- * its fence and the bundle; it contradicts what is held here). */
+ * signed by a key of that store), STATE_CONFLICT (the store is not fenced, or is our own; it contradicts what is held
+ * here). */
 struct kw_result kw_feed_replay(const struct kw_feed_tx *feed_tx, struct kw_bytes bundle,
                                 struct kw_bytes batch, bool dry, struct kw_replay *ret_replay,
                                 struct kw_error *err);

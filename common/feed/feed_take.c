@@ -295,7 +295,7 @@ static struct kw_result read_and_apply(const struct taking *t, struct kw_feed_ta
     }
     KW_TRY(read_change(t, &table, &record, err));
     if (record.count == 0) {
-        *ret_taken = (struct kw_feed_taken){.how = KW_FEED_TAKEN}; /* nothing of it is proven */
+        *ret_taken = (struct kw_feed_taken){.how = KW_FEED_TAKEN, .nothing = true};
         return KW_OK;
     }
     return apply(t, table, &record, ret_taken, err);

@@ -14,7 +14,8 @@ enum kw_feed_how {
 
 struct kw_feed_taken {
     enum kw_feed_how how;
-    bool news; /* it said something that was not here yet */
+    bool news;    /* it said something that was not here yet */
+    bool nothing; /* a row of which nothing is proven */
 };
 
 /* May this change go ahead of its lane? If it is short and disables something; also if it can't be read

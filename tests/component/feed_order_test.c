@@ -538,6 +538,19 @@ Test(feed_order, a_donor_fences_nobody_without_an_order)
     cr_assert_eq(kw_record_value(&row, KW_STORE_FIELD_INCARNATIONS).len, 2 * (1 + KW_ID_LEN));
 }
 
+/* Where no vouchers are believed, too. */
+Test(feed_order, a_donor_cuts_nobody_off_without_an_order)
+{
+    struct kw_record row = feed_store_row(a);
+
+    MUST(kw_record_set(&row, &kw_store_record, KW_STORE_FIELD_CUT_ORDER,
+                       value_lww(FEED_WALL, a->id, "no order"), err));
+    hand_over(c, &row);
+    row = feed_row_of(c, a);
+    cr_assert_not(kw_record_has(&row, KW_STORE_FIELD_CUT_ORDER));
+    cr_assert_not(kw_store_record_is_out(&row));
+}
+
 Test(feed_order, a_donors_fence_is_that_of_its_order_and_no_wider)
 {
     struct kw_record row;

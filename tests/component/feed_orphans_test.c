@@ -383,6 +383,53 @@ Test(feed_orphans, a_life_that_nobody_heard_of_is_its_own_by_its_key)
     cr_assert_eq(removed(b), 1);
 }
 
+/* b held two of a, c four; then c was lost. The second fence honours no more than b has. */
+static void fence_a_again(void)
+{
+    say_tags("n1");
+    say_tags("n2");
+    feed_catch_up(b, a, a->lane);
+    say_removed("n1");
+    say_tags("n4");
+    obey(b, fence_at(4));
+    obey(b, order_fence(a->feed.options.mesh, a->id, order_honours(a->lane, 2), 2));
+}
+
+Test(feed_orphans, what_a_later_fence_honours_no_more_is_said)
+{
+    struct kw_replay said;
+
+    fence_a_again();
+    said = replay(b, bundle(4));
+    cr_assert_eq(said.changes[1].how, KW_REPLAYED_HONOURED);
+    cr_assert_eq(said.changes[2].how, KW_REPLAYED_SAID);
+    cr_assert_eq(said.changes[3].how, KW_REPLAYED_LEFT);
+    cr_assert_eq(removed(b), 1);
+}
+
+Test(feed_orphans, and_who_has_heard_of_it_begins_there)
+{
+    fence_a_again();
+    feed_catch_up(a, b, b->lane);
+    cr_assert_eq(changes_in(bundle(2)), 2);
+    cr_assert_eq(replay(b, bundle(2)).said, 1);
+}
+
+/* Its lane may bring it, or never. */
+Test(feed_orphans, what_is_honoured_and_is_not_here_is_said)
+{
+    struct kw_replay said;
+
+    say_tags("n1");
+    feed_catch_up(b, a, a->lane);
+    say_removed("n1");
+    obey(b, fence_at(2));
+    said = replay(b, bundle(2));
+    cr_assert_eq(said.changes[0].how, KW_REPLAYED_HONOURED);
+    cr_assert_eq(said.changes[1].how, KW_REPLAYED_SAID);
+    cr_assert_eq(removed(b), 1);
+}
+
 /* --- refused --- */
 
 static struct kw_bytes altered(struct kw_bytes bytes, size_t at)
@@ -493,17 +540,44 @@ Test(feed_orphans, one_of_a_store_that_nobody_knows_is_somebody_elses)
     cr_assert_not(replayed.known);
 }
 
-/* What was deleted there lies between. */
-Test(feed_orphans, changes_that_are_missing_after_the_fence_are_a_gap)
+/* What was deleted there lies between: it is told once, and what disables is in force all the same. */
+Test(feed_orphans, changes_that_are_missing_after_the_fence_are_told_and_the_rest_is_said)
 {
+    struct kw_bytes file;
+    struct handed second = {.dry = false};
+    struct kw_replay said;
+
     fence_a();
     say_removed("n1");
     say_removed("n2");
+    say_many(KW_ORPHAN_BATCH_MAX);
     feed_ack(a, b, a->lane, 3);
     feed_ack(a, c, a->lane, 3);
     cr_assert_eq(feed_trim(a, 1000), 3);
-    cr_assert_eq(try_replay(b, bundle(1)), KW_E_STATE_CONFLICT);
-    cr_assert_eq(removed(b), 0);
+    file = bundle(KW_ORPHAN_BATCH_MAX + 1);
+    said = replay(b, file);
+    cr_assert_eq(said.said, 1);
+    cr_assert_eq(said.missing_first, 3);
+    cr_assert_eq(said.missing_last, 3);
+    cr_assert_eq(removed(b), 1);
+    second.bundle = part_of(file, 0);
+    second.batch = part_of(file, 2);
+    MUST(feed_do(b, run_replay, &second, &said, err));
+    cr_assert_eq(said.missing_last, 0, "it was told");
+}
+
+Test(feed_orphans, what_the_lane_brings_is_not_missing)
+{
+    struct kw_replay said;
+
+    fence_a();
+    say_removed("n1");
+    feed_ack(a, b, a->lane, 2);
+    feed_ack(a, c, a->lane, 2);
+    cr_assert_eq(feed_trim(a, 1000), 2);
+    said = replay(b, bundle(1));
+    cr_assert_eq(said.said, 1);
+    cr_assert_eq(said.missing_last, 0);
 }
 
 Test(feed_orphans, a_batch_is_part_of_its_bundle)

@@ -181,6 +181,45 @@ Test(feed_proven, an_order_proves_the_lives_whose_lanes_it_honours)
         kw_set_has(kw_record_value(&row, KW_STORE_FIELD_INCARNATIONS), kw_id_bytes(&a->id)));
 }
 
+/* --- in the place of a damaged row --- */
+
+static struct kw_result run_damage(struct feed_job *job, struct kw_tx *tx, struct kw_error *err)
+{
+    struct kw_stmt *stmt;
+
+    (void)job;
+    KW_TRY(kw_sql(tx, "UPDATE feed_records SET digest = zeroblob(32) WHERE kind = 1 AND key = $1",
+                  &stmt, err));
+    kw_bind_id(stmt, 1, &c->id);
+    return kw_exec(stmt, NULL, err);
+}
+
+/* c is fenced, and its row came by a snapshot: no change of it is here. */
+Test(feed_proven, no_damaged_row_gives_way_to_one_of_which_nothing_is_proven)
+{
+    struct kw_record nothing = {.table = KW_TABLE_STORES, .key = kw_id_bytes(&c->id)};
+    struct kw_record good = feed_change_of(feed_made(c, c->incarnation, PKI_NOW_MS));
+    struct kw_order order;
+    struct kw_record fenced;
+    struct kw_bytes record;
+    enum kw_row_news news;
+
+    MUST(kw_order_decode(
+        order_fence(c->feed.options.mesh, c->id, order_honours(c->lane, 3), PKI_NOW_MS), &order,
+        err));
+    MUST(kw_feed_order_row(&order, kw_order_of(&order, c->id), values_arena(), &fenced, err));
+    MUST(kw_record_merge(&good, &fenced, values_arena(), NULL, &good, err));
+    cr_assert_eq(hand_over(a, &good), KW_ROW_NEWS);
+    MUST(feed_do(a, run_damage, NULL, NULL, err));
+    nothing = with(nothing, KW_STORE_FIELD_PLACE, kw_bytes_str("eu/c"));
+    record = encoded(&nothing);
+    cr_assert_eq(feed_do(a, run_take_row, &record, &news, NULL).reason, KW_E_INTERNAL);
+    cr_assert_eq(feed_stores(a), 1);
+    cr_assert_eq(hand_over(a, &good), KW_ROW_MENDED, "it is still known as damaged");
+    good = feed_row_of(a, c);
+    cr_assert_eq(kw_store_record_state(&good), KW_STORE_FENCED);
+}
+
 /* --- a life that is settled --- */
 
 static struct kw_result run_holdings(struct feed_job *job, struct kw_tx *tx, struct kw_error *err)
