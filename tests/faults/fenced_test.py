@@ -23,7 +23,7 @@ from mesh import Mesh, eventually
 from processes import Processes, send
 from world import Partner, World
 
-HERE, AWAY = "r1/a", "r2/a"
+HERE, AWAY, THIRD = "r1/a", "r2/a", "r3/a"
 STALE_S = 5  # the least that may be set
 ASKING_S = 6
 REVOKED = "NOT_FOUND"  # a partner is not told why a grant does not cover a device
@@ -37,9 +37,12 @@ def states(cells, cell):
     return [line.split()[3] for line in ended.stdout.splitlines() if line.split()[1:3] == AWAY.split("/")]
 
 
-class Fenced(unittest.TestCase):
+class Ordering(unittest.TestCase):
+    """A mesh of regions of one cell, an officer for each, and a partner in the first."""
+    REGIONS = 2
+
     def setUp(self):
-        mesh = self.enterContext(Mesh(BINARY, words=["--regions=2", "--cells=1", "--start-ms=120000"],
+        mesh = self.enterContext(Mesh(BINARY, words=["--regions=%d" % self.REGIONS, "--cells=1", "--start-ms=120000"],
                                       KEYWARD_STALENESS_RELEASE_S=str(STALE_S)))
         self.cells = Cells(mesh, BINARY)
         self.world = World(mesh, self.enterContext(history.Recorder(mesh.temporary / "history.jsonl")), 1)
@@ -72,6 +75,13 @@ class Fenced(unittest.TestCase):
         ended = self.cells.command(cell, "grant", "get", grant.name, "-o", "json")
         return ended.stdout if ended.returncode == 0 else ""
 
+    def order(self, *words):
+        """A command about an order, which must be done."""
+        ended = self.cells.command(HERE, "order", *words)
+        self.assertEqual(ended.returncode, 0, ended.stderr)
+
+
+class Fenced(Ordering):
     def revoke(self, cell, grant):
         return self.cells.command(cell, "grant", "revoke", grant.name, "--justification=stolen")
 
@@ -81,11 +91,6 @@ class Fenced(unittest.TestCase):
         send(Processes(self.cells.mesh, AWAY).first("replicator"), signal.SIGSTOP)
         self.assertEqual(self.revoke(AWAY, grant).returncode, 0)
         self.cells.turn("kill", AWAY)
-
-    def order(self, *words):
-        """A command about an order, which must be done."""
-        ended = self.cells.command(HERE, "order", *words)
-        self.assertEqual(ended.returncode, 0, ended.stderr)
 
     def sign(self, order, key):
         """As docs/runbook.md has it."""
@@ -129,7 +134,7 @@ class Fenced(unittest.TestCase):
         """Its changes, as they are shown here."""
         ended = self.cells.command(HERE, "store", "replay", str(self.bundle(owner)), "-o", "json", *words)
         self.assertEqual(ended.returncode, 0, ended.stderr)
-        return json.loads(ended.stdout).get("changes", [])  # all in one batch
+        return json.loads(ended.stdout or "{}").get("changes", [])  # all in one batch, if there is any
 
     def late_revocation(self, grant):
         """It can be read there, and is said again here."""
@@ -143,6 +148,43 @@ class Fenced(unittest.TestCase):
         self.assertNotIn("ORPHAN_STATE_SAID", [change["state"] for change in self.replay("authz")], "twice is once")
         self.assertNotIn("ORPHAN_STATE_SAID", [change["state"] for change in self.replay("orchestrator")])
 
+
+class Lost(Ordering):
+    """What is honoured of a cell was held by one alone, and that one is lost, too."""
+    REGIONS = 3
+
+    def stop(self, cell, how=signal.SIGSTOP):
+        send(Processes(self.cells.mesh, cell).first("replicator"), how)
+
+    def fence(self, cell, *words):
+        self.order("fence", cell, "--officer-key=%s" % (self.cells.mesh.directory / "officer/key.pem"), *words)
+
+    def leave_a_rest(self):
+        """It is in the third cell and in no other, and its store is gone."""
+        self.stop(HERE)
+        ended = self.cells.command(AWAY, "partner", "create", "--display-name=rest", "--contact=a@b.example", "-o", "json")
+        self.assertEqual(ended.returncode, 0, ended.stderr)
+        name = json.loads(ended.stdout)["partner"]["name"]
+        eventually("the third has it", lambda: self.cells.command(THIRD, "partner", "get", name).returncode == 0)
+        self.stop(THIRD)
+        self.cells.turn("kill", AWAY)
+        self.stop(HERE, signal.SIGKILL)  # and with it what waited to be read; another is started
+        return name
+
+    def test_a_later_order_waits_for_what_those_have_that_live(self):
+        strict = self.grant(strict=True)
+        rest = self.leave_a_rest()
+        self.fence(AWAY, "--also=%s" % (self.cells.mesh.directory / "cli-r3-a.yaml"))
+        self.cells.turn("kill", THIRD)
+        self.fence(THIRD)
+        self.assertEqual(states(self.cells, HERE), ["fenced"] * 2)
+        eventually("it waits for the rest", lambda: self.outcome(strict) == "AUTHZ_STALE")
+        plain = self.cells.command(HERE, "order", "fence", AWAY, "--officer-key=%s" % (self.cells.mesh.directory / "officer/key.pem"))
+        self.assertIn("NOT_FOUND", plain.stderr)
+        self.assertEqual(self.outcome(strict), "AUTHZ_STALE")
+        self.fence(AWAY, "--again")
+        eventually("fresh again", lambda: self.outcome(strict) == "")
+        self.assertEqual(self.cells.command(HERE, "partner", "get", rest).returncode, 2, "it is lost")
 
 
 class Living(unittest.TestCase):
