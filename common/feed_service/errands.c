@@ -74,10 +74,15 @@ static struct kw_result ask_so(struct kw_feed_service *service, const struct kw_
 
 static void fail(struct kw_feed_service *service, const struct kw_error *error)
 {
+    const struct kw_feed_errand *now = service->errands.now;
     bool joins = atomic_load(&service->joining);
 
     kw_feed_service_log(service, "a question to another cell", error);
-    kw_feed_errand_end(service, joins ? KW_ERRAND_SOON : KW_ERRAND_LATER);
+    if (now != NULL && now->failed != NULL) {
+        now->failed(service);
+    } else {
+        kw_feed_errand_end(service, joins ? KW_ERRAND_SOON : KW_ERRAND_LATER);
+    }
 }
 
 void kw_feed_errand_ask_so(struct kw_feed_service *service, const struct kw_bytes *keys,

@@ -41,6 +41,8 @@ struct kw_feed_errand {
                             struct kw_error *err);
     void (*done)(struct kw_feed_service *service); /* the answer was good */
     void (*refused)(struct kw_feed_service *service, enum kw_feed_answered how);
+    /* Something failed here. NULL: the round ends, and the next is later. */
+    void (*failed)(struct kw_feed_service *service);
 };
 
 /* A lane that others hold further. What was said of it in this round: */
@@ -124,7 +126,7 @@ void kw_feed_errands_free(struct kw_feed_errands *errands);
 
 /* --- for errands --- */
 
-/* Asks this store, under a new nonce. `place` and `keys` are copied. On failure the errand ends. */
+/* Asks this store, under a new nonce. `place` and `keys` are copied. On failure the errand has failed. */
 void kw_feed_errand_ask(struct kw_feed_service *service, struct kw_id store,
                         enum kw_ask_purpose purpose, const struct kw_answer_place *place,
                         const struct kw_bytes *keys, size_t key_count);

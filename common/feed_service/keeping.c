@@ -232,7 +232,8 @@ static void ask_segment(struct kw_feed_service *service)
     ask(service, KW_ASK_SEGMENT);
 }
 
-/* The look at one origin, from its first chain on. */
+/* The look at one origin, from its first chain on. Also when one at another has failed, whose fault that may be: other
+   errands are as due as they were. */
 static void begin_origin(struct kw_feed_service *service)
 {
     struct kw_feed_keeping *keeping = &service->keeping;
@@ -377,7 +378,8 @@ static struct kw_result run_list(struct kw_feed_service *service, struct kw_tx *
     return KW_OK;
 }
 
-static const struct kw_feed_errand listing = {.run = run_list, .done = go_on, .refused = refused};
+static const struct kw_feed_errand listing = {
+    .run = run_list, .done = go_on, .refused = refused, .failed = begin_origin};
 
 /* --- segments --- */
 
@@ -427,5 +429,8 @@ static void fetch_done(struct kw_feed_service *service)
     go_on(service);
 }
 
-static const struct kw_feed_errand fetching = {
-    .writes = true, .run = run_fetch, .done = fetch_done, .refused = refused};
+static const struct kw_feed_errand fetching = {.writes = true,
+                                               .run = run_fetch,
+                                               .done = fetch_done,
+                                               .refused = refused,
+                                               .failed = begin_origin};
