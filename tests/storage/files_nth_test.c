@@ -65,10 +65,11 @@ static void teardown(void)
 
 TestSuite(files_nth, .init = setup, .fini = teardown, .timeout = 120);
 
-static void run(const char *what, uint64_t sparse, void (*attempt)(struct nth *nth))
+static void run(const char *what, void *context, uint64_t sparse, void (*attempt)(struct nth *nth))
 {
     static const int errors[] = {EIO, ENOSPC};
-    struct nth nth = {.what = what, .kind = &nth_calls, .attempt = attempt, .sparse = sparse};
+    struct nth nth = {
+        .what = what, .kind = &nth_calls, .attempt = attempt, .context = context, .sparse = sparse};
 
     for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
         nth_files_errno(errors[i]);
@@ -122,7 +123,7 @@ static void write_and_read(struct nth *nth)
 
 Test(files_nth, a_key_file_is_the_old_or_the_new_one)
 {
-    run("keyfile_write", 1, write_and_read);
+    run("keyfile_write", NULL, 1, write_and_read);
 }
 
 static void read_key_file(struct nth *nth)
@@ -153,8 +154,8 @@ Test(files_nth, a_file_is_read_whole_or_not_at_all)
 {
     cr_assert(kw_ok(
         kw_keyfile_write(AT_FDCWD, path, kw_bytes_str("a text"), KW_KEYFILE_MODE_PRIVATE, NULL)));
-    run("keyfile_read", 1, read_key_file);
-    run("file_read", 1, read_file);
+    run("keyfile_read", NULL, 1, read_key_file);
+    run("file_read", NULL, 1, read_file);
 }
 
 /* --- credentials --- */
@@ -194,7 +195,7 @@ static void renew(struct nth *nth)
 
 Test(files_nth, credentials_are_one_generation_or_the_other)
 {
-    run("credentials_write", 4, renew);
+    run("credentials_write", NULL, 4, renew);
 }
 
 /* --- the store's lock, and its sessions' names --- */
@@ -222,6 +223,36 @@ static void check_has_not_moved(void)
     store_fixture_close(&f);
 }
 
+/* The name of its session; there is one. */
+static void session_name(char name[static 400])
+{
+    DIR *opened = opendir(f.dir);
+
+    name[0] = '\0';
+    for (struct dirent *entry = readdir(opened); entry != NULL; entry = readdir(opened)) {
+        if (strncmp(entry->d_name, "db.session-", 11) == 0) {
+            cr_assert(zero(chr, name[0]));
+            (void)snprintf(name, 400, "%s/%s", f.dir, entry->d_name);
+        }
+    }
+    (void)closedir(opened);
+}
+
+/* As an opening leaves it that ended between its commit and the removal of the name before. */
+static void cut_short(void)
+{
+    char before[400];
+    char name[400];
+    char name_new[410];
+
+    session_name(before);
+    check_has_not_moved();
+    session_name(name);
+    (void)snprintf(name_new, sizeof(name_new), "%s.new", name);
+    cr_assert(zero(int, rename(name, name_new)));
+    cr_assert(zero(int, close(open(before, O_CREAT | O_WRONLY, 0600))));
+}
+
 static void open_store(struct nth *nth)
 {
     struct kw_error error = {0};
@@ -229,6 +260,9 @@ static void open_store(struct nth *nth)
 
     store_fixture_init(&f);
     check_has_not_moved();
+    if (nth->context != NULL) {
+        cut_short();
+    }
     nth_arm(nth);
     opened = store_fixture_open(&f, store_test_schema, 1, &error);
     (void)nth_disarm(nth);
@@ -243,5 +277,10 @@ static void open_store(struct nth *nth)
 
 Test(files_nth, a_store_that_can_not_be_opened_can_be_the_next_time_and_has_not_moved)
 {
-    run("store_open", 1, open_store);
+    run("store_open", NULL, 1, open_store);
+}
+
+Test(files_nth, nor_has_one_whose_last_opening_was_cut_short_too)
+{
+    run("store_open_again", &f, 1, open_store);
 }

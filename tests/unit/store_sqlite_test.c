@@ -172,24 +172,62 @@ Test(store_file, an_opening_that_was_cut_short_before_its_commit_moves_nothing)
     session_name(name);
 }
 
-/* It was committed, and nothing was done with names, or the others were removed. */
+/* As an opening leaves it that is cut short after its commit: with its name as .new, and `before` the one before it. */
+static void cut_short(char before[static 200], char name_new[static 210])
+{
+    char name[200];
+
+    opened_and_closed();
+    session_name(before);
+    opened_and_closed();
+    session_name(name);
+    (void)snprintf(name_new, 210, "%s.new", name);
+    cr_assert(zero(int, rename(name, name_new)));
+}
+
+/* Nothing was done with names, or the others were removed. */
 Test(store_file, an_opening_that_was_cut_short_after_its_commit_moves_nothing)
 {
     char name[200];
     char name_new[210];
 
     for (int removed = 0; removed < 2; removed++) {
-        opened_and_closed();
-        session_name(name);
-        (void)snprintf(name_new, sizeof(name_new), "%s.new", name);
-        cr_assert(zero(int, rename(name, name_new)));
-        (void)snprintf(name, sizeof(name), "%s.session-00112233445566778899aabbccddeeff", f.path);
+        cut_short(name, name_new);
         if (!removed) {
             make_empty(name);
         }
         cr_assert_not(has_moved_once(), "%d", removed);
         session_name(name);
     }
+}
+
+/* Copied at that very moment, and brought back over a later session. */
+Test(store_file, what_was_copied_while_it_was_opened_has_moved_when_it_comes_back)
+{
+    char name[200];
+    char name_new[210];
+
+    cut_short(name, name_new);
+    store_fixture_keep(&f);
+    opened_and_closed();
+    store_fixture_set_back(&f);
+    make_empty(name);
+    make_empty(name_new);
+    cr_assert(has_moved_once());
+    session_name(name);
+}
+
+/* Or over the session that it was the beginning of. */
+Test(store_file, nor_does_it_come_back_over_its_own_session)
+{
+    char name[200];
+    char name_new[210];
+
+    cut_short(name, name_new);
+    (void)snprintf(name, sizeof(name), "%.*s", (int)(strlen(name_new) - 4), name_new);
+    make_empty(name);
+    cr_assert(has_moved_once());
+    session_name(name);
 }
 
 /* That it was set back is not forgotten by who could not say so before it ended. */

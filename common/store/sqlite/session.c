@@ -5,11 +5,14 @@
  * over this one, since that takes no file away.
  *
  *     1  NUMBER.new is made beside it
- *     2  NUMBER is committed to the database
+ *     2  NUMBER is committed to the database, and the number before
  *     3  all other names are removed; then .new is taken off
  *
  * Cut short before 2, the database has the number before, whose name is there, with others that have .new; before the end of 3
- * it has the one with .new. Both are as they were left. */
+ * it has the one with .new, and without .new at most the one before. Both are as they were left, and who comes next does 3
+ * before its own 1, so that there is never more than one such. A folder that was copied between 2 and the end of 3, and comes
+ * back over a later session, is known by that one's name; over its own, by this name with .new and without it, which a
+ * rename never leaves. Each step is durable before the next begins, and may be done twice. */
 #include "common/store/sqlite/sqlite.h"
 
 #include "common/base/id.h"
@@ -28,10 +31,11 @@
 static const char suffix_new[] = ".new";
 static const char create_table[] = "CREATE TABLE IF NOT EXISTS store_session ("
                                    " only_row INTEGER PRIMARY KEY CHECK (only_row = 1),"
-                                   " number TEXT NOT NULL)";
-static const char select_number[] = "SELECT number FROM store_session";
-static const char write_number[] = "INSERT INTO store_session (only_row, number) VALUES (1, $1)"
-                                   " ON CONFLICT (only_row) DO UPDATE SET number = excluded.number";
+                                   " number TEXT NOT NULL, before TEXT NOT NULL)";
+static const char select_numbers[] = "SELECT number, before FROM store_session";
+static const char write_number[] =
+    "INSERT INTO store_session (only_row, number, before) VALUES (1, $1, '')"
+    " ON CONFLICT (only_row) DO UPDATE SET before = number, number = excluded.number";
 static const char forget_place[] = "UPDATE store_place SET place = ''";
 
 /* --- the names beside it --- */
@@ -100,29 +104,53 @@ static struct kw_result next_number(struct beside *beside, const char **ret_numb
     return KW_OK;
 }
 
-/* Its own name is there, and no other one but with .new; or its own one is with .new, and others are still to be removed. */
-static struct kw_result is_as_left(struct beside *beside, const char *number, bool *ret_is,
-                                   struct kw_error *err)
+/* What the database has. */
+struct numbers {
+    char present[NUMBER_SIZE]; /* "": it is new */
+    char before[NUMBER_SIZE];  /* "": none */
+};
+
+/* Which names there are. */
+struct names {
+    bool present;
+    bool present_new; /* with .new */
+    bool before;
+    bool other; /* not with .new */
+};
+
+static void note_name(struct names *names, const struct numbers *numbers, const char *found)
 {
-    bool named = number[0] == '\0';
-    bool unfinished = false;
-    bool later = false;
+    size_t length = strcspn(found, ".");
+    bool is_new = strcmp(found + length, suffix_new) == 0;
+
+    if (strlen(numbers->present) == length && strncmp(found, numbers->present, length) == 0) {
+        *(is_new ? &names->present_new : &names->present) = true;
+    } else if (!is_new) {
+        *(strcmp(found, numbers->before) == 0 ? &names->before : &names->other) = true;
+    }
+}
+
+static struct kw_result read_names(struct beside *beside, const struct numbers *numbers,
+                                   struct names *ret_names, struct kw_error *err)
+{
     const char *found;
 
+    *ret_names = (struct names){.other = false};
     rewinddir(beside->dir);
     KW_TRY(next_number(beside, &found, err));
     while (found != NULL) {
-        size_t length = strcspn(found, ".");
-        bool ours = length == strlen(number) && strncmp(found, number, length) == 0;
-        bool is_new = strcmp(found + length, suffix_new) == 0;
-
-        named = named || ours;
-        unfinished = unfinished || (ours && is_new);
-        later = later || (!ours && !is_new);
+        note_name(ret_names, numbers, found);
         KW_TRY(next_number(beside, &found, err));
     }
-    *ret_is = unfinished || (named && !later);
     return KW_OK;
+}
+
+/* Its own name is there, and no other one; or it was cut short, and has .new. Others with .new are of nobody. */
+static bool is_as_left(const struct numbers *numbers, const struct names *names)
+{
+    bool named = numbers->present[0] == '\0' || names->present;
+
+    return !names->other && (names->present_new ? !names->present : named && !names->before);
 }
 
 static struct kw_result make_name(struct beside *beside, const char *number, struct kw_error *err)
@@ -173,15 +201,19 @@ static struct kw_result leave_one(struct beside *beside, const char *number, str
 
 /* --- the number in it --- */
 
-static struct kw_result read_number(struct kw_conn *conn, char ret_number[static NUMBER_SIZE],
-                                    struct kw_error *err)
+static struct kw_result read_numbers(struct kw_conn *conn, struct numbers *ret_numbers,
+                                     struct kw_error *err)
 {
     struct kw_stmt *stmt;
     bool found;
 
-    KW_TRY(kw_sql(&conn->tx, select_number, &stmt, err));
+    *ret_numbers = (struct numbers){.present = ""};
+    KW_TRY(kw_sql(&conn->tx, select_numbers, &stmt, err));
     KW_TRY(kw_step(stmt, &found, err));
-    (void)snprintf(ret_number, NUMBER_SIZE, "%s", found ? kw_col_text(stmt, 0) : "");
+    if (found) {
+        (void)snprintf(ret_numbers->present, NUMBER_SIZE, "%s", kw_col_text(stmt, 0));
+        (void)snprintf(ret_numbers->before, NUMBER_SIZE, "%s", kw_col_text(stmt, 1));
+    }
     return KW_OK;
 }
 
@@ -201,6 +233,19 @@ static struct kw_result commit_number(struct kw_conn *conn, const char *number, 
     return kw_conn_control(conn, KW_COMMIT, err);
 }
 
+/* Was it left so? One that was cut short is ended first. */
+static struct kw_result look_back(struct kw_conn *conn, struct beside *beside, bool *ret_as_left,
+                                  struct kw_error *err)
+{
+    struct numbers numbers;
+    struct names names;
+
+    KW_TRY(read_numbers(conn, &numbers, err));
+    KW_TRY(read_names(beside, &numbers, &names, err));
+    *ret_as_left = is_as_left(&numbers, &names);
+    return *ret_as_left && names.present_new ? leave_one(beside, numbers.present, err) : KW_OK;
+}
+
 static struct kw_result begin_session(struct kw_conn *conn, struct beside *beside,
                                       struct kw_error *err)
 {
@@ -210,8 +255,7 @@ static struct kw_result begin_session(struct kw_conn *conn, struct beside *besid
 
     KW_TRY(kw_conn_control(conn, KW_BEGIN_WRITE, err));
     KW_TRY(conn->backend->script(conn, "store_session", create_table, err));
-    KW_TRY(read_number(conn, number, err));
-    KW_TRY(is_as_left(beside, number, &as_left, err));
+    KW_TRY(look_back(conn, beside, &as_left, err));
     KW_TRY(kw_id_random(&fresh, err));
     kw_hex(kw_id_bytes(&fresh), number);
     KW_TRY(make_name(beside, number, err));
