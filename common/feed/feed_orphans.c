@@ -41,9 +41,8 @@ static struct kw_result load_fence(struct taking_out *t, struct kw_error *err)
 
     KW_TRY(kw_feed_find(t->tx, &kw_store_record, kw_id_bytes(&t->feed->options.store), t->arena,
                         &row, &found, err));
-    t->fence = found && kw_store_record_state(&row) == KW_STORE_FENCED
-                   ? kw_order_honours(&row)
-                   : KW_BYTES_NONE;
+    t->fence = found && kw_store_record_state(&row) == KW_STORE_FENCED ? kw_order_honours(&row)
+                                                                       : KW_BYTES_NONE;
     return KW_OK;
 }
 
