@@ -9,24 +9,86 @@
 #include "common/sync/order.h"
 #include "common/sync/version_vector.h"
 
-#include <string.h>
-
 /* --- which stores --- */
 
-static bool is_there(const struct kw_order_draft *draft, const Keyward__V1__Store *store)
-{
-    size_t region_len = strlen(store->region);
+/* A cell shows this store, and its voucher is good. */
+struct kw_order_sight {
+    struct kw_order_sight *next;
+    unsigned cell;
+    struct kw_id store;
+    struct kw_id mesh;
+    struct kw_id life;
+    uint64_t issued_ms;
+};
 
-    return strncmp(draft->place, store->region, region_len) == 0 &&
-           draft->place[region_len] == '/' &&
-           strcmp(draft->place + region_len + 1, store->cell) == 0;
-}
-
-/* One that is fenced stays it; a life that is not known can't be named. */
+/* One that is fenced stays it. */
 static bool may_be_ordered(const struct kw_order_draft *draft, const Keyward__V1__Store *store)
 {
-    return (draft->again || store->state != KEYWARD__V1__STORE_STATE__STORE_STATE_FENCED) &&
-           (draft->order.action != KW_ORDER_DRAIN || store->incarnation.len == KW_ID_LEN);
+    return draft->again || store->state != KEYWARD__V1__STORE_STATE__STORE_STATE_FENCED;
+}
+
+static struct kw_result add_doubt(struct kw_order_draft *draft, const Keyward__V1__Store *shown,
+                                  const char *why, struct kw_error *err)
+{
+    struct kw_order_doubt *doubt = kw_arena_alloc(draft->arena, sizeof(*doubt));
+
+    KW_ENSURE(doubt != NULL, err, MEMORY, "a store");
+    *doubt = (struct kw_order_doubt){.next = draft->doubts,
+                                     .cell = draft->cells,
+                                     .store = kw_bytes_field(shown->store),
+                                     .why = why};
+    draft->doubts = doubt;
+    return KW_OK;
+}
+
+static struct kw_result add_sight(struct kw_order_draft *draft, const struct kw_voucher *voucher,
+                                  struct kw_error *err)
+{
+    struct kw_order_sight *sight = kw_arena_alloc(draft->arena, sizeof(*sight));
+
+    KW_ENSURE(sight != NULL, err, MEMORY, "a store");
+    *sight = (struct kw_order_sight){.next = draft->sights,
+                                     .cell = draft->cells,
+                                     .store = voucher->store,
+                                     .mesh = voucher->mesh,
+                                     .life = voucher->incarnation,
+                                     .issued_ms = voucher->issued_ms};
+    draft->sights = sight;
+    return KW_OK;
+}
+
+/* By how many cells stores of this mesh are shown. */
+static unsigned cells_of(const struct kw_order_draft *draft, struct kw_id mesh)
+{
+    unsigned count = 0;
+    unsigned last = 0;
+
+    for (const struct kw_order_sight *sight = draft->sights; sight != NULL; sight = sight->next) {
+        if (sight->cell != last && kw_id_equal(sight->mesh, mesh)) {
+            count++;
+            last = sight->cell;
+        }
+    }
+    return count;
+}
+
+/* Who has the keys of the place can vouch for stores of any mesh there, so the most cells say which it is. */
+static struct kw_result choose_mesh(struct kw_order_draft *draft, struct kw_error *err)
+{
+    unsigned most = 0;
+    bool tie = false;
+
+    for (const struct kw_order_sight *sight = draft->sights; sight != NULL; sight = sight->next) {
+        unsigned cells = cells_of(draft, sight->mesh);
+
+        if (cells >= most && !kw_id_equal(sight->mesh, draft->order.mesh)) {
+            tie = cells == most;
+            most = cells;
+            draft->order.mesh = sight->mesh;
+        }
+    }
+    KW_ENSURE(!tie, err, ARGUMENT_INVALID, "cells of two meshes");
+    return KW_OK;
 }
 
 /* Its place in the order, which is by id. */
@@ -45,11 +107,41 @@ static struct kw_result place_for(struct kw_order_draft *draft, struct kw_id id,
         return KW_OK;
     }
     KW_ENSURE(order->store_count < KW_ORDER_STORES_MAX, err, LIMIT_REACHED,
-              "more than %u stores at %s", KW_ORDER_STORES_MAX, draft->place);
+              "more than %u stores at %s", KW_ORDER_STORES_MAX, draft->vouching.place);
     for (size_t after = order->store_count++; after > i; after--) {
         order->stores[after] = order->stores[after - 1];
     }
     order->stores[i] = (struct kw_order_store){.store = id};
+    return KW_OK;
+}
+
+/* Of a store's vouchers the latest says which life it lives. */
+static struct kw_id life_of(const struct kw_order_draft *draft, struct kw_id store)
+{
+    const struct kw_order_sight *latest = NULL;
+
+    for (const struct kw_order_sight *sight = draft->sights; sight != NULL; sight = sight->next) {
+        if (kw_id_equal(sight->store, store) &&
+            (latest == NULL || sight->issued_ms > latest->issued_ms)) {
+            latest = sight;
+        }
+    }
+    return latest != NULL ? latest->life : KW_ID_NONE;
+}
+
+static struct kw_result name_stores(struct kw_order_draft *draft, struct kw_error *err)
+{
+    struct kw_order_store *store;
+
+    for (const struct kw_order_sight *sight = draft->sights; sight != NULL; sight = sight->next) {
+        if (!kw_id_equal(sight->mesh, draft->order.mesh)) {
+            continue;
+        }
+        KW_TRY(place_for(draft, sight->store, &store, err));
+        if (draft->order.action == KW_ORDER_DRAIN) {
+            store->life = life_of(draft, sight->store);
+        }
+    }
     return KW_OK;
 }
 
@@ -74,7 +166,7 @@ struct kw_order_key {
 };
 
 /* Is this head of the lane it is said to be of, and signed by the key in it? */
-static struct kw_result is_signed(const struct kw_order_draft *draft, struct kw_id store,
+static struct kw_result is_signed(const struct kw_voucher *voucher,
                                   const Keyward__V1__StoreLane *lane, struct kw_lane_head *ret_head,
                                   bool *ret_is, struct kw_error *err)
 {
@@ -87,8 +179,8 @@ static struct kw_result is_signed(const struct kw_order_draft *draft, struct kw_
     }
     KW_TRY(kw_lane_id(&ret_head->lane, &id, err));
     if (!kw_bytes_equal(kw_id_bytes(&id), kw_bytes_field(lane->lane)) ||
-        !kw_id_equal(ret_head->lane.store, store) ||
-        !kw_id_equal(ret_head->lane.mesh, draft->order.mesh)) {
+        !kw_id_equal(ret_head->lane.store, voucher->store) ||
+        !kw_id_equal(ret_head->lane.mesh, voucher->mesh)) {
         return KW_OK;
     }
     verified = kw_lane_head_verify(ret_head, err);
@@ -96,7 +188,7 @@ static struct kw_result is_signed(const struct kw_order_draft *draft, struct kw_
     return verified.reason == KW_E_SIGNATURE_INVALID ? KW_OK : verified;
 }
 
-static struct kw_result add_claim(struct kw_order_draft *draft, struct kw_id store,
+static struct kw_result add_claim(struct kw_order_draft *draft, const struct kw_voucher *voucher,
                                   const Keyward__V1__StoreLane *lane, struct kw_error *err)
 {
     struct kw_order_claim *claim;
@@ -106,15 +198,17 @@ static struct kw_result add_claim(struct kw_order_draft *draft, struct kw_id sto
     if (lane->sequence == 0) {
         return KW_OK;
     }
-    KW_TRY(is_signed(draft, store, lane, &head, &is, err));
+    KW_TRY(is_signed(voucher, lane, &head, &is, err));
     if (!is) {
         draft->unproven++;
         return KW_OK;
     }
     claim = kw_arena_alloc(draft->arena, sizeof(*claim));
     KW_ENSURE(claim != NULL, err, MEMORY, "a lane");
-    *claim = (struct kw_order_claim){
-        .next = draft->claims, .cell = draft->cells, .store = store, .seq = head.point.seq};
+    *claim = (struct kw_order_claim){.next = draft->claims,
+                                     .cell = draft->cells,
+                                     .store = voucher->store,
+                                     .seq = head.point.seq};
     draft->claims = claim;
     KW_TRY(kw_lane_id(&head.lane, &claim->lane, err));
     return kw_sha256(head.key, claim->signer, err);
@@ -148,15 +242,24 @@ static bool is_known(const struct kw_order_draft *draft, const struct kw_order_c
     return false;
 }
 
-static struct kw_result raise_fence(struct kw_order_draft *draft,
+static struct kw_order_store *named(struct kw_order_draft *draft, struct kw_id store)
+{
+    for (size_t i = 0; i < draft->order.store_count; i++) {
+        if (kw_id_equal(draft->order.stores[i].store, store)) {
+            return &draft->order.stores[i];
+        }
+    }
+    return NULL;
+}
+
+static struct kw_result raise_fence(const struct kw_order_draft *draft,
+                                    struct kw_order_store *store,
                                     const struct kw_order_claim *claim, struct kw_error *err)
 {
     KW_SCOPED(kw_buf_done) struct kw_buf one = {0};
     struct kw_writer w = KW_WRITER(&one);
-    struct kw_order_store *store;
     struct kw_bytes joined;
 
-    KW_TRY(place_for(draft, claim->store, &store, err));
     kw_put_vector_entry(&w, claim->lane, claim->seq);
     KW_TRY(kw_writer_end(&w, err));
     KW_TRY(kw_vector_join(store->fence, kw_buf_bytes(&one), draft->arena, &joined, err));
@@ -166,8 +269,10 @@ static struct kw_result raise_fence(struct kw_order_draft *draft,
 static struct kw_result raise_fences(struct kw_order_draft *draft, struct kw_error *err)
 {
     for (const struct kw_order_claim *claim = draft->claims; claim != NULL; claim = claim->next) {
-        if (is_known(draft, claim)) {
-            KW_TRY(raise_fence(draft, claim, err));
+        struct kw_order_store *store = named(draft, claim->store);
+
+        if (store != NULL && is_known(draft, claim)) {
+            KW_TRY(raise_fence(draft, store, claim, err));
         } else {
             draft->unproven++;
         }
@@ -175,46 +280,42 @@ static struct kw_result raise_fences(struct kw_order_draft *draft, struct kw_err
     return KW_OK;
 }
 
-static struct kw_result add_store(struct kw_order_draft *draft, const Keyward__V1__Store *known,
-                                  struct kw_error *err)
+static struct kw_result add_store(struct kw_order_draft *draft, const Keyward__V1__Store *shown,
+                                  const struct kw_voucher *voucher, struct kw_error *err)
 {
-    struct kw_order_store *store;
-    struct kw_id id;
-
-    KW_TRY(kw_id_from_bytes(kw_bytes_field(known->store), &id, err));
-    KW_TRY(place_for(draft, id, &store, err));
-    if (draft->order.action == KW_ORDER_DRAIN) {
-        return kw_id_from_bytes(kw_bytes_field(known->incarnation), &store->life, err);
-    }
-    if (draft->order.action == KW_ORDER_CUT) {
+    KW_TRY(add_sight(draft, voucher, err));
+    if (draft->order.action != KW_ORDER_FENCE) {
         return KW_OK;
     }
-    for (size_t i = 0; i < known->n_signers; i++) {
-        KW_TRY(add_key(draft, id, kw_bytes_field(known->signers[i]), err));
+    for (size_t i = 0; i < shown->n_signers; i++) {
+        KW_TRY(add_key(draft, voucher->store, kw_bytes_field(shown->signers[i]), err));
     }
-    for (size_t i = 0; i < known->n_lanes; i++) {
-        KW_TRY(add_claim(draft, id, known->lanes[i], err));
+    for (size_t i = 0; i < shown->n_lanes; i++) {
+        KW_TRY(add_claim(draft, voucher, shown->lanes[i], err));
     }
     return KW_OK;
+}
+
+static struct kw_result judge_store(struct kw_order_draft *draft, const Keyward__V1__Store *shown,
+                                    struct kw_error *err)
+{
+    struct kw_voucher voucher;
+    const char *why;
+
+    KW_TRY(kw_vouched_read(&draft->vouching, shown, &voucher, &why, err));
+    if (why != NULL) {
+        return add_doubt(draft, shown, why, err);
+    }
+    return may_be_ordered(draft, shown) ? add_store(draft, shown, &voucher, err) : KW_OK;
 }
 
 struct kw_result kw_order_draft_add(struct kw_order_draft *draft,
                                     const Keyward__V1__ListStoresResponse *known,
                                     struct kw_error *err)
 {
-    struct kw_id mesh;
-
-    KW_TRY(kw_id_from_bytes(kw_bytes_field(known->mesh), &mesh, err));
-    KW_ENSURE(draft->cells == 0 || kw_id_equal(mesh, draft->order.mesh), err, ARGUMENT_INVALID,
-              "cells of two meshes");
-    draft->order.mesh = mesh;
     draft->cells++;
     for (size_t i = 0; i < known->n_stores; i++) {
-        const Keyward__V1__Store *store = known->stores[i];
-
-        if (is_there(draft, store) && may_be_ordered(draft, store)) {
-            KW_TRY(add_store(draft, store, err));
-        }
+        KW_TRY(judge_store(draft, known->stores[i], err));
     }
     return KW_OK;
 }
@@ -222,8 +323,10 @@ struct kw_result kw_order_draft_add(struct kw_order_draft *draft,
 struct kw_result kw_order_draft_end(struct kw_order_draft *draft, struct kw_buf *content,
                                     struct kw_error *err)
 {
+    KW_TRY(choose_mesh(draft, err));
+    KW_TRY(name_stores(draft, err));
     KW_ENSURE(draft->order.store_count > 0, err, NOT_FOUND, "no store at %s that is not fenced",
-              draft->place);
+              draft->vouching.place);
     KW_TRY(raise_fences(draft, err));
     draft->order.issued_ms = kw_clock_wall_ms();
     return kw_order_encode(&draft->order, content, err);

@@ -1,7 +1,9 @@
 /* store … and order …: which stores the mesh has; draining and fencing those of a cell. */
 #include "cli/cli.h"
 #include "cli/order.h"
+#include "common/base/clock.h"
 #include "common/base/file.h"
+#include "common/base/limits.h"
 #include "common/crypto/keyfile.h"
 #include "common/rpc/messages.h"
 
@@ -20,6 +22,11 @@ struct cells {
     struct kw_cli_settings settings[CELLS_MAX];
     struct kw_connection connections[CELLS_MAX];
     size_t count;
+    const char *place; /* "region/cell", of the stores that are asked about */
+    char *region;
+    char *cell;
+    struct kw_trust root; /* of the mesh */
+    struct kw_spiffe peer;
 };
 
 static void cells_done(struct cells *cells)
@@ -28,6 +35,7 @@ static void cells_done(struct cells *cells)
         kw_connection_done(&cells->connections[i]);
         kw_settings_done(&kw_cli_settings, &cells->settings[i]);
     }
+    kw_trust_done(&cells->root);
 }
 
 static struct kw_result open_cell(struct cells *cells, const char *file, struct kw_error *err)
@@ -65,27 +73,91 @@ static struct kw_result open_cells(struct cells *cells, struct kw_error *err)
 
 /* --- asking --- */
 
+static struct kw_result read_place(struct cells *cells, struct kw_error *err)
+{
+    const char *slash;
+
+    cells->place = kw_cli_argument(cells->cli, "CELL");
+    slash = strchr(cells->place, '/');
+    KW_ENSURE(slash != NULL, err, ARGUMENT_INVALID, "%s is no REGION/CELL", cells->place);
+    cells->region = kw_arena_text(cells->cli->arena, cells->place, (size_t)(slash - cells->place));
+    cells->cell = kw_arena_printf(cells->cli->arena, "%s", slash + 1);
+    KW_ENSURE(cells->region != NULL && cells->cell != NULL, err, MEMORY, "a place");
+    return KW_OK;
+}
+
+/* Whom vouchers are believed. All regions are below one root, so the settings of one cell say which it is. */
+static struct kw_result read_root(struct cells *cells, struct kw_error *err)
+{
+    const struct kw_cli_settings *settings = &cells->cli->settings;
+    KW_SCOPED(kw_buf_done) struct kw_buf pem = {0};
+
+    KW_ENSURE(settings->ca_file != NULL, err, CONFIG_INVALID, "ca_file is not set: the root CA");
+    KW_TRY(kw_file_read(settings->ca_file, KW_CREDENTIALS_FILE_LEN_MAX, &pem, err));
+    KW_TRY(kw_spiffe_parse(kw_bytes_str(settings->peer), &cells->peer, err));
+    return kw_trust_from_pem(&cells->root, kw_buf_bytes(&pem), err);
+}
+
+static struct kw_result prepare(struct cells *cells, struct kw_error *err)
+{
+    KW_TRY(read_place(cells, err));
+    KW_TRY(open_cells(cells, err));
+    return read_root(cells, err);
+}
+
+/* By the cell that was asked last, which may show what it likes. */
+static void name_doubts(const char *target, const struct kw_order_draft *draft)
+{
+    unsigned count = 0;
+
+    for (const struct kw_order_doubt *doubt = draft->doubts;
+         doubt != NULL && doubt->cell == draft->cells; doubt = doubt->next) {
+        char text[2 * KW_ID_LEN + 1] = "an id that is none";
+
+        if (++count > KW_ORDER_STORES_MAX) {
+            continue;
+        }
+        if (doubt->store.len == KW_ID_LEN) {
+            kw_hex(doubt->store, text);
+        }
+        (void)fprintf(stderr, "%s shows store %s, which does not count: %s\n", target, text,
+                      doubt->why);
+    }
+    if (count > KW_ORDER_STORES_MAX) {
+        (void)fprintf(stderr, "%s shows %u more that do not count\n", target,
+                      count - KW_ORDER_STORES_MAX);
+    }
+}
+
 /* Who does not say what he holds is named: an order is drawn up by all that are asked, or not at all. */
 static struct kw_result ask(struct cells *cells, struct kw_connection *connection,
                             const char *target, struct kw_order_draft *draft, struct kw_error *err)
 {
     Keyward__V1__ListStoresRequest request = KEYWARD__V1__LIST_STORES_REQUEST__INIT;
     ProtobufCMessage *response;
-    struct kw_result answered = kw_connection_call(connection, KW_METHOD_LIST_STORES, &request.base,
-                                                   cells->cli->arena, &response, err);
+    struct kw_result answered;
 
+    request.region = cells->region;
+    request.cell = cells->cell;
+    answered = kw_connection_call(connection, KW_METHOD_LIST_STORES, &request.base,
+                                  cells->cli->arena, &response, err);
     if (!kw_ok(answered)) {
         (void)fprintf(stderr, "%s does not say what it holds:\n", target);
         return answered;
     }
-    return kw_order_draft_add(draft, (const Keyward__V1__ListStoresResponse *)response, err);
+    KW_TRY(kw_order_draft_add(draft, (const Keyward__V1__ListStoresResponse *)response, err));
+    name_doubts(target, draft);
+    return KW_OK;
 }
 
 static struct kw_result draw(struct cells *cells, enum kw_order_action action,
                              struct kw_buf *content, struct kw_error *err)
 {
     struct kw_order_draft draft = {.arena = cells->cli->arena,
-                                   .place = kw_cli_argument(cells->cli, "CELL"),
+                                   .vouching = {.root = &cells->root,
+                                                .trust_domain = cells->peer.trust_domain,
+                                                .place = cells->place,
+                                                .now_ms = kw_clock_wall_ms()},
                                    .again = action == KW_ORDER_FENCE &&
                                             kw_cli_argument(cells->cli, "--again") != NULL,
                                    .order = {.action = action}};
@@ -206,7 +278,7 @@ static struct kw_result cut_off(struct cells *cells, struct kw_error *err)
 static struct kw_result order(struct cells *cells, enum kw_order_action action,
                               struct kw_error *err)
 {
-    KW_TRY(open_cells(cells, err));
+    KW_TRY(prepare(cells, err));
     if (action == KW_ORDER_FENCE) {
         KW_TRY(cut_off(cells, err));
     }
@@ -246,7 +318,7 @@ static struct kw_result draw_to_file(struct cells *cells, struct kw_error *err)
     }
     KW_ENSURE(action < KW_ORDER_ACTION_END_, err, ARGUMENT_INVALID,
               "%s is none of cut, fence and drain", named);
-    KW_TRY(open_cells(cells, err));
+    KW_TRY(prepare(cells, err));
     KW_TRY(draw(cells, (enum kw_order_action)action, &content, err));
     return kw_keyfile_write(AT_FDCWD, kw_cli_argument(cells->cli, "FILE"), kw_buf_bytes(&content),
                             KW_KEYFILE_MODE_PUBLIC, err);

@@ -15,6 +15,8 @@ struct walk {
     struct kw_arena *arena;
     struct kw_feed_member *members;
     size_t *count;
+    struct kw_bytes place; /* wants_at: theirs alone; empty: of all places */
+    size_t *fenced_room;   /* wants_at: so many more that are fenced */
     /* Is it one of those that are looked for? */
     struct kw_result (*wants)(const struct walk *walk, const struct kw_record *store,
                               bool *ret_wants, struct kw_error *err);
@@ -22,22 +24,29 @@ struct walk {
 
 /* --- who --- */
 
-static struct kw_result wants_any(const struct walk *walk, const struct kw_record *store,
-                                  bool *ret_wants, struct kw_error *err)
-{
-    (void)walk;
-    (void)store;
-    (void)err;
-    *ret_wants = true;
-    return KW_OK;
-}
-
 static struct kw_result wants_member(const struct walk *walk, const struct kw_record *store,
                                      bool *ret_wants, struct kw_error *err)
 {
     (void)walk;
     (void)err;
     *ret_wants = !kw_store_record_known_fenced(store);
+    return KW_OK;
+}
+
+static bool is_at(const struct walk *walk, const struct kw_record *store)
+{
+    return walk->place.len == 0 ||
+           kw_bytes_equal(kw_record_value(store, KW_STORE_FIELD_PLACE), walk->place);
+}
+
+static struct kw_result wants_at(const struct walk *walk, const struct kw_record *store,
+                                 bool *ret_wants, struct kw_error *err)
+{
+    bool fenced = kw_store_record_known_fenced(store);
+
+    (void)err;
+    *ret_wants = is_at(walk, store) && (!fenced || *walk->fenced_room > 0);
+    *walk->fenced_room -= *ret_wants && fenced;
     return KW_OK;
 }
 
@@ -170,12 +179,21 @@ struct kw_result kw_feed_members(struct kw_tx *tx, struct kw_arena *arena,
     return list(&walk, ret_members, err);
 }
 
-struct kw_result kw_feed_all_stores(struct kw_tx *tx, struct kw_arena *arena,
-                                    struct kw_feed_member **ret_members, size_t *ret_count,
-                                    struct kw_error *err)
+/* Twice, for whoever is a member has the room. */
+struct kw_result kw_feed_stores_at(struct kw_tx *tx, struct kw_arena *arena, struct kw_bytes place,
+                                   struct kw_feed_member **ret_members, size_t *ret_count,
+                                   struct kw_error *err)
 {
-    struct walk walk = {.tx = tx, .arena = arena, .count = ret_count, .wants = wants_any};
+    size_t fenced_room;
+    struct walk walk = {.tx = tx,
+                        .arena = arena,
+                        .count = ret_count,
+                        .place = place,
+                        .fenced_room = &fenced_room,
+                        .wants = wants_at};
 
+    KW_TRY(kw_feed_members(tx, arena, ret_members, ret_count, err));
+    fenced_room = KW_VECTOR_STORES_MAX - *ret_count;
     return list(&walk, ret_members, err);
 }
 
@@ -183,7 +201,8 @@ struct kw_result kw_feed_awaited(struct kw_tx *tx, struct kw_arena *arena,
                                  struct kw_feed_member *members, size_t *count,
                                  struct kw_error *err)
 {
-    const struct walk walk = {tx, arena, members, count, wants_awaited};
+    const struct walk walk = {
+        .tx = tx, .arena = arena, .members = members, .count = count, .wants = wants_awaited};
 
     return go(&walk, err);
 }

@@ -28,10 +28,11 @@ struct kw_result kw_feed_members(struct kw_tx *tx, struct kw_arena *arena,
                                  struct kw_feed_member **ret_members, size_t *ret_count,
                                  struct kw_error *err);
 
-/* All of them, those that are fenced, too. Fails: the same. */
-struct kw_result kw_feed_all_stores(struct kw_tx *tx, struct kw_arena *arena,
-                                    struct kw_feed_member **ret_members, size_t *ret_count,
-                                    struct kw_error *err);
+/* All of one place, "region/cell", those that are fenced, too; of an empty one: of all places. Where there is no room for all
+ * of them, the last of the fenced are left out. By id. Fails: the same. */
+struct kw_result kw_feed_stores_at(struct kw_tx *tx, struct kw_arena *arena, struct kw_bytes place,
+                                   struct kw_feed_member **ret_members, size_t *ret_count,
+                                   struct kw_error *err);
 
 /* Appends those that are fenced, and whose lanes are not held here as far as the latest order honours: they may have
  * revoked what we don't know yet. There is room for KW_VECTOR_STORES_MAX. Fails: the same. */

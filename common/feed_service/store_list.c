@@ -13,6 +13,7 @@ struct listing {
     struct kw_tx *tx;
     struct kw_arena *arena;
     const char *layer;
+    struct kw_bytes place;      /* "region/cell"; empty: all are asked for */
     struct kw_feed_lane *lanes; /* KW_LANES_MAX */
     size_t lane_count;
 };
@@ -125,6 +126,9 @@ static struct kw_result make_store(const struct listing *l, const struct kw_feed
     if (!kw_id_is_none(member->life)) {
         shown->incarnation = kw_field_bytes(kw_id_bytes(&member->life));
     }
+    if (l->place.len > 0) {
+        shown->voucher = kw_field_bytes(member->voucher);
+    }
     KW_TRY(make_time(l, member->ordered_ms, &shown->order_time, err));
     KW_TRY(make_signers(l, member->signers, shown, err));
     KW_TRY(make_lanes(l, member->store, shown, err));
@@ -132,7 +136,22 @@ static struct kw_result make_store(const struct listing *l, const struct kw_feed
     return KW_OK;
 }
 
+static struct kw_result read_place(struct listing *l, const Keyward__V1__ListStoresRequest *request,
+                                   struct kw_error *err)
+{
+    char *place;
+
+    if (request->region[0] == '\0' && request->cell[0] == '\0') {
+        return KW_OK;
+    }
+    place = kw_arena_printf(l->arena, "%s/%s", request->region, request->cell);
+    KW_ENSURE(place != NULL, err, MEMORY, "a place");
+    l->place = kw_bytes_str(place);
+    return KW_OK;
+}
+
 struct kw_result kw_store_list(const struct kw_feed *feed, struct kw_tx *tx, const char *layer,
+                               const Keyward__V1__ListStoresRequest *request,
                                struct kw_arena *arena,
                                Keyward__V1__ListStoresResponse *ret_response, struct kw_error *err)
 {
@@ -140,8 +159,9 @@ struct kw_result kw_store_list(const struct kw_feed *feed, struct kw_tx *tx, con
     struct kw_feed_member *members = NULL;
     size_t count = 0;
 
+    KW_TRY(read_place(&l, request, err));
     KW_TRY(load_lanes(&l, feed, tx, err));
-    KW_TRY(kw_feed_all_stores(tx, arena, &members, &count, err));
+    KW_TRY(kw_feed_stores_at(tx, arena, l.place, &members, &count, err));
     keyward__v1__list_stores_response__init(ret_response);
     ret_response->mesh = kw_field_bytes(kw_id_bytes(&feed->options.mesh));
     ret_response->stores = kw_arena_alloc(arena, count * sizeof(*ret_response->stores) + 1);

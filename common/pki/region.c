@@ -73,3 +73,11 @@ struct kw_result kw_region_check(const X509 *leaf, struct kw_error *err)
               id.region);
     return KW_OK;
 }
+
+bool kw_region_issued(const X509 *leaf, const char *region)
+{
+    const ASN1_STRING *unit;
+
+    return kw_ok(unit_of(X509_get_issuer_name(leaf), &unit, NULL)) && unit != NULL &&
+           unit_is(unit, region);
+}

@@ -13,7 +13,9 @@ struct kw_result kw_authz_stores_list(struct kw_authz_call *call, struct kw_tx *
     Keyward__V1__ListStoresResponse *own = kw_arena_alloc(call->arena, sizeof(*own));
 
     KW_ENSURE(own != NULL, err, MEMORY, "a list of stores");
-    KW_TRY(kw_store_list(&call->authz->feed, tx, "authz", call->arena, own, err));
+    KW_TRY(kw_store_list(&call->authz->feed, tx, "authz",
+                         (const Keyward__V1__ListStoresRequest *)call->request, call->arena, own,
+                         err));
     call->state = own;
     return kw_authz_read(call, tx, err);
 }

@@ -9,7 +9,9 @@ struct kw_result kw_stores_list_read(struct kw_call *call, struct kw_tx *tx, str
 {
     Keyward__V1__ListStoresResponse response;
 
-    KW_TRY(kw_store_list(&call->orch->feed, tx, "orchestrator", call->arena, &response, err));
+    KW_TRY(kw_store_list(&call->orch->feed, tx, "orchestrator",
+                         (const Keyward__V1__ListStoresRequest *)call->request, call->arena,
+                         &response, err));
     return kw_call_answer(call, &response.base, err);
 }
 

@@ -1,6 +1,7 @@
 /* Which stores there are, and what an officer orders about them: authz's part, with what the orchestrator says added. */
 #include "common/base/codec.h"
 #include "common/feed/order.h"
+#include "common/feed/voucher.h"
 #include "common/sync/version_vector.h"
 #include "tests/component/authz_fixture.h"
 
@@ -30,13 +31,20 @@ TestSuite(authz_stores, .init = init, .fini = done, .timeout = 60);
 
 /* --- what there is --- */
 
-static struct answer ask_list(const struct actor *caller)
+static struct answer ask_list_at(const struct actor *caller, const char *region, const char *cell)
 {
     Keyward__V1__ListStoresRequest body = KEYWARD__V1__LIST_STORES_REQUEST__INIT;
     const struct question question = {
         .method = KW_METHOD_LIST_STORES, .body = &body.base, .caller = caller};
 
+    body.region = (char *)(uintptr_t)region;
+    body.cell = (char *)(uintptr_t)cell;
     return authz_ask(&fx, &question);
+}
+
+static struct answer ask_list(const struct actor *caller)
+{
+    return ask_list_at(caller, "", "");
 }
 
 static const Keyward__V1__ListStoresResponse *list(void)
@@ -82,6 +90,31 @@ Test(authz_stores, both_owners_stores_are_shown_with_how_far_they_are_held)
     cr_assert(lt(u64, 0, shown->stores[0]->lanes[0]->sequence));
     cr_assert(eq(ptr, shown->stores[0]->order_time, NULL));
     cr_assert(eq(str, shown->stores[1]->layer, "orchestrator"));
+    cr_assert(eq(sz, shown->stores[0]->voucher.len, 0), "there is no room for those of all places");
+}
+
+static const Keyward__V1__ListStoresResponse *list_at(const char *region, const char *cell)
+{
+    struct answer answer = ask_list_at(&fx.officer, region, cell);
+
+    return authz_message(&answer, &keyward__v1__list_stores_response__descriptor);
+}
+
+Test(authz_stores, those_of_one_place_are_shown_with_their_vouchers)
+{
+    const Keyward__V1__Store *shown;
+    struct kw_voucher voucher;
+
+    EVENTUALLY(&fx, is_known());
+    cr_assert(eq(sz, list_at(REGION, "z")->n_stores, 0));
+    cr_assert(eq(sz, list_at("z", CELL)->n_stores, 0));
+    cr_assert(eq(sz, list_at(REGION, "")->n_stores, 0));
+    cr_assert(eq(sz, list_at(REGION, CELL)->n_stores, 1));
+    shown = list_at(REGION, CELL)->stores[0];
+    MUST(kw_voucher_decode(kw_bytes_field(shown->voucher), &voucher, err));
+    cr_assert(kw_bytes_equal(kw_id_bytes(&voucher.store), kw_bytes_field(shown->store)));
+    cr_assert(
+        kw_bytes_equal(kw_id_bytes(&voucher.incarnation), kw_bytes_field(shown->incarnation)));
 }
 
 Test(authz_stores, they_are_for_operators_and_auditors_alone)

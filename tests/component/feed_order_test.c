@@ -1,5 +1,6 @@
 /* What officers order of stores, and what somebody could try with that. Node 0 is ordered about by its rows; nodes 1
  * and 2 hear of it. */
+#include "common/base/codec.h"
 #include "common/base/metrics.h"
 #include "common/feed/feed_answer.h"
 #include "common/feed/feed_members.h"
@@ -142,6 +143,43 @@ static uint64_t state_of(struct feed_node *node, const struct feed_node *of)
     return 0;
 }
 
+struct listed {
+    struct kw_bytes place;
+    struct members stores;
+};
+
+static struct kw_result run_stores_at(struct feed_job *job, struct kw_tx *tx, struct kw_error *err)
+{
+    struct listed *listed = job->out;
+
+    return kw_feed_stores_at(tx, values_arena(), listed->place, &listed->stores.list,
+                             &listed->stores.count, err);
+}
+
+static struct members stores_at(struct feed_node *node, const char *place)
+{
+    struct listed listed = {.place = kw_bytes_str(place)};
+
+    MUST(feed_look(node, run_stores_at, NULL, &listed, err));
+    return listed.stores;
+}
+
+/* So many that are fenced, before all others by id. */
+static void put_fenced(struct feed_node *node, const char *place, unsigned count)
+{
+    struct kw_record row = feed_store_row(a);
+    uint8_t key[KW_ID_LEN] = {0};
+
+    MUST(kw_record_set(&row, &kw_store_record, KW_STORE_FIELD_STATE, value_u64(KW_STORE_FENCED),
+                       err));
+    MUST(kw_record_set(&row, &kw_store_record, KW_STORE_FIELD_PLACE, kw_bytes_str(place), err));
+    row.key = KW_BYTES_OF(key);
+    for (unsigned i = 0; i < count; i++) {
+        kw_be64_store(key, i);
+        feed_put_row(node, &kw_store_record, &row);
+    }
+}
+
 static int64_t quarantined(struct feed_node *node)
 {
     return feed_number(node, "SELECT count(*) FROM feed_quarantine");
@@ -153,6 +191,27 @@ static void tag(struct feed_node *node, const char *key)
 
     note_set(&record, NOTE_TAGS, value_set("x"));
     feed_write(node, &record, false);
+}
+
+/* --- which there are --- */
+
+Test(feed_order, where_more_are_fenced_than_there_is_room_for_all_others_are_listed)
+{
+    struct members all;
+
+    put_fenced(b, "r9/z", KW_VECTOR_STORES_MAX);
+    all = stores_at(b, "");
+    cr_assert_eq(all.count, KW_VECTOR_STORES_MAX);
+    for (unsigned i = 0; i < NODES; i++) {
+        size_t at = 0;
+
+        while (at < all.count && !kw_id_equal(all.list[at].store, nodes[i].id)) {
+            at++;
+        }
+        cr_assert(at < all.count, "node %u", i);
+    }
+    cr_assert_eq(stores_at(b, "r9/z").count, KW_VECTOR_STORES_MAX - NODES);
+    cr_assert_eq(stores_at(b, "r9/y").count, 0);
 }
 
 /* --- what it does --- */

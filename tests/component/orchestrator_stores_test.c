@@ -1,4 +1,5 @@
 /* The orchestrator's own store: shown with what it holds, and what an officer orders about it. */
+#include "common/feed/voucher.h"
 #include "tests/component/orchestrator_fixture.h"
 #include "tests/support/lane_order.h"
 
@@ -28,14 +29,22 @@ static struct asked by_officer(enum kw_method_id method, const ProtobufCMessage 
 
 /* --- what there is --- */
 
-static const Keyward__V1__ListStoresResponse *list(void)
+static const Keyward__V1__ListStoresResponse *list_at(const char *region, const char *cell)
 {
     Keyward__V1__ListStoresRequest body = KEYWARD__V1__LIST_STORES_REQUEST__INIT;
-    const struct asked asked = by_officer(KW_METHOD_LIST_STORES, &body.base);
+    struct asked asked;
 
+    body.region = (char *)(uintptr_t)region;
+    body.cell = (char *)(uintptr_t)cell;
+    asked = by_officer(KW_METHOD_LIST_STORES, &body.base);
     cr_assert(eq(int, asked.reason, KW_E_NONE));
     return (const Keyward__V1__ListStoresResponse *)orch_message(
         &fx, &asked, 0, &keyward__v1__list_stores_response__descriptor);
+}
+
+static const Keyward__V1__ListStoresResponse *list(void)
+{
+    return list_at("", "");
 }
 
 static bool is_known(void)
@@ -56,6 +65,20 @@ Test(orchestrator_stores, its_own_is_shown_with_its_lane)
     cr_assert(eq(sz, store->n_lanes, 1));
     cr_assert(lt(u64, 0, store->lanes[0]->sequence));
     cr_assert(eq(ptr, store->order_time, NULL));
+}
+
+Test(orchestrator_stores, those_of_one_place_are_shown_with_their_vouchers)
+{
+    const Keyward__V1__Store *shown;
+    struct kw_voucher voucher;
+
+    EVENTUALLY(&fx, is_known());
+    cr_assert(eq(sz, list()->stores[0]->voucher.len, 0));
+    cr_assert(eq(sz, list_at(REGION, "z")->n_stores, 0));
+    cr_assert(eq(sz, list_at(REGION, CELL)->n_stores, 1));
+    shown = list_at(REGION, CELL)->stores[0];
+    MUST(kw_voucher_decode(kw_bytes_field(shown->voucher), &voucher, err));
+    cr_assert(kw_bytes_equal(kw_id_bytes(&voucher.store), kw_bytes_field(shown->store)));
 }
 
 /* --- what is ordered --- */

@@ -5,6 +5,7 @@
 #include "common/rpc/messages.h"
 #include "keyward/v1/status_service.pb-c.h"
 #include "tests/support/must.h"
+#include "tests/support/vouched_stores.h"
 
 #include <criterion/redirect.h>
 #include <fcntl.h>
@@ -18,7 +19,7 @@
 #define PATH_SIZE 64
 
 static const struct kw_id mesh = {{0x3e}};
-static const struct kw_id store = {{0x5e}};
+static const struct kw_id seed = {{0x5e}};
 static const struct kw_id life = {{0x1f}};
 
 /* Instead of servers: what each of them is asked and told, in the order in which it comes. */
@@ -34,6 +35,9 @@ static struct {
 
 static char dir[] = "/tmp/kw-cli-fence-XXXXXX";
 static char key_path[PATH_SIZE];
+static char root_path[PATH_SIZE];
+static struct kw_bytes voucher; /* of the store at r2/a */
+static bool made_up;            /* and one cell shows a store without one */
 static char settings_path[CELLS][PATH_SIZE];
 
 struct kw_result __wrap_kw_connection_open(struct kw_connection *connection,
@@ -65,19 +69,27 @@ static unsigned cell_of(const struct kw_connection *connection)
     return cell;
 }
 
+uint64_t __wrap_kw_clock_wall_ms(void);
+
+/* When its certificate is good. */
+uint64_t __wrap_kw_clock_wall_ms(void)
+{
+    return PKI_NOW_MS;
+}
+
 /* One store at r2/a, of which nothing is held. */
-static ProtobufCMessage *give_stores(struct kw_arena *arena)
+static ProtobufCMessage *give_stores(struct kw_arena *arena, bool vouched)
 {
     Keyward__V1__ListStoresResponse *known = kw_arena_alloc(arena, sizeof(*known));
     Keyward__V1__Store *there = kw_arena_alloc(arena, sizeof(*there));
+    struct kw_id id = voucher_read(voucher).store;
+    struct kw_bytes kept;
 
     keyward__v1__list_stores_response__init(known);
     keyward__v1__store__init(there);
-    there->store = kw_field_bytes(kw_id_bytes(&store));
-    there->incarnation = kw_field_bytes(kw_id_bytes(&life));
-    there->region = kw_arena_printf(arena, "r2");
-    there->cell = kw_arena_printf(arena, "a");
-    known->mesh = kw_field_bytes(kw_id_bytes(&mesh));
+    MUST(kw_arena_copy(arena, kw_id_bytes(&id), &kept, err));
+    there->store = kw_field_bytes(kept);
+    there->voucher = kw_field_bytes(vouched ? voucher : KW_BYTES_NONE);
     known->n_stores = 1;
     known->stores = kw_arena_alloc(arena, sizeof(Keyward__V1__Store *));
     known->stores[0] = there;
@@ -91,6 +103,15 @@ static ProtobufCMessage *give_done(struct kw_arena *arena)
     keyward__v1__order_stores_response__init(done);
     done->known = 1;
     return &done->base;
+}
+
+/* Only stores of the place are asked for. */
+static void check_question(const ProtobufCMessage *request)
+{
+    const Keyward__V1__ListStoresRequest *asked = (const Keyward__V1__ListStoresRequest *)request;
+
+    cr_assert(eq(str, asked->region, "r2"));
+    cr_assert(eq(str, asked->cell, "a"));
 }
 
 /* What an order says: its first letter. */
@@ -120,7 +141,12 @@ struct kw_result __wrap_kw_connection_call(struct kw_connection *connection, enu
             .exit = KW_EXIT_REFUSED, .reason = KW_E_STATE_CONFLICT, .name = "STATE_CONFLICT"};
         return kw_error_make(err, KW_E_STATE_CONFLICT, "", 0, "no");
     }
-    *ret_response = step == 'a' ? give_stores(arena) : give_done(arena);
+    if (step != 'a') {
+        *ret_response = give_done(arena);
+        return KW_OK;
+    }
+    check_question(request);
+    *ret_response = give_stores(arena, !made_up || cell != 1);
     return KW_OK;
 }
 
@@ -137,15 +163,33 @@ static void write_key(void)
     MUST(kw_keyfile_write(AT_FDCWD, key_path, kw_buf_bytes(&pem), KW_KEYFILE_MODE_PRIVATE, err));
 }
 
+static void write_root(void)
+{
+    KW_SCOPED(kw_private_key_done) struct kw_private_key lane_key = {0};
+    KW_SCOPED(kw_buf_done) struct kw_buf pem = {0};
+
+    vouched_init();
+    vouched_root(&pem);
+    (void)snprintf(root_path, PATH_SIZE, "%s/root.pem", dir);
+    MUST(kw_keyfile_write(AT_FDCWD, root_path, kw_buf_bytes(&pem), KW_KEYFILE_MODE_PUBLIC, err));
+    MUST(kw_private_key_generate(&lane_key, KW_CURVE_P256, err));
+    voucher = voucher_made(vouched_owner(vouched_ca("r2"), "r2", "a", &lane_key), mesh, seed, life,
+                           PKI_NOW_MS);
+}
+
 static void setup(void)
 {
     REQUIRE(mkdtemp(dir) != NULL, "%s", dir);
     write_key();
+    write_root();
     for (size_t i = 0; i < CELLS; i++) {
-        char text[PATH_SIZE];
+        char text[4 * PATH_SIZE];
 
         (void)snprintf(settings_path[i], PATH_SIZE, "%s/%zu.yaml", dir, i);
-        (void)snprintf(text, PATH_SIZE, "target: 127.0.0.1:%zu\n", i + 1);
+        (void)snprintf(text, sizeof(text),
+                       "target: 127.0.0.1:%zu\nca_file: %s\n"
+                       "peer: spiffe://" PKI_DOMAIN "/region/r1/cell/a/svc/gateway\n",
+                       i + 1, root_path);
         MUST(kw_keyfile_write(AT_FDCWD, settings_path[i], kw_bytes_str(text),
                               KW_KEYFILE_MODE_PUBLIC, err));
     }
@@ -159,6 +203,7 @@ static void teardown(void)
         (void)unlink(settings_path[i]);
     }
     (void)unlink(key_path);
+    (void)unlink(root_path);
     (void)rmdir(dir);
 }
 
@@ -241,17 +286,54 @@ Test(cli_fence, nothing_is_ordered_while_one_does_not_say_what_it_holds)
     }
 }
 
-Test(cli_fence, who_does_not_say_it_is_named)
+static const char *redirected(void)
 {
-    char said[1024];
+    static char said[4096];
     size_t len;
 
+    (void)fflush(stderr);
+    len = fread(said, 1, sizeof(said) - 1, cr_get_redirected_stderr());
+    said[len] = '\0';
+    return said;
+}
+
+static void check_said(const char *said, const char *words)
+{
+    cr_assert(strstr(said, words) != NULL, "%s", said);
+}
+
+Test(cli_fence, who_does_not_say_it_is_named)
+{
     cr_redirect_stderr();
     cells.refused = "a";
     cells.refuses = 1;
     cr_assert(eq(int, order("fence"), KW_EXIT_REFUSED));
-    (void)fflush(stderr);
-    len = fread(said, 1, sizeof(said) - 1, cr_get_redirected_stderr());
-    said[len] = '\0';
-    cr_assert(strstr(said, "127.0.0.1:2 does not say") != NULL, "%s", said);
+    check_said(redirected(), "127.0.0.1:2 does not say");
+}
+
+Test(cli_fence, who_shows_a_store_that_does_not_count_is_named)
+{
+    char text[2 * KW_ID_LEN + 1];
+    struct kw_id id = voucher_read(voucher).store;
+    const char *said;
+
+    cr_redirect_stderr();
+    made_up = true;
+    cr_assert(eq(int, order("fence"), KW_EXIT_OK));
+    said = redirected();
+    kw_hex(kw_id_bytes(&id), text);
+    check_said(said, "127.0.0.1:2 shows store ");
+    check_said(said, text);
+    check_said(said, ", which does not count: it has no voucher");
+    cr_assert(strstr(said, "127.0.0.1:1 shows") == NULL, "%s", said);
+}
+
+Test(cli_fence, who_is_below_no_root_that_is_trusted_is_not_believed)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf pem = {0};
+
+    pki_pem(&voucher_ca()->certificate, &pem);
+    MUST(kw_keyfile_write(AT_FDCWD, root_path, kw_buf_bytes(&pem), KW_KEYFILE_MODE_PUBLIC, err));
+    cr_assert(eq(int, order("fence"), KW_EXIT_USAGE));
+    check_steps("aaaaaa");
 }
