@@ -201,8 +201,12 @@
 #define KW_SCRUB_ROWS_MAX       1000U /* looked at in one job, to the end of a bucket */
 #define KW_SCRUB_BUCKETS_MAX    256U
 #define KW_LOG_CHAINS_MAX       256U /* of an owner's log, listed in one answer */
-#define KW_KEEP_STEPS           16U /* questions about others' logs, before another errand that is due */
-#define KW_ANSWER_ITEMS_MAX     1000U /* rows, or what else an owner hands over in one answer */
+#define KW_KEPT_CHAINS_MAX                                                                         \
+    65536U /* of another store's log that are kept: one for each life of it */
+#define KW_KEPT_HEADS_LEN                                                                          \
+    (4U * 1024U * 1024U)        /* of rows of heads, looked at for one segment of it */
+#define KW_KEEP_STEPS       16U /* questions about others' logs, before another errand that is due */
+#define KW_ANSWER_ITEMS_MAX 1000U /* rows, or what else an owner hands over in one answer */
 #define KW_ANSWER_ITEM_LEN_MAX                                                                     \
     (KW_ROW_LEN_MAX + 64U) /* a row, or a change that waits, with its lane and point */
 #define KW_QUESTION_LEN_MAX (64U * 1024U) /* of one owner to another, encoded */

@@ -13,6 +13,7 @@ struct kw_log_offer {
         place; /* "region/cell" of whoever handed it over, as the row of its store says */
     struct kw_bytes region; /* the same, in two */
     struct kw_bytes cell;
+    struct kw_id store;
     const struct kw_log_ask *asked;
     struct kw_bytes segment;
     struct kw_bytes evidence; /* the answer it was in, as that store signed it */

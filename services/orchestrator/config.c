@@ -42,8 +42,9 @@ static const struct kw_setting settings[] = {
      .doc = "Address of this cell's crypto core, host:port."},
     {FIELD(receipts_kept_max_mib), .type = KW_SETTING_U32, .fallback = "65536", .min = 1,
      .max = 16777216,
-     .doc = "Receipts of other cells that are kept here, MiB of each cell. Then no more are taken, "
-            "and keyward_receipts_unshipped grows there."},
+     .doc =
+         "Receipts of other cells that are kept here, MiB of what each of their stores hands over. "
+         "Then no more are taken, and keyward_receipts_unshipped grows there."},
     {FIELD(drain_ms), .type = KW_SETTING_U32, .fallback = "10000", .min = 100, .max = 300000,
      .doc = "How long calls in flight may finish after SIGTERM."},
 };

@@ -1,5 +1,5 @@
-/* Tables kept_chains and kept_segments: what this cell keeps of other cells' receipt logs. A chain is kept under the place
- * of whoever handed it over, so nobody can be in the way of another's. All functions run on the store's threads. */
+/* Tables kept_chains, kept_segments and kept_stores: what this cell keeps of other cells' receipt logs. A chain is kept under
+ * the place of whoever handed it over, so nobody can be in the way of another's. All functions run on the store's threads. */
 #ifndef KW_SERVICES_ORCHESTRATOR_KEPT_TABLE_H
 #define KW_SERVICES_ORCHESTRATOR_KEPT_TABLE_H
 
@@ -12,8 +12,9 @@
 /* Plain data. */
 struct kw_kept_chain {
     struct kw_chain at; /* its end, here */
-    uint64_t len;       /* bytes, with KW_KEPT_CHAIN_COST */
-    bool forked;        /* there is evidence of another: no more of it is taken */
+    uint64_t len;       /* bytes, with its evidence and KW_KEPT_CHAIN_COST */
+    bool stored;        /* something of it is kept */
+    bool forked;        /* its giver signed another, too: no more of it is taken */
 };
 
 /* `place`: "region/cell". Not found: `ret_chain` has core and stream, and is at the beginning. */
@@ -26,19 +27,35 @@ struct kw_result kw_kept_next(struct kw_tx *tx, struct kw_bytes place, struct kw
                               struct kw_id stream, struct kw_kept_chain *ret_chain, bool *ret_found,
                               struct kw_error *err);
 
-/* Bytes that are kept of all chains of a place. */
-struct kw_result kw_kept_len(struct kw_tx *tx, struct kw_bytes place, uint64_t *ret_len,
+/* What is kept of what one store handed over, of all its chains: whoever comes to its place when it is fenced has room of
+ * its own. Plain data. */
+struct kw_kept_sum {
+    uint64_t len;
+    uint64_t chains;
+};
+
+struct kw_result kw_kept_sum(struct kw_tx *tx, struct kw_id store, struct kw_kept_sum *ret_sum,
                              struct kw_error *err);
 
+/* Who hands something over. Borrows. */
+struct kw_kept_giver {
+    struct kw_bytes place;
+    struct kw_id store;
+};
+
 /* Adds a segment (KWX1) that ends at `chain->at`, and moves the chain there. */
-struct kw_result kw_kept_add(struct kw_tx *tx, struct kw_bytes place,
+struct kw_result kw_kept_add(struct kw_tx *tx, const struct kw_kept_giver *giver,
                              const struct kw_kept_chain *chain, struct kw_bytes segment,
                              uint64_t now_ms, struct kw_error *err);
 
-/* Keeps the answer that contradicts the chain; the first stays. */
+/* No more of the chain, of which something is kept, is taken. */
 struct kw_result kw_kept_fork(struct kw_tx *tx, struct kw_bytes place,
-                              const struct kw_kept_chain *chain, struct kw_bytes evidence,
-                              uint64_t now_ms, struct kw_error *err);
+                              const struct kw_kept_chain *chain, struct kw_error *err);
+
+/* Keeps the answer that contradicts it. */
+struct kw_result kw_kept_evidence(struct kw_tx *tx, const struct kw_kept_giver *giver,
+                                  const struct kw_kept_chain *chain, struct kw_bytes evidence,
+                                  struct kw_error *err);
 
 /* The segment that has number `seq`, in the arena. Fails also: MEMORY. */
 struct kw_result kw_kept_segment(struct kw_tx *tx, struct kw_bytes place, struct kw_id core,

@@ -2,6 +2,8 @@
 #include "services/orchestrator/receipt_copy.h"
 
 #include "common/audit/segment.h"
+#include "common/base/clock.h"
+#include "common/base/limits.h"
 #include "common/base/log.h"
 #include "common/base/metrics.h"
 #include "common/sync/grow_set.h"
@@ -74,6 +76,8 @@ static struct kw_result read_on(struct kw_tx *tx, const struct kw_log_ask *from,
 
 /* --- theirs --- */
 
+static const char not_kept[] = "receipts of another cell are not kept";
+
 static struct kw_result kept(struct kw_tx *tx, struct kw_bytes place,
                              const uint8_t name[KW_LOG_NAME_LEN], uint64_t *ret_end,
                              bool *ret_takes, struct kw_error *err)
@@ -99,25 +103,46 @@ struct judging {
     struct kw_segment segment;
     struct kw_hash *heads; /* after each of its receipts */
     enum kw_segment_verdict verdict;
+    bool contested; /* there is another head for one of its numbers, says whoever says so */
 };
 
-/* Does it go through the heads that are signed for these numbers? */
-static struct kw_result check_heads(struct judging *j, struct kw_error *err)
+/* A look at the heads that are said to be signed for its numbers. */
+struct looking {
+    struct kw_receipt_head_walk walk;
+    bool ends;
+    size_t len; /* what was read of them */
+};
+
+/* The next one, in an arena of its own: any member may have made its row large. */
+static struct kw_result look_at_head(struct judging *j, struct looking *l, struct kw_arena *arena,
+                                     struct kw_error *err)
 {
     const struct kw_segment *segment = &j->segment;
-    struct kw_receipt_head_walk walk = {
-        .core = segment->core, .stream = segment->stream, .seq = segment->after};
     struct kw_receipt_heads heads;
-    bool any = true;
+    bool any;
 
-    while (j->verdict == KW_SEGMENT_GOOD) {
-        KW_TRY(kw_receipt_heads_next(j->tx, &walk, j->arena, &heads, &any, err));
-        if (!any || walk.seq > segment->after + segment->count) {
-            break;
-        }
-        if (!kw_set_has(heads.heads, KW_BYTES_OF(j->heads[walk.seq - segment->after - 1].bytes))) {
-            j->verdict = KW_SEGMENT_FORKED;
-        }
+    KW_TRY(kw_receipt_heads_next(j->tx, &l->walk, arena, &heads, &any, err));
+    l->len += kw_arena_used(arena);
+    l->ends = !any || l->walk.seq > segment->after + segment->count;
+    j->contested =
+        !l->ends &&
+        !kw_set_has(heads.heads, KW_BYTES_OF(j->heads[l->walk.seq - segment->after - 1].bytes));
+    return KW_OK;
+}
+
+/* Does it go through them? We can't verify whose they are, as `keyward verify` does, so it is no more than told. */
+static struct kw_result look_at_heads(struct judging *j, struct kw_error *err)
+{
+    struct looking l = {.walk = {j->segment.core, j->segment.stream, j->segment.after}};
+
+    while (!l.ends && !j->contested && l.len < KW_KEPT_HEADS_LEN) {
+        struct kw_arena *arena = kw_arena_new(KW_FEED_CHANGE_MEMORY_MAX);
+        struct kw_result result;
+
+        KW_ENSURE(arena != NULL, err, MEMORY, "an arena for a head");
+        result = look_at_head(j, &l, arena, err);
+        kw_arena_free(arena);
+        KW_TRY(result);
     }
     return KW_OK;
 }
@@ -133,29 +158,38 @@ static struct kw_result judge(struct judging *j, struct kw_error *err)
     j->heads = kw_arena_alloc(j->arena, j->segment.count * sizeof(*j->heads));
     KW_ENSURE(j->heads != NULL, err, MEMORY, "the heads of a segment");
     KW_TRY(kw_segment_check(&j->segment, &place, &j->chain.at, j->heads, &j->verdict, err));
-    return j->verdict == KW_SEGMENT_GOOD ? check_heads(j, err) : KW_OK;
+    return j->verdict == KW_SEGMENT_GOOD ? look_at_heads(j, err) : KW_OK;
 }
 
-static void tell(const struct kw_log_offer *offer, const char *verdict)
+/* All are counted; who hands over nothing but such must not fill the log. */
+static void tell(const struct kw_log_offer *offer, const char *verdict, const char *message)
 {
+    static _Atomic uint64_t told_s;
+    uint64_t now_s = kw_clock_mono_ns() / KW_NS_PER_S;
+
     kw_metric_add(KW_M_RECEIPT_SEGMENTS, verdict, 1);
-    if (strcmp(verdict, kw_segment_verdict_name(KW_SEGMENT_GOOD)) != 0) {
-        KW_LOG(ERROR, "receipts of another cell are not kept", KW_F_STR("verdict", verdict),
-               KW_F_HEX("chain", KW_BYTES_OF(offer->asked->name)));
+    if (message != NULL && atomic_exchange(&told_s, now_s) != now_s) {
+        kw_log_write(KW_LOG_ERROR, message,
+                     (const struct kw_log_field[]){
+                         KW_F_STR("verdict", verdict),
+                         KW_F_HEX("chain", KW_BYTES_OF(offer->asked->name)),
+                     },
+                     2);
     }
 }
 
-/* Is there room for it among what is kept of that cell? */
+/* Is there room for so much more among what is kept of that store? */
 static struct kw_result has_room(struct judging *j, const struct kw_receipt_copy_options *options,
-                                 bool *ret_room, struct kw_error *err)
+                                 size_t more, bool *ret_room, struct kw_error *err)
 {
-    uint64_t len;
+    struct kw_kept_sum sum;
+    bool many;
 
-    KW_TRY(kw_kept_len(j->tx, j->offer->place, &len, err));
-    *ret_room = len + j->offer->segment.len + KW_KEPT_CHAIN_COST <= options->len_max;
+    KW_TRY(kw_kept_sum(j->tx, j->offer->store, &sum, err));
+    many = !j->chain.stored && sum.chains >= KW_KEPT_CHAINS_MAX;
+    *ret_room = !many && sum.len + more + KW_KEPT_CHAIN_COST <= options->len_max;
     if (!*ret_room) {
-        kw_metric_add(KW_M_LIMITS_REACHED, "receipts_kept", 1);
-        tell(j->offer, "full");
+        kw_metric_add(KW_M_LIMITS_REACHED, many ? "receipt_chains_kept" : "receipts_kept", 1);
     }
     return KW_OK;
 }
@@ -163,27 +197,42 @@ static struct kw_result has_room(struct judging *j, const struct kw_receipt_copy
 static struct kw_result take(struct judging *j, const struct kw_receipt_copy_options *options,
                              struct kw_error *err)
 {
+    const struct kw_kept_giver giver = {j->offer->place, j->offer->store};
     bool room;
 
-    KW_TRY(has_room(j, options, &room, err));
+    KW_TRY(has_room(j, options, j->offer->segment.len, &room, err));
     if (!room) {
+        tell(j->offer, "full", not_kept);
         return KW_OK;
     }
     j->chain.len += j->offer->segment.len;
-    KW_TRY(
-        kw_kept_add(j->tx, j->offer->place, &j->chain, j->offer->segment, j->offer->now_ms, err));
-    tell(j->offer, kw_segment_verdict_name(j->verdict));
+    KW_TRY(kw_kept_add(j->tx, &giver, &j->chain, j->offer->segment, j->offer->now_ms, err));
+    if (j->contested) {
+        tell(j->offer, "contested", "receipts of another cell are kept, but another head is said");
+    } else {
+        tell(j->offer, kw_segment_verdict_name(j->verdict), NULL);
+    }
     return KW_OK;
 }
 
+/* With the answer that shows it, if there is room for that. */
+static struct kw_result stop(struct judging *j, const struct kw_receipt_copy_options *options,
+                             struct kw_error *err)
+{
+    const struct kw_kept_giver giver = {j->offer->place, j->offer->store};
+    bool room;
+
+    KW_TRY(kw_kept_fork(j->tx, j->offer->place, &j->chain, err));
+    KW_TRY(has_room(j, options, j->offer->evidence.len, &room, err));
+    return room ? kw_kept_evidence(j->tx, &giver, &j->chain, j->offer->evidence, err) : KW_OK;
+}
+
 /* What is kept stays as it is. */
-static struct kw_result refuse(struct judging *j, const struct kw_kept_chain *before,
+static struct kw_result refuse(struct judging *j, const struct kw_receipt_copy_options *options,
                                struct kw_error *err)
 {
-    tell(j->offer, kw_segment_verdict_name(j->verdict));
-    return j->verdict == KW_SEGMENT_FORKED ? kw_kept_fork(j->tx, j->offer->place, before,
-                                                          j->offer->evidence, j->offer->now_ms, err)
-                                           : KW_OK;
+    tell(j->offer, kw_segment_verdict_name(j->verdict), not_kept);
+    return j->verdict == KW_SEGMENT_FORKED ? stop(j, options, err) : KW_OK;
 }
 
 static struct kw_result keep(const void *context, struct kw_tx *tx,
@@ -191,19 +240,17 @@ static struct kw_result keep(const void *context, struct kw_tx *tx,
                              struct kw_error *err)
 {
     struct judging j = {.tx = tx, .offer = offer, .arena = arena};
-    struct kw_kept_chain before;
     struct kw_id core;
     struct kw_id stream;
     bool found;
 
     name_read(offer->asked->name, &core, &stream);
-    KW_TRY(kw_kept_find(tx, offer->place, core, stream, &before, &found, err));
-    if (before.forked || before.at.seq != offer->asked->number) {
+    KW_TRY(kw_kept_find(tx, offer->place, core, stream, &j.chain, &found, err));
+    if (j.chain.forked || j.chain.at.seq != offer->asked->number) {
         return KW_OK; /* asked before that was so */
     }
-    j.chain = before;
     KW_TRY(judge(&j, err));
-    return j.verdict == KW_SEGMENT_GOOD ? take(&j, context, err) : refuse(&j, &before, err);
+    return j.verdict == KW_SEGMENT_GOOD ? take(&j, context, err) : refuse(&j, context, err);
 }
 
 struct kw_feed_log kw_receipt_copies(const struct kw_receipt_copy_options *options)

@@ -1,9 +1,12 @@
 /* Copies of receipt logs (common/feed/feed_log.h): ours as others ask for it, theirs as we keep it.
  *
  * Of what another cell hands over, a segment is kept if it continues what is kept of its chain (common/audit/segment.h), is
- * of that cell's receipts, and goes through every head that is signed for it, as far as lanes have brought us any. What is
- * behind the last of them is kept, too: until a head comes it is its giver's word, and says so when it is verified. What
- * contradicts what is kept, or a signed head, is kept as evidence, as its giver signed it, and the chain stops. */
+ * of that cell's receipts. What contradicts what is kept is another history, by its giver's own word: it is kept as evidence,
+ * as its giver signed it, if there is room, and the chain stops.
+ *
+ * Heads that lanes brought (receipt_head_feed.h) stop nothing. Whose they are only a verifier can say, who has the keys that
+ * sign checkpoints; any member may have made them up. Where one differs from what is kept it is told, and `keyward verify`
+ * of an export finds out which is right. */
 #ifndef KW_SERVICES_ORCHESTRATOR_RECEIPT_COPY_H
 #define KW_SERVICES_ORCHESTRATOR_RECEIPT_COPY_H
 
@@ -12,7 +15,7 @@
 
 /* What bounds them. */
 struct kw_receipt_copy_options {
-    uint64_t len_max; /* bytes kept of one cell; then no more is taken */
+    uint64_t len_max; /* bytes kept of one store; then no more is taken */
 };
 
 /* For the feed's options. `options` outlives it. */

@@ -174,11 +174,17 @@ static const char kept[] =
     " record BLOB NOT NULL,"
     " PRIMARY KEY (place, core, stream, last));";
 
+static const char kept_stores[] =
+    /* How much is kept of what each store handed over, and of how many chains that it began. */
+    "CREATE TABLE kept_stores ("
+    " store BLOB NOT NULL PRIMARY KEY CHECK (length(store) = 16),"
+    " len INTEGER NOT NULL,"
+    " chains INTEGER NOT NULL);";
+
 const struct kw_migration kw_orch_migrations[] = {
-    {.name = "0001_initial", .sql = initial},
-    {.name = "0002_feed", .sql = kw_feed_schema},
-    {.name = "0003_protections", .sql = protections},
-    {.name = "0004_kept_receipts", .sql = kept},
+    {.name = "0001_initial", .sql = initial},         {.name = "0002_feed", .sql = kw_feed_schema},
+    {.name = "0003_protections", .sql = protections}, {.name = "0004_kept_receipts", .sql = kept},
+    {.name = "0005_kept_stores", .sql = kept_stores},
 };
 
 const size_t kw_orch_migration_count = sizeof(kw_orch_migrations) / sizeof(kw_orch_migrations[0]);

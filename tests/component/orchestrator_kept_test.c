@@ -53,6 +53,7 @@ static struct kw_result add_one(struct kw_segment *segment, struct kw_buf *list,
 static struct kw_result say_segment(const struct kw_feed_tx *feed_tx, const void *context,
                                     struct kw_error *err)
 {
+    const struct kw_kept_giver giver = {.place = kw_bytes_str("eu/z")};
     struct kept *kept = (struct kept *)(uintptr_t)context;
     struct kw_segment segment = {
         .core = kept->chain.at.core, .stream = kept->chain.at.stream, .after = kept->chain.at.seq};
@@ -63,8 +64,7 @@ static struct kw_result say_segment(const struct kw_feed_tx *feed_tx, const void
         KW_TRY(add_one(&segment, &list, &kept->chain.at, err));
     }
     KW_TRY(kw_segment_encode(&segment, &record, err));
-    return kw_kept_add(feed_tx->tx, kw_bytes_str("eu/z"), &kept->chain, kw_buf_bytes(&record), 1,
-                       err);
+    return kw_kept_add(feed_tx->tx, &giver, &kept->chain, kw_buf_bytes(&record), 1, err);
 }
 
 struct saying {

@@ -14,7 +14,7 @@ enum {
     SIGNER_LEN = 60000, /* few receipts are many segments */
 };
 
-static struct kw_migration migrations[4];
+static struct kw_migration migrations[5];
 static const struct kw_receipt_copy_options options = {.len_max = 1U << 28};
 static struct kw_feed_log receipt_log;
 
@@ -38,8 +38,9 @@ static void set_up(void)
     migrations[1] = feed_migrations[1];
     migrations[2] = kw_orch_migrations[0]; /* with table receipts */
     migrations[3] = kw_orch_migrations[3]; /* kept_… */
+    migrations[4] = kw_orch_migrations[4];
     receipt_log = kw_receipt_copies(&options);
-    house_extra = (struct house_extra){migrations, 4, &receipt_log};
+    house_extra = (struct house_extra){migrations, 5, &receipt_log};
     real_cells_init();
 }
 
@@ -267,6 +268,46 @@ Test(replicator_receipts, a_fenced_store_hands_nothing_over)
 }
 
 /* --- what fails --- */
+
+static unsigned kept_in_vain;
+
+static struct kw_result keep_in_vain(const void *context, struct kw_tx *tx,
+                                     const struct kw_log_offer *offer, struct kw_arena *arena,
+                                     struct kw_error *err)
+{
+    (void)context;
+    (void)tx;
+    (void)offer;
+    (void)arena;
+    kept_in_vain++;
+    KW_FAIL(err, STORE_FULL, "no room");
+}
+
+static bool rests(int cell)
+{
+    const struct kw_feed_errands *errands = &real_orchestrator(cell)->service->errands;
+
+    return errands->now == NULL && !errands->at_store;
+}
+
+/* A log that can't be kept is no reason not to look whether anything else is lacking. */
+Test(replicator_receipts, other_errands_are_due_when_they_were_whatever_fails_here)
+{
+    const uint64_t due_ns = UINT64_MAX;
+    struct kw_feed_errands *errands = &real_orchestrator(US)->service->errands;
+    struct kw_chain eu = chain_of(1);
+
+    make(EU, &eu, 2, 100);
+    LOOKING_UNTIL(kept(US) == 2);
+    HOUSE_EVENTUALLY(&real_house, rests(US));
+    errands->due_ns = due_ns;
+    receipt_log.keep = keep_in_vain;
+    make(EU, &eu, 2, 100);
+    LOOKING_UNTIL(kept_in_vain >= 3);
+    HOUSE_EVENTUALLY(&real_house, rests(US));
+    cr_assert_eq(errands->due_ns, due_ns);
+    cr_assert_eq(kept(US), 2);
+}
 
 #ifdef KW_FAULTS_PLANTED
 /* Each place below fails once; what it was about is kept all the same. */

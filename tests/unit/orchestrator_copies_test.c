@@ -23,6 +23,7 @@ static struct kw_arena *arena;
 static struct kw_feed feed;
 static struct kw_receipt_copy_options options = {.len_max = 1U << 20};
 static struct kw_feed_log receipt_log;
+static struct kw_id giver = {{0x51}};
 
 static struct kw_buf records[LENGTH];     /* of one chain */
 static struct kw_chain heads[LENGTH + 1]; /* after so many */
@@ -119,6 +120,7 @@ static struct kw_result offer(struct kw_tx *tx, const char *cell, uint64_t after
     char place[16];
     struct kw_log_offer made = {.region = kw_bytes_str("eu"),
                                 .cell = kw_bytes_str(cell),
+                                .store = giver,
                                 .asked = &ask,
                                 .segment = segment,
                                 .evidence = kw_bytes_str("answer"),
@@ -140,6 +142,22 @@ static struct kw_result expect_kept(struct kw_tx *tx, uint64_t end, bool takes, 
     KW_TRY(receipt_log.kept(tx, kw_bytes_str("eu/a"), ask.name, &kept, &still, err));
     cr_assert_eq(kept, end, "%s: %llu", why, (unsigned long long)kept);
     cr_assert_eq(still, takes, "%s", why);
+    return KW_OK;
+}
+
+/* Is what is counted of the store what is there? */
+static struct kw_result expect_counted(struct kw_tx *tx, uint64_t len, struct kw_error *err)
+{
+    struct kw_kept_sum sum;
+    struct kw_stmt *stmt;
+    bool found;
+
+    KW_TRY(kw_kept_sum(tx, giver, &sum, err));
+    cr_assert_eq(sum.len, len);
+    KW_TRY(kw_sql(tx, "SELECT CAST(sum(len) AS BIGINT), count(*) FROM kept_chains", &stmt, err));
+    KW_TRY(kw_step(stmt, &found, err));
+    cr_assert(found && (uint64_t)kw_col_i64(stmt, 0) == len);
+    cr_assert_eq((uint64_t)kw_col_i64(stmt, 1), sum.chains);
     return KW_OK;
 }
 
@@ -182,7 +200,9 @@ static struct kw_result keeps_run(struct kw_store_job *job, struct kw_tx *tx, st
     KW_TRY(kw_kept_segment(tx, kw_bytes_str("eu/a"), heads[0].core, heads[0].stream, LENGTH + 1,
                            arena, &segment, &found, err));
     cr_assert_not(found);
-    return KW_OK;
+    return expect_counted(
+        tx, segment_of(records, 1, 3).len + segment_of(records, 4, LENGTH).len + KW_KEPT_CHAIN_COST,
+        err);
 }
 
 Test(orchestrator_copies, what_continues_is_kept)
@@ -272,7 +292,8 @@ static struct kw_result evidence_run(struct kw_store_job *job, struct kw_tx *tx,
     KW_TRY(kw_sql(tx, "SELECT evidence FROM kept_chains WHERE forked = 1", &stmt, err));
     KW_TRY(kw_step(stmt, &found, err));
     cr_assert(found && kw_bytes_equal(kw_col_blob(stmt, 0), kw_bytes_str("answer")));
-    return KW_OK;
+    return expect_counted(tx, segment_of(records, 1, 3).len + KW_KEPT_CHAIN_COST + strlen("answer"),
+                          err);
 }
 
 Test(orchestrator_copies, another_history_is_evidence_and_stops_the_chain)
@@ -314,20 +335,85 @@ Test(orchestrator_copies, receipts_go_through_the_heads_that_lanes_know)
     in_tx(heads_run);
 }
 
-static struct kw_result forged_run(struct kw_store_job *job, struct kw_tx *tx, struct kw_error *err)
+/* Any member may say any head, of whatever it can't sign: of that nobody's receipts are lost. */
+static struct kw_result contested_run(struct kw_store_job *job, struct kw_tx *tx,
+                                      struct kw_error *err)
 {
+    struct kw_chain lie = heads[5];
+    int64_t good = verdicts("good");
+    int64_t contested = verdicts("contested");
+
     (void)job;
-    KW_TRY(say_head(tx, &heads[4], err));
-    KW_TRY(offer(tx, "a", 0, segment_of(forged, 1, 3), err)); /* nobody has signed for these */
-    KW_TRY(expect_kept(tx, 3, true, "it may be so", err));
-    KW_TRY(offer(tx, "a", 3, segment_of(forged, 4, 6), err));
-    return expect_kept(tx, 3, false, "but that is another head", err);
+    lie.head.bytes[0] ^= 1U;
+    KW_TRY(say_head(tx, &lie, err));
+    KW_TRY(offer(tx, "a", 0, segment_of(records, 1, 3), err));
+    KW_TRY(offer(tx, "a", 3, segment_of(records, 4, 6), err));
+    KW_TRY(expect_kept(tx, 6, true, "it is told", err));
+    KW_TRY(offer(tx, "a", 6, segment_of(records, 7, LENGTH), err));
+    cr_assert_eq(verdicts("good"), good + 2);
+    cr_assert_eq(verdicts("contested"), contested + 1);
+    return expect_kept(tx, LENGTH, true, "and goes on", err);
 }
 
-Test(orchestrator_copies, what_contradicts_a_signed_head_is_not_kept)
+Test(orchestrator_copies, another_head_of_whomever_is_told_and_stops_nothing)
 {
-    in_tx(forged_run);
-    in_tx(evidence_run);
+    in_tx(contested_run);
+}
+
+/* A row of fields that nobody knows, as long as rows may be. */
+static struct kw_result fill(struct kw_tx *tx, uint64_t seq, struct kw_error *err)
+{
+    enum {
+        FIRST = 3,
+        AT_ONCE = 15,
+    };
+    static uint8_t filler[32000];
+    uint8_t key[2 * KW_ID_LEN + sizeof(seq)];
+    struct kw_feed_tx feed_tx;
+    struct kw_record merged;
+
+    kw_copy(key, heads[0].core.bytes, KW_ID_LEN);
+    kw_copy(key + KW_ID_LEN, heads[0].stream.bytes, KW_ID_LEN);
+    kw_be64_store(key + 2 * (size_t)KW_ID_LEN, seq);
+    for (uint8_t at = FIRST; at < FIRST + 4 * AT_ONCE; at += AT_ONCE) {
+        struct kw_record change = {.table = KW_TABLE_RECEIPT_HEADS, .key = KW_BYTES_OF(key)};
+        struct kw_arena *large = kw_arena_new(KW_FEED_CHANGE_MEMORY_MAX);
+
+        for (uint8_t i = 0; i < AT_ONCE; i++) {
+            change.fields[change.count++] = (struct kw_record_field){
+                .number = at + i, .rule = KW_RULE_ONCE, .value = KW_BYTES_OF(filler)};
+        }
+        KW_TRY(orchestrator_feed_tx(&feed, tx, large, 1000, &feed_tx, err));
+        KW_TRY(kw_feed_write(feed_tx.feed, tx, &change, false, 1000, large, &merged, err));
+        kw_arena_free(large);
+    }
+    return KW_OK;
+}
+
+/* Three of them are as much as is looked at for one segment, and no more than one is in memory. */
+static struct kw_result large_run(struct kw_store_job *job, struct kw_tx *tx, struct kw_error *err)
+{
+    struct kw_chain lie = heads[4];
+    int64_t good = verdicts("good");
+
+    (void)job;
+    lie.head.bytes[0] ^= 1U;
+    for (uint64_t seq = 1; seq <= 3; seq++) {
+        KW_TRY(say_head(tx, &heads[seq], err));
+        KW_TRY(fill(tx, seq, err));
+    }
+    KW_TRY(say_head(tx, &lie, err));
+    KW_TRY(offer(tx, "a", 0, segment_of(records, 1, LENGTH), err));
+    KW_TRY(expect_kept(tx, LENGTH, true, "kept", err));
+    cr_assert_eq(verdicts("good"), good + 1);
+    return KW_OK;
+}
+
+Test(orchestrator_copies, large_rows_of_heads_are_in_nobodys_way)
+{
+    kw_arena_free(arena);
+    arena = kw_arena_new(1U << 18);
+    in_tx(large_run);
 }
 
 /* --- how much --- */
@@ -353,6 +439,87 @@ static struct kw_result full_run(struct kw_store_job *job, struct kw_tx *tx, str
 Test(orchestrator_copies, what_is_kept_of_a_cell_is_bounded)
 {
     in_tx(full_run);
+}
+
+/* Evidence has no room of its own; that the chain forked is noted all the same. */
+static struct kw_result full_fork_run(struct kw_store_job *job, struct kw_tx *tx,
+                                      struct kw_error *err)
+{
+    const struct kw_bytes first = segment_of(records, 1, 3);
+    int64_t full = kw_metric_value(KW_M_LIMITS_REACHED, "receipts_kept");
+    struct kw_stmt *stmt;
+    bool found;
+
+    (void)job;
+    options.len_max = first.len + 2 * KW_KEPT_CHAIN_COST;
+    KW_TRY(offer(tx, "a", 0, first, err));
+    options.len_max += strlen("answer") - 1;
+    KW_TRY(offer(tx, "a", 3, segment_of(forged, 4, 6), err));
+    options.len_max = 1U << 20;
+    cr_assert_eq(kw_metric_value(KW_M_LIMITS_REACHED, "receipts_kept"), full + 1);
+    KW_TRY(expect_kept(tx, 3, false, "it stops", err));
+    KW_TRY(kw_sql(tx, "SELECT 1 FROM kept_chains WHERE evidence IS NULL", &stmt, err));
+    KW_TRY(kw_step(stmt, &found, err));
+    cr_assert(found);
+    return expect_counted(tx, first.len + KW_KEPT_CHAIN_COST, err);
+}
+
+Test(orchestrator_copies, evidence_asks_for_room)
+{
+    in_tx(full_fork_run);
+}
+
+static struct kw_result say_chains(struct kw_tx *tx, int64_t chains, struct kw_error *err)
+{
+    struct kw_stmt *stmt;
+
+    KW_TRY(kw_sql(tx,
+                  "INSERT INTO kept_stores (store, len, chains) VALUES ($1, 0, $2)"
+                  " ON CONFLICT (store) DO UPDATE SET chains = excluded.chains",
+                  &stmt, err));
+    kw_bind_id(stmt, 1, &giver);
+    kw_bind_i64(stmt, 2, chains);
+    return kw_exec(stmt, NULL, err);
+}
+
+static struct kw_result many_run(struct kw_store_job *job, struct kw_tx *tx, struct kw_error *err)
+{
+    int64_t full = verdicts("full");
+
+    (void)job;
+    KW_TRY(say_chains(tx, KW_KEPT_CHAINS_MAX, err));
+    KW_TRY(offer(tx, "a", 0, segment_of(records, 1, 3), err));
+    KW_TRY(expect_kept(tx, 0, true, "one too many", err));
+    cr_assert_eq(verdicts("full"), full + 1);
+    cr_assert_eq(kw_metric_value(KW_M_LIMITS_REACHED, "receipt_chains_kept"), full + 1);
+    KW_TRY(say_chains(tx, KW_KEPT_CHAINS_MAX - 1, err));
+    KW_TRY(offer(tx, "a", 0, segment_of(records, 1, 3), err));
+    KW_TRY(expect_kept(tx, 3, true, "the last", err));
+    KW_TRY(offer(tx, "a", 3, segment_of(records, 4, LENGTH), err));
+    return expect_kept(tx, LENGTH, true, "which goes on", err);
+}
+
+Test(orchestrator_copies, chains_of_a_cell_are_bounded)
+{
+    in_tx(many_run);
+}
+
+/* Whoever is at the place of a store that was full has room of its own. */
+static struct kw_result next_run(struct kw_store_job *job, struct kw_tx *tx, struct kw_error *err)
+{
+    (void)job;
+    KW_TRY(say_chains(tx, KW_KEPT_CHAINS_MAX, err));
+    KW_TRY(offer(tx, "a", 0, segment_of(records, 1, 3), err));
+    KW_TRY(expect_kept(tx, 0, true, "none", err));
+    giver.bytes[0]++;
+    KW_TRY(offer(tx, "a", 0, segment_of(records, 1, 3), err));
+    giver.bytes[0]--;
+    return expect_kept(tx, 3, true, "the next", err);
+}
+
+Test(orchestrator_copies, who_comes_next_has_room)
+{
+    in_tx(next_run);
 }
 
 /* --- ours --- */
@@ -444,13 +611,13 @@ Test(orchestrator_copies, whatever_fails_nothing_is_kept_by_halves)
 {
     in_failing_tx(own_run);
     in_failing_tx(own_read_run);
-    in_failing_tx(forged_run);
+    in_failing_tx(fork_run);
     in_tx(evidence_run);
 }
 
 Test(orchestrator_copies, whatever_fails_is_kept_the_next_time)
 {
-    in_failing_tx(heads_run);
+    in_failing_tx(contested_run);
 }
 
 Test(orchestrator_copies, whatever_fails_room_is_looked_for)
