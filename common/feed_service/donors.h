@@ -10,11 +10,13 @@
 
 #include "common/feed_service/neighbours.h"
 
-/* Who failed. */
+/* Who failed, or was left with some of its share. */
 struct kw_feed_bar {
-    struct kw_id store;
+    struct kw_id store; /* none: nobody */
     uint64_t until_ns;
-    unsigned times;
+    unsigned times; /* that it failed; may be 0 */
+    uint64_t used_ns;
+    unsigned answers;
 };
 
 /* Plain data; all zeros is nobody. */
@@ -30,8 +32,8 @@ struct kw_feed_donors {
     size_t oldest; /* of them: who makes room */
 };
 
-/* We join by this one. Nothing changes where we did so before; else its share begins. `is_new`: nobody has answered by our
- * rows yet. */
+/* We join by this one. Nothing changes where we did so before; else its share begins, or goes on if it
+ * was asked before in this join: who goes away and comes back has no more. `is_new`: nobody has answered by our rows yet. */
 void kw_feed_donor_begin(struct kw_feed_donors *donors, struct kw_id store, bool is_new);
 
 /* It is asked; what it gave is taken in; it gave nothing that is any good. */

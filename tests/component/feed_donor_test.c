@@ -535,6 +535,41 @@ Test(donors, who_failed_waits_longer_each_time_and_has_more_time_then)
     }
 }
 
+/* Who goes away and comes back does not begin anew. */
+Test(donors, a_share_goes_on_where_another_was_asked_in_between)
+{
+    struct kw_feed_donors donors = {0};
+
+    kw_feed_donor_begin(&donors, ids[0], false);
+    kw_feed_donor_asked(&donors, 1);
+    kw_feed_donor_gave(&donors, 1001);
+    kw_feed_donor_begin(&donors, ids[1], false);
+    cr_assert(donors.used_ns == 0 && donors.answers == 0);
+    kw_feed_donor_begin(&donors, ids[0], false);
+    cr_assert(donors.used_ns == 1000 && donors.answers == 1);
+    cr_assert(not(kw_feed_donor_barred(&donors, ids[0], 1)), "it has not failed");
+    cr_assert_eq(donors.share_ns, (uint64_t)KW_JOIN_DONOR_MS * 1000000U);
+    kw_feed_donor_asked(&donors, 1);
+    kw_feed_donor_gave(&donors, 1 + donors.share_ns - 1000);
+    cr_assert_str_eq(kw_feed_donor_over(&donors), "late");
+    kw_feed_donor_bar(&donors, 1);
+    kw_feed_donor_begin(&donors, ids[0], false);
+    cr_assert(donors.used_ns == 0 && donors.answers == 0, "the next share is twice that");
+}
+
+Test(donors, another_join_is_another_share)
+{
+    struct kw_feed_donors donors = {0};
+
+    kw_feed_donor_begin(&donors, ids[0], false);
+    kw_feed_donor_asked(&donors, 1);
+    kw_feed_donor_gave(&donors, 1001);
+    kw_feed_donor_begin(&donors, ids[1], false);
+    kw_feed_donor_done(&donors);
+    kw_feed_donor_begin(&donors, ids[0], false);
+    cr_assert(donors.used_ns == 0 && donors.answers == 0);
+}
+
 Test(donors, only_so_many_are_remembered)
 {
     struct kw_feed_donors donors = {0};
