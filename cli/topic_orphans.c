@@ -19,8 +19,23 @@ struct replaying {
     uint64_t left;
 };
 
+/* What follows may undo what is missing, or be undone by it: who replays is told of it. */
+static void tell_gap(const Keyward__V1__ReplayOrphansResponse *response)
+{
+    char lane[2 * KW_ID_LEN + 1];
+
+    if (response->missing_last > 0 && response->lane.len == KW_ID_LEN) {
+        kw_hex(kw_bytes_field(response->lane), lane);
+        (void)fprintf(stderr,
+                      "missing: numbers %" PRIu64 " to %" PRIu64
+                      " of lane %s, neither here nor in the bundle\n",
+                      response->missing_first, response->missing_last, lane);
+    }
+}
+
 static void count(struct replaying *r, const Keyward__V1__ReplayOrphansResponse *response)
 {
+    tell_gap(response);
     r->said += response->said;
     for (size_t i = 0; i < response->n_changes; i++) {
         r->left += response->changes[i]->state == KEYWARD__V1__ORPHAN_STATE__ORPHAN_STATE_LEFT ||

@@ -56,6 +56,9 @@ struct kw_result kw_replay_show(const struct kw_replay *replay, const char *laye
     }
     keyward__v1__replay_orphans_response__init(ret_response);
     ret_response->said = (uint32_t)replay->said;
+    ret_response->lane = kw_field_bytes(kw_id_bytes(&replay->lane));
+    ret_response->missing_first = replay->missing_first;
+    ret_response->missing_last = replay->missing_last;
     ret_response->layer = kw_field_text(replay->known ? layer : "");
     ret_response->changes = list;
     ret_response->n_changes = replay->count;

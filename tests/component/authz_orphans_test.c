@@ -1,6 +1,8 @@
 /* A fenced cell's late revocations: bundled there, brought here by an operator, in force here and everywhere. */
+#include "common/feed/change_table.h"
 #include "common/feed/feed_orphans.h"
 #include "common/feed/intent.h"
+#include "common/feed/lane_table.h"
 #include "common/feed/orphans.h"
 #include "common/sync/store_record.h"
 #include "common/sync/version_vector.h"
@@ -88,14 +90,14 @@ static struct kw_result write_fence(const struct kw_feed_tx *feed_tx, const void
     return kw_intent_say(&row, feed_tx, NULL, err);
 }
 
+static uint8_t fence[KW_VECTOR_ENTRY_LEN]; /* a vector */
+
 /* What a has said so far is honoured. */
 static void fence_a(void)
 {
-    static uint8_t vector[KW_VECTOR_ENTRY_LEN];
-
     feed_cell_meet(&cell_a, &cell_b);
-    feed_cell_do(&cell_a, said_so_far, vector);
-    feed_cell_do(&cell_b, write_fence, vector);
+    feed_cell_do(&cell_a, said_so_far, fence);
+    feed_cell_do(&cell_b, write_fence, fence);
 }
 
 /* --- the bundle --- */
@@ -179,6 +181,51 @@ Test(authz_orphans, a_late_revocation_is_in_force_and_a_late_grant_is_not)
     cr_assert(eq(i64, authz_number(&b, "SELECT count(*) FROM grants"), 1));
     cr_assert(eq(i64, authz_number(&b, "SELECT count(*) FROM audit"), audited + 1));
     cr_assert(eq(u32, hand_in(&parts, false)->said, 0), "twice is once");
+}
+
+static struct kw_id fenced_lane(void)
+{
+    struct kw_id lane;
+
+    cr_assert(kw_ok(kw_id_from_bytes(KW_BYTES(fence, KW_ID_LEN), &lane, NULL)));
+    return lane;
+}
+
+static uint64_t first_beyond(void)
+{
+    return kw_vector_get(KW_BYTES_OF(fence), fenced_lane()) + 1;
+}
+
+/* The first change beyond the fence is gone there. */
+static struct kw_result lose_first(const struct kw_feed_tx *feed_tx, const void *what,
+                                   struct kw_error *err)
+{
+    struct kw_lane_point first = {.seq = first_beyond()};
+    bool found;
+
+    (void)what;
+    KW_TRY(kw_change_chain(feed_tx->tx, fenced_lane(), first.seq, first.chain, &found, err));
+    cr_assert(found);
+    return kw_lane_row_set_floor(feed_tx->tx, fenced_lane(), &first, err);
+}
+
+Test(authz_orphans, what_is_missing_is_told_and_the_rest_is_in_force)
+{
+    KW_SCOPED(parts_done) struct parts parts = {0};
+    char *grant = authz_grant(&a, device);
+    const Keyward__V1__ReplayOrphansResponse *said;
+
+    fence_a();
+    (void)authz_grant(&a, device);
+    (void)authz_grant_revoke(&a, grant);
+    feed_cell_do(&cell_a, lose_first, NULL);
+    bundle_of_a(&parts);
+    said = hand_in(&parts, false);
+    cr_assert(eq(u32, said->said, 1));
+    cr_assert(eq(u64, said->missing_first, first_beyond()));
+    cr_assert(eq(u64, said->missing_last, said->missing_first));
+    cr_assert(kw_bytes_equal(kw_bytes_field(said->lane), KW_BYTES(fence, KW_ID_LEN)));
+    cr_assert(eq(int, access_at(&b), KW_E_NOT_FOUND));
 }
 
 Test(authz_orphans, what_is_left_is_told_by_table_and_digest)
