@@ -236,6 +236,8 @@
 /* What a peer may cost a replicator: what is beyond it is passed over, or cuts the link. */
 #define KW_LINK_REACHES_PER_S  8U /* of one peer that are looked at; others are passed over */
 #define KW_LINK_VOUCHERS_PER_S 8U /* the same; then the link is cut */
+/* So long a new link's vouchers are passed over while its peer has more of a lane than our owner. */
+#define KW_LINK_VOUCHER_WAIT_MS 5000U
 #define KW_LINK_QUESTIONS_PER_S                                                                    \
     50U /* of one peer's owner to ours; one that is beyond waits for the next second */
 #define KW_LINK_KNOWN_PER_S                                                                        \

@@ -560,6 +560,30 @@ Test(replicator_peer, who_brings_vouchers_all_the_time_is_cut)
     cr_assert_eq(at.applies, 2 * KW_LINK_VOUCHERS_PER_S);
 }
 
+/* Our owner would say in its lane whom it admits, under a number that it may have given to something else. */
+Test(replicator_peer, who_has_more_than_our_owner_tells_that_before_who_it_is)
+{
+    const struct kw_frame voucher = {.type = KW_FRAME_VOUCHER, .record = kw_bytes_str("record")};
+    const struct kw_reach further = {.lane = lane, .extent = {.seq = 9}};
+
+    hold(5);
+    take((struct kw_frame){.type = KW_FRAME_HELLO, .mesh = mesh, .stores = {theirs}});
+    take((struct kw_frame){.type = KW_FRAME_REACH, .reaches = &further, .reach_count = 1});
+    take(voucher);
+    cr_assert_eq(at.applies, 0);
+    hold(9);
+    take(voucher);
+    cr_assert_eq(at.applies, 1);
+    take((struct kw_frame){.type = KW_FRAME_REACH,
+                           .reaches = &(struct kw_reach){.lane = lane, .extent = {.seq = 11}},
+                           .reach_count = 1});
+    kw_replicator_frame(at.replicator, 0, &voucher, 1000 + KW_LINK_VOUCHER_WAIT_MS - 1);
+    cr_assert_eq(at.applies, 1);
+    kw_replicator_frame(at.replicator, 0, &voucher, 1000 + KW_LINK_VOUCHER_WAIT_MS);
+    cr_assert_eq(at.applies, 2, "later there is always something on its way");
+    cr_assert_null(at.why);
+}
+
 /* The peer may have refused it, for want of CAs that it has by now. */
 Test(replicator_peer, a_voucher_is_told_again_soon_and_then_now_and_then)
 {

@@ -46,7 +46,8 @@ void kw_replicator_link_up(struct kw_replicator *replicator, uint32_t peer, uint
     for (size_t i = 0; i < KW_OWNER_COUNT_; i++) {
         hello.stores[i] = replicator->options.stores[i];
     }
-    *link = (struct kw_peer){.link = link->link + 1, .up = true, .heard_ms = now_ms};
+    *link = (struct kw_peer){
+        .link = link->link + 1, .up = true, .begun_ms = now_ms, .heard_ms = now_ms};
     for (size_t i = 0; i < replicator->lane_count; i++) {
         kw_progress_restart(&replicator->lanes[i]->peers[peer]);
     }
@@ -183,6 +184,21 @@ static const char *take_need(struct kw_replicator *r, uint32_t peer, const struc
     return NULL;
 }
 
+/* Has it more of a lane than our owner? Only while the link is new: later there is always something on its way. */
+static bool is_ahead(const struct kw_replicator *r, uint32_t peer, enum kw_owner owner,
+                     uint64_t now_ms)
+{
+    bool is = false;
+
+    for (size_t i = 0;
+         i < r->lane_count && now_ms - r->peers[peer].begun_ms < KW_LINK_VOUCHER_WAIT_MS; i++) {
+        const struct kw_carried *lane = r->lanes[i];
+
+        is = is || (lane->owner == owner && lane->peers[peer].known.seq > lane->ours.seq);
+    }
+    return is;
+}
+
 static const char *take_record(struct kw_replicator *r, uint32_t peer, const struct kw_frame *frame,
                                uint64_t now_ms)
 {
@@ -199,6 +215,11 @@ static const char *take_record(struct kw_replicator *r, uint32_t peer, const str
     if (frame->type == KW_FRAME_VOUCHER &&
         !within_budget(&link->vouchers_ms, &link->vouchers, KW_LINK_VOUCHERS_PER_S, now_ms)) {
         return "too many vouchers";
+    }
+    /* Our owner says in its lane whom it admits. If its disk is an old one, it should hear first what it said itself,
+     * or it would say another thing under the same number. A voucher that is passed over comes again. */
+    if (frame->type == KW_FRAME_VOUCHER && is_ahead(r, peer, frame->owner, now_ms)) {
+        return NULL;
     }
     link->applies++;
     if (frame->type == KW_FRAME_BATCH) {

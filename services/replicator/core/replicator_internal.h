@@ -18,6 +18,7 @@ struct kw_peer {
     bool up;
     bool ready; /* its HELLO and first REACH are here */
     struct kw_id stores[KW_OWNER_COUNT_];
+    uint64_t begun_ms;
     uint64_t heard_ms;
     uint64_t reach_ms; /* when we told it our reach */
     uint64_t needs_ms; /* since when `needs` are counted */
