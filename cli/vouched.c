@@ -36,14 +36,14 @@ static const char *at_fault(const struct kw_vouching *vouching, const Keyward__V
 
 /* --- is it to be believed? --- */
 
-/* A root certifies CAs of callers, too, and they name no region. */
+/* A root certifies CAs of callers, too. */
 static struct kw_result check_ca(const struct kw_voucher *voucher, const struct kw_spiffe *self,
                                  const char **ret_why, struct kw_error *err)
 {
     KW_SCOPED(kw_certificate_done) struct kw_certificate leaf = {0};
 
     KW_TRY(kw_certificate_from_der(&leaf, voucher->chain[0], err));
-    *ret_why = kw_region_issued(leaf.x509, self->region)
+    *ret_why = kw_region_services_issued(leaf.x509, self->region)
                    ? NULL
                    : "its voucher is by no services CA of that region";
     return KW_OK;

@@ -20,13 +20,13 @@ static struct kw_result unit_of(const X509_NAME *name, const ASN1_STRING **ret_u
 }
 
 /* Types whose bytes are the text's. */
-static bool unit_is(const ASN1_STRING *unit, const char *region)
+static bool text_is(const ASN1_STRING *text, const char *is)
 {
-    int type = ASN1_STRING_type(unit);
+    int type = ASN1_STRING_type(text);
 
     return (type == V_ASN1_UTF8STRING || type == V_ASN1_PRINTABLESTRING) &&
-           kw_bytes_equal(KW_BYTES(ASN1_STRING_get0_data(unit), (size_t)ASN1_STRING_length(unit)),
-                          kw_bytes_str(region));
+           kw_bytes_equal(KW_BYTES(ASN1_STRING_get0_data(text), (size_t)ASN1_STRING_length(text)),
+                          kw_bytes_str(is));
 }
 
 struct kw_result kw_certificate_region(const struct kw_certificate *ca,
@@ -41,7 +41,7 @@ struct kw_result kw_certificate_region(const struct kw_certificate *ca,
     KW_ENSURE(unit != NULL && ASN1_STRING_length(unit) <= KW_SPIFFE_SEGMENT_LEN_MAX, err,
               IDENTITY_INVALID, "a CA that names no region");
     kw_copy(region, ASN1_STRING_get0_data(unit), (size_t)ASN1_STRING_length(unit));
-    KW_ENSURE(unit_is(unit, region) &&
+    KW_ENSURE(text_is(unit, region) &&
                   kw_ok(kw_spiffe_service("domain", region, "cell", "service", &probe, NULL)),
               err, IDENTITY_INVALID, "a CA whose unit is no region's name");
     kw_copy(ret_region, region, sizeof(region));
@@ -68,16 +68,20 @@ struct kw_result kw_region_check(const X509 *leaf, struct kw_error *err)
     struct kw_spiffe id;
 
     KW_TRY(unit_of(X509_get_issuer_name(leaf), &unit, err));
-    KW_ENSURE(unit == NULL || !is_service(leaf, &id) || unit_is(unit, id.region), err,
+    KW_ENSURE(unit == NULL || !is_service(leaf, &id) || text_is(unit, id.region), err,
               IDENTITY_INVALID, "a service of region %s, certified by another region's CA",
               id.region);
     return KW_OK;
 }
 
-bool kw_region_issued(const X509 *leaf, const char *region)
+bool kw_region_services_issued(const X509 *leaf, const char *region)
 {
+    const X509_NAME *issuer = X509_get_issuer_name(leaf);
+    int at = X509_NAME_get_index_by_NID(issuer, NID_commonName, -1);
     const ASN1_STRING *unit;
 
-    return kw_ok(unit_of(X509_get_issuer_name(leaf), &unit, NULL)) && unit != NULL &&
-           unit_is(unit, region);
+    return at >= 0 && X509_NAME_get_index_by_NID(issuer, NID_commonName, at) < 0 &&
+           text_is(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(issuer, at)),
+                   KW_SERVICES_CA_NAME) &&
+           kw_ok(unit_of(issuer, &unit, NULL)) && unit != NULL && text_is(unit, region);
 }

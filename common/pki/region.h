@@ -20,8 +20,11 @@ struct kw_result kw_certificate_region(const struct kw_certificate *ca,
  * another region; an issuer of several). */
 struct kw_result kw_region_check(const X509 *leaf, struct kw_error *err);
 
-/* Does the CA in its issuer's name name this region? Who trusts a root alone tells the region's services CA from one of callers by
- * it, after kw_trust_verify. Any thread. */
-bool kw_region_issued(const X509 *leaf, const char *region);
+/* What a root calls each CA of services, beside its region. */
+#define KW_SERVICES_CA_NAME "Keyward services CA"
+
+/* Is the CA in its issuer's name the services CA of this region? Who trusts a root alone tells it from the CAs of callers by that,
+ * after kw_trust_verify. Any thread. */
+bool kw_region_services_issued(const X509 *leaf, const char *region);
 
 #endif

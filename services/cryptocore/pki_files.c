@@ -4,6 +4,7 @@
 #include "common/base/limits.h"
 #include "common/crypto/keyfile.h"
 #include "common/crypto/sign.h"
+#include "common/pki/region.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -17,7 +18,7 @@
 #define LIST_LABEL "KEYWARD-LIST-v1"
 
 const struct kw_core_ca kw_core_cas[KW_CORE_CA_COUNT] = {
-    {KW_HSM_CA_SERVICES, "ca-services.pem", "Keyward services CA"},
+    {KW_HSM_CA_SERVICES, "ca-services.pem", KW_SERVICES_CA_NAME},
     {KW_HSM_CA_PARTNERS, "ca-partners.pem", "Keyward partners CA"},
     {KW_HSM_CA_OPERATORS, "ca-operators.pem", "Keyward operators CA"},
     {KW_HSM_CA_STATIONS, "ca-stations.pem", "Keyward stations CA"},

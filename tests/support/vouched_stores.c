@@ -19,12 +19,12 @@ void vouched_root(struct kw_buf *pem)
     pki_pem(&pki.root.certificate, pem);
 }
 
-const struct pki_pair *vouched_ca(const char *region)
+const struct pki_pair *vouched_ca(const char *region, const char *name)
 {
     const struct kw_issuer root = {&pki.root.certificate, &pki.root.key};
     KW_SCOPED(kw_public_key_done) struct kw_public_key half = {0};
     struct kw_ca_plan plan = {
-        .subject = &half, .name = "CA", .region = region, .validity = pki_validity()};
+        .subject = &half, .name = name, .region = region, .validity = pki_validity()};
     struct pki_pair *ca = &cas[ca_count++];
 
     REQUIRE(ca_count <= CAS_MAX, "no room for a CA");

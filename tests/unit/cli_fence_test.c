@@ -173,8 +173,9 @@ static void write_root(void)
     (void)snprintf(root_path, PATH_SIZE, "%s/root.pem", dir);
     MUST(kw_keyfile_write(AT_FDCWD, root_path, kw_buf_bytes(&pem), KW_KEYFILE_MODE_PUBLIC, err));
     MUST(kw_private_key_generate(&lane_key, KW_CURVE_P256, err));
-    voucher = voucher_made(vouched_owner(vouched_ca("r2"), "r2", "a", &lane_key), mesh, seed, life,
-                           PKI_NOW_MS);
+    voucher =
+        voucher_made(vouched_owner(vouched_ca("r2", KW_SERVICES_CA_NAME), "r2", "a", &lane_key),
+                     mesh, seed, life, PKI_NOW_MS);
 }
 
 static void setup(void)

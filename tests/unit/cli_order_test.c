@@ -41,7 +41,7 @@ static void setup(void)
     vouched_init();
     vouched_root(&pem);
     MUST(kw_trust_from_pem(&root, kw_buf_bytes(&pem), err));
-    owner = vouched_owner(vouched_ca("r2"), "r2", "a", &keys[0]);
+    owner = vouched_owner(vouched_ca("r2", KW_SERVICES_CA_NAME), "r2", "a", &keys[0]);
     lane.store =
         voucher_read(voucher_made(owner, lane.mesh, seed, lane.incarnation, PKI_NOW_MS)).store;
 }
@@ -269,7 +269,7 @@ static void check_forged(const struct kw_voucher *voucher, const struct kw_priva
 
 static struct kw_bytes of_neighbour(struct voucher_owner **ret_neighbour)
 {
-    *ret_neighbour = vouched_owner(vouched_ca("r1"), "r1", "b", &keys[1]);
+    *ret_neighbour = vouched_owner(vouched_ca("r1", KW_SERVICES_CA_NAME), "r1", "b", &keys[1]);
     return voucher_made(*ret_neighbour, lane.mesh, seed, lane.incarnation, PKI_NOW_MS);
 }
 
@@ -300,14 +300,16 @@ Test(cli_order, nobody_else_vouches_for_a_store_there)
     check_forged(&voucher, &owner->credentials.key, "its voucher is of no owner");
 }
 
-/* Each has a certificate with the right name: by another root, and by a CA of callers. */
+/* Each has a certificate with the right name: by another root, by a CA of callers, and by one of no region. */
 Test(cli_order, no_other_ca_vouches_for_a_store_there)
 {
-    const struct pki_pair *authorities[] = {voucher_ca(), vouched_ca(NULL)};
+    const struct pki_pair *authorities[] = {voucher_ca(), vouched_ca("r2", "Keyward partners CA"),
+                                            vouched_ca(NULL, KW_SERVICES_CA_NAME)};
     const char *why[] = {"its voucher is not proven",
+                         "its voucher is by no services CA of that region",
                          "its voucher is by no services CA of that region"};
 
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 3; i++) {
         const struct voucher_owner *liar = vouched_owner(authorities[i], "r2", "a", &keys[1]);
         struct kw_bytes made =
             voucher_made(liar, lane.mesh, other_mesh, lane.incarnation, PKI_NOW_MS);
