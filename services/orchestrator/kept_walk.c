@@ -22,7 +22,8 @@ struct filling {
     size_t len;
     struct kw_receipt_head_walk walk; /* at the next number that is signed */
     struct kw_receipt_heads heads;
-    bool signs; /* there is one */
+    struct kw_arena *heads_arena; /* of them alone: any member may have made their row large */
+    bool signs;                   /* there is one */
 };
 
 /* A receipt comes with all that is signed at its number. */
@@ -47,8 +48,11 @@ static struct kw_result add(struct filling *f, struct kw_bytes record, uint32_t 
 /* The next number behind `seq` that is signed. */
 static struct kw_result look_ahead(struct filling *f, uint64_t seq, struct kw_error *err)
 {
+    kw_arena_free(f->heads_arena);
+    f->heads_arena = kw_arena_new(KW_FEED_CHANGE_MEMORY_MAX);
+    KW_ENSURE(f->heads_arena != NULL, err, MEMORY, "an arena for heads");
     f->walk = (struct kw_receipt_head_walk){f->cursor->core, f->cursor->stream, seq};
-    return kw_receipt_heads_next(f->tx, &f->walk, f->page->arena, &f->heads, &f->signs, err);
+    return kw_receipt_heads_next(f->tx, &f->walk, f->heads_arena, &f->heads, &f->signs, err);
 }
 
 /* A close comes last. */
@@ -134,21 +138,30 @@ static struct kw_result end_chain(struct filling *f, struct kw_error *err)
     return f->signs ? add_checkpoints(f, err) : KW_OK;
 }
 
+static struct kw_result fill(struct filling *f, struct kw_error *err)
+{
+    struct kw_kept_cursor *cursor = f->cursor;
+    bool any = true;
+
+    while (any && f->count == 0) {
+        if (!cursor->in_chain) {
+            KW_TRY(next_chain(f, &any, err));
+            continue;
+        }
+        KW_TRY(look_ahead(f, cursor->seq, err));
+        KW_TRY(cursor->seq < cursor->end ? add_segment(f, err) : end_chain(f, err));
+    }
+    return KW_OK;
+}
+
 struct kw_result kw_kept_walk(struct kw_tx *tx, struct kw_kept_cursor *cursor,
                               const struct kw_chain_page *page, size_t *ret_count,
                               struct kw_error *err)
 {
     struct filling f = {.tx = tx, .cursor = cursor, .page = page};
-    bool any = true;
+    struct kw_result result = fill(&f, err);
 
-    while (any && f.count == 0) {
-        if (!cursor->in_chain) {
-            KW_TRY(next_chain(&f, &any, err));
-            continue;
-        }
-        KW_TRY(look_ahead(&f, cursor->seq, err));
-        KW_TRY(cursor->seq < cursor->end ? add_segment(&f, err) : end_chain(&f, err));
-    }
+    kw_arena_free(f.heads_arena);
     *ret_count = f.count;
-    return KW_OK;
+    return result;
 }

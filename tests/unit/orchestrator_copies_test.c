@@ -4,6 +4,7 @@
 #include "common/base/metrics.h"
 #include "common/feed/feed_log.h"
 #include "services/orchestrator/kept_table.h"
+#include "services/orchestrator/kept_walk.h"
 #include "services/orchestrator/receipt_copy.h"
 #include "services/orchestrator/receipt_head_feed.h"
 #include "services/orchestrator/receipt_table.h"
@@ -414,6 +415,34 @@ Test(orchestrator_copies, large_rows_of_heads_are_in_nobodys_way)
     kw_arena_free(arena);
     arena = kw_arena_new(1U << 18);
     in_tx(large_run);
+}
+
+/* Nor in a verifier's. */
+static struct kw_result walk_run(struct kw_store_job *job, struct kw_tx *tx, struct kw_error *err)
+{
+    enum {
+        MAX = 2 * KW_SET_ELEMENTS_MAX,
+    };
+    struct kw_kept_cursor cursor = {.place = kw_bytes_str("eu/a")};
+    struct kw_chain_record found[MAX];
+    const struct kw_chain_page page = {arena, found, MAX, 1U << 16};
+    size_t total = 0;
+    size_t count;
+
+    KW_TRY(large_run(job, tx, err));
+    do {
+        KW_TRY(kw_kept_walk(tx, &cursor, &page, &count, err));
+        total += count;
+    } while (count > 0);
+    cr_assert_eq(total, LENGTH + 4); /* receipts and checkpoints */
+    return KW_OK;
+}
+
+Test(orchestrator_copies, large_rows_of_heads_are_in_no_verifiers_way)
+{
+    kw_arena_free(arena);
+    arena = kw_arena_new(1U << 18);
+    in_tx(walk_run);
 }
 
 /* --- how much --- */
