@@ -12,6 +12,8 @@
 #include "services/orchestrator/kept_table.h"
 #include "services/orchestrator/receipt_head_feed.h"
 
+#include <stdatomic.h>
+
 /* A chain's name is core ‖ stream. */
 static void name_read(const uint8_t name[KW_LOG_NAME_LEN], struct kw_id *core, struct kw_id *stream)
 {
