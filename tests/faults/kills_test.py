@@ -22,7 +22,7 @@ from world import World
 CLIENTS_PER_CELL = 2
 CALLS = 4  # of each client between two kills
 WORKERS = 1  # that are there, at least: those of the HSM
-PASSING = 150  # of a failpoint; then the process aborts
+PASSING = 800  # of a failpoint, more than making the clients takes; then the process aborts
 
 
 class Kills(unittest.TestCase):
