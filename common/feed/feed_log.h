@@ -7,8 +7,11 @@
 #include "common/feed/log_copy.h"
 #include "common/store/store.h"
 
+struct kw_feed;
+
 /* A segment that is offered for keeping. Borrows. */
 struct kw_log_offer {
+    struct kw_feed *feed; /* for alarms (feed_alarm.h) */
     struct kw_bytes
         place; /* "region/cell" of whoever handed it over, as the row of its store says */
     struct kw_bytes region; /* the same, in two */

@@ -390,7 +390,8 @@ static struct kw_result offer(struct kw_feed_service *service, struct kw_tx *tx,
     struct kw_feed_keeping *keeping = &service->keeping;
     struct kw_feed_wanted *wanted = &keeping->wanted[keeping->wanted_at];
     const struct kw_feed_log *log = log_of(service);
-    struct kw_log_offer made = {.store = answer->to.store,
+    struct kw_log_offer made = {.feed = service->options.feed,
+                                .store = answer->to.store,
                                 .asked = &keeping->asked,
                                 .evidence = kw_buf_bytes(&service->questions.answer),
                                 .now_ms = kw_clock_wall_ms()};

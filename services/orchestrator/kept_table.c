@@ -12,10 +12,9 @@ static const char add_sum[] =
     " ON CONFLICT (store) DO UPDATE SET len = kept_stores.len + excluded.len,"
     " chains = kept_stores.chains + excluded.chains";
 static const char upsert_chain[] =
-    "INSERT INTO kept_chains (place, core, stream, last, head, len, kept_ms, forked)"
-    " VALUES ($1, $2, $3, $4, $5, $6, $7, 0) ON CONFLICT (place, core, stream) DO UPDATE"
-    " SET last = excluded.last, head = excluded.head, len = excluded.len,"
-    " kept_ms = excluded.kept_ms";
+    "INSERT INTO kept_chains (place, core, stream, last, head, len, forked)"
+    " VALUES ($1, $2, $3, $4, $5, $6, 0) ON CONFLICT (place, core, stream) DO UPDATE"
+    " SET last = excluded.last, head = excluded.head, len = excluded.len";
 static const char insert_segment[] =
     "INSERT INTO kept_segments (place, core, stream, last, record) VALUES ($1, $2, $3, $4, $5)";
 static const char mark_fork[] =
@@ -65,10 +64,12 @@ static struct kw_result select_chain(struct kw_tx *tx, const char *sql, struct k
 }
 
 struct kw_result kw_kept_find(struct kw_tx *tx, struct kw_bytes place, struct kw_id core,
-                              struct kw_id stream, struct kw_kept_chain *ret_chain, bool *ret_found,
+                              struct kw_id stream, struct kw_kept_chain *ret_chain,
                               struct kw_error *err)
 {
-    return select_chain(tx, select_one, place, core, stream, ret_chain, ret_found, err);
+    bool found;
+
+    return select_chain(tx, select_one, place, core, stream, ret_chain, &found, err);
 }
 
 struct kw_result kw_kept_next(struct kw_tx *tx, struct kw_bytes place, struct kw_id core,
@@ -136,18 +137,17 @@ struct kw_result kw_kept_evidence(struct kw_tx *tx, const struct kw_kept_giver *
 /* --- segments --- */
 
 static void bind_chain(struct kw_stmt *stmt, struct kw_bytes place,
-                       const struct kw_kept_chain *chain, uint64_t now_ms)
+                       const struct kw_kept_chain *chain)
 {
     bind_name(stmt, place, &chain->at.core, &chain->at.stream);
     kw_bind_i64(stmt, 4, (int64_t)chain->at.seq);
     kw_bind_blob(stmt, 5, KW_BYTES_OF(chain->at.head.bytes));
     kw_bind_i64(stmt, 6, (int64_t)chain->len);
-    kw_bind_i64(stmt, 7, (int64_t)now_ms);
 }
 
 struct kw_result kw_kept_add(struct kw_tx *tx, const struct kw_kept_giver *giver,
                              const struct kw_kept_chain *chain, struct kw_bytes segment,
-                             uint64_t now_ms, struct kw_error *err)
+                             struct kw_error *err)
 {
     struct kw_stmt *stmt;
 
@@ -157,7 +157,7 @@ struct kw_result kw_kept_add(struct kw_tx *tx, const struct kw_kept_giver *giver
     kw_bind_blob(stmt, 5, segment);
     KW_TRY(kw_exec(stmt, NULL, err));
     KW_TRY(kw_sql(tx, upsert_chain, &stmt, err));
-    bind_chain(stmt, giver->place, chain, now_ms);
+    bind_chain(stmt, giver->place, chain);
     KW_TRY(kw_exec(stmt, NULL, err));
     return chain->stored ? count(tx, giver->store, segment.len, 0, err)
                          : count(tx, giver->store, chain->len, 1, err);

@@ -17,9 +17,9 @@ struct kw_kept_chain {
     bool forked;        /* its giver signed another, too: no more of it is taken */
 };
 
-/* `place`: "region/cell". Not found: `ret_chain` has core and stream, and is at the beginning. */
+/* `place`: "region/cell". One of which nothing is stored is at its beginning. */
 struct kw_result kw_kept_find(struct kw_tx *tx, struct kw_bytes place, struct kw_id core,
-                              struct kw_id stream, struct kw_kept_chain *ret_chain, bool *ret_found,
+                              struct kw_id stream, struct kw_kept_chain *ret_chain,
                               struct kw_error *err);
 
 /* The next one of the place behind (core, stream). */
@@ -46,13 +46,13 @@ struct kw_kept_giver {
 /* Adds a segment (KWX1) that ends at `chain->at`, and moves the chain there. */
 struct kw_result kw_kept_add(struct kw_tx *tx, const struct kw_kept_giver *giver,
                              const struct kw_kept_chain *chain, struct kw_bytes segment,
-                             uint64_t now_ms, struct kw_error *err);
+                             struct kw_error *err);
 
-/* No more of the chain, of which something is kept, is taken. */
+/* No more of the chain, of which something is stored, is taken. */
 struct kw_result kw_kept_fork(struct kw_tx *tx, struct kw_bytes place,
                               const struct kw_kept_chain *chain, struct kw_error *err);
 
-/* Keeps the answer that contradicts it. */
+/* Keeps the answer that contradicts it; of a chain of which something is stored. */
 struct kw_result kw_kept_evidence(struct kw_tx *tx, const struct kw_kept_giver *giver,
                                   const struct kw_kept_chain *chain, struct kw_bytes evidence,
                                   struct kw_error *err);

@@ -2,17 +2,15 @@
 #include "services/orchestrator/receipt_copy.h"
 
 #include "common/audit/segment.h"
-#include "common/base/clock.h"
 #include "common/base/limits.h"
 #include "common/base/log.h"
 #include "common/base/metrics.h"
+#include "common/feed/feed_alarm.h"
 #include "common/sync/grow_set.h"
 #include "common/sync/store_record.h"
 #include "services/orchestrator/chain_table.h"
 #include "services/orchestrator/kept_table.h"
 #include "services/orchestrator/receipt_head_feed.h"
-
-#include <stdatomic.h>
 
 /* A chain's name is core ‖ stream. */
 static void name_read(const uint8_t name[KW_LOG_NAME_LEN], struct kw_id *core, struct kw_id *stream)
@@ -87,10 +85,9 @@ static struct kw_result kept(struct kw_tx *tx, struct kw_bytes place,
     struct kw_kept_chain chain;
     struct kw_id core;
     struct kw_id stream;
-    bool found;
 
     name_read(name, &core, &stream);
-    KW_TRY(kw_kept_find(tx, place, core, stream, &chain, &found, err));
+    KW_TRY(kw_kept_find(tx, place, core, stream, &chain, err));
     *ret_end = chain.at.seq;
     *ret_takes = !chain.forked;
     return KW_OK;
@@ -166,11 +163,8 @@ static struct kw_result judge(struct judging *j, struct kw_error *err)
 /* All are counted; who hands over nothing but such must not fill the log. */
 static void tell(const struct kw_log_offer *offer, const char *verdict, const char *message)
 {
-    static _Atomic uint64_t told_s;
-    uint64_t now_s = kw_clock_mono_ns() / KW_NS_PER_S;
-
     kw_metric_add(KW_M_RECEIPT_SEGMENTS, verdict, 1);
-    if (message != NULL && atomic_exchange(&told_s, now_s) != now_s) {
+    if (message != NULL && kw_feed_may_alarm(offer->feed, offer->now_ms)) {
         kw_log_write(KW_LOG_ERROR, message,
                      (const struct kw_log_field[]){
                          KW_F_STR("verdict", verdict),
@@ -208,7 +202,7 @@ static struct kw_result take(struct judging *j, const struct kw_receipt_copy_opt
         return KW_OK;
     }
     j->chain.len += j->offer->segment.len;
-    KW_TRY(kw_kept_add(j->tx, &giver, &j->chain, j->offer->segment, j->offer->now_ms, err));
+    KW_TRY(kw_kept_add(j->tx, &giver, &j->chain, j->offer->segment, err));
     if (j->contested) {
         tell(j->offer, "contested", "receipts of another cell are kept, but another head is said");
     } else {
@@ -229,7 +223,7 @@ static struct kw_result stop(struct judging *j, const struct kw_receipt_copy_opt
     return room ? kw_kept_evidence(j->tx, &giver, &j->chain, j->offer->evidence, err) : KW_OK;
 }
 
-/* What is kept stays as it is. */
+/* What is kept stays as it is. A first receipt has nothing before it, so what forks is stored. */
 static struct kw_result refuse(struct judging *j, const struct kw_receipt_copy_options *options,
                                struct kw_error *err)
 {
@@ -244,10 +238,9 @@ static struct kw_result keep(const void *context, struct kw_tx *tx,
     struct judging j = {.tx = tx, .offer = offer, .arena = arena};
     struct kw_id core;
     struct kw_id stream;
-    bool found;
 
     name_read(offer->asked->name, &core, &stream);
-    KW_TRY(kw_kept_find(tx, offer->place, core, stream, &j.chain, &found, err));
+    KW_TRY(kw_kept_find(tx, offer->place, core, stream, &j.chain, err));
     if (j.chain.forked || j.chain.at.seq != offer->asked->number) {
         return KW_OK; /* asked before that was so */
     }

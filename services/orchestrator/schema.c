@@ -162,7 +162,6 @@ static const char kept[] =
     " last INTEGER NOT NULL,"
     " head BLOB NOT NULL CHECK (length(head) = 32),"
     " len INTEGER NOT NULL,"
-    " kept_ms INTEGER NOT NULL,"
     " forked INTEGER NOT NULL CHECK (forked IN (0, 1)),"
     " evidence BLOB,"
     " PRIMARY KEY (place, core, stream));"
@@ -172,9 +171,7 @@ static const char kept[] =
     " stream BLOB NOT NULL CHECK (length(stream) = 16),"
     " last INTEGER NOT NULL CHECK (last > 0),"
     " record BLOB NOT NULL,"
-    " PRIMARY KEY (place, core, stream, last));";
-
-static const char kept_stores[] =
+    " PRIMARY KEY (place, core, stream, last));"
     /* How much is kept of what each store handed over, and of how many chains that it began. */
     "CREATE TABLE kept_stores ("
     " store BLOB NOT NULL PRIMARY KEY CHECK (length(store) = 16),"
@@ -182,9 +179,10 @@ static const char kept_stores[] =
     " chains INTEGER NOT NULL);";
 
 const struct kw_migration kw_orch_migrations[] = {
-    {.name = "0001_initial", .sql = initial},         {.name = "0002_feed", .sql = kw_feed_schema},
-    {.name = "0003_protections", .sql = protections}, {.name = "0004_kept_receipts", .sql = kept},
-    {.name = "0005_kept_stores", .sql = kept_stores},
+    {.name = "0001_initial", .sql = initial},
+    {.name = "0002_feed", .sql = kw_feed_schema},
+    {.name = "0003_protections", .sql = protections},
+    {.name = "0004_kept_receipts", .sql = kept},
 };
 
 const size_t kw_orch_migration_count = sizeof(kw_orch_migrations) / sizeof(kw_orch_migrations[0]);

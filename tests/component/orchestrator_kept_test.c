@@ -64,7 +64,7 @@ static struct kw_result say_segment(const struct kw_feed_tx *feed_tx, const void
         KW_TRY(add_one(&segment, &list, &kept->chain.at, err));
     }
     KW_TRY(kw_segment_encode(&segment, &record, err));
-    return kw_kept_add(feed_tx->tx, &giver, &kept->chain, kw_buf_bytes(&record), 1, err);
+    return kw_kept_add(feed_tx->tx, &giver, &kept->chain, kw_buf_bytes(&record), err);
 }
 
 struct saying {
