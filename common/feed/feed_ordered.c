@@ -1,6 +1,7 @@
 /* An order's own row is made anew and compared: there is no other way to say it. */
 #include "common/feed/feed_ordered.h"
 
+#include "common/feed/feed_rows.h"
 #include "common/feed/intent.h"
 #include "common/sync/lww.h"
 
@@ -67,18 +68,6 @@ static struct kw_result find_order(const struct kw_feed *feed, const struct kw_r
     return KW_OK;
 }
 
-static struct kw_result says_the_same(const struct kw_record *a, const struct kw_record *b,
-                                      bool *ret_same, struct kw_error *err)
-{
-    KW_SCOPED(kw_buf_done) struct kw_buf one = {0};
-    KW_SCOPED(kw_buf_done) struct kw_buf other = {0};
-
-    KW_TRY(kw_record_encode(a, &one, err));
-    KW_TRY(kw_record_encode(b, &other, err));
-    *ret_same = kw_bytes_equal(kw_buf_bytes(&one), kw_buf_bytes(&other));
-    return KW_OK;
-}
-
 struct kw_result kw_feed_is_ordered(const struct kw_feed *feed, const struct kw_record *change,
                                     struct kw_arena *arena, bool *ret_ordered, struct kw_error *err)
 {
@@ -91,7 +80,7 @@ struct kw_result kw_feed_is_ordered(const struct kw_feed *feed, const struct kw_
         KW_TRY(find_order(feed, change, (enum kw_order_action)action, &order, &said, err));
         if (said != NULL) {
             KW_TRY(kw_feed_order_row(&order, said, arena, &row, err));
-            KW_TRY(says_the_same(&row, change, ret_ordered, err));
+            KW_TRY(kw_feed_say_the_same(&row, change, ret_ordered, err));
         }
     }
     return KW_OK;

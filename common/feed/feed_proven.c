@@ -3,7 +3,9 @@
 
 #include "common/base/limits.h"
 #include "common/base/log.h"
+#include "common/feed/feed_alarm.h"
 #include "common/feed/feed_ordered.h"
+#include "common/feed/feed_rows.h"
 #include "common/feed/feed_vouched.h"
 #include "common/feed/intent.h"
 #include "common/sync/grow_set.h"
@@ -124,12 +126,10 @@ static struct kw_result add_honoured_lives(struct proving *p, struct kw_error *e
 
 static struct kw_result tell(const struct proving *p, struct kw_error *err)
 {
-    KW_SCOPED(kw_buf_done) struct kw_buf said = {0};
-    KW_SCOPED(kw_buf_done) struct kw_buf proven = {0};
+    bool same;
 
-    KW_TRY(kw_record_encode(p->row, &said, err));
-    KW_TRY(kw_record_encode(&p->proven, &proven, err));
-    if (!kw_bytes_equal(kw_buf_bytes(&said), kw_buf_bytes(&proven))) {
+    KW_TRY(kw_feed_say_the_same(p->row, &p->proven, &same, err));
+    if (!same && kw_feed_may_alarm(p->feed, p->wall_ms)) {
         KW_LOG(ERROR, "of a store was said what nothing proves, and is left out",
                KW_F_HEX("store", p->row->key));
     }

@@ -38,6 +38,18 @@ bool kw_feed_disables(const struct kw_feed_table *table, const struct kw_record 
     return table->disables != NULL && table->disables(change);
 }
 
+struct kw_result kw_feed_say_the_same(const struct kw_record *a, const struct kw_record *b,
+                                      bool *ret_same, struct kw_error *err)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf one = {0};
+    KW_SCOPED(kw_buf_done) struct kw_buf other = {0};
+
+    KW_TRY(kw_record_encode(a, &one, err));
+    KW_TRY(kw_record_encode(b, &other, err));
+    *ret_same = kw_bytes_equal(kw_buf_bytes(&one), kw_buf_bytes(&other));
+    return KW_OK;
+}
+
 static struct kw_result find(struct kw_tx *tx, const struct kw_record_kind *kind,
                              struct kw_bytes key, struct kw_arena *arena,
                              struct kw_record_row *ret_row, struct kw_record *ret_record,

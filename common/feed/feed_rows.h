@@ -14,6 +14,10 @@ struct kw_result kw_feed_check(const struct kw_feed *feed, const struct kw_feed_
 /* May this change go ahead of its lane? */
 bool kw_feed_disables(const struct kw_feed_table *table, const struct kw_record *change);
 
+/* Do they say the same, to the byte? Fails: MEMORY. */
+struct kw_result kw_feed_say_the_same(const struct kw_record *a, const struct kw_record *b,
+                                      bool *ret_same, struct kw_error *err);
+
 struct kw_feed_merged {
     struct kw_record record; /* borrows from the change and the arena */
     bool changed;            /* it says more than before */

@@ -20,15 +20,10 @@ static struct kw_result says_the_same(const struct kw_voucher *voucher,
                                       const struct kw_record *change, struct kw_arena *arena,
                                       bool *ret_same, struct kw_error *err)
 {
-    KW_SCOPED(kw_buf_done) struct kw_buf said = {0};
-    KW_SCOPED(kw_buf_done) struct kw_buf vouched = {0};
     struct kw_record row;
 
     KW_TRY(kw_voucher_row(voucher, arena, &row, err));
-    KW_TRY(kw_record_encode(change, &said, err));
-    KW_TRY(kw_record_encode(&row, &vouched, err));
-    *ret_same = kw_bytes_equal(kw_buf_bytes(&said), kw_buf_bytes(&vouched));
-    return KW_OK;
+    return kw_feed_say_the_same(change, &row, ret_same, err);
 }
 
 struct kw_result kw_feed_is_vouched(const struct kw_feed *feed, const struct kw_record *change,

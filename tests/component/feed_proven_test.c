@@ -113,6 +113,17 @@ Test(feed_proven, a_voucher_in_a_row_was_good_when_it_was_issued)
     cr_assert_eq(hand_over(a, &row), KW_ROW_KNOWN, "issued when it was good no more");
 }
 
+Test(feed_proven, who_hands_over_what_nothing_proves_does_not_fill_the_log)
+{
+    struct kw_record unsaid = {.table = KW_TABLE_STORES, .key = kw_id_bytes(&c->id)};
+
+    unsaid = with(unsaid, KW_STORE_FIELD_PLACE, kw_bytes_str("eu/c"));
+    for (unsigned i = 0; i < KW_FEED_LOGS_PER_S + 2; i++) {
+        cr_assert_eq(hand_over(a, &unsaid), KW_ROW_KNOWN, "%u", i);
+    }
+    cr_assert_eq(kw_metric_value(KW_M_LIMITS_REACHED, "feed_alarms_logged"), 2);
+}
+
 Test(feed_proven, a_place_is_not_overfilled_by_rows_either)
 {
     struct kw_record row;
