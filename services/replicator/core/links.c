@@ -188,15 +188,17 @@ static const char *take_need(struct kw_replicator *r, uint32_t peer, const struc
 static bool is_ahead(const struct kw_replicator *r, uint32_t peer, enum kw_owner owner,
                      uint64_t now_ms)
 {
-    bool is = false;
-
-    for (size_t i = 0;
-         i < r->lane_count && now_ms - r->peers[peer].begun_ms < KW_LINK_VOUCHER_WAIT_MS; i++) {
+    if (now_ms - r->peers[peer].begun_ms >= KW_LINK_VOUCHER_WAIT_MS) {
+        return false;
+    }
+    for (size_t i = 0; i < r->lane_count; i++) {
         const struct kw_carried *lane = r->lanes[i];
 
-        is = is || (lane->owner == owner && lane->peers[peer].known.seq > lane->ours.seq);
+        if (lane->owner == owner && lane->peers[peer].known.seq > lane->ours.seq) {
+            return true;
+        }
     }
-    return is;
+    return false;
 }
 
 static const char *take_record(struct kw_replicator *r, uint32_t peer, const struct kw_frame *frame,
