@@ -43,6 +43,22 @@ static struct kw_result bin_dir_find(char path[PATH_MAX], struct kw_error *err)
     return KW_OK;
 }
 
+/* Settings of each cell's services, and of who calls them; from region number `first` on. */
+static struct kw_result cells_prepare(const struct up *up, size_t first, struct kw_error *err)
+{
+    const struct kw_mesh_layout *layout = &up->layout;
+
+    for (size_t i = first; i < layout->region_count; i++) {
+        const struct kw_mesh_region *region = &layout->regions[i];
+
+        for (size_t j = 0; j < layout->cell_count; j++) {
+            KW_TRY(kw_mesh_cell_files(layout, region, &region->cells[j], up->bin_dir, err));
+            KW_TRY(kw_mesh_cli_file(layout, region, &region->cells[j], err));
+        }
+    }
+    return KW_OK;
+}
+
 /* --- a region that comes later --- */
 
 static struct kw_result replicators_prepare(const struct up *up, struct kw_error *err)
@@ -58,8 +74,6 @@ static struct kw_result replicators_prepare(const struct up *up, struct kw_error
     }
     return KW_OK;
 }
-
-static struct kw_result cells_prepare(const struct up *up, size_t first, struct kw_error *err);
 
 /* Blocks for as long as the ceremony takes: nothing that ends meanwhile is started again before. */
 static struct kw_result region_prepare(struct up *up, struct kw_error *err)
@@ -145,22 +159,6 @@ static void on_stop(void *context)
     struct up *up = context;
 
     kw_loop_stop(up->loop);
-}
-
-/* Settings of each cell's services, and of who calls them; from region number `first` on. */
-static struct kw_result cells_prepare(const struct up *up, size_t first, struct kw_error *err)
-{
-    const struct kw_mesh_layout *layout = &up->layout;
-
-    for (size_t i = first; i < layout->region_count; i++) {
-        const struct kw_mesh_region *region = &layout->regions[i];
-
-        for (size_t j = 0; j < layout->cell_count; j++) {
-            KW_TRY(kw_mesh_cell_files(layout, region, &region->cells[j], up->bin_dir, err));
-            KW_TRY(kw_mesh_cli_file(layout, region, &region->cells[j], err));
-        }
-    }
-    return KW_OK;
 }
 
 /* A number of a flag, or `fallback` without it. */
