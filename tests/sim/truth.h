@@ -99,10 +99,10 @@ void sim_key_name(const struct sim_key *key, uint8_t ret_name[KW_ID_LEN]);
 /* A use of this grant was allowed: was it right to? Ends the run if not. */
 void sim_truth_allowed(struct sim *sim, size_t cell, const struct sim_grant *grant);
 
-/* What all cells say must be this; and they say the same, byte for byte. */
 /* Has everybody who is not fenced promised something lately, as this cell knows it? */
 bool sim_truth_is_fresh(struct sim *sim, size_t cell);
 
+/* What all cells say must be this; and they say the same, byte for byte. */
 void sim_truth_at_the_end(struct sim *sim);
 
 #endif
