@@ -344,53 +344,60 @@ Test(feed_donor, what_is_held_already_is_not_lacked)
     cr_assert_eq(lacks("deleted"), 0);
 }
 
-Test(feed_donor, what_somebody_has_is_waited_for)
+static void one_of_two_has_it(void)
 {
     hold(a, 5);
     neighbour_says(a, 0, head_of(a, 9));
     neighbour_says(b, 9, head_of(a, 9));
     begin(2);
+}
+
+static void after_long(void)
+{
+    NEIGHBOURS_EVENTUALLY(&near, errands()->behind_count == 1);
+    errands()->behind[0].since_ns -= (uint64_t)KW_FEED_WORD_MS * 1000000U;
+}
+
+Test(feed_donor, what_somebody_has_is_waited_for)
+{
+    one_of_two_has_it();
     expect_no_join();
     cr_assert(lacks("there") > 0 && lacks("deleted") > 0);
 }
 
 Test(feed_donor, but_not_for_ever)
 {
-    hold(a, 5);
-    neighbour_says(a, 0, head_of(a, 9));
-    neighbour_says(b, 9, head_of(a, 9));
-    begin(2);
-    NEIGHBOURS_EVENTUALLY(&near, errands()->behind_count == 1);
-    errands()->behind[0].since_ns -= (uint64_t)KW_FEED_WORD_MS * 1000000U;
+    one_of_two_has_it();
+    after_long();
     expect_join(true);
 }
 
 /* --- of its own lane --- */
 
-Test(feed_donor, a_store_that_deleted_its_own_changes_makes_nobody_join)
+static void a_deleted_its_own(unsigned neighbours)
 {
     hold(a, 5);
     neighbour_says(a, 9, head_of(a, 9));
-    begin(2);
+    begin(neighbours);
+}
+
+Test(feed_donor, a_store_that_deleted_its_own_changes_makes_nobody_join)
+{
+    a_deleted_its_own(2);
     expect_no_join();
     cr_assert_gt(lacks("own"), 0);
 }
 
 Test(feed_donor, but_when_it_is_so_for_long)
 {
-    hold(a, 5);
-    neighbour_says(a, 9, head_of(a, 9));
-    begin(2);
-    NEIGHBOURS_EVENTUALLY(&near, errands()->behind_count == 1);
-    errands()->behind[0].since_ns -= (uint64_t)KW_FEED_WORD_MS * 1000000U;
+    a_deleted_its_own(2);
+    after_long();
     expect_join(true);
 }
 
 Test(feed_donor, or_when_nobody_else_can_be_asked)
 {
-    hold(a, 5);
-    neighbour_says(a, 9, head_of(a, 9));
-    begin(1);
+    a_deleted_its_own(1);
     expect_join(true);
 }
 
