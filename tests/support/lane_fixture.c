@@ -190,3 +190,26 @@ struct kw_lane_held lane_held(const struct lane_owner *owner, size_t seq)
                                  .point = owner->points[seq],
                                  .closed = seq > 0 ? lane_closed(seq) : 0};
 }
+
+struct kw_answer answer_to(struct kw_question question, const struct kw_bytes *items, size_t count)
+{
+    return (struct kw_answer){.mesh = question.mesh,
+                              .to = question.ask,
+                              .next = question.ask.from,
+                              .items = items,
+                              .count = count};
+}
+
+enum kw_reason answer_sign(const struct kw_answer *answer)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf record = {0};
+    struct kw_answer read;
+    struct kw_result made = kw_answer_sign(answer, lane_key(0), &record, NULL);
+
+    if (kw_ok(made)) {
+        MUST(kw_answer_decode(kw_buf_bytes(&record), values_arena(), &read, err));
+        MUST(kw_answer_verify(&read, err));
+        cr_assert(kw_answer_place_equal(&read.next, &answer->next));
+    }
+    return made.reason;
+}
