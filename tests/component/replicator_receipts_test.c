@@ -14,7 +14,7 @@ enum {
     SIGNER_LEN = 60000, /* few receipts are many segments */
 };
 
-static struct kw_migration migrations[5];
+static struct kw_migration migrations[4];
 static const struct kw_receipt_copy_options options = {.len_max = 1U << 28};
 static struct kw_feed_log receipt_log;
 
@@ -38,9 +38,8 @@ static void set_up(void)
     migrations[1] = feed_migrations[1];
     migrations[2] = kw_orch_migrations[0]; /* with table receipts */
     migrations[3] = kw_orch_migrations[3]; /* kept_… */
-    migrations[4] = kw_orch_migrations[4];
     receipt_log = kw_receipt_copies(&options);
-    house_extra = (struct house_extra){migrations, 5, &receipt_log};
+    house_extra = (struct house_extra){migrations, 4, &receipt_log};
     real_cells_init();
 }
 
