@@ -113,17 +113,29 @@ static struct kw_result count_own(struct kw_feed_service *service, struct kw_tx 
     return KW_OK;
 }
 
+/* From when we begin to look, or there is such a cell: what was before nobody knows. */
+static void begin_counting(struct kw_feed_unshipped *unshipped, bool has, uint64_t now_ns)
+{
+    if (!has || unshipped->whole_ns == 0) {
+        *unshipped = (struct kw_feed_unshipped){.asked_ns = now_ns, .whole_ns = now_ns};
+    }
+}
+
 static void show(struct kw_feed_service *service)
 {
     struct kw_feed_keeping *keeping = &service->keeping;
     uint64_t total = keeping->now.total;
 
     for (int keeper = KW_KEEPER_NEAR; keeper < KW_KEEPER_END_; keeper++) {
-        const struct kw_feed_unshipped *unshipped = &keeping->unshipped[keeper];
+        struct kw_feed_unshipped *unshipped = &keeping->unshipped[keeper];
         const char *name = kw_keeper_name((enum kw_keeper)keeper);
-        bool lacks = keeping->now.has[keeper] && unshipped->kept < total;
-        uint64_t age_ms = lacks ? (kw_clock_mono_ns() - unshipped->whole_ns) / KW_NS_PER_MS : 0;
+        uint64_t now_ns = kw_clock_mono_ns();
+        uint64_t age_ms;
+        bool lacks;
 
+        begin_counting(unshipped, keeping->now.has[keeper], now_ns);
+        lacks = keeping->now.has[keeper] && unshipped->kept < total;
+        age_ms = lacks ? (now_ns - unshipped->whole_ns) / KW_NS_PER_MS : 0;
         kw_metric_set(KW_M_RECEIPTS_UNSHIPPED, name,
                       lacks ? (int64_t)(total - unshipped->kept) : 0);
         kw_metric_set(KW_M_RECEIPTS_UNSHIPPED_AGE, name, (int64_t)age_ms);

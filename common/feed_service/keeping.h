@@ -33,7 +33,7 @@ struct kw_feed_unshipped {
     uint64_t kept;     /* it said so last */
     uint64_t asked;    /* entries there were … */
     uint64_t asked_ns; /* … then */
-    uint64_t whole_ns; /* it has all that there was at this time */
+    uint64_t whole_ns; /* it has all that there was then; or we look since then */
 };
 
 /* A chain of which another cell has more than we keep. */

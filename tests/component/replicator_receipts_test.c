@@ -1,5 +1,6 @@
 /* Receipt logs of two cells, each of which keeps the other's, by real feeds and replicators: eu/a and us/a. */
 #include "common/audit/chain.h"
+#include "common/base/clock.h"
 #include "common/base/limits.h"
 #include "common/base/metrics.h"
 #include "common/feed_service/feed_service_internal.h"
@@ -202,6 +203,23 @@ Test(replicator_receipts, who_is_away_gets_the_rest_later_and_it_shows)
     cr_assert(keeping->now.has[KW_KEEPER_FAR] && !keeping->now.has[KW_KEEPER_NEAR]);
     real_cell_begin(US);
     LOOKING_UNTIL(kept(US) == 7 && unshipped(EU) == 0);
+}
+
+/* Else every restart were an alarm. */
+Test(replicator_receipts, since_when_copies_are_missing_is_counted_from_the_start_on)
+{
+    struct kw_chain eu = chain_of(1);
+    uint64_t began_ns = kw_clock_mono_ns();
+
+    make(EU, &eu, 2, 100);
+    LOOKING_UNTIL(kept(US) == 2);
+    real_cell_stop(US);
+    real_cell_stop(EU);
+    real_owner_restart(real_orchestrator(EU));
+    LOOKING_UNTIL(total(EU) == 2);
+    cr_assert_eq(unshipped(EU), 2, "nobody has said anything yet");
+    cr_assert_geq(real_orchestrator(EU)->service->keeping.unshipped[KW_KEEPER_FAR].whole_ns,
+                  began_ns);
 }
 
 /* --- what is wrong --- */

@@ -136,15 +136,31 @@ static void lose_files(const struct house_owner *owner)
     }
 }
 
-void real_owner_lose(struct house_owner *owner)
+static void end(struct house_owner *owner)
 {
     house_disconnect(owner);
     house_owner_close(owner);
-    if (!postgres_if_linked(owner->url)) {
-        lose_files(owner);
-    }
+}
+
+static void begin_again(struct house_owner *owner)
+{
     house_owner_open(owner);
     MUST(house_owner_serve(owner, err));
     house_connect(owner, owner->replicator);
     HOUSE_EVENTUALLY(&real_house, kw_hop_client_connected(owner->client));
+}
+
+void real_owner_restart(struct house_owner *owner)
+{
+    end(owner);
+    begin_again(owner);
+}
+
+void real_owner_lose(struct house_owner *owner)
+{
+    end(owner);
+    if (!postgres_if_linked(owner->url)) {
+        lose_files(owner);
+    }
+    begin_again(owner);
 }

@@ -44,7 +44,9 @@ void real_cell_stop(int cell);
 void real_note(struct house_owner *owner, const char *name, int number);
 int64_t real_notes(struct house_owner *owner);
 
-/* Its database is gone, and it has begun anew; its keys are as they were. Its replicator is stopped meanwhile. */
+/* It has begun anew, and has forgotten what is in no database; or its database is gone, too, and its keys are as they were.
+ * Its replicator is stopped meanwhile. */
+void real_owner_restart(struct house_owner *owner);
 void real_owner_lose(struct house_owner *owner);
 
 #endif
