@@ -220,6 +220,7 @@ static struct kw_result look(struct settling *s, uint64_t wall_ms, struct kw_err
     if (kw_store_settled(kw_record_value(&row, KW_STORE_FIELD_INCARNATIONS),
                          kw_record_value(&row, KW_STORE_FIELD_SETTLED), s->own.incarnation)) {
         s->feed->settled = s->own.incarnation;
+        forget(s->feed);
         return KW_OK;
     }
     return settle(s, wall_ms, err);
@@ -232,7 +233,11 @@ struct kw_result kw_feed_settle(struct kw_feed *feed, struct kw_tx *tx, uint64_t
     struct kw_result looked;
 
     KW_TRY(kw_feed_own_voice(feed, tx, &s.own, err));
-    if (kw_id_equal(feed->settled, s.own.incarnation) || feed->fenced) {
+    if (feed->fenced) {
+        forget(feed);
+        return KW_OK;
+    }
+    if (kw_id_equal(feed->settled, s.own.incarnation)) {
         return KW_OK;
     }
     s.arena = kw_arena_new(KW_FEED_CHANGE_MEMORY_MAX);

@@ -202,6 +202,34 @@ Test(feed_settle, whom_it_waits_for_is_told_and_for_how_long)
     cr_assert_eq(kw_metric_value(KW_M_FEED_UNSETTLED_AGE, "eu/c"), 0);
 }
 
+/* Of our own store something is heard, half a second after we began to wait for b. */
+static void hear_while_waiting(uint8_t field, struct kw_bytes value)
+{
+    struct kw_record row = {.table = KW_TABLE_STORES, .key = kw_id_bytes(&a->id)};
+
+    place(b, "eu/b");
+    (void)feed_sealed(a);
+    a->wall_ms += 500;
+    (void)feed_sealed(a);
+    cr_assert_eq(kw_metric_value(KW_M_FEED_UNSETTLED_AGE, "eu/b"), 500);
+    MUST(kw_record_set(&row, &kw_store_record, field, value, err));
+    take_row(a, &row);
+    (void)feed_sealed(a);
+}
+
+/* By another writer of the database, or by a voucher, between two looks of ours. */
+Test(feed_settle, nobody_is_waited_for_once_somebody_else_has_said_that_it_is_settled)
+{
+    hear_while_waiting(KW_STORE_FIELD_SETTLED, lane_set_of(kw_id_bytes(&a->incarnation)));
+    cr_assert_eq(kw_metric_value(KW_M_FEED_UNSETTLED_AGE, "eu/b"), 0);
+}
+
+Test(feed_settle, nor_by_one_that_is_fenced)
+{
+    hear_while_waiting(KW_STORE_FIELD_STATE, value_u64(KW_STORE_FENCED));
+    cr_assert_eq(kw_metric_value(KW_M_FEED_UNSETTLED_AGE, "eu/b"), 0);
+}
+
 Test(feed_settle, who_has_not_answered_in_this_life_is_waited_for)
 {
     feed_catch_up(a, b, last);
