@@ -4,6 +4,7 @@
 #include "common/base/limits.h"
 #include "common/base/log.h"
 #include "common/feed/feed_adopt.h"
+#include "common/feed/feed_alarm.h"
 #include "common/feed/feed_answer.h"
 #include "common/feed/feed_take.h"
 #include "common/feed/join_table.h"
@@ -86,7 +87,9 @@ static struct kw_result note_head(const struct joining *j, struct kw_bytes item,
     struct kw_id lane;
 
     if (!kw_ok(kw_lane_head_decode(item, &head, &why))) {
-        KW_LOG(ERROR, "a lane's head can't be read", KW_F_ERR(&why));
+        if (kw_feed_may_alarm(j->feed, j->wall_ms)) {
+            KW_LOG(ERROR, "a lane's head can't be read", KW_F_ERR(&why));
+        }
         return KW_OK;
     }
     KW_TRY(kw_lane_id(&head.lane, &lane, err));
@@ -112,12 +115,17 @@ static struct kw_result take_waiting(const struct joining *j, struct kw_bytes it
     struct kw_error why;
 
     if (!kw_ok(kw_waiting_decode(item, &waiting, &why))) {
-        KW_LOG(ERROR, "what waits elsewhere can't be read", KW_F_ERR(&why));
+        if (kw_feed_may_alarm(j->feed, j->wall_ms)) {
+            KW_LOG(ERROR, "what waits elsewhere can't be read", KW_F_ERR(&why));
+        }
         return KW_OK;
     }
     if (is_hearsay(waiting.record)) {
-        KW_LOG(WARN, "what waits elsewhere is for its lane to say",
-               KW_F_HEX("lane", kw_id_bytes(&waiting.lane)), KW_F_U64("seq", waiting.point.seq));
+        if (kw_feed_may_alarm(j->feed, j->wall_ms)) {
+            KW_LOG(WARN, "what waits elsewhere is for its lane to say",
+                   KW_F_HEX("lane", kw_id_bytes(&waiting.lane)),
+                   KW_F_U64("seq", waiting.point.seq));
+        }
         return KW_OK;
     }
     return kw_feed_take(j->feed, j->tx, &waiting, j->wall_ms, &taken, err);

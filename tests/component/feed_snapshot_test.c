@@ -385,6 +385,36 @@ Test(feed_snapshot, a_donor_can_make_up_no_lane)
     tail(b, a);
 }
 
+/* A run of what nobody can read; a donor has as many as it likes. */
+static void take_unreadable(enum kw_answer_section section)
+{
+    struct kw_bytes items[KW_FEED_LOGS_PER_S + 2];
+    struct kw_ask ask = feed_ask(b);
+    struct kw_answer answer;
+
+    while (ask.from.section != section) {
+        (void)feed_join_step(b, a);
+        ask = feed_ask(b);
+    }
+    for (size_t i = 0; i < sizeof(items) / sizeof(items[0]); i++) {
+        items[i] = kw_bytes_str("none");
+    }
+    answer = feed_answer_read(feed_answer(a, &ask));
+    answer.items = items;
+    answer.count = sizeof(items) / sizeof(items[0]);
+    cr_assert_eq(feed_take(b, signed_by(answer, 0)), KW_ANSWER_GOOD);
+}
+
+Test(feed_snapshot, a_donor_does_not_fill_the_log)
+{
+    feed_join(b, a);
+    take_unreadable(KW_SECTION_LANES);
+    cr_assert_eq(kw_metric_value(KW_M_LIMITS_REACHED, "feed_alarms_logged"), 2);
+    b->wall_ms += 1000;
+    take_unreadable(KW_SECTION_QUARANTINE);
+    cr_assert_eq(kw_metric_value(KW_M_LIMITS_REACHED, "feed_alarms_logged"), 4);
+}
+
 /* --- what is refused, by name --- */
 
 /* It changes nothing, and the question stays. */
