@@ -191,7 +191,8 @@ struct kw_lane_held lane_held(const struct lane_owner *owner, size_t seq)
                                  .closed = seq > 0 ? lane_closed(seq) : 0};
 }
 
-struct kw_answer answer_to(struct kw_question question, const struct kw_bytes *items, size_t count)
+struct kw_answer lane_answer(struct kw_question question, const struct kw_bytes *items,
+                             size_t count)
 {
     return (struct kw_answer){.mesh = question.mesh,
                               .to = question.ask,
@@ -200,7 +201,7 @@ struct kw_answer answer_to(struct kw_question question, const struct kw_bytes *i
                               .count = count};
 }
 
-enum kw_reason answer_sign(const struct kw_answer *answer)
+enum kw_reason lane_answer_sign(const struct kw_answer *answer)
 {
     KW_SCOPED(kw_buf_done) struct kw_buf record = {0};
     struct kw_answer read;

@@ -58,10 +58,11 @@ struct kw_record lane_row_with(const struct lane_owner *owner, enum kw_store_fie
 struct kw_record lane_row_fenced(const struct lane_owner *owner, uint64_t seq);
 
 /* An answer that leads on to where its question began. */
-struct kw_answer answer_to(struct kw_question question, const struct kw_bytes *items, size_t count);
+struct kw_answer lane_answer(struct kw_question question, const struct kw_bytes *items,
+                             size_t count);
 
 /* Why it can't be signed. One that can is read again, and verifies. */
-enum kw_reason answer_sign(const struct kw_answer *answer);
+enum kw_reason lane_answer_sign(const struct kw_answer *answer);
 
 /* A grow-only set of one element. */
 struct kw_bytes lane_set_of(struct kw_bytes element);

@@ -65,45 +65,45 @@ Test(log_question, chains_are_answered)
 {
     static const uint8_t chain[KW_LOG_CHAIN_LEN] = {1};
     static struct kw_bytes items[KW_LOG_CHAINS_MAX + 1];
-    struct kw_answer answer = answer_to(question(KW_ASK_CHAINS), items, 1);
+    struct kw_answer answer = lane_answer(question(KW_ASK_CHAINS), items, 1);
 
     for (size_t i = 0; i <= KW_LOG_CHAINS_MAX; i++) {
         items[i] = KW_BYTES_OF(chain);
     }
-    cr_assert_eq(answer_sign(&answer), KW_E_NONE, "that was all");
+    cr_assert_eq(lane_answer_sign(&answer), KW_E_NONE, "that was all");
     answer.next.key = KW_BYTES_OF(second);
-    cr_assert_eq(answer_sign(&answer), KW_E_NONE, "there are more");
+    cr_assert_eq(lane_answer_sign(&answer), KW_E_NONE, "there are more");
     answer.count = KW_LOG_CHAINS_MAX;
-    cr_assert_eq(answer_sign(&answer), KW_E_NONE);
+    cr_assert_eq(lane_answer_sign(&answer), KW_E_NONE);
     answer.count++;
-    cr_assert_eq(answer_sign(&answer), KW_E_ARGUMENT_INVALID, "too many");
+    cr_assert_eq(lane_answer_sign(&answer), KW_E_ARGUMENT_INVALID, "too many");
     answer.count = 1;
     answer.to.from.key = KW_BYTES_OF(second);
     answer.next.key = KW_BYTES_OF(first);
-    cr_assert_eq(answer_sign(&answer), KW_E_ARGUMENT_INVALID, "it goes back");
+    cr_assert_eq(lane_answer_sign(&answer), KW_E_ARGUMENT_INVALID, "it goes back");
     answer.next = (struct kw_answer_place){.section = KW_SECTION_END};
-    cr_assert_eq(answer_sign(&answer), KW_E_ARGUMENT_INVALID, "no place in a log");
+    cr_assert_eq(lane_answer_sign(&answer), KW_E_ARGUMENT_INVALID, "no place in a log");
     answer.next = answer.to.from;
     items[0].len--;
-    cr_assert_eq(answer_sign(&answer), KW_E_ARGUMENT_INVALID, "half a chain");
+    cr_assert_eq(lane_answer_sign(&answer), KW_E_ARGUMENT_INVALID, "half a chain");
 }
 
 Test(log_question, a_segment_is_answered)
 {
     struct kw_bytes items[2] = {kw_bytes_str("segment"), kw_bytes_str("segment")};
-    struct kw_answer answer = answer_to(question(KW_ASK_SEGMENT), items, 1);
+    struct kw_answer answer = lane_answer(question(KW_ASK_SEGMENT), items, 1);
 
-    cr_assert_eq(answer_sign(&answer), KW_E_NONE);
+    cr_assert_eq(lane_answer_sign(&answer), KW_E_NONE);
     answer.next.key = KW_BYTES_OF(second);
-    cr_assert_eq(answer_sign(&answer), KW_E_ARGUMENT_INVALID, "it goes on");
-    answer = answer_to(question(KW_ASK_SEGMENT), items, 2);
-    cr_assert_eq(answer_sign(&answer), KW_E_ARGUMENT_INVALID, "two");
-    answer = answer_to(question(KW_ASK_SEGMENT), NULL, 0);
-    cr_assert_eq(answer_sign(&answer), KW_E_NONE, "there is no more");
+    cr_assert_eq(lane_answer_sign(&answer), KW_E_ARGUMENT_INVALID, "it goes on");
+    answer = lane_answer(question(KW_ASK_SEGMENT), items, 2);
+    cr_assert_eq(lane_answer_sign(&answer), KW_E_ARGUMENT_INVALID, "two");
+    answer = lane_answer(question(KW_ASK_SEGMENT), NULL, 0);
+    cr_assert_eq(lane_answer_sign(&answer), KW_E_NONE, "there is no more");
     items[0].len = 0;
-    answer = answer_to(question(KW_ASK_SEGMENT), items, 1);
-    cr_assert_eq(answer_sign(&answer), KW_E_ARGUMENT_INVALID, "an empty one");
+    answer = lane_answer(question(KW_ASK_SEGMENT), items, 1);
+    cr_assert_eq(lane_answer_sign(&answer), KW_E_ARGUMENT_INVALID, "an empty one");
     items[0] =
         KW_BYTES(kw_arena_alloc(values_arena(), KW_SEGMENT_LEN_MAX + 1), KW_SEGMENT_LEN_MAX + 1);
-    cr_assert_eq(answer_sign(&answer), KW_E_ARGUMENT_INVALID, "too long a one");
+    cr_assert_eq(lane_answer_sign(&answer), KW_E_ARGUMENT_INVALID, "too long a one");
 }

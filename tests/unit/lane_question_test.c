@@ -140,53 +140,53 @@ Test(question, lanes_are_answered_with_their_heads)
     MUST(kw_answer_lane_decode(items[0], &read, err));
     cr_assert(read.floor == 9 && kw_lane_point_equal(&read.head.point, &owner.points[9]));
     MUST(kw_lane_head_verify(&read.head, err));
-    answer = answer_to(question(KW_ASK_LANES), items, 1);
-    cr_assert_eq(answer_sign(&answer), KW_E_ARGUMENT_INVALID, "it does not lead on");
+    answer = lane_answer(question(KW_ASK_LANES), items, 1);
+    cr_assert_eq(lane_answer_sign(&answer), KW_E_ARGUMENT_INVALID, "it does not lead on");
     answer.next.key = keys[0];
-    cr_assert_eq(answer_sign(&answer), KW_E_NONE);
+    cr_assert_eq(lane_answer_sign(&answer), KW_E_NONE);
     answer.next = (struct kw_answer_place){.section = KW_SECTION_HELD};
-    cr_assert_eq(answer_sign(&answer), KW_E_ARGUMENT_INVALID, "not among lanes");
+    cr_assert_eq(lane_answer_sign(&answer), KW_E_ARGUMENT_INVALID, "not among lanes");
     answer.next = (struct kw_answer_place){.section = KW_SECTION_END};
-    cr_assert_eq(answer_sign(&answer), KW_E_NONE);
+    cr_assert_eq(lane_answer_sign(&answer), KW_E_NONE);
 }
 
 Test(question, what_is_no_lane_is_no_answer)
 {
     const struct lane_owner owner = lane_owner_new(9);
     struct kw_bytes items[1] = {lane_item(&owner, 9)};
-    struct kw_answer answer = answer_to(question(KW_ASK_LANES), items, 1);
+    struct kw_answer answer = lane_answer(question(KW_ASK_LANES), items, 1);
 
     answer.next = (struct kw_answer_place){.section = KW_SECTION_END};
     items[0].len--;
-    cr_assert_eq(answer_sign(&answer), KW_E_ARGUMENT_INVALID, "half a head");
+    cr_assert_eq(lane_answer_sign(&answer), KW_E_ARGUMENT_INVALID, "half a head");
     items[0].len = 8;
-    cr_assert_eq(answer_sign(&answer), KW_E_ARGUMENT_INVALID, "none");
+    cr_assert_eq(lane_answer_sign(&answer), KW_E_ARGUMENT_INVALID, "none");
     items[0].len = 7;
-    cr_assert_eq(answer_sign(&answer), KW_E_ARGUMENT_INVALID, "not even a number");
+    cr_assert_eq(lane_answer_sign(&answer), KW_E_ARGUMENT_INVALID, "not even a number");
     items[0] = lane_item(&owner, 10);
-    cr_assert_eq(answer_sign(&answer), KW_E_ARGUMENT_INVALID, "more is deleted than there is");
+    cr_assert_eq(lane_answer_sign(&answer), KW_E_ARGUMENT_INVALID, "more is deleted than there is");
 }
 
 Test(question, digests_are_answered)
 {
     static const uint8_t text[2 + KW_SHA256_LEN];
     struct kw_bytes items[KW_DIGEST_FAN] = {KW_BYTES_OF(text)};
-    struct kw_answer answer = answer_to(question(KW_ASK_DIGESTS), items, 1);
+    struct kw_answer answer = lane_answer(question(KW_ASK_DIGESTS), items, 1);
 
-    cr_assert_eq(answer_sign(&answer), KW_E_NONE, "a root");
+    cr_assert_eq(lane_answer_sign(&answer), KW_E_NONE, "a root");
     for (size_t i = 0; i < KW_DIGEST_FAN; i++) {
         items[i] = KW_BYTES(text, KW_SHA256_LEN);
     }
-    cr_assert_eq(answer_sign(&answer), KW_E_ARGUMENT_INVALID, "no root");
+    cr_assert_eq(lane_answer_sign(&answer), KW_E_ARGUMENT_INVALID, "no root");
     answer.to.from.key = answer.next.key = KW_BYTES_OF(inner);
-    cr_assert_eq(answer_sign(&answer), KW_E_ARGUMENT_INVALID, "children are missing");
+    cr_assert_eq(lane_answer_sign(&answer), KW_E_ARGUMENT_INVALID, "children are missing");
     answer.count = KW_DIGEST_FAN;
-    cr_assert_eq(answer_sign(&answer), KW_E_NONE);
+    cr_assert_eq(lane_answer_sign(&answer), KW_E_NONE);
     answer.next.key = KW_BYTES_OF(bucket);
-    cr_assert_eq(answer_sign(&answer), KW_E_ARGUMENT_INVALID, "it does not go on there");
+    cr_assert_eq(lane_answer_sign(&answer), KW_E_ARGUMENT_INVALID, "it does not go on there");
     answer.to.from.key = KW_BYTES(bucket, KW_DIGEST_NAME_LEN);
-    cr_assert_eq(answer_sign(&answer), KW_E_ARGUMENT_INVALID, "a row without a key");
+    cr_assert_eq(lane_answer_sign(&answer), KW_E_ARGUMENT_INVALID, "a row without a key");
     answer.count = 1;
     items[0] = KW_BYTES_OF(text);
-    cr_assert_eq(answer_sign(&answer), KW_E_NONE, "more rows follow");
+    cr_assert_eq(lane_answer_sign(&answer), KW_E_NONE, "more rows follow");
 }
