@@ -1,7 +1,6 @@
 /* One invitation, and enrolments in two cells that have not heard of one another. */
 #include "common/pki/csr.h"
-#include "tests/component/authz_fixture.h"
-#include "tests/support/feed_cell.h"
+#include "tests/component/authz_cells.h"
 
 #include <keyward/v1/status_service.pb-c.h>
 
@@ -10,11 +9,6 @@ static struct authz_fixture b;
 static struct feed_cell cell_a;
 static struct feed_cell cell_b;
 static struct actor invited;
-
-static void turn(void *context)
-{
-    authz_turn(context);
-}
 
 /* --- inviting in one cell, enrolling in either --- */
 
@@ -68,12 +62,7 @@ static void invite(void)
 
 static void init(void)
 {
-    authz_fixture_init(&a);
-    authz_fixture_init(&b);
-    feed_cell_init(&cell_a, a.authz->store, &a.authz->feed, turn, &a);
-    feed_cell_init(&cell_b, b.authz->store, &b.authz->feed, turn, &b);
-    feed_cell_know(&cell_a, &cell_b);
-    feed_cell_know(&cell_b, &cell_a);
+    authz_cells_init(&a, &cell_a, &b, &cell_b);
     invite();
     feed_cell_meet(&cell_a, &cell_b);
 }
@@ -81,10 +70,7 @@ static void init(void)
 static void done(void)
 {
     authz_actor_done(&invited);
-    feed_cell_done(&cell_a);
-    feed_cell_done(&cell_b);
-    authz_fixture_done(&a);
-    authz_fixture_done(&b);
+    authz_cells_done(&a, &cell_a, &b, &cell_b);
 }
 
 TestSuite(authz_cells_enroll, .init = init, .fini = done, .timeout = 120);

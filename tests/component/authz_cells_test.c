@@ -1,9 +1,8 @@
 /* Two cells' authz, and what one decides by what was said in the other. */
 #include "common/feed/intent.h"
 #include "services/authz/member_merge.h"
-#include "tests/component/authz_fixture.h"
+#include "tests/component/authz_cells.h"
 #include "tests/support/faults.h"
-#include "tests/support/feed_cell.h"
 
 #include <keyward/v1/status_service.pb-c.h>
 
@@ -13,28 +12,15 @@ static struct feed_cell cell_a;
 static struct feed_cell cell_b;
 static char *device;
 
-static void turn(void *context)
-{
-    authz_turn(context);
-}
-
 static void init(void)
 {
-    authz_fixture_init(&a);
-    authz_fixture_init(&b);
-    feed_cell_init(&cell_a, a.authz->store, &a.authz->feed, turn, &a);
-    feed_cell_init(&cell_b, b.authz->store, &b.authz->feed, turn, &b);
-    feed_cell_know(&cell_a, &cell_b);
-    feed_cell_know(&cell_b, &cell_a);
+    authz_cells_init(&a, &cell_a, &b, &cell_b);
     (void)authz_device(&a, 7, &device);
 }
 
 static void done(void)
 {
-    feed_cell_done(&cell_a);
-    feed_cell_done(&cell_b);
-    authz_fixture_done(&a);
-    authz_fixture_done(&b);
+    authz_cells_done(&a, &cell_a, &b, &cell_b);
 }
 
 TestSuite(authz_cells, .init = init, .fini = done, .timeout = 120);
