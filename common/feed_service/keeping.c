@@ -170,7 +170,7 @@ void kw_feed_keeping_told(struct kw_feed_service *service, const struct kw_log_a
 static struct kw_result run_begin(struct kw_store_job *job, struct kw_tx *tx, struct kw_error *err)
 {
     struct kw_feed_service *service = KW_CONTAINER_OF(job, struct kw_feed_task, job)->service;
-    struct kw_arena *arena = kw_arena_new(KW_REQUEST_ARENA_MAX);
+    struct kw_arena *arena = kw_arena_new(KW_FEED_CHANGE_MEMORY_MAX);
     struct kw_result result;
 
     KW_ENSURE(arena != NULL, err, MEMORY, "an arena for the members");

@@ -11,6 +11,8 @@
 #include "tests/support/must.h"
 #include "tests/support/real_cells.h"
 
+#include <string.h>
+
 enum {
     SIGNER_LEN = 60000, /* few receipts are many segments */
 };
@@ -282,6 +284,28 @@ Test(replicator_receipts, a_fenced_store_hands_nothing_over)
     make(EU, &eu, 2, 100);
     LOOKING_UNTIL(total(EU) == 4);
     cr_assert_eq(kept(US), 2);
+}
+
+/* Rows of stores are kept for good, those of fenced ones, too. */
+Test(replicator_receipts, however_many_stores_there_were_logs_are_kept)
+{
+    enum {
+        VOUCHER = 30000,
+        STORES = KW_REQUEST_ARENA_MAX / VOUCHER + 1,
+    };
+    static char voucher[VOUCHER + 1];
+    struct kw_chain eu = chain_of(1);
+
+    (void)memset(voucher, 'v', VOUCHER);
+    for (int i = 0; i < STORES; i++) {
+        struct kw_record row = fenced((struct kw_id){{0xfe, (uint8_t)i}});
+
+        MUST(kw_record_set(&row, &kw_store_record, KW_STORE_FIELD_VOUCHER,
+                           value_lww(1, (struct kw_id){{0xfe}}, voucher), err));
+        house_put_store(real_orchestrator(US), &row);
+    }
+    make(EU, &eu, 2, 100);
+    LOOKING_UNTIL(kept(US) == 2);
 }
 
 /* --- what fails --- */
