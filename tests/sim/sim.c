@@ -3,11 +3,13 @@
 
 #include "tests/sim/cell.h"
 #include "tests/sim/chance.h"
+#include "tests/sim/desk.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/hostile.h"
 #include "tests/sim/load.h"
 #include "tests/sim/net.h"
 #include "tests/sim/summary.h"
+#include "tests/sim/truth.h"
 
 #include <ftw.h>
 #include <stdio.h>
@@ -47,7 +49,9 @@ static bool needs_snapshot(const struct sim *sim)
 static bool needs_word(struct sim *sim)
 {
     for (size_t i = 0; i < sim->cell_count; i++) {
-        if (!sim_truth_is_fresh(sim, i)) {
+        size_t oldest = sim_desk_find(sim, sim_cell_freshness(sim, i).store);
+
+        if (!sim_truth_is_fresh(sim, i) && sim->desk->members[oldest].life_count > 1) {
             return true;
         }
     }
