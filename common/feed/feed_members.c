@@ -128,34 +128,64 @@ static struct kw_result add(const struct walk *walk, const struct kw_record *sto
     return KW_OK;
 }
 
+static struct kw_result read_stored(struct kw_bytes stored, struct kw_record *ret_record,
+                                    struct kw_error *err)
+{
+    struct kw_error why;
+    size_t dropped;
+
+    KW_ENSURE(kw_ok(kw_record_decode_stored(&kw_store_record, stored, ret_record, &dropped, &why)),
+              err, INTERNAL, "a stored row is damaged: %s", why.message);
+    return KW_OK;
+}
+
+/* The row is read aside; one that is looked for is kept. */
 static struct kw_result take(const struct walk *walk, const struct kw_record_row *row,
                              struct kw_error *err)
 {
     struct kw_record record;
-    struct kw_error why;
-    size_t dropped;
+    struct kw_bytes kept;
     bool wants;
 
-    KW_ENSURE(
-        kw_ok(kw_record_decode_stored(&kw_store_record, row->record, &record, &dropped, &why)), err,
-        INTERNAL, "a stored row is damaged: %s", why.message);
+    KW_TRY(read_stored(row->record, &record, err));
     KW_TRY(walk->wants(walk, &record, &wants, err));
-    return wants ? add(walk, &record, err) : KW_OK;
+    if (!wants) {
+        return KW_OK;
+    }
+    KW_TRY(kw_arena_copy(walk->arena, row->record, &kept, err));
+    KW_TRY(read_stored(kept, &record, err));
+    return add(walk, &record, err);
 }
 
-static struct kw_result go(const struct walk *walk, struct kw_error *err)
+/* Some rows behind `last`, which is then the key of the last of them. */
+static struct kw_result take_some(const struct walk *walk, struct kw_arena *aside,
+                                  struct kw_buf *last, size_t *ret_count, struct kw_error *err)
 {
     struct kw_record_row rows[ROWS_AT_ONCE];
-    struct kw_bytes after = KW_BYTES_NONE;
+
+    KW_TRY(kw_record_row_list(walk->tx, &kw_store_record, kw_buf_bytes(last), aside, rows,
+                              ROWS_AT_ONCE, ret_count, err));
+    for (size_t i = 0; i < *ret_count; i++) {
+        KW_TRY(take(walk, &rows[i], err));
+    }
+    kw_buf_clear(last);
+    return *ret_count > 0 ? kw_buf_append(last, rows[*ret_count - 1].key, err) : KW_OK;
+}
+
+/* Rows of stores are kept for good: of those that nobody looks for nothing stays in the caller's arena. */
+static struct kw_result go(const struct walk *walk, struct kw_error *err)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf last = {0};
     size_t count = ROWS_AT_ONCE;
 
     while (count == ROWS_AT_ONCE) {
-        KW_TRY(kw_record_row_list(walk->tx, &kw_store_record, after, walk->arena, rows,
-                                  ROWS_AT_ONCE, &count, err));
-        for (size_t i = 0; i < count; i++) {
-            KW_TRY(take(walk, &rows[i], err));
-            after = rows[i].key;
-        }
+        struct kw_arena *aside = kw_arena_new(KW_FEED_CHANGE_MEMORY_MAX);
+        struct kw_result result;
+
+        KW_ENSURE(aside != NULL, err, MEMORY, "an arena for rows of stores");
+        result = take_some(walk, aside, &last, &count, err);
+        kw_arena_free(aside);
+        KW_TRY(result);
     }
     return KW_OK;
 }

@@ -214,6 +214,42 @@ Test(feed_order, where_more_are_fenced_than_there_is_room_for_all_others_are_lis
     cr_assert_eq(stores_at(b, "r9/y").count, 0);
 }
 
+static struct kw_result run_members_in_little(struct feed_job *job, struct kw_tx *tx,
+                                              struct kw_error *err)
+{
+    struct kw_arena *arena = kw_arena_new(KW_REQUEST_ARENA_MAX);
+    struct kw_feed_member *list;
+    struct kw_result result = kw_feed_members(tx, arena, &list, job->out, err);
+
+    kw_arena_free(arena);
+    return result;
+}
+
+/* Nobody ever takes their rows away. */
+Test(feed_order, however_many_stores_were_fenced_a_request_has_room_for_members)
+{
+    enum {
+        VOUCHER = 30000,
+    };
+    static char voucher[VOUCHER + 1];
+    struct kw_record row = feed_store_row(a);
+    uint8_t key[KW_ID_LEN] = {0};
+    size_t count = 0;
+
+    (void)memset(voucher, 'v', VOUCHER);
+    MUST(kw_record_set(&row, &kw_store_record, KW_STORE_FIELD_STATE, value_u64(KW_STORE_FENCED),
+                       err));
+    MUST(kw_record_set(&row, &kw_store_record, KW_STORE_FIELD_VOUCHER, value_lww(1, a->id, voucher),
+                       err));
+    row.key = KW_BYTES_OF(key);
+    for (unsigned i = 0; i < KW_REQUEST_ARENA_MAX / VOUCHER + 1; i++) {
+        kw_be64_store(key, i);
+        feed_put_row(b, &kw_store_record, &row);
+    }
+    MUST(feed_look(b, run_members_in_little, NULL, &count, err));
+    cr_assert_eq(count, NODES);
+}
+
 /* --- what it does --- */
 
 Test(feed_order, a_fence_travels_ahead_of_its_lane_and_is_in_force_where_it_is_heard)

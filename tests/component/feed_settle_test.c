@@ -202,11 +202,13 @@ Test(feed_settle, whom_it_waits_for_is_told_and_for_how_long)
     cr_assert_eq(kw_metric_value(KW_M_FEED_UNSETTLED_AGE, "eu/c"), 0);
 }
 
-/* Of our own store something is heard, half a second after we began to wait for b. */
+/* Of our own store something is heard, half a second after we began to wait for b, and for nobody else. */
 static void hear_while_waiting(uint8_t field, struct kw_bytes value)
 {
     struct kw_record row = {.table = KW_TABLE_STORES, .key = kw_id_bytes(&a->id)};
 
+    feed_catch_up(a, b, last);
+    tells(c, 3);
     place(b, "eu/b");
     (void)feed_sealed(a);
     a->wall_ms += 500;
