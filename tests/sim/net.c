@@ -112,13 +112,15 @@ static void hand_over(struct sim *sim, struct sim_event *event)
     sim->hostile->now = SIM_NO_ATTACK;
 }
 
-/* Somebody kept it and sends it again, whatever link there is by now. */
+/* Somebody kept it and sends it again, whatever link there is by now. An acknowledgement is believed for as long as that
+ * link lasts, also one that lies, or was true of another disk: so none comes when faults have ended. */
 static void replay(struct sim *sim, struct sim_event *event)
 {
     struct parcel *parcel = event->what;
     enum kw_frame_type type = parcel->frame.type;
+    bool is_over = type == KW_FRAME_ACK && !sim->faults;
 
-    if (wire_of(sim, event->other, event->cell)->up) {
+    if (wire_of(sim, event->other, event->cell)->up && !is_over) {
         sim->counts.replays++;
         if (parcel->attack == SIM_NO_ATTACK &&
             (type == KW_FRAME_BATCH || type == KW_FRAME_URGENT)) {
