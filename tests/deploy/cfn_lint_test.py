@@ -1,14 +1,14 @@
 #!/usr/bin/python3
 """The Fargate templates by cfn-lint, warnings too; and a broken one, so that it is seen to look. Debian has no cfn-lint: it is looked for
-in $PATH, and the test is skipped where it is not, or is an old one.
+in $PATH and build/tools, and the test is skipped where it is not, or is an old one.
 """
 import pathlib
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
 
+import tools
 from fargate import FILES, FOLDER
 
 SKIPPED = 77
@@ -36,7 +36,7 @@ def version(program):
 
 
 def main():
-    program = shutil.which("cfn-lint")
+    program = tools.program("cfn-lint")
     if version(program) < OLDEST:
         print("skipped: no cfn-lint here, or an older one than %d.%d" % OLDEST)
         sys.exit(SKIPPED)

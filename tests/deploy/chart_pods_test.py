@@ -63,8 +63,8 @@ class Pods(unittest.TestCase):
     def test_limits_and_images(self):
         for _, _, _, spec in self.each():
             for one in containers(spec):
-                self.assertIn("memory", one["resources"]["limits"])
-                self.assertLessEqual({"cpu", "memory"}, set(one["resources"]["requests"]))
+                self.assertLessEqual({"memory", "ephemeral-storage"}, set(one["resources"]["limits"]))
+                self.assertLessEqual({"cpu", "memory", "ephemeral-storage"}, set(one["resources"]["requests"]))
                 self.assertRegex(one["image"], r":[^:/]+$|@sha256:")
                 self.assertNotRegex(one["image"], r":latest$")
 

@@ -1,14 +1,12 @@
 #!/usr/bin/python3
-"""The chart and Helm itself: lint, the same objects as the stand-in renders, refusals; and the objects against the schemas of two
-Kubernetes versions, by kubeconform. Debian has neither program: `helm` and `kubeconform` are looked for in $PATH, schemas in the
-Python package kubernetes_validate. What is missing is named, and skipped.
+"""The chart and Helm itself: lint, the same objects as the stand-in renders, refusals; the objects against the schemas of two
+Kubernetes versions, by kubeconform, and against what kube-score thinks good. Debian has none of these programs: they are looked for
+in $PATH and build/tools, schemas in the Python package kubernetes_validate. What is missing is named, and skipped.
 """
-import importlib.util
 import json
 import os
 import pathlib
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,6 +14,8 @@ import tempfile
 import yaml
 
 import chart
+import kube_score
+import tools
 
 SKIPPED = 77
 KUBERNETES = ("v1.30.0", "v1.34.0")
@@ -66,11 +66,14 @@ def helm_refuses(helm):
     refuses(helm, {"gateway": {"replicas": 2}}, "credentials.sharedStorageClass")
 
 
-# --- kubeconform ---
+def rules_hold_by_helm_too(helm):
+    """Helm renders templates in an order of its own, and has types where the stand-in has none."""
+    done = subprocess.run([sys.executable, str(chart.VALUES.parent / "chart_values_test.py"), "Together"],
+                          env=dict(os.environ, KEYWARD_HELM=helm), text=True, capture_output=True, check=False)
+    must(done.returncode == 0, done.stdout + done.stderr)
 
-def schema_folder():
-    found = importlib.util.find_spec("kubernetes_validate")
-    return pathlib.Path(found.origin).parent / "kubernetes-json-schema" if found else None
+
+# --- kubeconform ---
 
 
 def named(schema):
@@ -90,7 +93,7 @@ def with_definitions(schema, definitions):
 
 def schemas_write(version, kinds, folder):
     """Of each kind a schema that stands for itself."""
-    source = schema_folder() / (version + "-local-strict")
+    source = tools.schema_folder() / (version + "-local-strict")
     definitions = json.loads((source / "_definitions.json").read_text())["$defs"]
     for kind in kinds:
         text = (source / (kind + ".json")).read_text().replace("/api/_definitions.json#", "#")
@@ -124,20 +127,46 @@ def a_wrong_object_is_found(kubeconform, place, documents):
     must(conform(kubeconform, place, [wrong]).returncode != 0, "kubeconform takes what is wrong")
 
 
+# --- kube-score ---
+
+def nothing_else_is_found(program):
+    entries = kube_score.ignored()
+    must(all(entry["why"] for entry in entries), "score-ignored.yaml: a line without a reason")
+    found = [one for name in chart.SETS for one in kube_score.findings(program, name, chart.rendered_here(chart.value_set(name))[0])]
+    unexplained, idle = kube_score.unexplained(found, entries)
+    must(not unexplained, "kube-score finds: %s" % "; ".join(sorted(" ".join(one) for one in unexplained)))
+    must(not idle, "score-ignored.yaml: nothing is found any more by %s" % idle)
+
+
+def an_open_object_is_found(program):
+    documents = json.loads(json.dumps(chart.rendered_here(chart.value_set("development"))[0]))
+    for document in documents:
+        if document["kind"] == "StatefulSet":
+            del document["spec"]["template"]["spec"]["containers"][0]["securityContext"]
+    reachable = [document for document in documents if document["kind"] != "NetworkPolicy"]
+    found = {one[0] for one in kube_score.findings(program, "development", reachable)}
+    must({"container-security-context-readonlyrootfilesystem", "pod-networkpolicy"} <= found, "kube-score takes what is open: %s" % found)
+
+
 def main():
-    helm, kubeconform = os.environ.get("KEYWARD_HELM") or shutil.which("helm"), shutil.which("kubeconform")
-    if helm:
-        lint_is_clean(helm)
-        helm_renders_the_same(helm)
-        helm_refuses(helm)
-    if kubeconform and schema_folder():
+    found = {name: tools.program(name) for name in ("helm", "kubeconform", "kube-score")}
+    found["kubernetes_validate"] = tools.schema_folder()
+    if found["helm"]:
+        lint_is_clean(found["helm"])
+        helm_renders_the_same(found["helm"])
+        helm_refuses(found["helm"])
+        rules_hold_by_helm_too(found["helm"])
+    if found["kubeconform"] and found["kubernetes_validate"]:
         for version in KUBERNETES:
-            every_object_is_valid(kubeconform, version)
-    missing = [name for name, found in (("helm", helm), ("kubeconform", kubeconform), ("kubernetes_validate", schema_folder())) if not found]
+            every_object_is_valid(found["kubeconform"], version)
+    if found["kube-score"]:
+        nothing_else_is_found(found["kube-score"])
+        an_open_object_is_found(found["kube-score"])
+    missing = [name for name, there in found.items() if not there]
     if missing:
         print("skipped: no %s here" % ", ".join(missing))
         sys.exit(SKIPPED)
-    print("ok: %d value sets by helm, and by kubeconform against %s" % (len(chart.SETS), ", ".join(KUBERNETES)))
+    print("ok: %d value sets by helm and kube-score, and by kubeconform against %s" % (len(chart.SETS), ", ".join(KUBERNETES)))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-{{/* What a schema can't say: values that don't fit together are refused, in words. */}}
+{{/* What a schema can't say: values that don't fit together are refused, in words. Each template asks first: which one Helm renders
+first is its own business. */}}
 {{- define "keyward.check" -}}
 {{- $zones := dict -}}
 {{- $names := dict -}}

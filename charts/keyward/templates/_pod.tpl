@@ -26,8 +26,8 @@ seccompProfile: {type: RuntimeDefault}
   securityContext:
     {{- include "keyward.containerSecurity" . | nindent 4 }}
   resources:
-    requests: {cpu: 10m, memory: 16Mi}
-    limits: {memory: 64Mi}
+    requests: {cpu: 10m, memory: 16Mi, ephemeral-storage: 16Mi}
+    limits: {memory: 64Mi, ephemeral-storage: 64Mi}
   volumeMounts:
     - {name: settle, mountPath: /settle, readOnly: true}
     - {name: seed-credentials, mountPath: /seed/credentials, readOnly: true}
@@ -222,8 +222,8 @@ readinessProbe:
   securityContext:
     {{- include "keyward.containerSecurity" . | nindent 4 }}
   resources:
-    requests: {cpu: 50m, memory: 96Mi}
-    limits: {memory: 256Mi}
+    requests: {cpu: 50m, memory: 96Mi, ephemeral-storage: 64Mi}
+    limits: {memory: 256Mi, ephemeral-storage: 256Mi}
   volumeMounts:
     - {name: redis, mountPath: /run/redis}
 {{- end }}

@@ -1,0 +1,23 @@
+"""Where the programs are that Debian does not have: in $PATH, or in build/tools."""
+import importlib.util
+import os
+import pathlib
+import shutil
+
+from chart import TOP
+
+FOLDER = TOP / "build/tools"
+SCHEMAS = "kubernetes_validate/kubernetes-json-schema"
+
+
+def program(name):
+    """Its path, or None. Helm may be named, as for the other tests."""
+    named = os.environ.get("KEYWARD_HELM") if name == "helm" else None
+    return named or shutil.which(name, path=os.pathsep.join((os.environ["PATH"], str(FOLDER / "bin"), str(FOLDER / "python/bin"))))
+
+
+def schema_folder():
+    """Kubernetes' schemas, which the Python package kubernetes-validate brings along; or None."""
+    found = importlib.util.find_spec("kubernetes_validate")
+    here = [pathlib.Path(found.origin).parents[1] / SCHEMAS] if found else []
+    return next(iter(here + sorted(FOLDER.glob("python/lib/python3*/site-packages/" + SCHEMAS))), None)
