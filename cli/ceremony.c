@@ -123,7 +123,7 @@ static const char answer_yaml[] =
     DOMAIN "region_dir: {root}\n" REQUEST COMPARED APPROVAL CARRIED ANSWER TOKEN("{root}");
 
 static const char complete_yaml[] =
-    DOMAIN "out_dir: {region}\n" REQUEST ANSWER "root_file: {root}/pki/root.pem\n"
+    DOMAIN "out_dir: {region}\n{edge_hosts}" REQUEST ANSWER "root_file: {root}/pki/root.pem\n"
            "root_sha256: {root_sha256}\n"
            "services_file: {region}/services.list\n"
            "services_signature_file: {region}/services.list.sig\n" TOKEN("{region}");
@@ -138,13 +138,16 @@ static struct kw_result region_step(const struct ceremony *ceremony, const char 
                                     struct kw_error *err)
 {
     const struct kw_mesh_layout *layout = ceremony->layout;
-    const struct kw_template_word words[] = {{"mesh", layout->dir.path},
-                                             {"root", layout->regions[0].dir.path},
-                                             {"root_sha256", ceremony->root_sha256},
-                                             {"request_sha256", ceremony->request_sha256},
-                                             {"region", region->dir.path},
-                                             {"name", region->name},
-                                             {NULL, NULL}};
+    char edge_hosts[KW_MESH_EDGE_HOSTS_SIZE];
+    const struct kw_template_word words[] = {
+        {"mesh", layout->dir.path},
+        {"edge_hosts", kw_mesh_edge_hosts(layout, region, edge_hosts)},
+        {"root", layout->regions[0].dir.path},
+        {"root_sha256", ceremony->root_sha256},
+        {"request_sha256", ceremony->request_sha256},
+        {"region", region->dir.path},
+        {"name", region->name},
+        {NULL, NULL}};
     char name[NAME_MAX];
     char path[PATH_MAX];
 

@@ -30,9 +30,8 @@ static struct kw_result put(const struct kw_mesh_dir *dir, const char *name,
     return kw_keyfile_write(AT_FDCWD, kw_mesh_path(dir, name, path), content, mode, err);
 }
 
-/* 32 random bytes as hex, in a file of mode 0600. */
-static struct kw_result secret_make(const struct kw_mesh_dir *dir, const char *name,
-                                    struct kw_error *err)
+struct kw_result kw_mesh_secret_file(const struct kw_mesh_dir *dir, const char *name,
+                                     struct kw_error *err)
 {
     uint8_t random[32];
     char text[2 * sizeof(random) + 1];
@@ -85,7 +84,7 @@ struct kw_result kw_mesh_officer_files(const struct kw_mesh_layout *layout, stru
 {
     KW_TRY(officer_make(&layout->dir, err));
     KW_TRY(recovery_make(&layout->dir, err));
-    return secret_make(&layout->dir, "secret/page-token.key", err);
+    return kw_mesh_secret_file(&layout->dir, "secret/page-token.key", err);
 }
 
 /* As the officer, label ‖ what is in the file at `path`. */
@@ -178,6 +177,7 @@ static const char softhsm_conf[] = "directories.tokendir = {region}/tokens\n"
 
 static const char init_yaml[] = "trust_domain: " KW_MESH_TRUST_DOMAIN "\n"
                                 "out_dir: {region}\n"
+                                "{edge_hosts}"
                                 "services_file: {region}/services.list\n"
                                 "services_signature_file: {region}/services.list.sig\n"
                                 "officer_csr_files: [ {mesh}/officer/csr.der ]\n"
@@ -187,24 +187,54 @@ static const char init_yaml[] = "trust_domain: " KW_MESH_TRUST_DOMAIN "\n"
                                 "hsm_so_pin_file: {region}/secret/so-pin\n"
                                 "hsm_lock_file: {region}/run/hsm-login.lock\n";
 
+char *kw_mesh_edge_hosts(const struct kw_mesh_layout *layout, const struct kw_mesh_region *region,
+                         char text[KW_MESH_EDGE_HOSTS_SIZE])
+{
+    char host[KW_MESH_HOST_SIZE];
+    size_t len;
+
+    text[0] = '\0';
+    if (layout->state_dir == NULL) {
+        return text;
+    }
+    len = (size_t)snprintf(text, KW_MESH_EDGE_HOSTS_SIZE, "edge_hosts: [ localhost, 127.0.0.1");
+    for (size_t i = 0; i < layout->cell_count; i++) {
+        len += (size_t)snprintf(text + len, KW_MESH_EDGE_HOSTS_SIZE - len, ", %s",
+                                kw_mesh_host(layout, region, &region->cells[i], "gateway", host));
+    }
+    (void)snprintf(text + len, KW_MESH_EDGE_HOSTS_SIZE - len, " ]\n");
+    return text;
+}
+
+struct kw_result kw_mesh_softhsm_file(const char *path, const char *region_dir,
+                                      struct kw_error *err)
+{
+    const struct kw_template_word words[] = {{"region", region_dir}, {NULL, NULL}};
+
+    return kw_template_write(path, softhsm_conf, words, err);
+}
+
 struct kw_result kw_mesh_token_files(const struct kw_mesh_layout *layout,
                                      const struct kw_mesh_region *region, struct kw_error *err)
 {
-    const struct kw_template_word words[] = {{"region", region->dir.path}, {NULL, NULL}};
     char path[PATH_MAX];
 
-    KW_TRY(secret_make(&region->dir, "secret/pin", err));
-    KW_TRY(secret_make(&region->dir, "secret/so-pin", err));
+    KW_TRY(kw_mesh_secret_file(&region->dir, "secret/pin", err));
+    KW_TRY(kw_mesh_secret_file(&region->dir, "secret/so-pin", err));
     KW_TRY(list_make(layout, region, err));
-    return kw_template_write(kw_mesh_path(&region->dir, "softhsm2.conf", path), softhsm_conf, words,
-                             err);
+    return kw_mesh_softhsm_file(kw_mesh_path(&region->dir, "softhsm2.conf", path), region->dir.path,
+                                err);
 }
 
 struct kw_result kw_mesh_region_files(const struct kw_mesh_layout *layout,
                                       const struct kw_mesh_region *region, struct kw_error *err)
 {
+    char edge_hosts[KW_MESH_EDGE_HOSTS_SIZE];
     const struct kw_template_word words[] = {
-        {"region", region->dir.path}, {"mesh", layout->dir.path}, {NULL, NULL}};
+        {"region", region->dir.path},
+        {"mesh", layout->dir.path},
+        {"edge_hosts", kw_mesh_edge_hosts(layout, region, edge_hosts)},
+        {NULL, NULL}};
     char path[PATH_MAX];
 
     KW_TRY(kw_mesh_token_files(layout, region, err));

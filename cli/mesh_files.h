@@ -19,6 +19,20 @@ struct kw_result kw_mesh_token_files(const struct kw_mesh_layout *layout,
 struct kw_result kw_mesh_region_files(const struct kw_mesh_layout *layout,
                                       const struct kw_mesh_region *region, struct kw_error *err);
 
+/* The line of a ceremony's settings that names the hosts of a region's gateways; empty where its default will do.
+ * Returns `text`. */
+#define KW_MESH_EDGE_HOSTS_SIZE 256
+char *kw_mesh_edge_hosts(const struct kw_mesh_layout *layout, const struct kw_mesh_region *region,
+                         char text[KW_MESH_EDGE_HOSTS_SIZE]);
+
+/* SoftHSM's configuration, for a token in `region_dir`/tokens. Fails: SYSTEM, MEMORY. */
+struct kw_result kw_mesh_softhsm_file(const char *path, const char *region_dir,
+                                      struct kw_error *err);
+
+/* 32 random bytes as hex, in a file of mode 0600. Fails: SYSTEM. */
+struct kw_result kw_mesh_secret_file(const struct kw_mesh_dir *dir, const char *name,
+                                     struct kw_error *err);
+
 /* Signs label ‖ what is in the file `name` of the mesh's directory, as the officer, into the file
  * `signature_name`. Fails: CONFIG_INVALID, SYSTEM, CRYPTO, MEMORY. */
 struct kw_result kw_mesh_officer_sign(const struct kw_mesh_layout *layout, const char *label,

@@ -8,8 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-#define UNFIT " \t\n\"'#:,[]{}@$%&\\" /* in the path of a mesh: its files are in several formats */
+#define REGIONS 2 /* where nobody says how many */
+#define CELLS   1
+#define UNFIT   " \t\n\"'#:,[]{}@$%&\\" /* in the path of a mesh: its files are in several formats */
 
 static const char *const region_names[KW_MESH_REGIONS_MAX] = {KW_MESH_REGION, "r2", "r3"};
 static const char *const cell_names[KW_MESH_CELLS_MAX] = {KW_MESH_CELL, "b", "c"};
@@ -25,6 +28,32 @@ char *kw_mesh_path(const struct kw_mesh_dir *dir, const char *name, char *text)
 {
     (void)snprintf(text, PATH_MAX, "%s/%s", dir->path, name);
     return text;
+}
+
+struct kw_result kw_mesh_bin_dir(char path[PATH_MAX], struct kw_error *err)
+{
+    ssize_t len = readlink("/proc/self/exe", path, PATH_MAX - 1);
+
+    KW_ENSURE(len > 0, err, SYSTEM, "/proc/self/exe: %s", strerror(errno));
+    path[len] = '\0';
+    *strrchr(path, '/') = '\0'; /* it is absolute */
+    return KW_OK;
+}
+
+char *kw_mesh_host(const struct kw_mesh_layout *layout, const struct kw_mesh_region *region,
+                   const struct kw_mesh_place *cell, const char *part, char text[KW_MESH_HOST_SIZE])
+{
+    if (layout->state_dir == NULL) {
+        (void)snprintf(text, KW_MESH_HOST_SIZE, "127.0.0.1");
+    } else {
+        (void)snprintf(text, KW_MESH_HOST_SIZE, "%s-%s-%s", region->name, cell->name, part);
+    }
+    return text;
+}
+
+bool kw_mesh_path_fit(const char *path)
+{
+    return strpbrk(path, UNFIT) == NULL;
 }
 
 static bool directory_empty(const char *path)
@@ -52,12 +81,31 @@ struct kw_result kw_mesh_dir_claim(const char *path, struct kw_error *err)
     return KW_OK;
 }
 
+static struct kw_result dir_resolve(const char *path, struct kw_mesh_dir *ret_dir,
+                                    struct kw_error *err)
+{
+    char full[PATH_MAX];
+
+    KW_ENSURE(realpath(path, full) != NULL && strlen(full) < sizeof(ret_dir->path) &&
+                  kw_mesh_path_fit(full),
+              err, CONFIG_INVALID, "%s: too long, or not fit for a settings file", path);
+    memcpy(ret_dir->path, full, strlen(full) + 1);
+    return KW_OK;
+}
+
+struct kw_result kw_mesh_dir_open(const char *path, struct kw_mesh_dir *ret_dir,
+                                  struct kw_error *err)
+{
+    KW_ENSURE(mkdir(path, 0700) == 0 || errno == EEXIST, err, CONFIG_INVALID, "%s: %s", path,
+              strerror(errno));
+    return dir_resolve(path, ret_dir, err);
+}
+
 struct kw_result kw_mesh_dir_make(const char *path, struct kw_mesh_dir *ret_dir,
                                   struct kw_error *err)
 {
     const char *tmp = getenv("TMPDIR");
     char wanted[PATH_MAX];
-    char full[PATH_MAX];
 
     (void)snprintf(wanted, sizeof(wanted), "%s/keyward-XXXXXX", tmp != NULL ? tmp : "/tmp");
     if (path == NULL) {
@@ -66,11 +114,7 @@ struct kw_result kw_mesh_dir_make(const char *path, struct kw_mesh_dir *ret_dir,
     } else {
         KW_TRY(kw_mesh_dir_claim(path, err));
     }
-    KW_ENSURE(realpath(path, full) != NULL && strlen(full) < sizeof(ret_dir->path) &&
-                  strpbrk(full, UNFIT) == NULL,
-              err, CONFIG_INVALID, "%s: too long, or not fit for a settings file", path);
-    memcpy(ret_dir->path, full, strlen(full) + 1);
-    return KW_OK;
+    return dir_resolve(path, ret_dir, err);
 }
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
@@ -88,8 +132,8 @@ void kw_mesh_dir_remove(const char *path)
 
 /* --- the layout --- */
 
-static struct kw_result below(const struct kw_mesh_dir *dir, const char *name,
-                              struct kw_mesh_dir *ret_dir, struct kw_error *err)
+struct kw_result kw_mesh_dir_below(const struct kw_mesh_dir *dir, const char *name,
+                                   struct kw_mesh_dir *ret_dir, struct kw_error *err)
 {
     int len = snprintf(ret_dir->path, sizeof(ret_dir->path), "%s/%s", dir->path, name);
 
@@ -102,10 +146,10 @@ static struct kw_result region_name(const struct kw_mesh_layout *layout, size_t 
                                     struct kw_mesh_region *ret_region, struct kw_error *err)
 {
     ret_region->name = region_names[index];
-    KW_TRY(below(&layout->dir, ret_region->name, &ret_region->dir, err));
+    KW_TRY(kw_mesh_dir_below(&layout->dir, ret_region->name, &ret_region->dir, err));
     for (size_t i = 0; i < KW_MESH_CELLS_MAX; i++) {
         ret_region->cells[i].name = cell_names[i];
-        KW_TRY(below(&ret_region->dir, cell_names[i], &ret_region->cells[i].dir, err));
+        KW_TRY(kw_mesh_dir_below(&ret_region->dir, cell_names[i], &ret_region->cells[i].dir, err));
     }
     return KW_OK;
 }
@@ -117,6 +161,33 @@ struct kw_result kw_mesh_layout_check(size_t region_count, size_t cell_count, st
     KW_ENSURE(cell_count >= 1 && cell_count <= KW_MESH_CELLS_MAX, err, CONFIG_INVALID,
               "a region has 1 to %d cells", KW_MESH_CELLS_MAX);
     return KW_OK;
+}
+
+struct kw_result kw_mesh_number_read(const char *flag, const char *text, uint64_t fallback,
+                                     uint64_t *ret_number, struct kw_error *err)
+{
+    char *end = NULL;
+
+    *ret_number = fallback;
+    if (text != NULL) {
+        *ret_number = strtoul(text, &end, 10);
+        KW_ENSURE(*end == '\0' && *ret_number > 0 && *ret_number <= UINT32_MAX, err, CONFIG_INVALID,
+                  "%s: %s is no number that it can be", flag, text);
+    }
+    return KW_OK;
+}
+
+struct kw_result kw_mesh_size_read(const char *regions, const char *cells, size_t *ret_regions,
+                                   size_t *ret_cells, struct kw_error *err)
+{
+    uint64_t region_count;
+    uint64_t cell_count;
+
+    KW_TRY(kw_mesh_number_read("--regions", regions, REGIONS, &region_count, err));
+    KW_TRY(kw_mesh_number_read("--cells", cells, CELLS, &cell_count, err));
+    *ret_regions = region_count;
+    *ret_cells = cell_count;
+    return kw_mesh_layout_check(region_count, cell_count, err);
 }
 
 struct kw_result kw_mesh_layout_init(const struct kw_mesh_dir *dir, size_t region_count,

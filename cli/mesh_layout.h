@@ -14,6 +14,14 @@
 #define KW_MESH_REGIONS_MAX 3
 #define KW_MESH_CELLS_MAX   3 /* of one region */
 
+#define KW_MESH_STATE_DIR "/var/lib/keyward" /* of a container, where nothing else is said */
+#define KW_MESH_HOST_SIZE 64
+
+/* Stores, where they are reached by the network. */
+#define KW_MESH_SQL        "sql" /* PostgreSQL, beside the parts */
+#define KW_MESH_SQL_PORT   5432
+#define KW_MESH_REDIS_USER "keyward"
+
 struct kw_mesh_dir {
     char path[PATH_MAX - 64]; /* absolute; room for the names below it */
 };
@@ -28,11 +36,11 @@ enum kw_mesh_part {
     KW_MESH_PART_COUNT,
 };
 
-/* Of 127.0.0.1; 0: whichever is free when it starts. */
+/* 0: whichever is free when it starts. */
 struct kw_mesh_ports {
     int listen;
-    int metrics;
-    int feed; /* of those that own replicated state: for their replicator */
+    int metrics; /* not of Redis */
+    int feed;    /* of those that own replicated state: for their replicator */
 };
 
 /* One cell. */
@@ -52,6 +60,9 @@ struct kw_mesh_region {
 struct kw_mesh_layout {
     char id[2 * KW_ID_LEN + 1]; /* of the mesh, in hex: drawn, the same in all its cells */
     struct kw_mesh_dir dir;     /* officer, recovery key, what other commands need */
+    const char *
+        state_dir; /* NULL: services run here, on loopback, and find files where they lie. Else each
+                              has a container of its own, is found by its name, and finds its files here */
     size_t region_count;
     size_t cell_count; /* of each region */
     struct kw_mesh_region regions[KW_MESH_REGIONS_MAX];
@@ -59,6 +70,17 @@ struct kw_mesh_layout {
 
 /* "authz": its program is keyward-authz. */
 const char *kw_mesh_part_name(enum kw_mesh_part part);
+
+/* The directory of this program, where those of the services are too. Fails: SYSTEM. */
+struct kw_result kw_mesh_bin_dir(char path[PATH_MAX], struct kw_error *err);
+
+/* Where others find a part of a cell, without the port: 127.0.0.1, or REGION-CELL-PART. Returns `text`. */
+char *kw_mesh_host(const struct kw_mesh_layout *layout, const struct kw_mesh_region *region,
+                   const struct kw_mesh_place *cell, const char *part,
+                   char text[KW_MESH_HOST_SIZE]);
+
+/* Is it a path that all formats of the mesh's files can hold? */
+bool kw_mesh_path_fit(const char *path);
 
 /* Makes the directory with mode 0700; one that is there must be empty. Fails: CONFIG_INVALID. */
 struct kw_result kw_mesh_dir_claim(const char *path, struct kw_error *err);
@@ -68,14 +90,30 @@ struct kw_result kw_mesh_dir_claim(const char *path, struct kw_error *err);
 struct kw_result kw_mesh_dir_make(const char *path, struct kw_mesh_dir *ret_dir,
                                   struct kw_error *err);
 
+/* Finds `path`, and makes it where it is not. Fails: CONFIG_INVALID. */
+struct kw_result kw_mesh_dir_open(const char *path, struct kw_mesh_dir *ret_dir,
+                                  struct kw_error *err);
+
 /* The path of `name` below the directory; `text` has PATH_MAX bytes. Returns `text`. */
 char *kw_mesh_path(const struct kw_mesh_dir *dir, const char *name, char *text);
+
+/* The directory `name` below another. Fails: CONFIG_INVALID (path too long). */
+struct kw_result kw_mesh_dir_below(const struct kw_mesh_dir *dir, const char *name,
+                                   struct kw_mesh_dir *ret_dir, struct kw_error *err);
 
 /* Removes a directory of ours and all that is in it. */
 void kw_mesh_dir_remove(const char *path);
 
 /* Fails: CONFIG_INVALID (none, or above a limit). */
 struct kw_result kw_mesh_layout_check(size_t region_count, size_t cell_count, struct kw_error *err);
+
+/* What a flag says, or `fallback` where it is not given. Fails: CONFIG_INVALID. */
+struct kw_result kw_mesh_number_read(const char *flag, const char *text, uint64_t fallback,
+                                     uint64_t *ret_number, struct kw_error *err);
+
+/* Of --regions and --cells: two regions of one cell where they are not given. Fails: as kw_mesh_layout_check. */
+struct kw_result kw_mesh_size_read(const char *regions, const char *cells, size_t *ret_regions,
+                                   size_t *ret_cells, struct kw_error *err);
 
 /* Names regions, cells and their directories below `dir`, and draws the mesh's id. Fails: as
  * kw_mesh_layout_check, CONFIG_INVALID (path too long), SYSTEM. */

@@ -62,3 +62,21 @@ struct kw_result kw_mesh_ports_reserve(struct kw_mesh_layout *layout, struct kw_
     }
     return KW_OK;
 }
+
+static const struct kw_mesh_ports named_ports[KW_MESH_PART_COUNT] = {
+    [KW_MESH_REDIS] = {.listen = 6379},
+    [KW_MESH_CRYPTOCORE] = {.listen = 8444, .metrics = 9464},
+    [KW_MESH_ORCHESTRATOR] = {.listen = 8444, .metrics = 9464, .feed = 8445},
+    [KW_MESH_AUTHZ] = {.listen = 8444, .metrics = 9464, .feed = 8445},
+    [KW_MESH_REPLICATOR] = {.listen = 8446, .metrics = 9464},
+    [KW_MESH_GATEWAY] = {.listen = 8443, .metrics = 9464},
+};
+
+void kw_mesh_ports_name(struct kw_mesh_layout *layout)
+{
+    for (size_t i = 0; i < layout->region_count; i++) {
+        for (size_t j = 0; j < layout->cell_count; j++) {
+            kw_copy(layout->regions[i].cells[j].ports, named_ports, sizeof(named_ports));
+        }
+    }
+}

@@ -16,6 +16,9 @@ struct kw_result kw_mesh_port_reserve(int *ret_port, struct kw_error *err);
 /* The same for each part of each cell that listens. Fails: SYSTEM. */
 struct kw_result kw_mesh_ports_reserve(struct kw_mesh_layout *layout, struct kw_error *err);
 
+/* Those of deploy/arrows.yaml, the same in every cell, where each part has an address of its own. */
+void kw_mesh_ports_name(struct kw_mesh_layout *layout);
+
 /* Of one region. Fails: SYSTEM. */
 struct kw_result kw_mesh_region_ports_reserve(struct kw_mesh_layout *layout, size_t region,
                                               struct kw_error *err);

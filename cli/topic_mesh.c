@@ -1,5 +1,7 @@
 /* up, tour, status: a mesh of one's own, its story, and how it is. */
 #include "cli/cli.h"
+#include "cli/mesh_layout.h"
+#include "cli/mesh_make.h"
 #include "cli/tour.h"
 #include "cli/up.h"
 #include "keyward/v1/status_service.pb-c.h"
@@ -11,6 +13,7 @@
 
 static const char *const layer_columns[] = {"layer", "state", "region", "cell", "start_time", NULL};
 static const char *const degradation_columns[] = {"reason", "description", "start_time", NULL};
+static const char *const confinement_columns[] = {"key", "value", NULL};
 
 static enum kw_exit run_up(struct kw_cli *cli)
 {
@@ -23,6 +26,18 @@ static enum kw_exit run_up(struct kw_cli *cli)
     };
 
     return kw_up(&options);
+}
+
+static enum kw_exit run_make(struct kw_cli *cli)
+{
+    const struct kw_mesh_make_options options = {
+        .dir = kw_cli_argument(cli, "--dir"),
+        .regions = kw_cli_argument(cli, "--regions"),
+        .cells = kw_cli_argument(cli, "--cells"),
+        .state_dir = kw_cli_argument(cli, "--state-dir"),
+    };
+
+    return kw_mesh_make(&options);
 }
 
 static enum kw_exit run_tour(struct kw_cli *cli)
@@ -54,6 +69,21 @@ static struct kw_result show_degradations(const struct kw_cli *cli,
     return KW_OK;
 }
 
+/* What confines the processes that say so. */
+static struct kw_result show_confinement(const struct kw_cli *cli,
+                                         const Keyward__V1__GetStatusResponse *status,
+                                         struct kw_error *err)
+{
+    for (size_t i = 0; i < status->n_layers; i++) {
+        if (status->layers[i]->n_confinement > 0) {
+            (void)printf("\n%s is confined by:\n", status->layers[i]->layer);
+            KW_TRY(kw_output_response(KW_OUTPUT_TABLE, &status->layers[i]->base, "confinement",
+                                      confinement_columns, cli->arena, stdout, err));
+        }
+    }
+    return KW_OK;
+}
+
 static struct kw_result status(struct kw_cli *cli, bool *ret_healthy, struct kw_error *err)
 {
     ProtobufCMessage *request = NULL;
@@ -68,6 +98,7 @@ static struct kw_result status(struct kw_cli *cli, bool *ret_healthy, struct kw_
     status = (const Keyward__V1__GetStatusResponse *)response;
     if (cli->form == KW_OUTPUT_TABLE) {
         KW_TRY(show_degradations(cli, status, err));
+        KW_TRY(show_confinement(cli, status, err));
     }
     *ret_healthy = status->state == KEYWARD__V1__SERVING_STATE__SERVING_STATE_SERVING;
     return KW_OK;
@@ -97,6 +128,16 @@ const struct kw_command kw_mesh_commands[] = {
        "How long each part may take to become ready; 30,000 by default."},
       {"--with-parent", NULL, NULL, false, "Stop also when whoever started it ends."}},
      .run = run_up,
+     .bare = true},
+    {"mesh",
+     "make",
+     "Makes the files of a mesh whose services run in containers; finds one that is there.",
+     {{"--dir", "DIR", NULL, true, "Where they lie: DIR/REGION/CELL/SERVICE, DIR/officer."},
+      {"--regions", "N", NULL, false, "How many regions it has, 1 to 3; 2 by default."},
+      {"--cells", "N", NULL, false, "How many cells each has, 1 to 3; 1 by default."},
+      {"--state-dir", "DIR", NULL, false,
+       "Where each container sees its own; " KW_MESH_STATE_DIR " by default."}},
+     .run = run_make,
      .bare = true},
     {"tour",
      NULL,

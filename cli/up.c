@@ -10,15 +10,11 @@
 #include "common/base/log.h"
 #include "common/loop/process.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <unistd.h>
 
-#define REGIONS  2
-#define CELLS    1
 #define STOP_MS  60000U
 #define START_MS 30000U
 
@@ -32,16 +28,6 @@ struct up {
     bool keep; /* leave the directory behind */
     int exit_code;
 };
-
-static struct kw_result bin_dir_find(char path[PATH_MAX], struct kw_error *err)
-{
-    ssize_t len = readlink("/proc/self/exe", path, PATH_MAX - 1);
-
-    KW_ENSURE(len > 0, err, SYSTEM, "/proc/self/exe: %s", strerror(errno));
-    path[len] = '\0';
-    *strrchr(path, '/') = '\0'; /* it is absolute */
-    return KW_OK;
-}
 
 /* Settings of each cell's services, and of who calls them; from region number `first` on. */
 static struct kw_result cells_prepare(const struct up *up, size_t first, struct kw_error *err)
@@ -161,31 +147,14 @@ static void on_stop(void *context)
     kw_loop_stop(up->loop);
 }
 
-/* A number of a flag, or `fallback` without it. */
-static struct kw_result number_read(const char *flag, const char *text, uint64_t fallback,
-                                    uint64_t *ret_number, struct kw_error *err)
-{
-    char *end = NULL;
-
-    *ret_number = fallback;
-    if (text != NULL) {
-        *ret_number = strtoul(text, &end, 10);
-        KW_ENSURE(*end == '\0' && *ret_number > 0 && *ret_number <= UINT32_MAX, err, CONFIG_INVALID,
-                  "%s: %s is no number that it can be", flag, text);
-    }
-    return KW_OK;
-}
-
 static struct kw_result layout_make(struct up *up, const struct kw_up_options *options,
                                     struct kw_error *err)
 {
     struct kw_mesh_dir dir;
-    uint64_t regions;
-    uint64_t cells;
+    size_t regions;
+    size_t cells;
 
-    KW_TRY(number_read("--regions", options->regions, REGIONS, &regions, err));
-    KW_TRY(number_read("--cells", options->cells, CELLS, &cells, err));
-    KW_TRY(kw_mesh_layout_check(regions, cells, err)); /* before anything is made */
+    KW_TRY(kw_mesh_size_read(options->regions, options->cells, &regions, &cells, err));
     KW_TRY(kw_mesh_dir_make(options->dir, &dir, err));
     KW_TRY(kw_mesh_layout_init(&dir, regions, cells, &up->layout, err));
     KW_TRY(kw_mesh_layout_make(&up->layout, err));
@@ -207,8 +176,8 @@ static struct kw_result run(struct up *up, const struct kw_up_options *options,
                    .context = up},
     };
 
-    KW_TRY(number_read("--start-ms", options->start_ms, START_MS, &mesh.start_ms, err));
-    KW_TRY(bin_dir_find(up->bin_dir, err));
+    KW_TRY(kw_mesh_number_read("--start-ms", options->start_ms, START_MS, &mesh.start_ms, err));
+    KW_TRY(kw_mesh_bin_dir(up->bin_dir, err));
     KW_TRY(layout_make(up, options, err));
     KW_TRY(kw_mesh_ceremonies(&up->layout, up->bin_dir, err));
     KW_TRY(cells_prepare(up, 0, err));
