@@ -49,7 +49,7 @@ static void count_cut(const char *why)
     char label[LABEL_SIZE];
     size_t i = 0;
 
-    for (; why[i] != '\0' && i < sizeof(label) - 1; i++) {
+    for (; i < sizeof(label) - 1 && why[i] != '\0'; i++) {
         label[i] = why[i] == ' ' ? '_' : why[i];
     }
     label[i] = '\0';
