@@ -9,6 +9,7 @@
 #include "common/rpc/rpc.h"
 #include "common/rpc/service_renewal.h"
 #include "services/cryptocore/config.h"
+#include "services/cryptocore/confinement.h"
 #include "services/cryptocore/hsm/worker_pool.h"
 #include "services/cryptocore/ledger.h"
 #include "services/cryptocore/pki_files.h"
@@ -31,6 +32,7 @@ struct kw_core {
     _Atomic bool hsm_ready;             /* read by the probes' thread */
     struct kw_timer farewell; /* at the end: how long the orchestrator may take to leave */
     bool parted;
+    struct kw_confinement confinement;
     struct kw_id boot_id;
     uint64_t start_ms;
     int port;

@@ -246,6 +246,7 @@ struct kw_result kw_core_start(struct kw_core *core, const struct kw_core_config
 
     core->config = config;
     core->start_ms = kw_clock_wall_ms();
+    KW_TRY(kw_confinement_look(&core->confinement, err));
     KW_TRY(kw_id_v7(&core->boot_id, err));
     KW_TRY(kw_core_pki_load(&core->pki, config->pki_dir, config->trust_domain, err));
     KW_TRY(verifier_make(core, err));

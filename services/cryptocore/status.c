@@ -7,6 +7,8 @@
 #include "common/rpc/messages.h"
 #include "keyward/v1/status_service.pb-c.h"
 
+#define CONFINEMENTS 3
+
 /* What a layer can't do without the HSM. Revocation, status and evidence need none. */
 static Keyward__V1__Capability hsm_capabilities[] = {
     KEYWARD__V1__CAPABILITY__CAPABILITY_DEVICE_ACCESS,
@@ -14,6 +16,23 @@ static Keyward__V1__Capability hsm_capabilities[] = {
     KEYWARD__V1__CAPABILITY__CAPABILITY_ENROLLMENT,
     KEYWARD__V1__CAPABILITY__CAPABILITY_ENABLING,
 };
+
+/* By name, as the status has it. */
+static void confinement_fill(const struct kw_core *core,
+                             Keyward__V1__LayerStatus__ConfinementEntry entries[CONFINEMENTS])
+{
+    const char *const rows[CONFINEMENTS][2] = {
+        {"hsm_sandbox", core->config->hsm_sandbox},
+        {"locked_memory", core->confinement.locked_memory},
+        {"seccomp", core->confinement.filtered ? "filter" : "none"},
+    };
+
+    for (size_t i = 0; i < CONFINEMENTS; i++) {
+        keyward__v1__layer_status__confinement_entry__init(&entries[i]);
+        entries[i].key = kw_field_text(rows[i][0]);
+        entries[i].value = kw_field_text(rows[i][1]);
+    }
+}
 
 static struct kw_result answer_make(const struct kw_core *core, struct kw_arena *arena,
                                     struct kw_bytes *ret_answer, struct kw_error *err)
@@ -25,6 +44,8 @@ static struct kw_result answer_make(const struct kw_core *core, struct kw_arena 
     Keyward__V1__LayerStatus *layers[] = {&layer};
     Keyward__V1__Degradation degradation = KEYWARD__V1__DEGRADATION__INIT;
     Keyward__V1__Degradation *degradations[] = {&degradation};
+    Keyward__V1__LayerStatus__ConfinementEntry entries[CONFINEMENTS];
+    Keyward__V1__LayerStatus__ConfinementEntry *confinement[CONFINEMENTS];
     Google__Protobuf__Timestamp start = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
     char instance[2 * KW_ID_LEN + 1];
 
@@ -44,6 +65,12 @@ static struct kw_result answer_make(const struct kw_core *core, struct kw_arena 
     layer.capabilities = hsm_capabilities;
     layer.n_degradations = serving ? 0 : 1;
     layer.degradations = degradations;
+    confinement_fill(core, entries);
+    for (size_t i = 0; i < CONFINEMENTS; i++) {
+        confinement[i] = &entries[i];
+    }
+    layer.n_confinement = CONFINEMENTS;
+    layer.confinement = confinement;
     response.state = layer.state;
     response.n_capabilities = layer.n_capabilities;
     response.capabilities = hsm_capabilities;

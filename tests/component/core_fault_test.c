@@ -3,6 +3,7 @@
 #include "common/base/file.h"
 #include "common/rpc/arena_proto.h"
 #include "keyward/v1/status_service.pb-c.h"
+#include "services/cryptocore/confinement.h"
 #include "services/cryptocore/hsm/pkcs11.h"
 #include "tests/component/core_drill.h"
 #include "tests/support/p11/fault.h"
@@ -12,6 +13,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define SOFTHSM "/usr/lib/softhsm/libsofthsm2.so"
@@ -66,6 +68,7 @@ static enum kw_reason access_now(void)
 /* GetStatus: what the layer says is wrong; NONE while it serves. */
 struct status {
     enum kw_reason trouble;
+    char locked_memory[KW_CONFINEMENT_TEXT_SIZE];
     bool over;
 };
 
@@ -84,6 +87,12 @@ static void on_status_data(struct kw_hop_call *call, struct kw_hop_item item, vo
 
         status->trouble = kw_reason_by_name(name, strlen(name));
     }
+    for (size_t i = 0; i < layer->n_confinement; i++) {
+        if (strcmp(layer->confinement[i]->key, "locked_memory") == 0) {
+            (void)snprintf(status->locked_memory, sizeof(status->locked_memory), "%s",
+                           layer->confinement[i]->value);
+        }
+    }
 }
 
 static void on_status_end(struct kw_hop_call *call, const struct kw_hop_status *end,
@@ -95,7 +104,7 @@ static void on_status_end(struct kw_hop_call *call, const struct kw_hop_status *
     ((struct status *)user)->over = true;
 }
 
-static enum kw_reason status_now(void)
+static struct status status_whole(void)
 {
     static const struct kw_hop_events events = {.data = on_status_data, .status = on_status_end};
     struct status status = {.trouble = KW_E_NONE};
@@ -107,7 +116,12 @@ static enum kw_reason status_now(void)
 
     MUST(kw_hop_open(drill.fx.client, &open, &events, &status, &call, err));
     EVENTUALLY(&drill.fx, status.over);
-    return status.trouble;
+    return status;
+}
+
+static enum kw_reason status_now(void)
+{
+    return status_whole().trouble;
 }
 
 static void say(const char *what, uint64_t since_ns)
@@ -225,4 +239,17 @@ Test(core_fault, a_wrong_pin_is_tried_once_and_a_right_one_needs_no_restart)
     EVENTUALLY(&drill.fx, ready());
     cr_assert(eq(int, access_now(), KW_E_NONE));
     cr_assert(eq(u64, p11_fault_calls(&p11, P11_Login), logins + 2));
+}
+
+/* The core is a child of this process, and has its limits. */
+Test(core_fault, the_status_says_how_much_memory_may_be_locked)
+{
+    struct rlimit limit;
+    char expected[KW_CONFINEMENT_TEXT_SIZE] = "unlimited";
+
+    REQUIRE(getrlimit(RLIMIT_MEMLOCK, &limit) == 0, "limit");
+    if (limit.rlim_cur != RLIM_INFINITY) {
+        (void)snprintf(expected, sizeof(expected), "%lu", (unsigned long)limit.rlim_cur);
+    }
+    cr_assert_str_eq(status_whole().locked_memory, expected);
 }

@@ -7,6 +7,13 @@
 #include "tests/support/faults.h"
 #include "tests/support/must.h"
 
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
 static struct kw_core core;
 static struct kw_core_call call;
 
@@ -103,4 +110,63 @@ Test(core_parts, the_core_s_own_renewal_may_fail_anywhere)
 #else
     cr_assert(eq(u32, failed, 0));
 #endif
+}
+
+/* --- what the process finds itself confined by: each test is a process of its own --- */
+
+static struct kw_confinement confinement_now(void)
+{
+    struct kw_confinement confinement = {0};
+
+    MUST(kw_confinement_look(&confinement, err));
+    return confinement;
+}
+
+Test(core_parts, the_limit_of_locked_memory_is_told)
+{
+    struct rlimit limit = {65536, 65536};
+
+    REQUIRE(setrlimit(RLIMIT_MEMLOCK, &limit) == 0, "limit");
+    cr_assert_str_eq(confinement_now().locked_memory, "65536");
+}
+
+Test(core_parts, no_limit_of_locked_memory_is_told)
+{
+    struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
+
+    if (setrlimit(RLIMIT_MEMLOCK, &limit) != 0) {
+        cr_skip_test("only root raises this limit");
+    }
+    cr_assert_str_eq(confinement_now().locked_memory, "unlimited");
+}
+
+/* Filters for good: answers this call by `action`, lets everything else pass. */
+static void filter_install(long call_number, uint32_t action)
+{
+    struct sock_filter rows[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)call_number, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, action),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {.len = sizeof(rows) / sizeof(rows[0]), .filter = rows};
+
+    REQUIRE(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, "no new privileges");
+    REQUIRE(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) == 0, "filter");
+}
+
+Test(core_parts, a_filter_of_system_calls_is_told)
+{
+    if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 0) {
+        cr_assert(not(confinement_now().filtered));
+    }
+    filter_install(SYS_acct, SECCOMP_RET_ERRNO | EPERM);
+    errno = EINVAL; /* of an earlier call, which means nothing */
+    cr_assert(confinement_now().filtered);
+}
+
+Test(core_parts, a_filter_that_answers_no_question_is_told)
+{
+    filter_install(SYS_prctl, SECCOMP_RET_ERRNO | EPERM);
+    cr_assert(confinement_now().filtered);
 }

@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import signal
 import sqlite3
 import subprocess
@@ -197,6 +198,15 @@ class World(unittest.TestCase):
 
     def test_nobody_there_exits_3(self):
         self.assertExit(3, "status", "--target=127.0.0.1:1", "--timeout-ms=2000")
+
+    def test_the_status_says_what_confines_the_core(self):
+        told = self.assertExit(0, "status").stdout.partition("cryptocore is confined by:\n")[2]
+        limit = resource.getrlimit(resource.RLIMIT_MEMLOCK)[0]
+        rows = dict(line.split() for line in told.splitlines())
+        self.assertEqual(rows.pop("key"), "value")
+        self.assertEqual(rows.pop("locked_memory"), "unlimited" if limit == resource.RLIM_INFINITY else str(limit))
+        self.assertIn(rows.pop("seccomp"), ("none", "filter"))
+        self.assertEqual(rows, {"hsm_sandbox": "strict"})
 
     def test_what_refusals_name_is_explained(self):
         self.assertIn("`target`", self.assertExit(0, "explain", "UNREACHABLE").stdout)
