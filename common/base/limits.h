@@ -20,6 +20,12 @@
 #define KW_OBSERVE_TIMEOUT_S       5 /* a connection that says nothing so long is closed */
 #define KW_OBSERVE_MEMORY_MAX      (16U * 1024U) /* of one connection */
 
+/* --- health (the check beside a service) --- */
+#define KW_HEALTH_MS              3000U         /* for all it asks */
+#define KW_HEALTH_HOST_SIZE       254           /* a name of a host, with its NUL */
+#define KW_HEALTH_ANSWER_MAX      4096U         /* bytes of an answer that are looked at */
+#define KW_HEALTH_CERTIFICATE_MAX (64U * 1024U) /* the file of the service's certificate */
+
 /* --- requests --- */
 #define KW_BODY_LEN_MAX        (256U * 1024U)       /* one public message, and one hop item */
 #define KW_REQUEST_ARENA_MAX   (4U * 1024U * 1024U) /* memory one call may use in one process */

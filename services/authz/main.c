@@ -4,6 +4,7 @@
 #include "common/base/secret.h"
 #include "common/feed_service/offline.h"
 #include "common/harden/harden.h"
+#include "common/health/health.h"
 #include "common/loop/process.h"
 #include "common/observe/observe.h"
 #include "services/authz/service.h"
@@ -153,10 +154,13 @@ int main(int argc, char **argv)
     enum kw_settings_outcome outcome = KW_SETTINGS_PRINTED;
     struct kw_error error = {0};
     int exit_code = EXIT_SUCCESS;
-    struct kw_result result =
-        kw_settings_load(&kw_authz_settings, argc - words.count, argv + words.count,
-                         &program.config, &outcome, &error);
+    struct kw_result result;
 
+    if (kw_health_asked(argc, argv)) {
+        return kw_health_main(&kw_authz_settings, argc, argv);
+    }
+    result = kw_settings_load(&kw_authz_settings, argc - words.count, argv + words.count,
+                              &program.config, &outcome, &error);
     if (kw_ok(result) && outcome == KW_SETTINGS_RUN) {
         result = run(&program, &words, &exit_code, &error);
     }

@@ -3,6 +3,7 @@
 #include "common/base/failpoint.h"
 #include "common/base/log.h"
 #include "common/harden/harden.h"
+#include "common/health/health.h"
 #include "services/cryptocore/init.h"
 #include "services/cryptocore/region/steps.h"
 #include "services/cryptocore/service.h"
@@ -130,8 +131,12 @@ int main(int argc, char **argv)
     struct kw_error error = {0};
     int exit_code = EXIT_SUCCESS;
     const struct step *step = argc > 1 ? step_find(argv[1]) : NULL;
-    struct kw_result result = step != NULL ? step_main(step, argc - 1, argv + 1, &error)
-                                           : serve_main(argc, argv, &exit_code, &error);
+    struct kw_result result;
 
+    if (kw_health_asked(argc, argv)) {
+        return kw_health_main(&kw_core_settings, argc, argv);
+    }
+    result = step != NULL ? step_main(step, argc - 1, argv + 1, &error)
+                          : serve_main(argc, argv, &exit_code, &error);
     return kw_ok(result) ? exit_code : report(&error);
 }

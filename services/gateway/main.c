@@ -2,6 +2,7 @@
 #include "common/base/failpoint.h"
 #include "common/base/log.h"
 #include "common/harden/harden.h"
+#include "common/health/health.h"
 #include "services/gateway/sandbox.h"
 #include "services/gateway/service.h"
 
@@ -32,9 +33,12 @@ int main(int argc, char **argv)
     struct kw_error error = {0};
     enum kw_settings_outcome outcome = KW_SETTINGS_PRINTED;
     int exit_code = EXIT_SUCCESS;
-    struct kw_result result =
-        kw_settings_load(&kw_gateway_settings, argc, argv, &config, &outcome, &error);
+    struct kw_result result;
 
+    if (kw_health_asked(argc, argv)) {
+        return kw_health_main(&kw_gateway_settings, argc, argv);
+    }
+    result = kw_settings_load(&kw_gateway_settings, argc, argv, &config, &outcome, &error);
     if (kw_ok(result) && outcome == KW_SETTINGS_RUN) {
         result = serve(&config, &exit_code, &error);
     }

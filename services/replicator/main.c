@@ -3,6 +3,7 @@
 #include "common/base/log.h"
 #include "common/base/secret.h"
 #include "common/harden/harden.h"
+#include "common/health/health.h"
 #include "common/loop/process.h"
 #include "common/observe/observe.h"
 #include "services/replicator/service.h"
@@ -124,9 +125,13 @@ int main(int argc, char **argv)
     enum kw_settings_outcome outcome = KW_SETTINGS_PRINTED;
     struct kw_error error = {0};
     int exit_code = EXIT_SUCCESS;
-    struct kw_result result =
-        kw_settings_load(&kw_replicator_settings, argc, argv, &program.config, &outcome, &error);
+    struct kw_result result;
 
+    if (kw_health_asked(argc, argv)) {
+        return kw_health_main(&kw_replicator_settings, argc, argv);
+    }
+    result =
+        kw_settings_load(&kw_replicator_settings, argc, argv, &program.config, &outcome, &error);
     if (kw_ok(result) && outcome == KW_SETTINGS_RUN) {
         result = serve(&program, &exit_code, &error);
     }

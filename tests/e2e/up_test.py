@@ -20,6 +20,7 @@ from nemesis import returns
 from processes import PROGRAMS, Processes, is_alive, send
 
 UP_S = 60
+SERVICES = ("gateway", "authz", "orchestrator", "cryptocore", "replicator")
 
 
 class Supervision(unittest.TestCase):
@@ -42,6 +43,18 @@ class Supervision(unittest.TestCase):
         eventually("all are ready", lambda: self.processes.all_ready(1))
         for store in ("authz", "orchestrator"):
             self.assertEqual((self.mesh.cell / "logs" / (store + ".log")).read_text().count(": abort"), 1)
+
+    def warnings(self):
+        return sum(log.read_text().count('"level":"warn"') for log in (self.mesh.cell / "logs").iterdir())
+
+    def test_a_health_check_finds_each_well_and_is_not_noticed(self):
+        eventually("all are ready", lambda: self.processes.all_ready(1))
+        before = self.warnings()
+        for service in SERVICES:
+            for words in ([], ["--live"]):
+                subprocess.run([BINARY + "-" + service, "health", *words,
+                                "--config=%s" % (self.mesh.cell / "config" / (service + ".yaml"))], check=True, timeout=UP_S)
+        self.assertEqual(self.warnings(), before)
 
     def test_all_killed_at_once_come_back_and_it_is_told(self):
         eventually("all are ready", lambda: self.processes.all_ready(1))

@@ -138,12 +138,12 @@ seccomp common/harden
 TABLE
 }
 
-# Dependencies run one way: base <- harden, loop, crypto, lifecycle <- observe, pki <- rpc, store <- sync, audit <- feed <-
+# Dependencies run one way: base <- harden, loop, crypto, lifecycle <- observe, pki <- health, rpc, store <- sync, audit <- feed <-
 # services, cli. Services meet only in the protocol; sdk/ depends on nothing here.
 rule_layers() {
     awk '
         BEGIN {
-            split("base:0 harden:1 loop:1 crypto:1 lifecycle:1 observe:2 pki:2 rpc:3 store:3 sync:4 audit:4 feed:5 feed_service:6", rows, " ")
+            split("base:0 harden:1 loop:1 crypto:1 lifecycle:1 observe:2 pki:2 health:3 rpc:3 store:3 sync:4 audit:4 feed:5 feed_service:6", rows, " ")
             for (i in rows) { split(rows[i], row, ":"); level["common/" row[1]] = row[2] }
         }
         function part(path, at) { split(path, at, "/"); return at[1] == "cli" ? "cli" : at[1] "/" at[2] }

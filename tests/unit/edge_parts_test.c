@@ -222,6 +222,23 @@ Test(edge_address, a_source_is_an_ipv4_address_or_an_ipv6_64)
     cr_assert(not(same_source("[::1]:1", "127.0.0.1:1")));
 }
 
+static bool same_host(const char *a, const char *b)
+{
+    struct kw_edge_address first = address_of(a);
+    struct kw_edge_address second = address_of(b);
+
+    return kw_edge_address_same_host(&first, &second);
+}
+
+Test(edge_address, a_host_is_one_address)
+{
+    cr_assert(same_host("192.0.2.1:1", "192.0.2.1:2"));
+    cr_assert(not(same_host("192.0.2.1:1", "192.0.2.2:1")));
+    cr_assert(same_host("[2001:db8::1]:1", "[2001:db8::1]:2"));
+    cr_assert(not(same_host("[2001:db8::1]:1", "[2001:db8::2]:1")));
+    cr_assert(not(same_host("[::1]:1", "127.0.0.1:1")));
+}
+
 /* --- header blocks --- */
 
 Test(edge_fields, binary_names_are_encoded)

@@ -85,3 +85,11 @@ bool kw_edge_address_same_source(const struct kw_edge_address *a, const struct k
     }
     return a->at.v4.sin_addr.s_addr == b->at.v4.sin_addr.s_addr;
 }
+
+bool kw_edge_address_same_host(const struct kw_edge_address *a, const struct kw_edge_address *b)
+{
+    if (a->at.any.sa_family == AF_INET6 && b->at.any.sa_family == AF_INET6) {
+        return IN6_ARE_ADDR_EQUAL(&a->at.v6.sin6_addr, &b->at.v6.sin6_addr);
+    }
+    return kw_edge_address_same_source(a, b);
+}

@@ -27,6 +27,9 @@ void kw_edge_address_text(const struct kw_edge_address *address, char *text);
 /* The same client as far as limits go: the same IPv4 address, or the same IPv6 /64, which is what
  * one subscriber is given. */
 bool kw_edge_address_same_source(const struct kw_edge_address *a, const struct kw_edge_address *b);
+
+/* The very same address, whatever the ports. */
+bool kw_edge_address_same_host(const struct kw_edge_address *a, const struct kw_edge_address *b);
 int kw_edge_address_port(const struct kw_edge_address *address);
 
 #endif

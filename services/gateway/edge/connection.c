@@ -191,10 +191,20 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     *buf = uv_buf_init((char *)conn->edge->received, sizeof(conn->edge->received));
 }
 
+/* One address at both ends: our own health check, which has seen our certificate and leaves. */
+static bool from_this_host(const struct kw_edge_connection *conn)
+{
+    struct kw_edge_address own = {0};
+    int len = sizeof(own);
+
+    return uv_tcp_getsockname(&conn->tcp, &own.at.any, &len) == 0 &&
+           kw_edge_address_same_host(&own, &conn->address);
+}
+
 static void on_lost(struct kw_edge_connection *conn)
 {
     /* A connection that never said a word is a health probe of a load balancer. */
-    if (conn->phase == KW_EDGE_HANDSHAKE && conn->heard) {
+    if (conn->phase == KW_EDGE_HANDSHAKE && conn->heard && !from_this_host(conn)) {
         kw_edge_handshake_failed(conn, "closed_by_client");
     }
     kw_edge_connection_cut(conn);
