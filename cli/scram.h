@@ -5,7 +5,7 @@
 #include "common/base/secret.h"
 
 #define KW_SCRAM_SALT_LEN      16
-#define KW_SCRAM_VERIFIER_SIZE 160
+#define KW_SCRAM_VERIFIER_SIZE 192
 
 /* "SCRAM-SHA-256$4096:SALT$STORED-KEY:SERVER-KEY". The password is ASCII. Fails: CRYPTO, MEMORY, SYSTEM. */
 struct kw_result kw_scram_verifier(const struct kw_secret *password,
