@@ -361,7 +361,7 @@
 #define KW_EDGE_OUTBOUND_ACKS_MAX                                                                  \
     200U /* PING and SETTINGS acknowledgements waiting to be written */
 #define KW_EDGE_SETTINGS_ENTRIES_MAX 32U
-#define KW_EDGE_KEY_UPDATES_MAX      32U /* TLS KeyUpdates in the life of a connection */
+#define KW_TLS_KEY_UPDATES_MAX       32U /* and the like, in the life of a connection */
 #define KW_EDGE_CERTIFICATE_DEPTH_MAX                                                              \
     4 /* issuing CAs between a client's certificate and the bundle */
 #define KW_EDGE_HANDSHAKE_MS      10000U  /* from accept to the client's SETTINGS */

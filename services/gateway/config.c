@@ -33,6 +33,13 @@ static const struct kw_setting settings[] = {
      .doc =
          "Request cache: host:port, or the path of a Unix socket (the sandbox then allows those). "
          "Not given: none; everything works, replays are slower."},
+    {FIELD(redis_tls), .type = KW_SETTING_BOOL, .fallback = "false",
+     .doc = "Speak TLS (1.3 or 1.2) with Redis, which must show a certificate for the host in "
+            "redis. A "
+            "password is sent after that, and only then. Not for a Unix socket."},
+    {FIELD(redis_ca_file), .type = KW_SETTING_PATH,
+     .doc = "PEM bundle of the CAs that may certify Redis; read again when it changes. Not given: "
+            "/etc/ssl/certs/ca-certificates.crt. Only with redis_tls."},
     {FIELD(redis_user), .type = KW_SETTING_STRING,
      .doc = "Whom Redis knows us as. Not given: the user it calls default."},
     {FIELD(redis_password_file), .type = KW_SETTING_SECRET_FILE,

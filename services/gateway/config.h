@@ -14,7 +14,9 @@ struct kw_gateway_config {
     char *edge_credentials_dir; /* NULL: credentials_dir */
     char *client_ca_file;
     struct kw_strings targets;
-    char *redis;               /* NULL: no request cache */
+    char *redis; /* NULL: no request cache */
+    bool redis_tls;
+    char *redis_ca_file;       /* NULL: the system's */
     char *redis_user;          /* NULL: the one that Redis calls default */
     char *redis_password_file; /* NULL: it asks for none */
     char *cache_key_file;      /* required with redis */

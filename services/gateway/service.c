@@ -158,7 +158,9 @@ static struct kw_result cache_make(struct kw_gateway *gateway, struct kw_error *
     const struct kw_gateway_config *config = gateway->config;
     const struct kw_redis_options options = {.address = config->redis,
                                              .user = config->redis_user,
-                                             .password_file = config->redis_password_file};
+                                             .password_file = config->redis_password_file,
+                                             .tls = config->redis_tls,
+                                             .ca_file = config->redis_ca_file};
 
     if (config->redis == NULL) {
         return KW_OK;

@@ -166,9 +166,10 @@ REDIS_USER = "gateway"
 
 
 class Redis:
-    """A Redis of its own on a Unix socket. It takes the gateway by name and password, the test as it is."""
+    """A Redis of its own on a Unix socket, and by TLS where `tls` (below) says so. It takes the gateway by name and password, the
+    test as it is."""
 
-    def __init__(self, world):
+    def __init__(self, world, tls=()):
         self.socket_path = world.path("redis.sock")
         self.password = secrets.token_hex(16)
         write_secret(world.path("redis.password"), self.password)
@@ -178,10 +179,10 @@ class Redis:
                         "--appendonly", "no", "--aclfile", world.path("redis.acl"), "--dir", world.dir.name, "--logfile", ""]
         self.log = open(world.path("redis.log"), "wb")
         self.process = None
-        self.start()
+        self.start(tls)
 
-    def start(self):
-        self.process = subprocess.Popen(self.command, stdout=self.log, stderr=self.log)
+    def start(self, tls=()):
+        self.process = subprocess.Popen([*self.command, *tls], stdout=self.log, stderr=self.log)
         eventually(self._answers, "redis answers")
 
     def _answers(self):

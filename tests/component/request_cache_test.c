@@ -229,6 +229,20 @@ Test(request_cache, what_redis_is_sent_is_one_command_whatever_the_caller_chose)
     cr_assert(eq(int, hits, 0));
 }
 
+Test(request_cache_address, each_address_of_a_name_has_its_turn)
+{
+    struct sockaddr where[3];
+    struct addrinfo list[3] = {{.ai_addr = &where[0], .ai_next = &list[1]},
+                               {.ai_addr = &where[1], .ai_next = &list[2]},
+                               {.ai_addr = &where[2]}};
+    unsigned turn = 0;
+
+    for (size_t i = 0; i < 7; i++) {
+        cr_assert(kw_redis_next_address(list, &turn) == &where[i % 3]);
+    }
+    cr_assert(kw_redis_next_address(&list[2], &turn) == &where[2], "fewer than there were");
+}
+
 /* --- who asks for a password --- */
 
 static void set_up_login(void)

@@ -169,7 +169,7 @@ static void check_connection(void)
          conn = conn->next) {
         KW_FUZZ_CHECK(conn->call_count <= edge->limits.streams + 1);
         KW_FUZZ_CHECK(conn->buffered <= edge->limits.buffered_per_connection + KW_EDGE_READ_LEN);
-        KW_FUZZ_CHECK(conn->wire.len <= KW_EDGE_WRITE_LEN_MAX + CALL_MEMORY_MAX);
+        KW_FUZZ_CHECK(conn->tls.wire.len <= KW_EDGE_WRITE_LEN_MAX + CALL_MEMORY_MAX);
         calls += conn->call_count;
     }
     KW_FUZZ_CHECK(edge->held <= calls && edge->held == diary.opened - diary.over);

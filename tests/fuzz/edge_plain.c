@@ -1,9 +1,9 @@
-/* For edge_h2_fuzz.c: the edge's tls.c and credentials.c without TLS. The linker takes these instead, because the
+/* For edge_h2_fuzz.c: tls/tls.c and the edge's tls.c and credentials.c without TLS. The linker takes these instead, because the
  * target brings them before the library does. */
 #include "services/gateway/edge/edge_internal.h"
 #include "services/gateway/edge/tls.h"
 
-struct kw_result kw_edge_tls_setup(struct kw_error *err)
+struct kw_result kw_tls_setup(struct kw_error *err)
 {
     (void)err;
     return KW_OK;
@@ -16,15 +16,15 @@ struct kw_result kw_edge_tls_start(struct kw_edge_connection *conn, struct kw_er
     return KW_OK;
 }
 
-void kw_edge_tls_done(struct kw_edge_connection *conn)
+void kw_tls_done(struct kw_tls *tls)
 {
-    (void)conn;
+    kw_buf_done(&tls->wire);
 }
 
-enum kw_edge_tls_state kw_edge_tls_handshake(struct kw_edge_connection *conn)
+enum kw_tls_state kw_tls_handshake(struct kw_tls *tls)
 {
-    (void)conn;
-    return KW_EDGE_TLS_OK;
+    (void)tls;
+    return KW_TLS_OK;
 }
 
 bool kw_edge_tls_accept_peer(struct kw_edge_connection *conn)
@@ -33,28 +33,27 @@ bool kw_edge_tls_accept_peer(struct kw_edge_connection *conn)
     return true;
 }
 
-enum kw_edge_tls_state kw_edge_tls_read(struct kw_edge_connection *conn, uint8_t *out, size_t size,
-                                        size_t *ret_len)
+enum kw_tls_state kw_tls_read(struct kw_tls *tls, uint8_t *out, size_t size, size_t *ret_len)
 {
-    size_t len = conn->incoming.len < size ? conn->incoming.len : size;
+    size_t len = tls->incoming.len < size ? tls->incoming.len : size;
 
     if (len == 0) {
-        return KW_EDGE_TLS_WAITS;
+        return KW_TLS_WAITS;
     }
-    kw_copy(out, conn->incoming.data, len);
-    conn->incoming = KW_BYTES(conn->incoming.data + len, conn->incoming.len - len);
+    kw_copy(out, tls->incoming.data, len);
+    tls->incoming = KW_BYTES(tls->incoming.data + len, tls->incoming.len - len);
     *ret_len = len;
-    return KW_EDGE_TLS_OK;
+    return KW_TLS_OK;
 }
 
-bool kw_edge_tls_write(struct kw_edge_connection *conn, struct kw_bytes plain)
+bool kw_tls_write(struct kw_tls *tls, struct kw_bytes plain)
 {
-    return kw_ok(kw_buf_append(&conn->wire, plain, NULL));
+    return kw_ok(kw_buf_append(&tls->wire, plain, NULL));
 }
 
-void kw_edge_tls_end(struct kw_edge_connection *conn)
+void kw_tls_end(struct kw_tls *tls)
 {
-    (void)conn;
+    (void)tls;
 }
 
 struct kw_result kw_edge_credentials_init(struct kw_edge_credentials *credentials, const char *dir,

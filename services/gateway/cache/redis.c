@@ -4,8 +4,8 @@
  *        ▲                          │              │              │          │
  *        └──────── failed ──────────┴── too late ──┴── refused ───┴── lost ──┘
  *
- * Who needs no password is UP when it is connected. hiredis keeps a password until it is sent, in memory
- * that is not wiped; this process can't be dumped.
+ * Who needs no password is UP when it is connected; by TLS, that is after a handshake with the right
+ * one. What keeps us from being UP is told once, until it is something else.
  *
  * Answers come in the order of the commands, so the oldest command is the first to be late. A
  * command that is late is told so, but stays in the list until its answer or the end of the
@@ -19,12 +19,11 @@
 #include "common/base/log.h"
 #include "common/base/metrics.h"
 #include "common/base/secret.h"
+#include "services/gateway/cache/resp.h"
+#include "services/gateway/cache/stream.h"
+#include "services/gateway/cache/trust.h"
 
-#include <hiredis/adapters/libuv.h>
-#include <hiredis/async.h>
 #include <stdlib.h>
-
-#define WORDS_MAX 8
 
 enum state {
     WAITING,
@@ -32,6 +31,15 @@ enum state {
     CONNECTING,
     LOGGING_IN,
     UP
+};
+
+/* What keeps us from being UP: what the metric calls it, and the log. */
+enum trouble {
+    NONE,
+    UNREACHABLE,
+    CERTIFICATE,
+    TLS,
+    PASSWORD
 };
 
 struct kw_redis_command {
@@ -47,16 +55,18 @@ struct kw_redis {
     enum state state;
     bool closing;
     bool resolving;
-    char *host;                /* or the socket's path */
-    char *port;                /* NULL: a Unix socket */
-    char *user;                /* NULL: the one that Redis calls default */
-    struct kw_secret password; /* empty: none is asked for */
-    bool refused;              /* the password, since it was last taken: told once */
-    bool announced;            /* that it is connected */
+    char *host;                  /* or the socket's path */
+    char *port;                  /* NULL: a Unix socket */
+    char *user;                  /* NULL: the one that Redis calls default */
+    struct kw_secret password;   /* empty: none is asked for */
+    struct kw_redis_trust trust; /* without a context: no TLS */
+    enum trouble told;           /* of which the log has been told */
+    unsigned turn;               /* which address of the name is tried next */
     uint32_t backoff_ms;
     struct kw_timer timer; /* the back-off, the connect, the oldest command */
     uv_getaddrinfo_t resolve;
-    redisAsyncContext *context; /* NULL unless CONNECTING or UP */
+    struct kw_redis_stream *stream; /* NULL unless CONNECTING, LOGGING_IN or UP */
+    struct kw_resp *resp;           /* the same */
     struct kw_redis_command *first;
     struct kw_redis_command **tail;
     size_t pending;
@@ -115,37 +125,9 @@ static struct kw_redis_command *take_first(struct kw_redis *redis)
     return command;
 }
 
-/* The answer to the oldest command, or NULL when the connection has ended. */
-static void on_reply(redisAsyncContext *context, void *reply_pointer, void *user)
-{
-    struct kw_redis_command *command = user;
-    struct kw_redis *redis = command->redis;
-    const redisReply *reply = reply_pointer;
-
-    (void)context;
-    (void)take_first(redis);
-    if (reply == NULL) {
-        tell(command, KW_REDIS_LOST, KW_BYTES_NONE);
-    } else if (reply->type == REDIS_REPLY_STRING) {
-        tell(command, KW_REDIS_VALUE, KW_BYTES(reply->str, reply->len));
-    } else if (reply->type == REDIS_REPLY_STATUS) {
-        tell(command, KW_REDIS_DONE, KW_BYTES_NONE);
-    } else if (reply->type == REDIS_REPLY_ERROR) {
-        tell(command, KW_REDIS_REFUSED, KW_BYTES_NONE);
-    } else {
-        tell(command, KW_REDIS_NIL, KW_BYTES_NONE);
-    }
-    free(command);
-    if (!redis->closing) {
-        watch(redis);
-    }
-}
-
 static struct kw_redis_command *send_words(struct kw_redis *redis, const struct kw_bytes *words,
                                            size_t count, kw_redis_done done, void *user)
 {
-    const char *texts[WORDS_MAX];
-    size_t lens[WORDS_MAX];
     struct kw_redis_command *command = calloc(1, sizeof(*command));
 
     if (command == NULL) {
@@ -153,15 +135,11 @@ static struct kw_redis_command *send_words(struct kw_redis *redis, const struct 
     }
     *command = (struct kw_redis_command){
         .redis = redis, .sent_ns = kw_clock_mono_ns(), .done = done, .user = user};
-    for (size_t i = 0; i < count; i++) {
-        texts[i] = (const char *)words[i].data;
-        lens[i] = words[i].len;
-    }
-    if (redisAsyncCommandArgv(redis->context, on_reply, command, (int)count, texts, lens) !=
-        REDIS_OK) {
+    if (!kw_ok(kw_resp_command(words, count, kw_redis_stream_out(redis->stream), NULL))) {
         free(command);
         return NULL;
     }
+    kw_redis_stream_mark(redis->stream);
     *redis->tail = command;
     redis->tail = &command->next;
     redis->pending++;
@@ -172,8 +150,9 @@ static struct kw_redis_command *send_words(struct kw_redis *redis, const struct 
 struct kw_redis_command *kw_redis_send(struct kw_redis *redis, const struct kw_bytes *words,
                                        size_t count, kw_redis_done done, void *user)
 {
-    return kw_redis_is_up(redis) && count <= WORDS_MAX ? send_words(redis, words, count, done, user)
-                                                       : NULL;
+    return kw_redis_is_up(redis) && count <= KW_RESP_WORDS_MAX
+               ? send_words(redis, words, count, done, user)
+               : NULL;
 }
 
 void kw_redis_forget(struct kw_redis_command *command)
@@ -186,83 +165,10 @@ bool kw_redis_is_up(const struct kw_redis *redis)
     return redis->state == UP && !redis->closing && redis->pending < KW_REQUEST_CACHE_PENDING_MAX;
 }
 
-/* --- answers that nobody asked for --- */
-
-/* hiredis aborts the process when an answer comes and no command waits for one. So no such answer
- * is ever made: it is told that there is no memory for it, upon which it ends the connection. */
-static const redisReplyObjectFunctions *plain;
-
-static bool is_asked(const redisReadTask *task)
-{
-    const struct kw_redis *redis = task->privdata;
-
-    return task->parent != NULL || redis->first != NULL;
-}
-
-static void *create_string(const redisReadTask *task, char *text, size_t len)
-{
-    return is_asked(task) ? plain->createString(task, text, len) : NULL;
-}
-
-/* No command of ours is answered by an array; and how long one gets is for Redis to say. */
-static void *create_array(const redisReadTask *task, int count)
-{
-    (void)task;
-    (void)count;
-    return NULL;
-}
-
-static void *create_integer(const redisReadTask *task, long long value)
-{
-    return is_asked(task) ? plain->createInteger(task, value) : NULL;
-}
-
-static void *create_nil(const redisReadTask *task)
-{
-    return is_asked(task) ? plain->createNil(task) : NULL;
-}
-
-static void guard(struct kw_redis *redis, redisReader *reader)
-{
-    static redisReplyObjectFunctions guarded;
-
-    plain = reader->fn;
-    guarded = *plain;
-    guarded.createString = create_string;
-    guarded.createArray = create_array;
-    guarded.createInteger = create_integer;
-    guarded.createNil = create_nil;
-    reader->fn = &guarded;
-    reader->privdata = redis;
-}
-
-/* --- answers that are too long --- */
-
-/* hiredis believes any length that is announced, and keeps what comes until it is reached. This runs
- * after each read, before what was read is looked at. */
-static void add_read(void *events_pointer)
-{
-    const redisLibuvEvents *events = events_pointer;
-    redisReader *reader = events->context->c.reader;
-
-    if (reader->len > KW_REQUEST_CACHE_BUFFER_MAX) {
-        kw_metric_add(KW_M_LIMITS_REACHED, "cache_reply", 1);
-        reader->err = REDIS_ERR_PROTOCOL; /* it ends the connection */
-    } else {
-        redisLibuvAddRead(events_pointer);
-    }
-}
-
-/* --- the connection --- */
-
-static void begin_connect(struct kw_redis *redis);
+/* --- the end of a connection --- */
 
 static void wait_and_connect(struct kw_redis *redis)
 {
-    redis->context = NULL;
-    if (redis->closing) {
-        return;
-    }
     redis->state = WAITING;
     kw_timer_start(&redis->timer, redis->backoff_ms, 0);
     redis->backoff_ms = redis->backoff_ms * 2 < KW_REQUEST_CACHE_RECONNECT_MAX_MS
@@ -270,31 +176,128 @@ static void wait_and_connect(struct kw_redis *redis)
                             : KW_REQUEST_CACHE_RECONNECT_MAX_MS;
 }
 
-/* Every command under way is told LOST. */
-static void cut(struct kw_redis *redis)
+static void tell_trouble(struct kw_redis *redis, enum trouble trouble, const char *why)
 {
-    redisAsyncContext *context = redis->context;
-    bool connected = redis->state == UP || redis->state == LOGGING_IN;
+    static const char *const results[] = {[UNREACHABLE] = "unreachable",
+                                          [CERTIFICATE] = "certificate",
+                                          [TLS] = "tls",
+                                          [PASSWORD] = "password"};
+    static const char *const messages[] = {[UNREACHABLE] = "request cache not reached",
+                                           [CERTIFICATE] =
+                                               "request cache shows no certificate that we take",
+                                           [TLS] = "request cache has no TLS with us",
+                                           [PASSWORD] = "request cache refuses our password"};
 
-    if (context == NULL) {
+    kw_metric_add(KW_M_REQUEST_CACHE_CONNECTS, results[trouble], 1);
+    if (redis->told == trouble) {
         return;
     }
-    redis->context = NULL;
-    redis->state = WAITING;
-    redisAsyncFree(context);
-    if (!connected) {
-        wait_and_connect(redis); /* on_disconnect is for those that were connected */
+    redis->told = trouble;
+    if (trouble == UNREACHABLE) {
+        KW_LOG(WARN, messages[trouble], KW_F_STR("host", redis->host), KW_F_STR("why", why));
+    } else {
+        KW_LOG(ERROR, messages[trouble], KW_F_STR("host", redis->host), KW_F_STR("why", why));
     }
 }
+
+/* Everything that belongs to the connection; commands under way are told LOST. */
+static void let_go(struct kw_redis *redis)
+{
+    redis->state = WAITING;
+    if (redis->stream != NULL) {
+        kw_redis_stream_cut(redis->stream);
+    }
+    redis->stream = NULL;
+    kw_resp_free(redis->resp);
+    redis->resp = NULL;
+    while (redis->first != NULL) {
+        struct kw_redis_command *command = take_first(redis);
+
+        tell(command, KW_REDIS_LOST, KW_BYTES_NONE);
+        free(command);
+    }
+}
+
+static void fail(struct kw_redis *redis, enum trouble trouble, const char *why)
+{
+    let_go(redis);
+    if (!redis->closing) {
+        tell_trouble(redis, trouble, why);
+        wait_and_connect(redis);
+    }
+}
+
+static void on_ended(void *context, enum kw_redis_end end, const char *why)
+{
+    static const enum trouble troubles[] = {[KW_REDIS_END_UNREACHABLE] = UNREACHABLE,
+                                            [KW_REDIS_END_CERTIFICATE] = CERTIFICATE,
+                                            [KW_REDIS_END_TLS] = TLS};
+    struct kw_redis *redis = context;
+
+    fail(redis, troubles[end], why);
+}
+
+/* --- answers --- */
+
+static enum kw_redis_outcome outcome_of(enum kw_resp_kind kind)
+{
+    switch (kind) {
+    case KW_RESP_STRING:
+        return KW_REDIS_VALUE;
+    case KW_RESP_STATUS:
+        return KW_REDIS_DONE;
+    case KW_RESP_ERROR:
+        return KW_REDIS_REFUSED;
+    case KW_RESP_OTHER:
+        break;
+    }
+    return KW_REDIS_NIL;
+}
+
+/* The answer to the oldest command. An answer shows that the connection is of use. */
+static void take_answer(struct kw_redis *redis, const struct kw_resp_answer *answer)
+{
+    struct kw_redis_command *command = take_first(redis);
+
+    if (redis->state == UP) {
+        redis->backoff_ms = KW_REQUEST_CACHE_RECONNECT_MIN_MS;
+    }
+    tell(command, outcome_of(answer->kind), answer->text);
+    free(command);
+}
+
+/* Whoever answers what nobody asked is out of step: what comes next would be taken for another's. */
+static void on_bytes(void *context, struct kw_bytes bytes)
+{
+    struct kw_redis *redis = context;
+    struct kw_resp_answer answer;
+    enum kw_resp_state state = KW_RESP_ANSWER;
+
+    if (!kw_resp_feed(redis->resp, bytes)) {
+        fail(redis, UNREACHABLE, "an answer without end");
+        return;
+    }
+    while (redis->stream != NULL && state == KW_RESP_ANSWER) {
+        state = kw_resp_next(redis->resp, &answer);
+        if (state == KW_RESP_BROKEN || (state == KW_RESP_ANSWER && redis->first == NULL)) {
+            fail(redis, UNREACHABLE, "an answer that makes no sense");
+        } else if (state == KW_RESP_ANSWER) {
+            take_answer(redis, &answer);
+        }
+    }
+    watch(redis);
+}
+
+/* --- logging in --- */
 
 static void become_up(struct kw_redis *redis)
 {
     redis->state = UP;
-    redis->backoff_ms = KW_REQUEST_CACHE_RECONNECT_MIN_MS;
-    redis->refused = false;
-    redis->announced = true;
+    redis->told = NONE;
     kw_timer_stop(&redis->timer);
-    KW_LOG(INFO, "request cache connected", KW_F_STR("host", redis->host));
+    kw_metric_add(KW_M_REQUEST_CACHE_CONNECTS, "connected", 1);
+    KW_LOG(INFO, "request cache connected", KW_F_STR("host", redis->host),
+           KW_F_BOOL("tls", redis->trust.context != NULL));
 }
 
 static void on_login(void *user, enum kw_redis_outcome outcome, struct kw_bytes value)
@@ -302,18 +305,12 @@ static void on_login(void *user, enum kw_redis_outcome outcome, struct kw_bytes 
     struct kw_redis *redis = user;
 
     (void)value;
-    if (redis->closing || outcome == KW_REDIS_LOST) {
-        return;
-    }
     if (outcome == KW_REDIS_DONE) {
+        redis->backoff_ms = KW_REQUEST_CACHE_RECONNECT_MIN_MS;
         become_up(redis);
-        return;
+    } else if (outcome != KW_REDIS_LOST) {
+        fail(redis, PASSWORD, "AUTH was not answered by OK");
     }
-    if (!redis->refused) {
-        redis->refused = true;
-        KW_LOG(ERROR, "request cache refuses our password", KW_F_STR("host", redis->host));
-    }
-    cut(redis);
 }
 
 /* ACL of Redis: https://redis.io/docs/management/security/acl. */
@@ -328,68 +325,59 @@ static void log_in(struct kw_redis *redis)
     words[count++] = kw_secret_bytes(&redis->password);
     redis->state = LOGGING_IN;
     if (send_words(redis, words, count, on_login, redis) == NULL) {
-        cut(redis);
+        fail(redis, UNREACHABLE, "memory");
     }
 }
 
-/* hiredis frees the context after this and after on_disconnect. */
-static void on_connect(const redisAsyncContext *context, int status)
+static void on_open(void *context)
 {
-    struct kw_redis *redis = context->data;
+    struct kw_redis *redis = context;
 
-    if (status != REDIS_OK) {
-        wait_and_connect(redis);
-    } else if (redis->password.len > 0) {
+    if (redis->password.len > 0) {
         log_in(redis);
     } else {
         become_up(redis);
     }
 }
 
-static void on_disconnect(const redisAsyncContext *context, int status)
-{
-    struct kw_redis *redis = context->data;
+/* --- the beginning of a connection --- */
 
-    (void)status;
-    if (redis->announced && !redis->closing) {
-        KW_LOG(WARN, "request cache lost", KW_F_STR("host", redis->host));
-    }
-    redis->announced = false;
-    wait_and_connect(redis);
+static struct kw_result attach(struct kw_redis *redis, const struct sockaddr *address,
+                               struct kw_error *err)
+{
+    const struct kw_redis_stream_events events = {
+        .open = on_open, .bytes = on_bytes, .ended = on_ended, .context = redis};
+    const struct kw_redis_stream_target target = {
+        .address = address, .path = redis->host, .host = redis->host, .tls = redis->trust.context};
+
+    KW_TRY(kw_resp_new(&redis->resp, err));
+    return kw_redis_stream_open(redis->loop, &target, &events, &redis->stream, err);
 }
 
-static void attach(struct kw_redis *redis, redisAsyncContext *context)
+static void connect_to(struct kw_redis *redis, const struct sockaddr *address)
 {
-    if (context == NULL) {
-        wait_and_connect(redis);
-        return;
-    }
-    context->data = redis;
-    if (context->err != 0 || redisLibuvAttach(context, kw_loop_uv(redis->loop)) != REDIS_OK) {
-        redisAsyncFree(context);
-        wait_and_connect(redis);
-        return;
-    }
-    context->ev.addRead = add_read;
-    guard(redis, context->c.reader);
+    struct kw_error error;
+
     redis->state = CONNECTING;
-    redis->context = context;
     kw_timer_start(&redis->timer, KW_REQUEST_CACHE_STALL_MS, 0);
-    (void)redisAsyncSetDisconnectCallback(context, on_disconnect);
-    (void)redisAsyncSetConnectCallback(context, on_connect);
+    if (!kw_ok(attach(redis, address, &error))) {
+        fail(redis, UNREACHABLE, error.message);
+    }
 }
 
-static void connect_address(struct kw_redis *redis, const struct addrinfo *address)
+const struct sockaddr *kw_redis_next_address(const struct addrinfo *addresses, unsigned *turn)
 {
-    char host[INET6_ADDRSTRLEN];
-    char port[NI_MAXSERV];
+    const struct addrinfo *address = addresses;
 
-    if (getnameinfo(address->ai_addr, address->ai_addrlen, host, sizeof(host), port, sizeof(port),
-                    NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
-        wait_and_connect(redis);
-        return;
+    for (unsigned i = 0; i < *turn; i++) {
+        address = address->ai_next;
+        if (address == NULL) {
+            address = addresses;
+            *turn = 0;
+        }
     }
-    attach(redis, redisAsyncConnect(host, (int)strtol(port, NULL, 10)));
+    (*turn)++;
+    return address->ai_addr;
 }
 
 static void close_timer(struct kw_redis *redis);
@@ -402,27 +390,31 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
     if (redis->closing) {
         close_timer(redis);
     } else if (status != 0) {
-        wait_and_connect(redis);
+        fail(redis, UNREACHABLE, uv_strerror(status));
     } else {
-        connect_address(redis, addresses);
+        connect_to(redis, kw_redis_next_address(addresses, &redis->turn));
     }
     uv_freeaddrinfo(addresses);
 }
 
-/* hiredis would look the name up itself, and block the loop meanwhile. */
 static void begin_connect(struct kw_redis *redis)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    int rc;
 
+    if (redis->trust.context != NULL) {
+        kw_redis_trust_refresh(&redis->trust);
+    }
     if (redis->port == NULL) {
-        attach(redis, redisAsyncConnectUnix(redis->host));
+        connect_to(redis, NULL);
         return;
     }
     redis->state = RESOLVING;
-    redis->resolving = uv_getaddrinfo(kw_loop_uv(redis->loop), &redis->resolve, on_resolved,
-                                      redis->host, redis->port, &hints) == 0;
-    if (!redis->resolving) {
-        wait_and_connect(redis);
+    rc = uv_getaddrinfo(kw_loop_uv(redis->loop), &redis->resolve, on_resolved, redis->host,
+                        redis->port, &hints);
+    redis->resolving = rc == 0;
+    if (rc != 0) {
+        fail(redis, UNREACHABLE, uv_strerror(rc));
     }
 }
 
@@ -434,7 +426,7 @@ static void expire(struct kw_redis *redis)
     struct kw_redis_command *first = redis->first;
 
     if (first != NULL && now_ns - first->sent_ns >= KW_REQUEST_CACHE_STALL_MS * KW_NS_PER_MS) {
-        cut(redis);
+        fail(redis, UNREACHABLE, "no answer for too long");
         return;
     }
     for (struct kw_redis_command *command = first, *next; command != NULL; command = next) {
@@ -456,7 +448,8 @@ static void on_timer(struct kw_timer *timer)
         break;
     case CONNECTING:
     case LOGGING_IN:
-        cut(redis);
+        fail(redis, kw_redis_stream_in_handshake(redis->stream) ? TLS : UNREACHABLE,
+             "no answer for too long");
         break;
     case UP:
         expire(redis);
@@ -504,15 +497,30 @@ static struct kw_result set_login(struct kw_redis *redis, const struct kw_redis_
                : kw_secret_from_file(&redis->password, options->password_file, err);
 }
 
+static struct kw_result set_trust(struct kw_redis *redis, const struct kw_redis_options *options,
+                                  struct kw_error *err)
+{
+    KW_ENSURE(options->tls || options->ca_file == NULL, err, CONFIG_INVALID,
+              "redis_ca_file is for redis_tls");
+    if (!options->tls) {
+        return KW_OK;
+    }
+    KW_ENSURE(redis->port != NULL, err, CONFIG_INVALID,
+              "redis_tls: %s is a socket of this machine, without a name to certify", redis->host);
+    return kw_redis_trust_init(&redis->trust, options->ca_file, err);
+}
+
 static struct kw_result set_all(struct kw_redis *redis, const struct kw_redis_options *options,
                                 struct kw_error *err)
 {
     KW_TRY(set_address(redis, options->address, err));
+    KW_TRY(set_trust(redis, options, err));
     return set_login(redis, options, err);
 }
 
 static void redis_free(struct kw_redis *redis)
 {
+    kw_redis_trust_done(&redis->trust);
     kw_secret_done(&redis->password);
     free(redis->user);
     free(redis->host);
@@ -561,7 +569,7 @@ void kw_redis_close(struct kw_redis *redis, void (*closed)(void *context), void 
     redis->closing = true;
     redis->closed = closed;
     redis->closed_context = context;
-    cut(redis);
+    let_go(redis);
     if (!redis->resolving) {
         close_timer(redis);
     }

@@ -1,10 +1,12 @@
-/* Redis: one connection that is made anew whenever it is lost, and commands with a deadline. The
- * only file that knows hiredis is redis.c. Loop thread. */
+/* Redis: one connection that is made anew whenever it is lost, and commands with a deadline. Loop
+ * thread. */
 #ifndef KW_SERVICES_GATEWAY_CACHE_REDIS_H
 #define KW_SERVICES_GATEWAY_CACHE_REDIS_H
 
 #include "common/base/bytes.h"
 #include "common/loop/loop.h"
+
+#include <netdb.h>
 
 struct kw_redis;
 struct kw_redis_command;
@@ -25,10 +27,12 @@ struct kw_redis_options {
     const char *address;       /* host:port, or the path of a Unix socket */
     const char *user;          /* NULL: the one that Redis calls default */
     const char *password_file; /* NULL: it asks for none */
+    bool tls;                  /* to host, who must show a certificate with that name */
+    const char *ca_file;       /* who certifies it; NULL: whom the system trusts */
 };
 
-/* Begins to connect. The password is read once. Fails: CONFIG_INVALID (address, password file),
- * MEMORY; LIMIT_REACHED, SYSTEM (secrets). */
+/* Begins to connect. The password is read once. Fails: CONFIG_INVALID (address, password file, CA
+ * file, or what does not go together), MEMORY; CRYPTO; LIMIT_REACHED, SYSTEM (secrets). */
 struct kw_result kw_redis_new(struct kw_loop *loop, const struct kw_redis_options *options,
                               struct kw_redis **ret_redis, struct kw_error *err);
 
@@ -45,5 +49,9 @@ struct kw_redis_command *kw_redis_send(struct kw_redis *redis, const struct kw_b
 
 /* `done` of this command will not run. Not after it has run. */
 void kw_redis_forget(struct kw_redis_command *command);
+
+/* Of the addresses of a name each time the next one, and after the last the first: where Redis listens
+ * on one of them only, it is found. `turn` begins with 0. Pure. */
+const struct sockaddr *kw_redis_next_address(const struct addrinfo *addresses, unsigned *turn);
 
 #endif

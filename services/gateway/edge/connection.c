@@ -63,9 +63,8 @@ static void on_closed(uv_handle_t *handle)
     kw_edge_timers_remove(&edge->timers, &conn->timer);
     kw_edge_timers_remove(&edge->timers, &conn->resume);
     nghttp2_session_del(conn->h2);
-    kw_edge_tls_done(conn);
+    kw_tls_done(&conn->tls);
     kw_buf_done(&conn->certificate);
-    kw_buf_done(&conn->wire);
     free(conn);
     kw_edge_connection_gone(edge);
 }
@@ -104,8 +103,8 @@ void kw_edge_connection_leave(struct kw_edge_connection *conn)
 
 static void fail_tls(struct kw_edge_connection *conn)
 {
-    if (conn->doom != NULL) {
-        kw_edge_connection_blame(conn, conn->doom);
+    if (conn->tls.doom != NULL) {
+        kw_edge_connection_blame(conn, conn->tls.doom);
     } else if (conn->phase == KW_EDGE_HANDSHAKE) {
         kw_edge_handshake_failed(conn, kw_edge_handshake_class(conn));
     } else {
@@ -117,12 +116,12 @@ static void fail_tls(struct kw_edge_connection *conn)
 /* False: nothing more to do with what was read. */
 static bool shake_hands(struct kw_edge_connection *conn)
 {
-    enum kw_edge_tls_state state = kw_edge_tls_handshake(conn);
+    enum kw_tls_state state = kw_tls_handshake(&conn->tls);
 
-    if (state == KW_EDGE_TLS_WAITS) {
+    if (state == KW_TLS_WAITS) {
         return false;
     }
-    if (state != KW_EDGE_TLS_OK) {
+    if (state != KW_TLS_OK) {
         fail_tls(conn);
         return false;
     }
@@ -144,15 +143,15 @@ static void read_records(struct kw_edge_connection *conn)
 {
     while (conn->phase < KW_EDGE_CLOSING) {
         size_t len = 0;
-        enum kw_edge_tls_state state =
-            kw_edge_tls_read(conn, conn->edge->plain, sizeof(conn->edge->plain), &len);
+        enum kw_tls_state state =
+            kw_tls_read(&conn->tls, conn->edge->plain, sizeof(conn->edge->plain), &len);
 
-        if (state == KW_EDGE_TLS_WAITS) {
+        if (state == KW_TLS_WAITS) {
             break;
         }
-        if (state == KW_EDGE_TLS_FAILED) {
+        if (state == KW_TLS_FAILED) {
             fail_tls(conn);
-        } else if (state == KW_EDGE_TLS_ENDED ||
+        } else if (state == KW_TLS_ENDED ||
                    !kw_edge_h2_receive(conn, KW_BYTES(conn->edge->plain, len))) {
             kw_edge_connection_finish(conn);
         }
@@ -173,11 +172,11 @@ static void charge(struct kw_edge_connection *conn, size_t len)
 static void receive(struct kw_edge_connection *conn, struct kw_bytes bytes)
 {
     charge(conn, bytes.len);
-    conn->incoming = bytes;
+    conn->tls.incoming = bytes;
     if (conn->phase != KW_EDGE_HANDSHAKE || shake_hands(conn)) {
         read_records(conn);
     }
-    conn->incoming = KW_BYTES_NONE;
+    conn->tls.incoming = KW_BYTES_NONE;
     if (conn->phase < KW_EDGE_CLOSING) {
         kw_edge_calls_deliver(conn);
     }

@@ -29,9 +29,9 @@
 #include "services/gateway/edge/grpc_message.h"
 #include "services/gateway/edge/handshake.h"
 #include "services/gateway/edge/timers.h"
+#include "services/gateway/tls/tls.h"
 
 #include <nghttp2/nghttp2.h>
-#include <openssl/ssl.h>
 
 /* Who holds a call. */
 enum kw_edge_call_phase {
@@ -116,17 +116,13 @@ struct kw_edge_connection {
     struct kw_buf certificate;
     char address_text[KW_EDGE_ADDRESS_SIZE];
 
-    SSL *ssl;
-    struct kw_bytes incoming; /* ciphertext of this turn that TLS has not read yet */
-    struct kw_buf wire;       /* ciphertext to be written */
+    struct kw_tls tls;
     char serial[2 * KW_EDGE_SERIAL_LEN_MAX + 1]; /* of that certificate, in hex */
     char refused[KW_EDGE_REFUSED_SIZE]; /* subject and SAN of a certificate that did not verify */
-    unsigned key_updates;
-    bool heard; /* at least one byte came */
+    bool heard;                         /* at least one byte came */
     bool reading;
     bool writing;
-    bool shut;        /* uv_shutdown has been called */
-    const char *doom; /* TLS must not go on: the limit that says so, or NULL */
+    bool shut; /* uv_shutdown has been called */
 
     nghttp2_session *h2;
     uint32_t h2_error; /* why we end the session */

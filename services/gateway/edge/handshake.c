@@ -65,7 +65,7 @@ const char *kw_edge_handshake_class(const struct kw_edge_connection *conn)
     int reason = ERR_GET_REASON(ERR_peek_last_error());
 
     if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED) {
-        return LOOK_UP(verify_classes, (int)SSL_get_verify_result(conn->ssl),
+        return LOOK_UP(verify_classes, (int)SSL_get_verify_result(conn->tls.ssl),
                        "certificate_invalid");
     }
     return LOOK_UP(ssl_classes, reason, "protocol");

@@ -3,7 +3,6 @@
 #include "common/base/log.h"
 #include "services/gateway/edge/edge_internal.h"
 #include "services/gateway/edge/files.h"
-#include "services/gateway/edge/tls.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -114,7 +113,7 @@ static struct kw_result prepare(struct kw_edge *edge, const struct kw_edge_optio
     KW_ENSURE(edge->version != NULL && edge->region != NULL, err, MEMORY, "edge");
     KW_TRY(kw_edge_timers_add(&edge->timers, &edge->drain_timer, kw_edge_drain_fire, err));
     KW_TRY(kw_edge_timers_add(&edge->timers, &edge->accept_timer, on_accept_again, err));
-    KW_TRY(kw_edge_tls_setup(err));
+    KW_TRY(kw_tls_setup(err));
     KW_TRY(kw_edge_h2_setup(edge, err));
     return kw_edge_credentials_init(&edge->credentials, options->credentials_dir,
                                     options->client_ca_file, err);

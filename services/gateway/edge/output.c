@@ -3,7 +3,6 @@
  * for each frame costs 4 times. */
 #include "common/base/clock.h"
 #include "services/gateway/edge/edge_internal.h"
-#include "services/gateway/edge/tls.h"
 
 #define WIRE_KEPT_LEN (4 * KW_EDGE_READ_LEN) /* a larger buffer is given back after use */
 
@@ -28,7 +27,7 @@ static bool put_record(struct kw_edge_connection *conn, struct kw_bytes bytes, s
         *filled += len;
         if (*filled == sizeof(edge->record)) {
             *filled = 0;
-            if (!kw_edge_tls_write(conn, KW_BYTES_OF(edge->record))) {
+            if (!kw_tls_write(&conn->tls, KW_BYTES_OF(edge->record))) {
                 return false;
             }
         }
@@ -58,15 +57,15 @@ static bool encrypt_frames(struct kw_edge_connection *conn)
             break;
         }
     }
-    return kw_edge_tls_write(conn, KW_BYTES(conn->edge->record, filled));
+    return kw_tls_write(&conn->tls, KW_BYTES(conn->edge->record, filled));
 }
 
 /* Ciphertext needs no wiping. */
 static void forget_wire(struct kw_edge_connection *conn)
 {
-    conn->wire.len = 0;
-    if (conn->wire.cap > WIRE_KEPT_LEN) {
-        kw_buf_done(&conn->wire);
+    conn->tls.wire.len = 0;
+    if (conn->tls.wire.cap > WIRE_KEPT_LEN) {
+        kw_buf_done(&conn->tls.wire);
     }
 }
 
@@ -88,8 +87,8 @@ static void on_written(uv_write_t *write, int status)
  * made, which is the back-pressure. */
 static void write_rest(struct kw_edge_connection *conn, size_t written)
 {
-    uv_buf_t rest =
-        uv_buf_init((char *)conn->wire.data + written, (unsigned)(conn->wire.len - written));
+    uv_buf_t rest = uv_buf_init((char *)conn->tls.wire.data + written,
+                                (unsigned)(conn->tls.wire.len - written));
 
     conn->write.data = conn;
     if (uv_write(&conn->write, (uv_stream_t *)&conn->tcp, &rest, 1, on_written) != 0) {
@@ -103,16 +102,16 @@ static void write_rest(struct kw_edge_connection *conn, size_t written)
 
 static void write_wire(struct kw_edge_connection *conn)
 {
-    uv_buf_t all = uv_buf_init((char *)conn->wire.data, (unsigned)conn->wire.len);
+    uv_buf_t all = uv_buf_init((char *)conn->tls.wire.data, (unsigned)conn->tls.wire.len);
     int written;
 
-    if (conn->wire.len == 0) {
+    if (conn->tls.wire.len == 0) {
         return;
     }
     written = uv_try_write((uv_stream_t *)&conn->tcp, &all, 1);
     if (written < 0 && written != UV_EAGAIN) {
         kw_edge_connection_cut(conn);
-    } else if (written >= 0 && (size_t)written == conn->wire.len) {
+    } else if (written >= 0 && (size_t)written == conn->tls.wire.len) {
         forget_wire(conn);
     } else {
         write_rest(conn, written > 0 ? (size_t)written : 0);
@@ -183,7 +182,7 @@ static void run(struct kw_flush *flush)
         kw_edge_connection_finish(conn);
     }
     if (conn->phase == KW_EDGE_CLOSING) {
-        kw_edge_tls_end(conn);
+        kw_tls_end(&conn->tls);
     }
     write_wire(conn);
     after_write(conn);
