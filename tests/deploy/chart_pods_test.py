@@ -94,6 +94,23 @@ class Pods(unittest.TestCase):
                          {cell: login(None, "one", "pass") for cell in "abc"})
         self.assertEqual(self.redis_logins({"redis": {"external": {"user": "", "passwordSecret": {"name": ""}}}}), {cell: (None, None, []) for cell in "abc"})
 
+    def redis_tls(self, over):
+        """(what gateways are told of TLS with Redis, ConfigMaps that they are given for it, where they see them), one for all cells."""
+        documents = chart.rendered(chart.value_set("ha", over))
+        files = [yaml.safe_load(document["data"]["gateway.yaml"]) for document in chart.of_kind(documents, "ConfigMap")
+                 if "gateway.yaml" in document["data"]]
+        found = []
+        for told, (_, _, spec) in zip(files, [pod for pod in chart.pods(documents) if pod[1]["labels"]["app.kubernetes.io/component"] == "gateway"]):
+            found.append(((told.get("redis_tls"), told.get("redis_ca_file")),
+                          [volume["configMap"]["name"] for volume in spec["volumes"] if volume["name"] == "redis-ca"],
+                          [mount["mountPath"] for mount in spec["containers"][0]["volumeMounts"] if mount["name"] == "redis-ca"]))
+        self.assertEqual(found, found[:1] * 3)
+        return found[0]
+
+    def test_a_gateway_speaks_tls_with_redis(self):
+        self.assertEqual(self.redis_tls({}), ((True, "/etc/keyward/redis/ca.pem"), ["keyward-redis-ca"], ["/etc/keyward/redis"]))
+        self.assertEqual(self.redis_tls({"redis": {"external": {"tls": False, "caConfigMap": ""}}}), ((None, None), [], []))
+
     def test_nobody_makes_a_secret(self):
         for name in chart.SETS:
             self.assertEqual(chart.of_kind(chart.rendered(chart.value_set(name)), "Secret"), [])

@@ -122,6 +122,13 @@ class Together(unittest.TestCase):
         self.refused("development", {"redis": {"external": {"passwordSecret": {"name": "one"}}}}, "for redis.mode external")
         self.refused("ha", {"redis": {"external": {"password": "secret"}}}, "password")
 
+    def test_tls_with_redis_is_whole_and_for_an_external_one(self):
+        self.refused("ha", {"redis": {"external": {"tls": False}}}, "a caConfigMap is for tls")
+        self.refused("ha", {"redis": {"external": {"caConfigMap": ""}}}, "tls needs a caConfigMap")
+        self.refused("ha", {"redis": {"external": {"tls": "yes"}}}, "tls")
+        self.refused("development", {"redis": {"external": {"tls": True}}}, "TLS is for redis.mode external")
+        self.refused("development", {"redis": {"external": {"caConfigMap": "one"}}}, "TLS is for redis.mode external")
+
     def test_cloudhsm_needs_an_image_and_addresses(self):
         self.refused("cloudhsm", {"cryptocore": {"image": ""}}, "cryptocore.image")
         self.refused("cloudhsm", {"network": {"hsm": []}}, "network.hsm")

@@ -28,7 +28,7 @@ AT_REST = {
     "AWS::ECS::Cluster": {"Configuration": None},
 }
 # The HSM cluster is what it is; the others keep nothing, or write to what is above.
-KEEPS_NOTHING = {"AWS::CloudHSM::Cluster", "AWS::CloudFormation::Stack", "AWS::EFS::AccessPoint", "AWS::EFS::MountTarget", "AWS::S3::BucketPolicy"}
+KEEPS_NOTHING = {"AWS::CloudHSM::Cluster", "AWS::ElastiCache::User", "AWS::ElastiCache::UserGroup", "AWS::CloudFormation::Stack", "AWS::EFS::AccessPoint", "AWS::EFS::MountTarget", "AWS::S3::BucketPolicy"}
 QUIET = ("AWS::EC2::", "AWS::ElasticLoadBalancingV2::", "AWS::Route53::", "AWS::ServiceDiscovery::", "AWS::ApplicationAutoScaling::",
          "AWS::CloudWatch::", "AWS::IAM::", "AWS::KMS::", "AWS::Config::", "AWS::RDS::DBSubnetGroup", "AWS::ElastiCache::SubnetGroup",
          "AWS::ECS::Service", "AWS::ECS::TaskDefinition")
@@ -93,6 +93,28 @@ class AtRest(unittest.TestCase):
                 if resource["Type"] in ("AWS::S3::Bucket", "AWS::EFS::FileSystem", "AWS::KMS::Key", "AWS::Logs::LogGroup",
                                         "AWS::SecretsManager::Secret", "AWS::CloudHSM::Cluster"):
                     self.assertEqual((resource["DeletionPolicy"], resource["UpdateReplacePolicy"]), ("Retain", "Retain"), name)
+
+
+class Redis(unittest.TestCase):
+    def test_by_tls_and_for_those_who_log_in(self):
+        cache, = fargate.resources("AWS::ElastiCache::ReplicationGroup")
+        self.assertEqual((cache[3]["TransitEncryptionEnabled"], cache[3]["TransitEncryptionMode"]), (True, "required"))
+        self.assertEqual(cache[3]["UserGroupIds"], [{"Ref": "CacheUsers"}])
+        group, = fargate.resources("AWS::ElastiCache::UserGroup")
+        users = {name: properties for _, name, _, properties in fargate.resources("AWS::ElastiCache::User")}
+        self.assertEqual({user["Ref"] for user in group[3]["UserIds"]}, set(users))
+        self.assertEqual({user["UserName"]: user["AccessString"] for user in users.values()},
+                         {"gateway": "on ~* -@all +get +setex", "default": "off ~* -@all"})
+        for name, user in users.items():
+            self.assertNotIn("NoPasswordRequired", user, name)
+            self.assertEqual(user["Passwords"], [{"Fn::Sub": "{{resolve:secretsmanager:${CacheUserSecret}}}"}], name)
+
+    def test_the_gateway_is_told_the_same(self):
+        task = fargate.template("cell.yaml")["Resources"]["GatewayTask"]["Properties"]
+        gateway = next(one for one in task["ContainerDefinitions"] if one["Name"] == "gateway")
+        given = {entry["Name"]: entry["Value"] for entry in gateway["Environment"]}
+        self.assertEqual((given["KEYWARD_REDIS_TLS"], given["KEYWARD_REDIS_USER"]), ("true", "gateway"))
+        self.assertIn("PrimaryEndPoint.Address", fargate.text(given["KEYWARD_REDIS"]))
 
 
 class Permissions(unittest.TestCase):
@@ -231,10 +253,11 @@ class Tasks(unittest.TestCase):
             settle = next(one for one in task["ContainerDefinitions"] if one["Name"] == "settle")
             with tempfile.TemporaryDirectory() as place:
                 script = settle["Command"][2].replace("/run/keyward", place).replace("chown -R 65532:65532 %s /tmp" % place, "echo theirs")
-                done = subprocess.run(["/bin/sh", "-c", script], env={"PATH": "/usr/bin:/bin", "SECRET": "a secret", "SQL": "word"},
+                done = subprocess.run(["/bin/sh", "-c", script], env={"PATH": "/usr/bin:/bin", "SECRET": "a secret", "SQL": "word", "PASSWORD": "another"},
                                       text=True, capture_output=True, check=True)
                 made = {path.name: path for path in pathlib.Path(place, "private").iterdir()}
                 self.assertEqual({path.stat().st_mode & 0o777 for path in made.values()} - {0o600}, set())
+                self.assertEqual(made["redis.password"].read_text() if "redis.password" in made else "another", "another")
                 self.assertIn(made["passfile"].read_text() if "passfile" in made else "", ("", "*:*:*:keyward_%s:word\n" % service))
             wanted = {pathlib.PurePath(found).name for found in re.findall(r"/run/keyward/private/[\w.-]+", fargate.text(container["Environment"]))}
             self.assertEqual((set(made), done.stdout), (wanted, "theirs\n"), service)

@@ -22,6 +22,8 @@ def unfit(kind, value):
     if kind.startswith("number"):
         whole = isinstance(value, int) and int(span.group(2)) <= value <= int(span.group(3))
         return None if whole else "no number from %s to %s: %r" % (span.group(2), span.group(3), value)
+    if kind == "true or false":
+        return None if isinstance(value, bool) or value in ("true", "false") else "neither: %r" % (value,)
     if not isinstance(value, str):
         return "no text: %r" % (value,)
     if kind == "host:port" and not re.fullmatch(r"(\[[^]]+\]|[^:]+):\d{1,5}", value):

@@ -26,6 +26,9 @@ first is its own business. */}}
 {{- if and (eq .Values.redis.mode "external") (not .Values.network.redis) }}{{ fail "network.redis: say where Redis is, or nothing reaches it" }}{{ end -}}
 {{- $login := .Values.redis.external -}}
 {{- if and (ne .Values.redis.mode "external") (or $login.user $login.passwordSecret.name) }}{{ fail "redis.external: a user and a password are for redis.mode external" }}{{ end -}}
+{{- if and (ne .Values.redis.mode "external") (or $login.tls $login.caConfigMap) }}{{ fail "redis.external: TLS is for redis.mode external" }}{{ end -}}
+{{- if and $login.caConfigMap (not $login.tls) }}{{ fail "redis.external: a caConfigMap is for tls" }}{{ end -}}
+{{- if and $login.tls (not $login.caConfigMap) }}{{ fail "redis.external: tls needs a caConfigMap" }}{{ end -}}
 {{- if and $login.user (not $login.passwordSecret.name) }}{{ fail "redis.external: a user needs a passwordSecret" }}{{ end -}}
 {{- if not .Values.network.dns }}{{ fail "network.dns: say where the cluster's DNS is, or nobody finds anybody" }}{{ end -}}
 {{- if eq .Values.hsm.mode "cloudhsm" -}}

@@ -121,6 +121,9 @@ readinessProbe:
 {{- if and (eq .service "gateway") (eq .root.Values.redis.mode "sidecar") }}
 - {name: redis, mountPath: /run/redis}
 {{- end }}
+{{- if and (eq .service "gateway") .root.Values.redis.external.caConfigMap }}
+- {name: redis-ca, mountPath: /etc/keyward/redis, readOnly: true}
+{{- end }}
 {{- if and (eq .service "cryptocore") (eq .root.Values.hsm.mode "cloudhsm") }}
 - {name: cloudhsm, mountPath: /opt/cloudhsm/etc, readOnly: true}
 {{- end }}
@@ -167,6 +170,10 @@ readinessProbe:
   secret:
     secretName: {{ include "keyward.at" . }}-edge
     items: [{key: tls.key, path: key.pem}, {key: tls.crt, path: cert.pem}]
+{{- end }}
+{{- if and (eq .service "gateway") $values.redis.external.caConfigMap }}
+- name: redis-ca
+  configMap: {name: {{ $values.redis.external.caConfigMap }}}
 {{- end }}
 {{- if and (eq .service "gateway") (eq $values.redis.mode "sidecar") }}
 - name: redis

@@ -46,6 +46,10 @@ cache_key_file: /run/keyward/private/cache.key
 {{- else if eq .root.Values.redis.mode "external" }}
 redis: {{ .cell.redis | quote }}
 cache_key_file: /run/keyward/private/cache.key
+{{- if .root.Values.redis.external.tls }}
+redis_tls: true
+redis_ca_file: /etc/keyward/redis/ca.pem
+{{- end }}
 {{- with .root.Values.redis.external.user }}
 redis_user: {{ . | quote }}
 {{- end }}
