@@ -179,16 +179,28 @@ static struct kw_result part_check(const struct kw_mesh_volume *volume, const ch
     return state == BEGUN ? mark_whole(&volume->dir, err) : KW_OK;
 }
 
+/* Before anything is made. */
+static struct kw_result size_check(const struct kw_mesh_layout *layout,
+                                   const struct kw_mesh_dir *officer, struct kw_error *err)
+{
+    char mark[MARK_SIZE];
+    char wanted[MARK_SIZE];
+    bool there;
+
+    mark_text(layout, wanted);
+    KW_TRY(mark_read(officer, KW_MESH_MARK, &there, mark, err));
+    KW_ENSURE(!there || (strchr(mark, ' ') != NULL &&
+                         strcmp(strchr(mark, ' '), strchr(wanted, ' ')) == 0),
+              err, CONFIG_INVALID, "%s holds a mesh of another size: %.*s", layout->dir.path,
+              (int)strcspn(mark, "\n"), mark);
+    return KW_OK;
+}
+
 static struct kw_result whole_check(const struct kw_mesh_layout *layout, const char *mark,
                                     struct kw_error *err)
 {
     struct kw_mesh_volume volume;
-    char wanted[MARK_SIZE];
 
-    mark_text(layout, wanted);
-    KW_ENSURE(strchr(mark, ' ') != NULL && strcmp(strchr(mark, ' '), strchr(wanted, ' ')) == 0, err,
-              CONFIG_INVALID, "%s holds a mesh of another size: %.*s", layout->dir.path,
-              (int)strcspn(mark, "\n"), mark);
     for (size_t i = KW_MESH_VOLUME_OFFICER + 1; i < kw_mesh_volume_count(layout); i++) {
         KW_TRY(kw_mesh_volume_at(layout, i, &volume, err));
         KW_TRY(part_check(&volume, mark, err));
@@ -261,9 +273,10 @@ struct kw_result kw_mesh_claim(const struct kw_mesh_layout *layout, int *ret_loc
     char mark[MARK_SIZE];
     enum state state;
 
+    KW_TRY(kw_mesh_volume_at(layout, KW_MESH_VOLUME_OFFICER, &officer, err));
+    KW_TRY(size_check(layout, &officer.dir, err));
     KW_TRY(outer_make(layout, err));
     KW_TRY(volumes_make(layout, err));
-    KW_TRY(kw_mesh_volume_at(layout, KW_MESH_VOLUME_OFFICER, &officer, err));
     KW_TRY(lock(&officer.dir, ret_lock, err));
     KW_TRY(state_of(&officer.dir, &state, mark, err));
     *ret_whole = state == WHOLE;
