@@ -148,9 +148,9 @@ class Front:
     """TLS at the port (or not), and behind it a Redis (or nothing), whose answers pass through `answer`: pieces of what is sent. Keeps all
     that it reads."""
 
-    def __init__(self, port, redis_path, context, answer):
+    def __init__(self, port, redis_path, context, answer, cork=0):
         self.listener = socket.create_server(("127.0.0.1", port))
-        self.redis_path, self.context, self.answer = redis_path, context, answer
+        self.redis_path, self.context, self.answer, self.cork = redis_path, context, answer, cork
         self.heard = b""
         self.refused = 0
         self.version = None
@@ -193,8 +193,10 @@ class Front:
                 redis.connect(self.redis_path)
             while request := client.recv(65536):
                 self.heard += request
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, self.cork)
                 for piece in self.answer(self.ask(redis, request)):
                     client.sendall(piece)
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
 
     def ask(self, redis, request):
         if not self.redis_path:
@@ -223,10 +225,15 @@ class Odd(Case):
         return context
 
     def test_an_answer_in_many_pieces(self):
-        front = self.front(self.context(), lambda answer: (answer[i:i + 16] for i in range(0, len(answer), 16)))
-        self.wait_until_up()
+        """Each piece a record of its own: as they come, and all at once."""
+        for cork in (0, 1):
+            with Front(self.port, self.redis.socket_path, self.context(), lambda answer: (answer[i:i + 16] for i in range(0, len(answer), 16)), cork) as front:
+                self.wait_until_up()
+                connected = self.connects("connected")
+                self.wait_until_up()
+                self.assertEqual(self.connects("connected"), connected)
+            self.assertEqual(front.version, "TLSv1.3")
         self.assertEqual(self.results("forged"), 0)
-        self.assertEqual(front.version, "TLSv1.3")
 
     def test_half_an_answer_and_the_end(self):
         halves = []
@@ -241,6 +248,14 @@ class Odd(Case):
         self.wait_until_up()
         self.assertEqual(len(halves), 1)
         self.assertEqual(self.results("forged"), 0)
+
+    def test_a_server_that_sends_tickets_without_end(self):
+        """Redis sends two. Each costs what a handshake does, and brings nothing."""
+        context, without = self.context(), self.connects("tls")
+        context.num_tickets = 40
+        with Front(self.port, self.redis.socket_path, context, lambda answer: [answer]):
+            eventually(lambda: self.connects("tls") > without, "cut")
+            self.assertRightWithout()
 
     def test_the_password_is_for_the_right_one_alone(self):
         refused = self.connects("certificate")
@@ -273,19 +288,18 @@ class Odd(Case):
 
 
 class System(Case):
-    """Not told which CA: those of the system, which know nothing of ours."""
-
-    @classmethod
-    def before_gateway(cls):
-        super().before_gateway()
-        cls.enterClassContext(Redis(cls.world))
+    """Not told which CA: those of the system, which know nothing of ours. Where there are none, the gateway says so and does not start."""
 
     @classmethod
     def settings(cls):
-        return {name: value for name, value in super().settings().items() if name != "redis_ca_file"}
+        settings = {name: value for name, value in super().settings().items() if not name.startswith("redis_")}
+        return {**settings, "redis_tls": "true"} if os.path.exists(SYSTEM_CAS) else settings
 
-    @unittest.skipUnless(os.path.exists(SYSTEM_CAS), "no " + SYSTEM_CAS)
     def test_the_systems_cas_are_not_ours(self):
+        if not os.path.exists(SYSTEM_CAS):
+            with self.assertRaisesRegex(AssertionError, SYSTEM_CAS):
+                self.world.gateway(**self.settings(), redis_tls="true")
+            return
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*reversed(self.identity()))
         with Front(self.port, None, context, None) as front:
