@@ -66,6 +66,20 @@ static void forget_missed(struct sim *sim)
     }
 }
 
+/* True: there was something to wait for. Who has joined by now has to hear what was said meanwhile. */
+static bool await_joins(struct sim *sim)
+{
+    bool waited = false;
+
+    for (int i = 0; i < SIM_REJOIN_MS / SIM_SETTLE_MS && (needs_snapshot(sim) || needs_word(sim));
+         i++) {
+        forget_missed(sim);
+        sim_run_until(sim, sim->now_ms + SIM_SETTLE_MS);
+        waited = true;
+    }
+    return waited;
+}
+
 static void run_phases(struct sim *sim)
 {
     sim->rates.keep =
@@ -80,9 +94,7 @@ static void run_phases(struct sim *sim)
     }
     sim_faults_end(sim);
     sim_run_until(sim, sim->now_ms + SIM_SETTLE_MS);
-    for (int i = 0; i < SIM_REJOIN_MS / SIM_SETTLE_MS && (needs_snapshot(sim) || needs_word(sim));
-         i++) {
-        forget_missed(sim);
+    if (await_joins(sim)) {
         sim_run_until(sim, sim->now_ms + SIM_SETTLE_MS);
     }
     sim_truth_at_the_end(sim);
