@@ -7,6 +7,7 @@ set -euo pipefail
 
 user=65532
 root=$1
+taken=() # files of packages
 shift
 
 # All the shared libraries that a program or library loads at its start, by the paths under which the loader finds them.
@@ -14,19 +15,15 @@ libraries_of() {
     ldd "$1" 2>/dev/null | awk '$2 == "=>" && $3 ~ /^\// { print $3 } $1 ~ /^\// { print $1 }'
 }
 
-# The package that has this file. It may know it by its name from before /lib became /usr/lib.
-package_of() {
-    { dpkg-query -S "$1" || dpkg-query -S "${1#/usr}" || dpkg-query -S "/usr$1"; } 2>/dev/null | head -n 1 | cut -d: -f1
-}
-
-# Says which packages something of is in the image, where scanners look for it.
-note_package() {
+# Says which packages something of is in the image, where scanners look for it, and under what licences. A package may know its files by
+# their names from before /lib became /usr/lib.
+note_packages() {
     local package
-    package=$(package_of "$1") || return 0
-    [ -n "$package" ] && [ ! -e "$root/var/lib/dpkg/status.d/$package" ] || return 0
-    install -d "$root/var/lib/dpkg/status.d" "$root/usr/share/doc/$package"
-    dpkg-query -s "$package" >"$root/var/lib/dpkg/status.d/$package"
-    cp -L "/usr/share/doc/$package/copyright" "$root/usr/share/doc/$package/" 2>/dev/null || true
+    for package in $(dpkg-query -S "${taken[@]}" "${taken[@]#/usr}" "${taken[@]/#/\/usr}" 2>/dev/null | sed -n 's/^\([a-z0-9.+-]*\):.*/\1/p' | sort -u); do
+        install -d "$root/var/lib/dpkg/status.d" "$root/usr/share/doc/$package"
+        dpkg-query -s "$package" >"$root/var/lib/dpkg/status.d/$package"
+        cp -L "/usr/share/doc/$package/copyright" "$root/usr/share/doc/$package/"
+    done
 }
 
 # put_file PATH: to the same path, whatever links it goes through; /lib and /lib64 are links into /usr, as in Debian.
@@ -36,7 +33,7 @@ put_file() {
     [ ! -e "$root$directory/$(basename "$1")" ] || return 0
     install -d "$root$directory"
     cp -L --preserve=mode "$1" "$root$directory/"
-    note_package "$1"
+    taken+=("$1")
 }
 
 put_with_libraries() {
@@ -76,4 +73,5 @@ put_state
 for item in "$@"; do
     put "$item"
 done
+note_packages
 du -sh "$root"
