@@ -45,6 +45,17 @@ class Cache(GatewayCase):
         key, = eventually(lambda: set(self.redis.keys()) - known, "kept")
         return request_id, name, trailers, key
 
+    def look_up(self, key, value, result, create):
+        """Puts a value there until the gateway has seen it: on a busy machine a look-up may be late, and then what is right is kept again."""
+        count = self.results(result)
+
+        def seen():
+            self.redis.ask("SET", key, value)
+            create()
+            return self.results(result) > count or not eventually(lambda: self.redis.ask("GET", key) != value, "kept again")
+        eventually(seen, result)
+        self.assertEqual(self.results(result), count + 1)
+
     def counted(self, name):
         return self.alice.stats()[name] - self.before[name]
 
@@ -85,10 +96,7 @@ class Cache(GatewayCase):
         request_id, name, _, key = self.create()
         value = bytearray(self.redis.ask("GET", key))
         value[3] ^= 1
-        self.redis.ask("SET", key, bytes(value))
-        forged = self.results("forged")
-        self.assertEqual(self.alice.create(request_id)[0], name)
-        self.assertEqual(self.results("forged"), forged + 1)
+        self.look_up(key, bytes(value), "forged", lambda: self.assertEqual(self.alice.create(request_id)[0], name))
         self.assertEqual((self.counted("effects"), self.counted("offered")), (1, 0))
 
     def test_short_value_is_dropped(self):
@@ -114,11 +122,8 @@ class Cache(GatewayCase):
     def test_value_of_another_caller_moved_under_this_key(self):
         request_id, name, _, key = self.create()
         _, bobs_name, _, bobs_key = self.create(self.bob)
-        self.redis.ask("SET", key, self.redis.ask("GET", bobs_key))
-        forged = self.results("forged")
-        self.assertEqual(self.alice.create(request_id)[0], name)
+        self.look_up(key, self.redis.ask("GET", bobs_key), "forged", lambda: self.assertEqual(self.alice.create(request_id)[0], name))
         self.assertNotEqual(name, bobs_name)
-        self.assertEqual(self.results("forged"), forged + 1)
 
     def test_same_request_id_of_another_caller_finds_nothing(self):
         request_id, name, _, _ = self.create()
@@ -139,12 +144,9 @@ class Cache(GatewayCase):
         self.authz_forgets()
         fresh = self.alice.create(request_id)[0]
         self.up()
-        self.redis.ask("SET", key, old)
         released = self.alice.stats()["released"]
-        stale = self.results("stale")
-        self.assertEqual(self.alice.create(request_id)[0], fresh)
+        self.look_up(key, old, "stale", lambda: self.assertEqual(self.alice.create(request_id)[0], fresh))
         self.assertEqual(self.alice.stats()["released"], released)
-        self.assertEqual(self.results("stale"), stale + 1)
 
     def authz_forgets(self):
         """A new authz, whose outcomes are other ones from now on."""
