@@ -16,29 +16,25 @@ struct kw_resp {
 /* --- out --- */
 
 /* What hiredis made is wiped: a password may be in it. */
-static struct kw_result take(char *text, int len, struct kw_buf *ret, struct kw_error *err)
-{
-    struct kw_result result;
-
-    KW_ENSURE(len >= 0, err, MEMORY, "a command for Redis");
-    result = kw_buf_append(ret, KW_BYTES(text, (size_t)len), err);
-    kw_wipe(text, (size_t)len);
-    redisFreeCommand(text);
-    return result;
-}
-
 struct kw_result kw_resp_command(const struct kw_bytes *words, size_t count, struct kw_buf *ret,
                                  struct kw_error *err)
 {
     const char *texts[KW_RESP_WORDS_MAX];
     size_t lens[KW_RESP_WORDS_MAX];
     char *text = NULL;
+    struct kw_result result;
+    int len;
 
     for (size_t i = 0; i < count; i++) {
         texts[i] = (const char *)words[i].data;
         lens[i] = words[i].len;
     }
-    return take(text, redisFormatCommandArgv(&text, (int)count, texts, lens), ret, err);
+    len = redisFormatCommandArgv(&text, (int)count, texts, lens);
+    KW_ENSURE(len >= 0, err, MEMORY, "a command for Redis");
+    result = kw_buf_append(ret, KW_BYTES(text, (size_t)len), err);
+    kw_wipe(text, (size_t)len);
+    redisFreeCommand(text);
+    return result;
 }
 
 /* --- in --- */
