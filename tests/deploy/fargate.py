@@ -7,7 +7,7 @@ import yaml
 from chart import LOADER, TOP
 
 FOLDER = TOP / "deploy/fargate"
-FILES = ("region.yaml", "cell.yaml")
+FILES = ("region.yaml", "cell.yaml", "host.yaml")
 
 
 class Loader(LOADER):
@@ -47,12 +47,19 @@ def walk(value):
         yield from walk(inner)
 
 
+def choices(value):
+    """All that it may come to."""
+    found = value.get("Fn::If", [None, value])[1:] if isinstance(value, dict) else [value]
+    return [one for one in found if one != {"Ref": "AWS::NoValue"}]
+
+
 def statements():
     """(where, statement) of every policy anywhere."""
     for _, name, kind, properties in resources():
         for place in walk(properties):
             for statement in place.get("Statement", []):
-                yield "%s %s" % (kind, name), statement
+                for one in choices(statement):
+                    yield "%s %s" % (kind, name), one
 
 
 def listed(value):

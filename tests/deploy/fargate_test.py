@@ -26,13 +26,15 @@ AT_REST = {
     "AWS::Config::DeliveryChannel": {"S3KmsKeyArn": None},
     "AWS::S3::Bucket": {"BucketEncryption": None},
     "AWS::ECS::Cluster": {"Configuration": None},
+    "AWS::EC2::LaunchTemplate": {"LaunchTemplateData": None},
 }
 # The HSM cluster is what it is; the others keep nothing, or write to what is above.
-KEEPS_NOTHING = {"AWS::CloudHSM::Cluster", "AWS::ElastiCache::User", "AWS::ElastiCache::UserGroup", "AWS::CloudFormation::Stack", "AWS::EFS::AccessPoint", "AWS::EFS::MountTarget", "AWS::S3::BucketPolicy"}
+KEEPS_NOTHING = {"AWS::CloudHSM::Cluster", "AWS::ElastiCache::User", "AWS::ElastiCache::UserGroup", "AWS::CloudFormation::Stack", "AWS::AutoScaling::AutoScalingGroup", "AWS::EFS::AccessPoint", "AWS::EFS::MountTarget", "AWS::S3::BucketPolicy"}
 QUIET = ("AWS::EC2::", "AWS::ElasticLoadBalancingV2::", "AWS::Route53::", "AWS::ServiceDiscovery::", "AWS::ApplicationAutoScaling::",
          "AWS::CloudWatch::", "AWS::IAM::", "AWS::KMS::", "AWS::Config::", "AWS::RDS::DBSubnetGroup", "AWS::ElastiCache::SubnetGroup",
          "AWS::ECS::Service", "AWS::ECS::TaskDefinition")
 WORLD = ("0.0.0.0/0", "::/0")
+RESOURCELESS = ("ecr:GetAuthorizationToken", "ecs:DiscoverPollEndpoint")  # actions that know no resources
 SHARED = {"BalancerGroup": ("callers", "prober"), "MonitoringGroup": ("monitoring",), "LinkGroup": ("replicator",), "HsmGroup": ("hsm",),
           "PlatformGroup": ("platform",), "VolumeGroup": ("volume",), "AuroraGroup": ("sql",)}
 
@@ -87,6 +89,11 @@ class AtRest(unittest.TestCase):
                 else:
                     self.assertRegex(fargate.text(properties[key]), r'"(Ref": "Key"|Fn::GetAtt": \["Key", "Arn"\])', name)
 
+    def test_a_machines_disk_is_encrypted(self):
+        (_, _, _, template), = fargate.resources("AWS::EC2::LaunchTemplate")
+        for disk in template["LaunchTemplateData"]["BlockDeviceMappings"]:
+            self.assertEqual((disk["Ebs"]["Encrypted"], disk["Ebs"]["KmsKeyId"]), (True, {"Ref": "Key"}))
+
     def test_what_can_be_lost_with_a_stack_is_kept(self):
         for file in fargate.FILES:
             for name, resource in fargate.template(file)["Resources"].items():
@@ -128,7 +135,7 @@ class Permissions(unittest.TestCase):
         for where, statement in fargate.statements():
             if statement["Effect"] == "Allow" and statement.get("Resource") == "*":
                 key = where.startswith("AWS::KMS::Key")  # there it means the key itself
-                self.assertTrue(key or statement["Action"] == "ecr:GetAuthorizationToken", "%s: %s" % (where, statement))
+                self.assertTrue(key or statement["Action"] in RESOURCELESS, "%s: %s" % (where, statement))
 
     def test_nobody_is_everybody(self):
         for where, statement in fargate.statements():
@@ -159,7 +166,8 @@ class Groups(unittest.TestCase):
             return {party for choice in group["Fn::If"][1:] for party in self.parties(choice)}
         if name in SHARED:
             return set(SHARED[name])
-        tags = fargate.template("cell.yaml")["Resources"][name]["Properties"]["Tags"]
+        resources = fargate.template("cell.yaml")["Resources"] | fargate.template("host.yaml")["Resources"]
+        tags = resources[name]["Properties"]["Tags"]
         return {next(tag["Value"] for tag in tags if tag["Key"] == "keyward-party")}
 
     def rules(self, kind, other):
@@ -262,6 +270,10 @@ class Tasks(unittest.TestCase):
             wanted = {pathlib.PurePath(found).name for found in re.findall(r"/run/keyward/private/[\w.-]+", fargate.text(container["Environment"]))}
             self.assertEqual((set(made), done.stdout), (wanted, "theirs\n"), service)
 
+    def test_a_service_that_hangs_is_replaced_and_no_other(self):
+        for service, _, container in self.services():
+            self.assertEqual(container["HealthCheck"]["Command"], ["CMD", "/usr/local/bin/keyward-" + service, "health", "--live"])
+
     def test_files_are_mounted_encrypted_and_by_identity(self):
         for service, task, _ in self.services():
             for volume in task["Volumes"]:
@@ -275,9 +287,62 @@ class Tasks(unittest.TestCase):
                 self.assertEqual((properties["DesiredCount"], properties["DeploymentConfiguration"]["MaximumPercent"]), (1, 100), name)
 
 
+class Host(unittest.TestCase):
+    """The machine of a crypto core: what Fargate can't give a task."""
+
+    def setUp(self):
+        self.task = fargate.template("cell.yaml")["Resources"]["CryptocoreTask"]["Properties"]
+        self.core = next(one for one in self.task["ContainerDefinitions"] if one["Name"] == "cryptocore")
+        self.data = fargate.template("host.yaml")["Resources"]["HostTemplate"]["Properties"]["LaunchTemplateData"]
+        self.script = self.data["UserData"]["Fn::Base64"]["Fn::Sub"][0]
+        self.profile = json.loads(re.search(r"<<'PROFILE'\n(.*?)\nPROFILE\n", self.script, re.DOTALL)[1])
+
+    def allowed(self, *capabilities):
+        """Calls that a container with these may make, whatever their arguments."""
+        rows = [row for row in self.profile["syscalls"] if row["action"] == "SCMP_ACT_ALLOW"]
+        return {name for row in rows if set(row.get("includes", {}).get("caps", [])) <= set(capabilities) for name in row["names"] if "args" not in row}
+
+    def test_it_is_asked_for_by_its_image(self):
+        self.assertEqual(fargate.template("cell.yaml")["Conditions"]["OnHost"], {"Fn::Not": [{"Fn::Equals": [{"Ref": "HostImage"}, ""]}]})
+        service = fargate.template("cell.yaml")["Resources"]["CryptocoreService"]["Properties"]
+        self.assertEqual(service["LaunchType"], {"Fn::If": ["OnHost", "EC2", "FARGATE"]})
+        self.assertEqual(self.task["RequiresCompatibilities"], [{"Fn::If": ["OnHost", "EC2", "FARGATE"]}])
+        self.assertIn("ECS_INSTANCE_ATTRIBUTES={\"keyward-cell\":\"${Cell}\"}", self.script)
+        self.assertEqual(service["PlacementConstraints"]["Fn::If"][1][0]["Expression"], {"Fn::Sub": "attribute:keyward-cell == ${Cell}"})
+
+    def test_memory_may_be_locked(self):
+        given = [one for limit in self.core["Ulimits"] for one in fargate.choices(limit) if one["Name"] == "memlock"]
+        self.assertEqual([(one["SoftLimit"], one["HardLimit"]) for one in given], [(67108864, 67108864)])
+
+    def test_all_that_the_core_s_profile_allows_and_nothing_that_looks_into_others(self):
+        ours = json.loads((fargate.TOP / "docker/seccomp-cryptocore.json").read_text())
+        for row in ours["syscalls"]:
+            if "args" in row:
+                self.assertIn({key: row[key] for key in ("names", "action", "args")}, self.profile["syscalls"])
+            elif row["action"] == "SCMP_ACT_ALLOW":
+                self.assertLessEqual(set(row["names"]), self.allowed())
+        self.assertEqual(self.profile["defaultAction"], "SCMP_ACT_ERRNO")
+        self.assertEqual(self.allowed() & {"ptrace", "process_vm_readv", "process_vm_writev", "keyctl", "mount", "unshare", "setns", "bpf", "perf_event_open",
+                                           "userfaultfd", "io_uring_setup", "clone", "clone3", "socket", "personality", "init_module", "kexec_load"}, set())
+
+    def test_a_container_may_have_what_the_agent_has_by_no_capability(self):
+        for container in self.task["ContainerDefinitions"]:
+            self.assertNotIn("Add", container.get("LinuxParameters", {}).get("Capabilities", {}))
+        self.assertIn("setns", self.allowed("CAP_SYS_ADMIN"))
+
+    def test_containers_do_not_come_to_its_role(self):
+        self.assertEqual((self.data["MetadataOptions"]["HttpTokens"], self.data["MetadataOptions"]["HttpPutResponseHopLimit"]), ("required", 1))
+        self.assertIn("ECS_AWSVPC_BLOCK_IMDS=true", self.script)
+
+    def test_it_has_no_public_address_and_nobody_calls_it(self):
+        self.assertEqual([one["AssociatePublicIpAddress"] for one in self.data["NetworkInterfaces"]], [False])
+        called = [name for _, name, _, rule in fargate.resources("AWS::EC2::SecurityGroupIngress") if rule["GroupId"] == {"Ref": "HostGroup"}]
+        self.assertEqual(called, [])
+
+
 class Region(unittest.TestCase):
     def test_three_cells_in_three_zones_with_all_that_a_cell_asks_for(self):
-        cells = list(fargate.resources("AWS::CloudFormation::Stack"))
+        cells = [found for found in fargate.resources("AWS::CloudFormation::Stack") if found[0] == "region.yaml"]
         asked = fargate.template("cell.yaml")["Parameters"]
         self.assertEqual([cell[3]["Parameters"]["Cell"] for cell in cells], ["a", "b", "c"])
         self.assertEqual([cell[3]["Parameters"]["Zone"]["Fn::Select"][0] for cell in cells], [0, 1, 2])
