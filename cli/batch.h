@@ -30,7 +30,7 @@ struct kw_confirm_plan {
 };
 
 /* Has every pen prove that it took its key, by ConfirmDevice. `ret_confirmed` counts those that
- * did, also when it fails; the first failure ends it, with the refusal in `refusal`. Fails: as
+ * did, also when it fails. Who is told to come again does, within the timeout; the first failure ends it, with the refusal in `refusal`. Fails: as
  * kw_connection_call, SYSTEM (threads). */
 struct kw_result kw_batch_confirm(const struct kw_confirm_plan *plan, struct kw_refusal *refusal,
                                   size_t *ret_confirmed, struct kw_error *err);

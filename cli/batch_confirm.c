@@ -2,14 +2,17 @@
  * the other. */
 #include "cli/batch.h"
 
+#include "common/base/clock.h"
 #include "common/base/limits.h"
 #include "common/base/random.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <time.h>
 
-#define WORKERS_MAX 32
+#define WORKERS_MAX  32
+#define PAUSE_MS_MAX 2000U
 
 struct crew {
     const struct kw_confirm_plan *plan;
@@ -27,6 +30,45 @@ struct worker {
     struct kw_result result;
 };
 
+static void pause_for(uint64_t ms)
+{
+    const struct timespec time = {.tv_sec = (time_t)(ms / 1000),
+                                  .tv_nsec = (long)(ms % 1000 * KW_NS_PER_MS)};
+
+    (void)nanosleep(&time, NULL);
+}
+
+/* What was said at first, then twice that, … */
+static uint64_t longer(uint64_t pause_ms, uint64_t said_ms)
+{
+    uint64_t twice = pause_ms == 0 ? said_ms : 2 * pause_ms;
+
+    return twice < PAUSE_MS_MAX ? twice : PAUSE_MS_MAX;
+}
+
+/* A refusal that says when to come again is one to wait for, while there is time and nobody else failed: the core may
+ * be waiting for a witness. With the same request id, so that it is the same request. */
+static struct kw_result call_until_answered(struct worker *worker, ProtobufCMessage *request,
+                                            struct kw_arena *arena, struct kw_error *err)
+{
+    uint64_t until_ns = kw_clock_mono_ns() + worker->crew->plan->timeout_ms * KW_NS_PER_MS;
+    uint64_t pause_ms = 0;
+    ProtobufCMessage *response = NULL;
+    struct kw_result result;
+
+    for (;;) {
+        worker->refusal = (struct kw_refusal){0};
+        result = kw_connection_call(&worker->connection, KW_METHOD_CONFIRM_DEVICE, request, arena,
+                                    &response, err);
+        pause_ms = longer(pause_ms, worker->refusal.retry_ms);
+        if (kw_ok(result) || worker->refusal.retry_ms == 0 || atomic_load(&worker->crew->stop) ||
+            kw_clock_mono_ns() + pause_ms * KW_NS_PER_MS > until_ns) {
+            return result;
+        }
+        pause_for(pause_ms);
+    }
+}
+
 static struct kw_result confirm_in(struct worker *worker, size_t index, struct kw_arena *arena,
                                    struct kw_error *err)
 {
@@ -36,7 +78,6 @@ static struct kw_result confirm_in(struct worker *worker, size_t index, struct k
     uint8_t challenge[KW_PEN_NONCE_SIZE];
     uint8_t tag[KW_PEN_TAG_SIZE];
     char serial[KW_PEN_SIM_SERIAL_SIZE];
-    ProtobufCMessage *response = NULL;
 
     KW_TRY(kw_random(challenge, sizeof(challenge), err));
     KW_TRY(kw_pen_sim_prove(pen, challenge, tag, err));
@@ -45,8 +86,7 @@ static struct kw_result confirm_in(struct worker *worker, size_t index, struct k
     request.challenge = (ProtobufCBinaryData){.len = sizeof(challenge), .data = challenge};
     request.tag = (ProtobufCBinaryData){.len = sizeof(tag), .data = tag};
     request.serial_number = serial;
-    return kw_connection_call(&worker->connection, KW_METHOD_CONFIRM_DEVICE, &request.base, arena,
-                              &response, err);
+    return call_until_answered(worker, &request.base, arena, err);
 }
 
 static struct kw_result confirm_one(struct worker *worker, size_t index, struct kw_error *err)

@@ -12,7 +12,7 @@
 #include "cli/mesh_volume.h"
 
 #define KW_MESH_MARK       "keyward-mesh"
-#define KW_MESH_MARK_BEGUN KW_MESH_MARK ".part"
+#define KW_MESH_MARK_BEGUN "keyward-mesh.part"
 
 /* Makes what is missing of the directories, and looks at all of them. Where a mesh is whole `ret_whole` is true, and nothing is changed
  * but marks. Else what an earlier run left is removed, and all are empty and marked as begun.

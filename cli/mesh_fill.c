@@ -300,17 +300,18 @@ static struct kw_result officer_fill(struct fill *fill, struct kw_error *err)
 
 /* --- all of it --- */
 
-static struct kw_result cell_fill(struct fill *fill, size_t cell, struct kw_error *err)
+static struct kw_result cell_fill(const struct fill *mesh, size_t cell, struct kw_error *err)
 {
     KW_SCOPED(kw_mesh_passwords_done) struct kw_mesh_passwords passwords = {0};
+    struct fill fill = *mesh;
 
-    fill->passwords = &passwords;
-    fill->region = &fill->made->regions[cell / fill->made->cell_count];
+    fill.passwords = &passwords;
+    fill.region = &mesh->made->regions[cell / mesh->made->cell_count];
     KW_TRY(kw_mesh_passwords_draw(&passwords, err));
     for (size_t part = 0; part < KW_MESH_CELL_VOLUMES; part++) {
-        KW_TRY(kw_mesh_volume_at(fill->mesh, 1 + cell * KW_MESH_CELL_VOLUMES + part, &fill->volume,
+        KW_TRY(kw_mesh_volume_at(mesh->mesh, 1 + cell * KW_MESH_CELL_VOLUMES + part, &fill.volume,
                                  err));
-        KW_TRY(fills[part](fill, err));
+        KW_TRY(fills[part](&fill, err));
     }
     return KW_OK;
 }

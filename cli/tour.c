@@ -3,6 +3,7 @@
 #include "cli/tour.h"
 
 #include "cli/tour_cells.h"
+#include "cli/tour_tamper.h"
 #include "common/base/clock.h"
 
 #include <inttypes.h>
@@ -15,6 +16,8 @@
 #define LOOK_TRIES     60
 #define LOOK_AGAIN_NS  250000000L
 #define LOOSE_RECEIPTS "newer than the last checkpoint"
+
+#define TAKEN_OUT 5 /* the receipt that is missing at the end */
 
 /* Names that one chapter leaves to the next. */
 struct story {
@@ -43,6 +46,12 @@ static const char *flag(const struct story *s, const char *name, const char *val
 }
 
 #define STEP(...) kw_tour_step(&s->tour, &(const struct kw_tour_step){__VA_ARGS__}, err)
+
+/* What cannot be shown here is said to be left out. */
+static void left_out(const char *what, const char *why)
+{
+    (void)printf("    (left out: %s; %s)\n", what, why);
+}
 
 static struct kw_result mesh_is_up(struct story *s, struct kw_error *err)
 {
@@ -95,16 +104,14 @@ static struct kw_result batch_is_made(struct story *s, struct kw_error *err)
     return kw_tour_word(&s->tour, "devices/", &s->device, err);
 }
 
-static struct kw_result partner_joins(struct story *s, struct kw_error *err)
+/* Whoever does not believe our own program asks another one. */
+static struct kw_result openssl_agrees(struct story *s, struct kw_error *err)
 {
-    chapter(
-        s,
-        "A partner joins by invitation: a certificate by the CA in the HSM, and a transport key");
-    KW_TRY(STEP(.words = {"partner", "create", "--display-name=Insulin Diary",
-                          "--contact=keys@diary.example"},
-                .show = "name,state"));
-    KW_TRY(kw_tour_value(&s->tour, "name", &s->partner, err));
-    KW_TRY(invite_and_join(s, "partner", s->partner, "partner", err));
+    if (!kw_tour_program_there("openssl") || !kw_tour_program_there("cmp")) {
+        left_out("OpenSSL looks at the certificate and opens the transport key",
+                 "no openssl and cmp here");
+        return KW_OK;
+    }
     KW_TRY(STEP(.program = "openssl",
                 .words = {"x509", "-in", "partner/cert.pem", "-noout", "-issuer", "-ext",
                           "subjectAltName"},
@@ -116,6 +123,19 @@ static struct kw_result partner_joins(struct story *s, struct kw_error *err)
     return STEP(.program = "cmp",
                 .words = {"partner/transport-v1.openssl", "partner/transport-v1.key"},
                 .remark = "OpenSSL opens the transport key to the same 32 bytes");
+}
+
+static struct kw_result partner_joins(struct story *s, struct kw_error *err)
+{
+    chapter(
+        s,
+        "A partner joins by invitation: a certificate by the CA in the HSM, and a transport key");
+    KW_TRY(STEP(.words = {"partner", "create", "--display-name=Insulin Diary",
+                          "--contact=keys@diary.example"},
+                .show = "name,state"));
+    KW_TRY(kw_tour_value(&s->tour, "name", &s->partner, err));
+    KW_TRY(invite_and_join(s, "partner", s->partner, "partner", err));
+    return openssl_agrees(s, err);
 }
 
 static struct kw_result key_is_fetched(struct story *s, struct kw_error *err)
@@ -188,6 +208,10 @@ static struct kw_result cell_catches_up(struct story *s, struct kw_error *err)
         return KW_OK;
     }
     chapter(s, "A cell is stopped, and work goes on without it; started again it catches up");
+    if (!there->is_ours) {
+        left_out("it needs somebody who stops cells", "`keyward up` does for its own mesh");
+        return KW_OK;
+    }
     KW_TRY(STEP(.words = {"cell", "stop", there->cell}));
     KW_TRY(STEP(.words = {"partner", "create", "--display-name=Late Reader",
                           "--contact=it@late.example"},
@@ -275,10 +299,13 @@ static struct kw_result evidence_is_verified(struct story *s, struct kw_error *e
 
 static struct kw_result tampering_shows(struct story *s, struct kw_error *err)
 {
+    const char *path;
+
     chapter(s, "One receipt is taken out of the evidence: it shows");
-    KW_TRY(
-        STEP(.program = "perl",
-             .words = {"-ni", "-e", "print unless /TYPE_RECEIPT/ && ++$n == 5", "evidence.jsonl"}));
+    path = kw_arena_printf(s->tour.arena, "%s/evidence.jsonl", s->tour.dir);
+    KW_ENSURE(path != NULL, err, MEMORY, "a path");
+    KW_TRY(kw_tour_receipt_remove(path, TAKEN_OUT, err));
+    (void)printf("    (line of receipt %d is deleted from evidence.jsonl)\n", TAKEN_OUT);
     return STEP(.words = {"verify", "evidence.jsonl"}, .expected = KW_EXIT_UNHEALTHY,
                 .naming = "receipt missing", .show = "FOUND:,NOT",
                 .remark = "refused, as it must be");

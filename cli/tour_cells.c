@@ -1,6 +1,7 @@
 /* Finding another cell, and waiting for what it says. */
 #include "cli/tour_cells.h"
 
+#include "cli/mesh_control.h"
 #include "common/base/clock.h"
 #include "common/base/file.h"
 
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define SETTINGS_LEN_MAX 65536U
 #define PATIENCE_NS      (30ULL * 1000000000)
@@ -53,17 +55,42 @@ static int dir_len(const char *path)
     return slash != NULL ? (int)(slash + 1 - path) : 0;
 }
 
-/* Is this one farther away than the one that was found, or the first? Its own is none. */
-static bool is_better(const struct kw_tour_other *found, const char *own_peer, const char *region,
-                      const char *cell)
+/* How good a cell is to look at: the farther, the better, and of those of another region the namesake, which is there
+ * where others may not be yet. 0: our own. */
+static int rank_of(const char *own_peer, const char *region, const char *cell)
 {
-    char own[64];
     char same_region[32];
+    char same_cell[32];
+    bool is_region;
+    bool is_cell;
 
-    (void)snprintf(own, sizeof(own), "/region/%s/cell/%s/", region, cell);
     (void)snprintf(same_region, sizeof(same_region), "/region/%s/", region);
-    return strstr(own_peer, own) == NULL &&
-           (found->cell == NULL || strstr(own_peer, same_region) == NULL);
+    (void)snprintf(same_cell, sizeof(same_cell), "/cell/%s/", cell);
+    is_region = strstr(own_peer, same_region) != NULL;
+    is_cell = strstr(own_peer, same_cell) != NULL;
+    if (is_region) {
+        return is_cell ? 0 : 1;
+    }
+    return is_cell ? 3 : 2;
+}
+
+/* The settings file that was found last, and why. */
+struct candidate {
+    int rank;
+    char name[NAME_MAX + 1];
+};
+
+/* Of two that are as good the first by name, in whatever order the directory has them. */
+static void consider(struct candidate *best, const char *own_peer, const char *name)
+{
+    char region[16];
+    char cell[16];
+    int rank = cell_of(name, region, cell) ? rank_of(own_peer, region, cell) : 0;
+
+    if (rank > best->rank || (rank > 0 && rank == best->rank && strcmp(name, best->name) < 0)) {
+        best->rank = rank;
+        (void)snprintf(best->name, sizeof(best->name), "%s", name);
+    }
 }
 
 /* "--checkpoint-key=A,B": the one beside the root of either's settings. */
@@ -103,45 +130,56 @@ static struct kw_result take(const struct kw_tour *tour, const char *path, const
     return KW_OK;
 }
 
-static struct kw_result others_look(const struct kw_tour *tour, const char *dir, DIR *entries,
-                                    const char *own, struct kw_tour_other *other,
-                                    struct kw_error *err)
+static struct kw_result best_find(const char *dir, const char *own, struct candidate *ret_best,
+                                  const struct kw_tour *tour, struct kw_error *err)
 {
     const char *own_peer = setting_of(tour, own, "peer: ");
+    DIR *entries = opendir(dir);
     const struct dirent *entry;
 
+    KW_ENSURE(entries != NULL, err, SYSTEM, "%s: %s", dir, strerror(errno));
     while (own_peer != NULL && (entry = readdir(entries)) != NULL) {
-        char region[16];
-        char cell[16];
-        const char *path;
-
-        if (cell_of(entry->d_name, region, cell) && is_better(other, own_peer, region, cell)) {
-            path = kw_arena_printf(tour->arena, "%s/%s", dir, entry->d_name);
-            KW_ENSURE(path != NULL, err, MEMORY, "a path");
-            KW_TRY(take(tour, path, own, region, cell, other, err));
-        }
+        consider(ret_best, own_peer, entry->d_name);
     }
+    (void)closedir(entries);
     return KW_OK;
+}
+
+/* The operator's settings file, and the directory that it is in. Absolute: kw_tour_begin made it so. */
+static const char *config_dir(char dir[PATH_MAX])
+{
+    const char *config = getenv("KEYWARD_CONFIG");
+
+    (void)snprintf(dir, PATH_MAX, "%s", config);
+    *strrchr(dir, '/') = '\0';
+    return config;
 }
 
 struct kw_result kw_tour_other_find(const struct kw_tour *tour, struct kw_tour_other *ret_other,
                                     struct kw_error *err)
 {
-    const char *config = getenv("KEYWARD_CONFIG"); /* absolute: kw_tour_begin made it so */
+    struct candidate best = {0};
+    char region[16];
+    char cell[16];
     char dir[PATH_MAX];
+    const char *config = config_dir(dir);
     const char *settings;
-    DIR *entries;
-    struct kw_result result;
+    const char *path;
 
     *ret_other = (struct kw_tour_other){0};
     KW_TRY(settings_read(tour, config, &settings, err));
-    (void)snprintf(dir, sizeof(dir), "%s", config);
-    *strrchr(dir, '/') = '\0';
-    entries = opendir(dir);
-    KW_ENSURE(entries != NULL, err, SYSTEM, "%s: %s", dir, strerror(errno));
-    result = others_look(tour, dir, entries, settings, ret_other, err);
-    (void)closedir(entries);
-    return result;
+    KW_TRY(best_find(dir, settings, &best, tour, err));
+    if (best.rank == 0) {
+        return KW_OK;
+    }
+    (void)cell_of(best.name, region, cell);
+    path = kw_arena_printf(tour->arena, "%s/%s", dir, best.name);
+    KW_ENSURE(path != NULL, err, MEMORY, "a path");
+    KW_TRY(take(tour, path, settings, region, cell, ret_other, err));
+    path = kw_arena_printf(tour->arena, "%s/" KW_MESH_CONTROL_SOCKET, dir);
+    KW_ENSURE(path != NULL, err, MEMORY, "a path");
+    ret_other->is_ours = access(path, F_OK) == 0;
+    return KW_OK;
 }
 
 struct kw_result kw_tour_until(struct kw_tour *tour, const struct kw_tour_step *step,

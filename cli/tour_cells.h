@@ -11,9 +11,10 @@ struct kw_tour_other {
     const char *target; /* "--target=…" and "--peer=…": for who has settings of their own */
     const char *peer;
     const char *keys; /* "--checkpoint-key=…": both regions' */
+    bool is_ours;     /* it can be stopped and started from here */
 };
 
-/* Looks beside the settings file in KEYWARD_CONFIG, preferring another region.
+/* Looks beside the settings file in KEYWARD_CONFIG, preferring another region, and the cell of the same name there.
  * Fails: CONFIG_INVALID (a file that is not as `up` writes it), SYSTEM, MEMORY. */
 struct kw_result kw_tour_other_find(const struct kw_tour *tour, struct kw_tour_other *ret_other,
                                     struct kw_error *err);

@@ -51,6 +51,22 @@ bool kw_tour_interrupted(void)
 
 /* --- running --- */
 
+bool kw_tour_program_there(const char *program)
+{
+    const char *dir = getenv("PATH");
+    bool there = false;
+
+    while (dir != NULL && *dir != '\0' && !there) {
+        size_t len = strcspn(dir, ":");
+        char path[PATH_MAX];
+
+        (void)snprintf(path, sizeof(path), "%.*s/%s", (int)len, dir, program);
+        there = access(path, X_OK) == 0;
+        dir += len + (dir[len] == ':' ? 1 : 0);
+    }
+    return there;
+}
+
 /* Program, words, and whose settings. */
 static size_t argv_make(const struct kw_tour *tour, const struct kw_tour_step *step,
                         const char *argv[KW_TOUR_WORDS_MAX + 3])

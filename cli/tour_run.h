@@ -71,6 +71,9 @@ struct kw_result kw_tour_value(const struct kw_tour *tour, const char *name, con
 struct kw_result kw_tour_word(const struct kw_tour *tour, const char *prefix, const char **ret_word,
                               struct kw_error *err);
 
+/* Would a step find this program? */
+bool kw_tour_program_there(const char *program);
+
 uint64_t kw_tour_elapsed_ms(const struct kw_tour *tour);
 
 /* Stops our mesh, if there is one. A directory that we made for it is removed when the tour was

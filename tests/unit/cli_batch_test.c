@@ -1,9 +1,12 @@
-/* CreateBatch while other cells do not have the keys yet: asked again, and not beyond the caller's time. */
+/* CreateBatch while other cells do not have the keys yet, and proofs of pens while the core asks for patience: asked again, and not beyond the
+ * caller's time. */
 #include "cli/batch.h"
 #include "common/base/clock.h"
 #include "tests/support/must.h"
 
 #include <criterion/new/assert.h>
+#include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #define KEYS 6
@@ -19,6 +22,15 @@ static struct {
     uint32_t first; /* in the last request */
     uint64_t timeout_ms;
 } mesh;
+
+/* A core that asks for patience before it takes a proof. */
+static struct {
+    unsigned refusals;
+    uint64_t retry_ms; /* 0: it does not say when to come again */
+    unsigned asked;
+    char first_id[64];
+    bool same_id;
+} core;
 
 uint64_t __real_kw_clock_mono_ns(void);
 uint64_t __wrap_kw_clock_mono_ns(void);
@@ -107,6 +119,67 @@ struct kw_result __wrap_kw_connection_stream(struct kw_connection *connection, e
     KW_ENSURE(last, err, KEY_UNPROTECTED, "not there yet");
     return mesh.refuses == KW_E_NONE ? give_totals(take, context, err)
                                      : kw_error_make(err, mesh.refuses, "", 0, "refused");
+}
+
+struct kw_result __wrap_kw_connection_open(struct kw_connection *connection,
+                                           const struct kw_client_options *options,
+                                           uint64_t timeout_ms, struct kw_refusal *refusal,
+                                           struct kw_error *err);
+void __wrap_kw_connection_done(struct kw_connection *connection);
+struct kw_result __wrap_kw_pen_sim_prove(const struct kw_pen_sim *pen,
+                                         const uint8_t challenge[KW_PEN_NONCE_SIZE],
+                                         uint8_t ret_tag[KW_PEN_TAG_SIZE], struct kw_error *err);
+struct kw_result __wrap_kw_connection_call(struct kw_connection *connection, enum kw_method_id id,
+                                           ProtobufCMessage *request, struct kw_arena *arena,
+                                           ProtobufCMessage **ret_response, struct kw_error *err);
+
+struct kw_result __wrap_kw_connection_open(struct kw_connection *connection,
+                                           const struct kw_client_options *options,
+                                           uint64_t timeout_ms, struct kw_refusal *refusal,
+                                           struct kw_error *err)
+{
+    (void)options;
+    (void)err;
+    *connection = (struct kw_connection){.timeout_ms = timeout_ms, .refusal = refusal};
+    return KW_OK;
+}
+
+void __wrap_kw_connection_done(struct kw_connection *connection)
+{
+    (void)connection;
+}
+
+struct kw_result __wrap_kw_pen_sim_prove(const struct kw_pen_sim *pen,
+                                         const uint8_t challenge[KW_PEN_NONCE_SIZE],
+                                         uint8_t ret_tag[KW_PEN_TAG_SIZE], struct kw_error *err)
+{
+    (void)pen;
+    (void)challenge;
+    (void)err;
+    memset(ret_tag, 0, KW_PEN_TAG_SIZE);
+    return KW_OK;
+}
+
+/* As the real one, it gives a request its id where it has none. */
+struct kw_result __wrap_kw_connection_call(struct kw_connection *connection, enum kw_method_id id,
+                                           ProtobufCMessage *request, struct kw_arena *arena,
+                                           ProtobufCMessage **ret_response, struct kw_error *err)
+{
+    Keyward__V1__ConfirmDeviceRequest *confirm = (Keyward__V1__ConfirmDeviceRequest *)request;
+    bool refused = core.asked++ < core.refusals;
+
+    (void)id;
+    (void)ret_response;
+    if (confirm->request_id[0] == '\0') {
+        confirm->request_id = kw_arena_printf(arena, "req_%u", core.asked);
+    }
+    if (core.asked == 1) {
+        (void)snprintf(core.first_id, sizeof(core.first_id), "%s", confirm->request_id);
+    }
+    core.same_id = strcmp(core.first_id, confirm->request_id) == 0;
+    connection->refusal->retry_ms = refused ? core.retry_ms : 0;
+    KW_ENSURE(!refused, err, RECEIPT_LAG, "not now");
+    return KW_OK;
 }
 
 static struct kw_connection station;
@@ -207,4 +280,56 @@ Test(cli_batch, who_has_no_time_is_told_at_once)
     mesh.unprotected = 1000;
     cr_assert(eq(int, create(), KW_E_KEY_UNPROTECTED));
     cr_assert(eq(uint, mesh.asked, 1));
+}
+
+/* --- proofs of pens --- */
+
+static enum kw_reason confirm(size_t *ret_confirmed)
+{
+    struct kw_pen_sim pen = {0};
+    struct kw_delivery delivery = {.device = "devices/dev_x"};
+    const struct kw_deliveries one = {.items = &delivery, .count = 1};
+    const struct kw_confirm_plan plan = {
+        .timeout_ms = 10000, .deliveries = &one, .pens = &pen, .workers = 1};
+    struct kw_refusal refusal;
+    struct kw_error err;
+
+    core.asked = 0;
+    return kw_batch_confirm(&plan, &refusal, ret_confirmed, &err).reason;
+}
+
+Test(cli_batch, a_pen_that_is_asked_for_patience_comes_again_with_the_same_request)
+{
+    size_t confirmed = 0;
+
+    core.refusals = 3;
+    core.retry_ms = 200;
+    cr_assert(eq(int, confirm(&confirmed), KW_E_NONE));
+    cr_assert(eq(sz, confirmed, 1));
+    cr_assert(eq(uint, core.asked, 4));
+    cr_assert(core.same_id);
+}
+
+Test(cli_batch, patience_ends_with_the_callers_time)
+{
+    uint64_t began_ns = mesh.now_ns;
+    size_t confirmed = 0;
+
+    core.refusals = 1000;
+    core.retry_ms = 200;
+    cr_assert(eq(int, confirm(&confirmed), KW_E_RECEIPT_LAG));
+    cr_assert(eq(sz, confirmed, 0));
+    cr_assert(lt(uint, 4, core.asked));
+    cr_assert(lt(uint, core.asked, 12), "ever more seldom");
+    cr_assert(le(u64, mesh.now_ns - began_ns, 10 * KW_NS_PER_S));
+}
+
+Test(cli_batch, who_is_not_told_when_to_come_again_does_not)
+{
+    size_t confirmed = 0;
+
+    core.refusals = 1;
+    core.retry_ms = 0;
+    cr_assert(eq(int, confirm(&confirmed), KW_E_RECEIPT_LAG));
+    cr_assert(eq(uint, core.asked, 1));
 }
