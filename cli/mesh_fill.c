@@ -3,6 +3,7 @@
 
 #include "cli/mesh_files.h"
 #include "cli/mesh_settings.h"
+#include "common/base/file.h"
 #include "common/base/limits.h"
 #include "common/crypto/keyfile.h"
 #include "common/pki/credentials.h"
@@ -41,13 +42,34 @@ static struct kw_result directory_new(const struct kw_mesh_dir *dir, const char 
     return KW_OK;
 }
 
+/* Durable with everything else, at the end: kw_mesh_claim_end syncs the file system once. */
+static struct kw_result file_write(const char *path, struct kw_bytes text, mode_t mode,
+                                   struct kw_error *err)
+{
+    KW_SCOPED(kw_fd_close)
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, KW_KEYFILE_MODE_PRIVATE);
+
+    KW_ENSURE(fd >= 0, err, SYSTEM, "%s: %s", path, strerror(errno));
+    while (text.len > 0) {
+        ssize_t put = write(fd, text.data, text.len);
+
+        KW_ENSURE(put > 0 || (put < 0 && errno == EINTR), err, SYSTEM, "%s: %s", path,
+                  strerror(errno));
+        if (put > 0) {
+            text = KW_BYTES(text.data + put, text.len - (size_t)put);
+        }
+    }
+    KW_ENSURE(fchmod(fd, mode) == 0, err, SYSTEM, "%s: %s", path, strerror(errno));
+    return KW_OK;
+}
+
 static struct kw_result file_copy(const char *from, const char *to, mode_t mode,
                                   struct kw_error *err)
 {
     KW_SCOPED(kw_buf_done) struct kw_buf text = {0};
 
     KW_TRY(kw_keyfile_read(AT_FDCWD, from, FILE_LEN_MAX, false, &text, err));
-    return kw_keyfile_write(AT_FDCWD, to, kw_buf_bytes(&text), mode, err);
+    return file_write(to, kw_buf_bytes(&text), mode, err);
 }
 
 static struct kw_result entries_copy(const struct kw_mesh_dir *from, const struct kw_mesh_dir *to,

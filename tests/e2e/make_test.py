@@ -15,7 +15,7 @@ import tempfile
 import time
 import unittest
 
-MAKE_S = 120
+MAKE_S = 240
 PARTS = {"gateway", "authz", "orchestrator", "cryptocore", "replicator", "redis", "sql"}
 MARK = "keyward-mesh"
 
