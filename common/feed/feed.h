@@ -123,11 +123,11 @@ struct kw_result kw_feed_find(struct kw_tx *tx, const struct kw_record_kind *kin
 struct kw_stamp kw_feed_stamp(struct kw_feed *feed, uint64_t wall_ms);
 
 /* Changes a row, or makes it: the only way to. `intent` holds what is new. If it says nothing new,
- * nothing is written and no number is taken. `ret_merged` (may be NULL) borrows from the arena and
- * `intent`. Write job. Fails: as the store, as kw_record_merge; ARGUMENT_INVALID (no table of ours;
- * urgent, and disables nothing),
- * BODY_TOO_LARGE (it would not fit into a batch), STORE_UNAVAILABLE (also: our lane has forked; the store
- * is joining (feed_join.h), and this is not urgent; our store is fenced). */
+ * nothing is written and no number is taken, unless it is urgent: what disables is said once more, so that who is told
+ * that it is so has it in our lane, too. `ret_merged` (may be NULL) borrows from the arena and `intent`. Write job. Fails:
+ * as the store, as kw_record_merge; ARGUMENT_INVALID (no table of ours; urgent, and disables nothing), BODY_TOO_LARGE (it
+ * would not fit into a batch), STORE_UNAVAILABLE (also: our lane has forked; the store is joining (feed_join.h), and this
+ * is not urgent; our store is fenced). */
 struct kw_result kw_feed_write(struct kw_feed *feed, struct kw_tx *tx,
                                const struct kw_record *intent, bool urgent, uint64_t wall_ms,
                                struct kw_arena *arena, struct kw_record *ret_merged,

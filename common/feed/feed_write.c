@@ -88,6 +88,19 @@ struct kw_result kw_feed_put(struct kw_feed *feed, struct kw_tx *tx, const struc
                                : KW_OK;
 }
 
+/* What disabled it may have reached us alone, from a store that is lost, or fenced before it said so: whoever is told that
+ * it is disabled can rely on our lane for that, and waits for those that have it. */
+static struct kw_result say_again(struct kw_feed *feed, struct kw_tx *tx,
+                                  const struct kw_record *intent, uint64_t wall_ms,
+                                  struct kw_error *err)
+{
+    KW_SCOPED(kw_buf_done) struct kw_buf record = {0};
+
+    KW_TRY(kw_record_encode(intent, &record, err));
+    return kw_feed_say(feed, tx, kw_buf_bytes(&record), record.len <= KW_URGENT_CHANGE_LEN_MAX,
+                       wall_ms, err);
+}
+
 struct kw_result kw_feed_write(struct kw_feed *feed, struct kw_tx *tx,
                                const struct kw_record *intent, bool urgent, uint64_t wall_ms,
                                struct kw_arena *arena, struct kw_record *ret_merged,
@@ -97,6 +110,9 @@ struct kw_result kw_feed_write(struct kw_feed *feed, struct kw_tx *tx,
 
     KW_TRY(may_write(feed, tx, urgent, err));
     KW_TRY(kw_feed_put(feed, tx, intent, urgent, wall_ms, arena, &merged, err));
+    if (urgent && !merged.changed) {
+        KW_TRY(say_again(feed, tx, intent, wall_ms, err));
+    }
     if (ret_merged != NULL) {
         *ret_merged = merged.record;
     }

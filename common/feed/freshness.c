@@ -56,6 +56,13 @@ static uint64_t promise_of(const struct kw_freshness_mesh *mesh,
     return oldest < UINT64_MAX ? oldest : 0;
 }
 
+/* Is it ours, and may somebody else hold more of what it said in an earlier life? Then we do not know what we revoked. */
+static bool forgot(const struct kw_freshness_mesh *mesh, const struct kw_freshness_store *store)
+{
+    return kw_id_equal(store->id, mesh->store) &&
+           !kw_store_settled(store->lives, store->settled, present_life(mesh, store));
+}
+
 static uint64_t age_of(uint64_t closed, uint64_t now_ms)
 {
     uint64_t ms = kw_hlc_ms(closed);
@@ -74,6 +81,9 @@ struct kw_freshness kw_freshness(const struct kw_freshness_mesh *mesh, uint64_t 
         const struct kw_freshness_store *store = &mesh->stores[i];
         uint64_t age;
 
+        if (forgot(mesh, store)) {
+            return (struct kw_freshness){.age_ms = KW_FRESHNESS_NEVER, .store = store->id};
+        }
         if (!counts(mesh, store)) {
             continue;
         }

@@ -8,7 +8,8 @@
  * nothing that only one of them has, unless it says so. Of them those that may revoke: one that drains, too, but not one
  * that joins or is fenced. One whose state or place is not understood counts, and one of which no lane is
  * known has promised nothing. Lanes of an earlier life have ended; as long as it is open what
- * was said in them (feed_settle.h), the present life promises nothing, either.
+ * was said in them (feed_settle.h), the present life promises nothing, either. Nor do we know what we said ourselves as
+ * long as an earlier life of our own is open: then nothing is known at all.
  *
  * Pure.
  */

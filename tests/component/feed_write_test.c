@@ -132,6 +132,20 @@ Test(feed_write, a_change_goes_ahead_if_it_disables_and_else_not)
     cr_assert_eq(feed_number(&node, "SELECT sum(seq) FROM feed_changes WHERE urgent = 1"), 2);
 }
 
+/* Who revokes what is revoked is told so, and may rely on no other store for it. */
+Test(feed_write, what_disables_is_said_also_if_it_is_known)
+{
+    struct kw_record record = note("n");
+    struct said said = {0};
+
+    note_set(&record, NOTE_REMOVED, value_first(FEED_WALL, node.id, "gone"));
+    for (unsigned i = 0; i < 2; i++) {
+        MUST(feed_do(&node, run_said, &record, &said, err));
+    }
+    cr_assert_eq(feed_seq(&node, node.lane), 2);
+    cr_assert_eq(feed_number(&node, "SELECT sum(seq) FROM feed_changes WHERE urgent = 1"), 3);
+}
+
 Test(feed_write, a_transaction_that_is_undone_leaves_no_hole)
 {
     const struct kw_record records[2] = {tagged("a", "x"), tagged("b", "x")};

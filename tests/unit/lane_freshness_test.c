@@ -124,20 +124,43 @@ Test(lane_freshness, each_of_its_lanes_is_asked_but_not_those_of_earlier_lives)
     cr_assert_eq(look(&of, 1, lanes, 3).age_ms, 30, "that of the newest promise");
 }
 
-/* What was said in an earlier life may be held by one who is away: by the new one nobody knows it. */
-Test(lane_freshness, a_life_whose_past_is_open_promises_nothing)
+/* Of both lives. */
+static const uint8_t *both(void)
 {
-    uint8_t lives[2 * (1 + KW_ID_LEN)] = {0};
-    struct kw_freshness_store of = store(theirs, "us", KW_STORE_ACTIVE);
+    static uint8_t lives[2 * (1 + KW_ID_LEN)];
 
     for (size_t i = 0; i < 2; i++) {
         lives[i * (1 + KW_ID_LEN)] = KW_ID_LEN;
         memcpy(lives + i * (1 + KW_ID_LEN) + 1, i == 0 ? life.bytes : next_life.bytes, KW_ID_LEN);
     }
-    of.lives = KW_BYTES_OF(lives);
+    return lives;
+}
+
+/* What was said in an earlier life may be held by one who is away: by the new one nobody knows it. */
+Test(lane_freshness, a_life_whose_past_is_open_promises_nothing)
+{
+    const uint8_t *lives = both();
+    struct kw_freshness_store of = store(theirs, "us", KW_STORE_ACTIVE);
+
+    of.lives = KW_BYTES(lives, 2 * (1 + KW_ID_LEN));
     cr_assert_eq(age(of, at_ms(NOW)), KW_FRESHNESS_NEVER);
     of.settled = KW_BYTES(lives + 1 + KW_ID_LEN, 1 + KW_ID_LEN);
     cr_assert_eq(age(of, at_ms(NOW)), KW_FRESHNESS_NEVER, "another one's is settled");
     of.settled = KW_BYTES(lives, 1 + KW_ID_LEN);
     cr_assert_eq(age(of, at_ms(NOW)), 0);
+}
+
+/* We were set back, and others may know what we revoked before. */
+Test(lane_freshness, who_has_not_settled_its_own_past_knows_nothing)
+{
+    const uint8_t *lives = both();
+    struct kw_freshness_store of = store(ours, "eu", KW_STORE_ACTIVE);
+
+    of.lives = KW_BYTES(lives, 2 * (1 + KW_ID_LEN));
+    cr_assert_eq(age(of, at_ms(NOW)), KW_FRESHNESS_NEVER);
+    of.settled = KW_BYTES(lives, 1 + KW_ID_LEN);
+    cr_assert_eq(age(of, at_ms(NOW)), 0);
+    of.lives = KW_BYTES(lives, 1 + KW_ID_LEN);
+    of.settled = KW_BYTES_NONE;
+    cr_assert_eq(age(of, at_ms(NOW)), 0, "there was no other");
 }
