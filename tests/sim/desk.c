@@ -278,6 +278,24 @@ void sim_desk_leaks(struct sim *sim, size_t member)
     }
 }
 
+bool sim_desk_lacks_fence(const struct sim *sim, size_t cell)
+{
+    for (size_t i = 0; i < sim->desk->count; i++) {
+        if (sim->desk->members[i].fenced && !sim->cells[cell].told[i].fenced) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Who joins by one that is told later, or never, gets what no fence honours. */
+static void leak_to_joining(struct sim *sim)
+{
+    for (size_t i = 0; i < sim->cell_count; i++) {
+        sim->counts.leaks += sim->cells[i].joining;
+    }
+}
+
 void sim_desk_fence(struct sim *sim, size_t index)
 {
     struct sim_member *member = &sim->desk->members[index];
@@ -288,7 +306,7 @@ void sim_desk_fence(struct sim *sim, size_t index)
         member->fenced = true;
         member->fenced_ms = member->raised_ms = sim->now_ms;
         member->version++;
-        sim_desk_leaks(sim, index);
+        leak_to_joining(sim);
         tell_all(sim);
     }
 }

@@ -63,6 +63,10 @@ void sim_desk_fence(struct sim *sim, size_t member);
  * is for the comparison of rows to mend. */
 void sim_desk_leaks(struct sim *sim, size_t member);
 
+/* Has this cell not heard yet that some store is fenced? Its rows may be more than is honoured of that one, and who joins by
+ * it has them, too. */
+bool sim_desk_lacks_fence(const struct sim *sim, size_t cell);
+
 /* How much of that lane of a fenced store is honoured now; of others, everything. */
 uint64_t sim_desk_honours(const struct sim *sim, size_t member, struct kw_id lane);
 

@@ -133,7 +133,8 @@ static void begin_with(struct sim *sim, size_t cell, size_t donor)
     SIM_MUST(sim_store_write(j.cell->store, begin, &j, err));
     j.cell->donor = donor;
     j.cell->donors |= 1ULL << sim->cells[donor].member;
-    sim->counts.leaks += sim->desk->members[sim->cells[donor].member].fenced;
+    sim->counts.leaks +=
+        sim->desk->members[sim->cells[donor].member].fenced || sim_desk_lacks_fence(sim, donor);
 }
 
 /* Still no answer to that question? */

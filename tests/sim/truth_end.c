@@ -467,7 +467,7 @@ static void mend_pair(struct sim *sim, size_t cell, size_t from, struct listing 
     kw_arena_free(listings[1].arena);
 }
 
-/* Only where a store was fenced while somebody joined by it: else nothing is to be mended. */
+/* Only where somebody joined by a store that was fenced, or that had not heard of a fence: else nothing is to be mended. */
 static void mend(struct sim *sim)
 {
     struct listing *listings = calloc(2, sizeof(*listings));
