@@ -144,6 +144,19 @@ class Real(Case):
         self.restart(self.identity(self.strangers))
         self.wait_until_up()
 
+    def test_a_ca_file_of_the_wrong_mode_is_taken_when_its_mode_is_right(self):
+        """Which changes nothing of what is in it, nor when it was written."""
+        message = "CAs of Redis not read again"
+        lines, new = self.logged(message), write(self.world.path("new.pem"), self.strangers.pem())
+        self.redis.stop()
+        self.addCleanup(os.rename, write(self.world.path("old.pem"), self.caches.pem()), self.ca_file)
+        os.chmod(new, 0)
+        os.rename(new, self.ca_file)
+        eventually(lambda: self.logged(message) > lines, "tried")
+        os.chmod(self.ca_file, 0o644)
+        self.restart(self.identity(self.strangers))
+        self.wait_until_up()
+
 
 class Front:
     """TLS at the port (or not), and behind it a Redis (or nothing), whose answers pass through `answer`: pieces of what is sent. Keeps all

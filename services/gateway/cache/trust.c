@@ -62,10 +62,11 @@ void kw_redis_trust_done(struct kw_redis_trust *trust)
     *trust = (struct kw_redis_trust){0};
 }
 
+/* Not when it was written: who may read it is a change, too. */
 static bool is_same(const struct stat *a, const struct stat *b)
 {
     return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+           a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
 }
 
 void kw_redis_trust_refresh(struct kw_redis_trust *trust)
