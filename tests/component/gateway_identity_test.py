@@ -19,7 +19,7 @@ from urllib.parse import quote
 import certificate_factory as factory
 from edge_frames import PREFACE, SETTINGS, frame
 from gateway_support import (CALLER_URI, GATEWAY, SERVICE_URI, TIMEOUT_S, Authority, Caller, GatewayCase, World, eventually,
-                             failure, messages, write)
+                             failure, messages, metric, write)
 
 import grpc
 from cryptography import x509
@@ -187,6 +187,27 @@ class Servers(unittest.TestCase):
                 ("a host name alone", factory.pem(*services.leaf(uri, usage=factory.SERVER, names=[x509.DNSName("localhost")])))):
             with self.subTest(what):
                 self.assertEqual(self.heard_by(identity), b"")
+
+
+class Bundle(GatewayCase):
+    """The CAs of callers, as they change."""
+
+    def reloads(self, result):
+        return metric(self.gateway, 'keyward_certificate_reloads_total{result="%s"}' % result)
+
+    def test_one_of_the_wrong_mode_is_taken_when_its_mode_is_right(self):
+        """Which changes nothing of what is in it, nor when it was written: a CA that was taken out would be believed for good."""
+        others = Authority("others")
+        new = write(self.world.path("new.pem"), others.pem())
+        os.chmod(new, 0)
+        os.rename(new, self.world.ca_file)
+        eventually(lambda: self.reloads("failed") > 0, "tried")
+        os.chmod(self.world.ca_file, 0o644)
+        eventually(lambda: self.reloads("ok") > 0, "taken")
+        with Caller(self.world, self.gateway, self.world.caller(CALLERS["partner"], authority=others)) as caller:
+            caller.partner("p")
+        with Caller(self.world, self.gateway, self.world.alice) as caller:
+            self.assertEqual(failure(lambda: caller.partner("p")).code(), Code.UNAVAILABLE)
 
 
 class Handshake(GatewayCase):

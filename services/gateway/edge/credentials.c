@@ -109,7 +109,7 @@ static void look(char *const *path, struct kw_edge_file_stamp *stamp)
             stamp[i].device = info.st_dev;
             stamp[i].inode = info.st_ino;
             stamp[i].size = info.st_size;
-            stamp[i].changed = info.st_mtim;
+            stamp[i].changed = info.st_ctim; /* its mode may have, alone */
         }
     }
 }
