@@ -64,13 +64,13 @@ struct kw_result kw_authz_grant_revoke(struct kw_authz_call *call, struct kw_tx 
     KW_TRY(kw_check_text(call, "justification", request->justification, KW_JUSTIFICATION_MAX, err));
     KW_TRY(kw_view_grant_etag(&row, etag, err));
     KW_TRY(kw_check_etag(request->etag, etag, err));
-    if (!call->validate_only) { /* also one that is revoked: feed.h */
-        KW_TRY(kw_grant_revoke(&feed_tx, row.id, call->now_ms, request->justification, err));
-        call->disabled = true;
-    }
     if (!call->validate_only && row.revoked_ms == 0) {
         row.revoked_ms = call->now_ms;
         row.revoke_justification = request->justification;
+    }
+    if (!call->validate_only) { /* also one that is revoked, as it was: feed.h */
+        KW_TRY(kw_grant_revoke(&feed_tx, row.id, row.revoked_ms, row.revoke_justification, err));
+        call->disabled = true;
     }
     KW_TRY(view(call, tx, &row, &response.grant, err));
     call->subject = response.grant->name;

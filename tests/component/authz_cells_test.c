@@ -1,5 +1,6 @@
 /* Two cells' authz, and what one decides by what was said in the other. */
 #include "common/feed/intent.h"
+#include "services/authz/grant_table.h"
 #include "services/authz/member_merge.h"
 #include "tests/component/authz_cells.h"
 #include "tests/support/faults.h"
@@ -131,6 +132,31 @@ Test(authz_cells, a_grant_made_here_is_used_there_until_it_is_revoked_here)
     cr_assert(eq(int, authz_grant_revoke(&a, grant).reason, KW_E_NONE));
     cr_assert(eq(sz, feed_cell_tell_urgent(&cell_a, &cell_b), 1));
     cr_assert(eq(int, access_by(&b, &a.partner), KW_E_NOT_FOUND));
+}
+
+/* By a clock that is ahead. */
+static struct kw_result revoke_ahead(const struct kw_feed_tx *feed_tx, const void *what,
+                                     struct kw_error *err)
+{
+    struct kw_resource_ids ids;
+
+    KW_TRY(kw_resource_parse(KW_RESOURCE_PARTNER_GRANT, what, &ids, err));
+    return kw_grant_revoke(feed_tx, ids.id[1], feed_tx->wall_ms + 60000, "first", err);
+}
+
+Test(authz_cells, a_revocation_keeps_its_words_when_it_is_said_again_by_a_clock_that_is_behind)
+{
+    static const char kept[] = "SELECT count(*) FROM grants WHERE revoke_justification = 'first'";
+    char *grant = authz_grant(&a, device);
+
+    feed_cell_meet(&cell_a, &cell_b);
+    feed_cell_do(&cell_b, revoke_ahead, grant);
+    feed_cell_meet(&cell_a, &cell_b);
+    cr_assert(eq(int, authz_grant_revoke(&a, grant).reason, KW_E_NONE));
+    cr_assert(eq(sz, feed_cell_tell_urgent(&cell_a, &cell_b), 1)); /* it is said again */
+    feed_cell_meet(&cell_a, &cell_b);
+    cr_assert(eq(i64, authz_number(&a, kept), 1));
+    cr_assert(eq(i64, authz_number(&b, kept), 1));
 }
 
 Test(authz_cells, an_answer_under_way_there_is_dropped_when_the_revocation_comes)
