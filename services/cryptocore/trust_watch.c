@@ -20,10 +20,11 @@ static void look(const struct kw_trust_watch *watch, struct stat *ret_seen)
     (void)stat(path, ret_seen);
 }
 
+/* Who may read it is a change, too: one that could not be read is looked at again. */
 static bool is_same(const struct stat *a, const struct stat *b)
 {
     return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+           a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
 }
 
 static void read_again(struct kw_trust_watch *watch)
