@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import socket
+import threading
 import time
 import urllib.request
 
@@ -25,11 +26,11 @@ def free_port():
 
 def eventually(what, condition, limit_s=READY_S):
     """The condition's value, once it is true."""
-    end = time.monotonic() + limit_s
+    end, nap = time.monotonic() + limit_s, threading.Event()
     while not (value := condition()):
         if time.monotonic() > end:
             raise engines.Failed("not in %d s: %s" % (limit_s, what))
-        time.sleep(0.2)
+        nap.wait(0.2)
     return value
 
 

@@ -10,6 +10,7 @@ import pathlib
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 
 CLONE_NEWNET = 0x40000000
@@ -62,7 +63,7 @@ def groups_remove(name):
     """The control groups that an engine leaves behind, of either version; they are busy until the last process has gone."""
     top = pathlib.Path("/sys/fs/cgroup")
     for group in [top / name, *top.glob("*/" + name)]:
-        deadline = time.monotonic() + STOP_S
+        deadline, nap = time.monotonic() + STOP_S, threading.Event()
         for folder in [*sorted(group.glob("**/"), reverse=True)] if group.is_dir() else []:
             while folder.is_dir():
                 try:
@@ -70,7 +71,7 @@ def groups_remove(name):
                 except OSError:
                     if time.monotonic() > deadline:
                         raise
-                    time.sleep(0.05)
+                    nap.wait(0.05)
 
 
 class Engine:
@@ -137,11 +138,11 @@ class OwnEngine(Engine):
         self.storage = self.docker("info", "--format", "{{.Driver}}").strip()
 
     def wait_ready(self):
-        deadline = time.monotonic() + START_S
+        deadline, nap = time.monotonic() + START_S, threading.Event()
         while not answers([client(), "version"], env=self.env):
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise NoEngine("dockerd does not start: " + self.last_words())
-            time.sleep(0.1)
+            nap.wait(0.1)
 
     def last_words(self):
         lines = (self.run_dir / "log").read_text(errors="replace").strip().splitlines()

@@ -108,7 +108,8 @@ class Asking(threading.Thread):
     def await_more(self, count):
         """Until so many calls more were served."""
         wanted, end = len(self.served) + count, time.monotonic() + SERVED_S
+        nap = threading.Event()
         while len(self.served) < wanted:
             if time.monotonic() > end or not self.is_alive():
                 raise AssertionError("%d calls served of %d" % (len(self.served), wanted))
-            time.sleep(PAUSE_S)
+            nap.wait(PAUSE_S)
