@@ -111,7 +111,8 @@ static struct kw_result directory_make(const struct kw_mesh_dir *dir, const char
 /* Those that hold others; what there may be in them. */
 static struct kw_result outer_make(const struct kw_mesh_layout *layout, struct kw_error *err)
 {
-    static const char *const in_mesh[] = {".", "..", LOST, "officer", "r1", "r2", "r3", NULL};
+    static const char *const in_mesh[] = {".",  "..", LOST, KW_MESH_OFFICER, KW_MESH_RECOVERY, "r1",
+                                          "r2", "r3", NULL};
     static const char *const in_region[] = {".", "..", LOST, "a", "b", "c", NULL};
     const char *in_cell[KW_MESH_CELL_VOLUMES + 4] = {".", "..", LOST};
 

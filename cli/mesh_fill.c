@@ -278,7 +278,7 @@ static struct kw_result (*const fills[KW_MESH_CELL_VOLUMES])(const struct fill *
     [KW_MESH_PART_COUNT] = sql_fill,
 };
 
-/* --- the officer --- */
+/* --- the officer, and recovery --- */
 
 /* Keys of checkpoints are a region's own. */
 static struct kw_result officer_region(const struct fill *fill, const struct kw_mesh_region *region,
@@ -291,23 +291,12 @@ static struct kw_result officer_region(const struct fill *fill, const struct kw_
     return entry_copy(&region->dir, &to, "pki", 0, err);
 }
 
-/* What a further region would need. */
-static struct kw_result recovery_fill(const struct fill *fill, struct kw_error *err)
-{
-    struct kw_mesh_dir to;
-
-    KW_TRY(entry_copy(&fill->made->dir, &fill->volume.dir, "recovery", 0, err));
-    KW_TRY(kw_mesh_dir_below(&fill->volume.dir, "recovery", &to, err));
-    return entry_copy(&fill->made->regions[0].dir, &to, "ceremony.kwb", 0, err);
-}
-
 static struct kw_result officer_fill(struct fill *fill, struct kw_error *err)
 {
     const struct kw_mesh_layout *made = fill->made;
     struct kw_mesh_dir from;
 
     KW_TRY(kw_mesh_volume_at(fill->mesh, KW_MESH_VOLUME_OFFICER, &fill->volume, err));
-    KW_TRY(recovery_fill(fill, err));
     for (size_t i = 0; i < made->region_count; i++) {
         const struct kw_mesh_region *region = &made->regions[i];
 
@@ -318,6 +307,18 @@ static struct kw_result officer_fill(struct fill *fill, struct kw_error *err)
     }
     KW_TRY(kw_mesh_dir_below(&made->dir, "officer", &from, err));
     return entries_copy(&from, &fill->volume.dir, 0, err);
+}
+
+/* What a further region would need. Both together are KEK and MAC key: nobody who has a network sees them. */
+static struct kw_result recovery_fill(struct fill *fill, struct kw_error *err)
+{
+    const struct kw_mesh_layout *made = fill->made;
+    struct kw_mesh_dir from;
+
+    KW_TRY(kw_mesh_volume_at(fill->mesh, KW_MESH_VOLUME_RECOVERY, &fill->volume, err));
+    KW_TRY(kw_mesh_dir_below(&made->dir, "recovery", &from, err));
+    KW_TRY(entries_copy(&from, &fill->volume.dir, 0, err));
+    return entry_copy(&made->regions[0].dir, &fill->volume.dir, "ceremony.kwb", 0, err);
 }
 
 /* --- all of it --- */
@@ -331,8 +332,9 @@ static struct kw_result cell_fill(const struct fill *mesh, size_t cell, struct k
     fill.region = &mesh->made->regions[cell / mesh->made->cell_count];
     KW_TRY(kw_mesh_passwords_draw(&passwords, err));
     for (size_t part = 0; part < KW_MESH_CELL_VOLUMES; part++) {
-        KW_TRY(kw_mesh_volume_at(mesh->mesh, 1 + cell * KW_MESH_CELL_VOLUMES + part, &fill.volume,
-                                 err));
+        size_t index = KW_MESH_VOLUME_CELLS + cell * KW_MESH_CELL_VOLUMES + part;
+
+        KW_TRY(kw_mesh_volume_at(mesh->mesh, index, &fill.volume, err));
         KW_TRY(fills[part](&fill, err));
     }
     return KW_OK;
@@ -348,5 +350,6 @@ struct kw_result kw_mesh_fill(const struct kw_mesh_layout *mesh, const struct kw
     for (size_t cell = 0; cell < mesh->region_count * mesh->cell_count; cell++) {
         KW_TRY(cell_fill(&fill, cell, err));
     }
-    return officer_fill(&fill, err);
+    KW_TRY(officer_fill(&fill, err));
+    return recovery_fill(&fill, err);
 }

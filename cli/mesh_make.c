@@ -1,4 +1,4 @@
-/* The steps: claim the directories, hold the ceremonies below the officer's, give each service what is its own, and
+/* The steps: claim the directories, hold the ceremonies below recovery's, give each service what is its own, and
  * say that all is there. */
 #include "cli/mesh_make.h"
 
@@ -14,7 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MAKING      "officer/making" /* where the ceremonies are held, which nothing is left of */
+/* Where the ceremonies are held, which nothing is left of; no other container sees it meanwhile. */
+#define MAKING      KW_MESH_RECOVERY "/making"
 #define LOG_LEN_MAX (1024U * 1024U)
 
 static struct kw_result layouts_plan(const struct kw_mesh_make_options *options,

@@ -167,8 +167,13 @@ class Confined(unittest.TestCase):
             self.assertEqual(service["volumes"], ["%s:%s" % (name, STATE), *more])
         self.assertEqual(SERVICES[CALLERS]["volumes"], ["officer:" + STATE])
         self.assertEqual(sorted(SERVICES["init"]["volumes"]), sorted(
-            ["officer:/mesh/officer", *("%s:/mesh/%s" % (name, name.replace("-", "/")) for name in long_runners())]))
-        self.assertEqual(set(PAGE["volumes"]), {"officer", *long_runners()})
+            ["officer:/mesh/officer", "recovery:/mesh/recovery", *("%s:/mesh/%s" % (name, name.replace("-", "/")) for name in long_runners())]))
+        self.assertEqual(set(PAGE["volumes"]), {"officer", "recovery", *long_runners()})
+
+    def test_what_opens_the_kek_is_mounted_where_the_mesh_is_made_and_there_without_a_network(self):
+        self.assertEqual([name for name, service in SERVICES.items() if any(volume.startswith("recovery:") for volume in service["volumes"])], ["init"])
+        self.assertEqual(SERVICES["init"]["network_mode"], "none")
+        self.assertRegex(DOCKERFILE, r"install -d -m 0700 -o 65532 -g 65532 /roots/init/mesh/officer /roots/init/mesh/recovery\n")
 
 
 class Life(unittest.TestCase):

@@ -66,7 +66,7 @@ class Made(unittest.TestCase):
         return directory
 
     def test_there_is_a_directory_for_each_container_and_nothing_else(self):
-        self.assertEqual({path.name for path in self.mesh.iterdir()}, {"r1", "r2", "officer"})
+        self.assertEqual({path.name for path in self.mesh.iterdir()}, {"r1", "r2", "officer", "recovery"})
         for region in ("r1", "r2"):
             self.assertEqual({path.name for path in (self.mesh / region).iterdir()}, {"a"})
             self.assertEqual({path.name for path in (self.mesh / region / "a").iterdir()}, PARTS)
@@ -84,7 +84,7 @@ class Made(unittest.TestCase):
     def test_no_secret_is_in_two_places_but_where_two_must_have_it(self):
         """A page token's key is all orchestrators', a token's PIN all cores' of a region."""
         places = {}
-        for name, directory in {**self.services, "officer": self.mesh / "officer"}.items():
+        for name, directory in {**self.services, "officer": self.mesh / "officer", "recovery": self.mesh / "recovery"}.items():
             for word, path in secrets(directory).items():
                 places.setdefault(word, []).append((name, str(path)))
         self.assertEqual(len(places), 2 * 12 + 1 + 2)  # of each cell; of all; the officer's and the one for recovery
@@ -97,6 +97,12 @@ class Made(unittest.TestCase):
                 for other, place in self.services.items():
                     if other != name and path.name != "page-token.key":
                         self.assertFalse([file for file in files(place) if word.encode() in file.read_bytes()], (name, path, other))
+
+    def test_what_opens_the_kek_is_for_recovery_alone(self):
+        self.assertEqual({path.name for path in files(self.mesh / "recovery")} - {MARK}, {"key.pem", "public.der", "ceremony.kwb"})
+        for name in ("key.pem", "ceremony.kwb"):
+            text = (self.mesh / "recovery" / name).read_bytes()
+            self.assertEqual([str(path.relative_to(self.mesh)) for path in files(self.mesh) if text in path.read_bytes()], ["recovery/" + name])
 
     def test_a_token_is_the_cores_alone(self):
         for name, directory in self.services.items():
@@ -190,7 +196,7 @@ class Killed(unittest.TestCase):
     def test_wherever_it_is_killed_the_next_one_makes_it_whole(self):
         with tempfile.TemporaryDirectory(prefix="keyward-make-") as temporary:
             directory = pathlib.Path(temporary) / "mesh"
-            for name in ("r1/a/redis/%s.part" % MARK, "officer/making/r1/secret/pin", "r1/a/authz/settings.yaml"):
+            for name in ("r1/a/redis/%s.part" % MARK, "recovery/making/r1/secret/pin", "r1/a/authz/settings.yaml"):
                 self.assertEqual(self.kill_when(directory, name), -signal.SIGKILL, name)
                 self.assertFalse((directory / "officer" / MARK).exists(), name)
             done = make(directory, "--regions=1")

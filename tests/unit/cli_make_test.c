@@ -79,9 +79,9 @@ static void move(const char *from, const char *to)
 
 Test(cli_make, each_service_has_a_directory_and_what_is_begun_is_marked)
 {
-    static const char *const names[] = {"officer",        "r1/a/gateway",    "r1/a/sql",
-                                        "r2/a/redis",     "r2/a/cryptocore", "r2/a/authz",
-                                        "r2/a/replicator"};
+    static const char *const names[] = {"officer",    "recovery",       "r1/a/gateway",
+                                        "r1/a/sql",   "r2/a/redis",     "r2/a/cryptocore",
+                                        "r2/a/authz", "r2/a/replicator"};
 
     cr_assert(eq(int, run(false).reason, KW_E_NONE));
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -108,12 +108,12 @@ Test(cli_make, what_was_begun_is_removed)
     cr_assert(eq(int, run(false).reason, KW_E_NONE));
     put("r1/a/authz/settings.yaml");
     put("officer/key.pem");
-    cr_assert(eq(int, mkdir(at("officer/making"), 0700), 0));
-    put("officer/making/pin");
+    cr_assert(eq(int, mkdir(at("recovery/making"), 0700), 0));
+    put("recovery/making/pin");
     cr_assert(not(run(false).whole));
     cr_expect(not(is_there("r1/a/authz/settings.yaml")));
     cr_expect(not(is_there("officer/key.pem")));
-    cr_expect(not(is_there("officer/making")));
+    cr_expect(not(is_there("recovery/making")));
 }
 
 Test(cli_make, a_run_that_ended_while_it_marked_is_finished)
@@ -128,13 +128,15 @@ Test(cli_make, a_run_that_ended_while_it_marked_is_finished)
 
 Test(cli_make, files_of_somebody_else_are_refused)
 {
-    static const char *const names[] = {"notes.txt", "r1/notes.txt", "r2/a/notes.txt",
-                                        "r2/a/redis/dump.rdb", "officer/key.pem"};
+    static const char *const names[] = {"notes.txt",       "r1/notes.txt",
+                                        "r2/a/notes.txt",  "r2/a/redis/dump.rdb",
+                                        "officer/key.pem", "recovery/key.pem"};
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         cr_assert(eq(int, run(false).reason, KW_E_NONE));
         (void)unlink(at("r2/a/redis/" KW_MESH_MARK_BEGUN));
         (void)unlink(at("officer/" KW_MESH_MARK_BEGUN));
+        (void)unlink(at("recovery/" KW_MESH_MARK_BEGUN));
         put(names[i]);
         cr_expect(eq(int, run(true).reason, KW_E_CONFIG_INVALID), "%s", names[i]);
         cr_expect(is_there(names[i]), "%s", names[i]);
