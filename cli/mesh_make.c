@@ -78,6 +78,29 @@ static struct kw_result ceremonies_forget(const struct kw_mesh_layout *made, str
     return KW_OK;
 }
 
+static struct kw_result hold_and_fill(const struct kw_mesh_layout *mesh,
+                                      const struct kw_mesh_layout *made, struct kw_error *err)
+{
+    KW_TRY(ceremonies_hold(made, err));
+    return kw_mesh_fill(mesh, made, err);
+}
+
+/* However it went, they are forgotten: nobody may come back for a run that failed. */
+static struct kw_result give_all(const struct kw_mesh_layout *mesh,
+                                 const struct kw_mesh_layout *made, struct kw_error *err)
+{
+    struct kw_result given = hold_and_fill(mesh, made, err);
+    struct kw_error left;
+
+    if (kw_ok(given)) {
+        return ceremonies_forget(made, err);
+    }
+    if (!kw_ok(ceremonies_forget(made, &left))) {
+        (void)fprintf(stderr, "keyward: %s\n", left.message);
+    }
+    return given;
+}
+
 static struct kw_result make(const struct kw_mesh_layout *mesh, const struct kw_mesh_layout *made,
                              struct kw_error *err)
 {
@@ -89,9 +112,7 @@ static struct kw_result make(const struct kw_mesh_layout *mesh, const struct kw_
         (void)printf("The mesh is there: %s\n", mesh->dir.path);
         return KW_OK;
     }
-    KW_TRY(ceremonies_hold(made, err));
-    KW_TRY(kw_mesh_fill(mesh, made, err));
-    KW_TRY(ceremonies_forget(made, err));
+    KW_TRY(give_all(mesh, made, err));
     KW_TRY(kw_mesh_claim_end(mesh, err));
     (void)printf("A mesh of %zu regions of %zu cells was made: %s\n", mesh->region_count,
                  mesh->cell_count, mesh->dir.path);

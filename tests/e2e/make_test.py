@@ -206,6 +206,32 @@ class Killed(unittest.TestCase):
             self.assertIn("is there", make(directory, "--regions=1").stdout)
 
 
+class Failed(unittest.TestCase):
+    def setUp(self):
+        self.temporary = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(prefix="keyward-make-")))
+
+    def programs(self):
+        """The command, with a crypto core beside it that fails at its second ceremony."""
+        real, here = pathlib.Path(BINARY).parent, self.temporary / "bin"
+        here.mkdir()
+        shutil.copy(BINARY, here / "keyward")
+        (here / "keyward-hsm-worker").symlink_to(real / "keyward-hsm-worker")
+        core = here / "keyward-cryptocore"
+        core.write_text('#!/bin/sh\nif [ -e "$0.held" ]; then find "%s" -name pin -size +0 >&2; echo "the second is not held" >&2; exit 1; fi\n'
+                        ': >"$0.held"; exec "%s/keyward-cryptocore" "$@"\n' % (self.temporary / "mesh", real))
+        core.chmod(0o755)
+        return here / "keyward"
+
+    def test_a_ceremony_that_fails_is_told_and_leaves_no_secret(self):
+        mesh = self.temporary / "mesh"
+        done = subprocess.run([self.programs(), "mesh", "make", "--dir=%s" % mesh], text=True, capture_output=True, timeout=MAKE_S, check=False)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("the second is not held", done.stderr)
+        self.assertIn("recovery/making/r1/secret/pin", done.stderr, "the first was held")
+        self.assertEqual({path.name for path in files(mesh)}, {MARK + ".part"})
+        self.assertEqual([], [*mesh.rglob("making")])
+
+
 if __name__ == "__main__":
     BINARY = str(pathlib.Path(sys.argv.pop(1)).resolve())
     unittest.main()
