@@ -56,16 +56,34 @@ static struct kw_result holds_only(const struct kw_mesh_dir *dir, const char *co
     return KW_OK;
 }
 
+/* -1 where none is. Others write to volumes: what is no file, or a link to one, is not followed, waited for or told. */
+static struct kw_result mark_open(const char *path, int *ret_fd, struct kw_error *err)
+{
+    struct stat st;
+
+    *ret_fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (*ret_fd < 0 && errno == ENOENT) {
+        return KW_OK;
+    }
+    KW_ENSURE(*ret_fd >= 0 && fstat(*ret_fd, &st) == 0 && S_ISREG(st.st_mode) &&
+                  st.st_size < MARK_SIZE,
+              err, CONFIG_INVALID, "%s is no mark: it is somebody else's", path);
+    return KW_OK;
+}
+
 static struct kw_result mark_read(const struct kw_mesh_dir *dir, const char *name, bool *ret_there,
                                   char text[MARK_SIZE], struct kw_error *err)
 {
-    KW_SCOPED(kw_buf_done) struct kw_buf mark = {0};
+    KW_SCOPED(kw_fd_close) int fd = -1;
     char path[PATH_MAX];
+    ssize_t len;
 
-    *ret_there = access(kw_mesh_path(dir, name, path), F_OK) == 0;
+    KW_TRY(mark_open(kw_mesh_path(dir, name, path), &fd, err));
+    *ret_there = fd >= 0;
     if (*ret_there) {
-        KW_TRY(kw_file_read(path, MARK_SIZE - 1, &mark, err));
-        (void)snprintf(text, MARK_SIZE, "%.*s", (int)mark.len, (const char *)mark.data);
+        len = read(fd, text, MARK_SIZE - 1);
+        KW_ENSURE(len >= 0, err, SYSTEM, "%s: %s", path, strerror(errno));
+        text[len] = '\0';
     }
     return KW_OK;
 }

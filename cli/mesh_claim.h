@@ -5,7 +5,8 @@
  *     keyward-mesh.part     begun: whatever is there counts for nothing
  *     keyward-mesh          whole; of the officer's: all are
  *
- * A mark is a line with the mesh's id and size, the same in all of them, so that parts of two meshes are told apart. */
+ * A mark is a line with the mesh's id and size, the same in all of them, so that parts of two meshes are told apart. What is no file
+ * is no mark, but somebody else's. */
 #ifndef KW_CLI_MESH_CLAIM_H
 #define KW_CLI_MESH_CLAIM_H
 

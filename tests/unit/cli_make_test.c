@@ -30,6 +30,7 @@ struct found {
     enum kw_reason reason;
     bool whole;
     char id[2 * KW_ID_LEN + 1];
+    struct kw_error error;
 };
 
 static struct found run_sized(size_t cells, bool to_its_end)
@@ -37,10 +38,9 @@ static struct found run_sized(size_t cells, bool to_its_end)
     struct kw_mesh_layout layout;
     struct found found = {0};
     KW_SCOPED(kw_fd_close) int lock = -1;
-    struct kw_error error;
 
     MUST(kw_mesh_layout_init(&dir, 2, cells, &layout, err));
-    found.reason = kw_mesh_claim(&layout, &lock, &found.whole, &error).reason;
+    found.reason = kw_mesh_claim(&layout, &lock, &found.whole, &found.error).reason;
     if (found.reason == KW_E_NONE && !found.whole && to_its_end) {
         MUST(kw_mesh_claim_end(&layout, err));
     }
@@ -153,6 +153,64 @@ Test(cli_make, a_volume_may_have_what_file_systems_have)
     cr_assert(eq(int, run(true).reason, KW_E_NONE));
     cr_expect(is_there("r1/a/sql/lost+found"));
     cr_expect(not(is_there("r1/a/sql/" KW_MESH_MARK_BEGUN ".0123456789abcdef")));
+}
+
+/* --- marks that are none: who has a volume can put anything there --- */
+
+static const char *const marks[] = {
+    "officer/" KW_MESH_MARK,
+    "officer/" KW_MESH_MARK_BEGUN,
+    "r2/a/authz/" KW_MESH_MARK,
+    "r2/a/authz/" KW_MESH_MARK_BEGUN,
+};
+
+/* One that was begun, and one volume of it without any mark. */
+static void begin_but(size_t mark)
+{
+    cr_assert(eq(int, run(false).reason, KW_E_NONE));
+    (void)unlink(at(marks[mark & ~(size_t)1]));
+    (void)unlink(at(marks[mark | 1]));
+}
+
+static void expect_refused(const char *mark)
+{
+    struct found found = run(true);
+
+    cr_expect(eq(int, found.reason, KW_E_CONFIG_INVALID), "%s", mark);
+    cr_expect(strstr(found.error.message, "somebody else") != NULL, "%s: %s", mark,
+              found.error.message);
+    cr_expect(strstr(found.error.message, "mine") == NULL, "%s: %s", mark, found.error.message);
+}
+
+Test(cli_make, a_mark_that_is_a_link_is_not_followed_and_what_it_leads_to_not_told)
+{
+    for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+        char secret[PATH_MAX];
+
+        begin_but(i);
+        put("r1/a/gateway/secret");
+        cr_assert(
+            eq(int, symlink(kw_mesh_path(&dir, "r1/a/gateway/secret", secret), at(marks[i])), 0));
+        expect_refused(marks[i]);
+        (void)unlink(at(marks[i]));
+    }
+}
+
+Test(cli_make, a_mark_that_leads_nowhere_is_none)
+{
+    begin_but(0);
+    cr_assert(eq(int, symlink("nowhere", at(marks[0])), 0));
+    expect_refused(marks[0]);
+}
+
+Test(cli_make, a_mark_that_is_a_pipe_is_not_waited_for, .timeout = 30)
+{
+    for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+        begin_but(i);
+        cr_assert(eq(int, mkfifo(at(marks[i]), 0600), 0));
+        expect_refused(marks[i]);
+        (void)unlink(at(marks[i]));
+    }
 }
 
 /* --- never a mixture --- */
