@@ -1,4 +1,5 @@
-"""Where the programs are that Debian does not have: in $PATH, or in build/tools."""
+"""Where the programs are that Debian does not have: in build/tools, where `./run deploy-tools` puts
+them at the versions that are meant, or in $PATH."""
 import importlib.util
 import os
 import pathlib
@@ -13,7 +14,7 @@ SCHEMAS = "kubernetes_validate/kubernetes-json-schema"
 def program(name):
     """Its path, or None. Helm may be named, as for the other tests."""
     named = os.environ.get("KEYWARD_HELM") if name == "helm" else None
-    return named or shutil.which(name, path=os.pathsep.join((os.environ["PATH"], str(FOLDER / "bin"), str(FOLDER / "python/bin"))))
+    return named or shutil.which(name, path=os.pathsep.join((str(FOLDER / "bin"), str(FOLDER / "python/bin"), os.environ["PATH"])))
 
 
 def schema_folder():
