@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""A mesh as containers run it, without an engine: `apart_test.py BUILD/bin/keyward`. What `keyward mesh make` made for two regions of three cells, of which one
+"""A mesh as containers run it, without an engine: `made_apart_test.py BUILD/bin/keyward`. What `keyward mesh make` made for two regions of three cells, of which one
 cell each runs: the real programs, PostgreSQL by TLS, Redis with a password, each in a network namespace of its own, as the user of the images (tests/support/apart.py).
 Needs root.
 """
