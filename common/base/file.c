@@ -1,4 +1,4 @@
-/* Reading small files whole. */
+/* Reading small files whole, and telling them apart. */
 #include "common/base/file.h"
 
 #include <errno.h>
@@ -44,4 +44,25 @@ struct kw_result kw_file_read(const char *path, size_t len_max, struct kw_buf *b
 
     KW_ENSURE(fd >= 0, err, CONFIG_INVALID, "file %s: %s", path, strerror(errno));
     return read_all(fd, path, len_max, buf, err);
+}
+
+bool kw_file_stamp_take(const char *path, struct kw_file_stamp *ret_stamp)
+{
+    struct stat info;
+    bool is_there = stat(path, &info) == 0;
+
+    *ret_stamp = (struct kw_file_stamp){0};
+    if (is_there) {
+        *ret_stamp = (struct kw_file_stamp){.device = info.st_dev,
+                                            .inode = info.st_ino,
+                                            .size = info.st_size,
+                                            .changed = info.st_ctim};
+    }
+    return is_there;
+}
+
+bool kw_file_stamp_equal(const struct kw_file_stamp *a, const struct kw_file_stamp *b)
+{
+    return a->device == b->device && a->inode == b->inode && a->size == b->size &&
+           a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
 }

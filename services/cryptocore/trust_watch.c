@@ -10,21 +10,12 @@
 
 #define SET "regions.kwg"
 
-/* One that is not there is all zero. */
-static void look(const struct kw_trust_watch *watch, struct stat *ret_seen)
+static void look(const struct kw_trust_watch *watch, struct kw_file_stamp *ret_seen)
 {
     char path[PATH_MAX];
 
-    memset(ret_seen, 0, sizeof(*ret_seen));
     (void)snprintf(path, sizeof(path), "%s/" SET, watch->dir);
-    (void)stat(path, ret_seen);
-}
-
-/* Who may read it is a change, too: one that could not be read is looked at again. */
-static bool is_same(const struct stat *a, const struct stat *b)
-{
-    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-           a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+    (void)kw_file_stamp_take(path, ret_seen);
 }
 
 static void read_again(struct kw_trust_watch *watch)
@@ -38,14 +29,13 @@ static void read_again(struct kw_trust_watch *watch)
     }
 }
 
-/* The stamp is taken before reading: what changes in between is seen the next time. */
 static void on_tick(struct kw_timer *timer)
 {
     struct kw_trust_watch *watch = KW_CONTAINER_OF(timer, struct kw_trust_watch, timer);
-    struct stat now;
+    struct kw_file_stamp now;
 
     look(watch, &now);
-    if (!is_same(&now, &watch->seen)) {
+    if (!kw_file_stamp_equal(&now, &watch->seen)) {
         watch->seen = now;
         read_again(watch);
     }

@@ -2,10 +2,9 @@
 #ifndef KW_SERVICES_CRYPTOCORE_TRUST_WATCH_H
 #define KW_SERVICES_CRYPTOCORE_TRUST_WATCH_H
 
+#include "common/base/file.h"
 #include "common/loop/loop.h"
 #include "services/cryptocore/pki_files.h"
-
-#include <sys/stat.h>
 
 #define KW_TRUST_WATCH_MS 2000U
 
@@ -14,7 +13,7 @@ struct kw_trust_watch {
     struct kw_timer timer;
     struct kw_core_pki *pki; /* whose callers' CAs are replaced */
     const char *dir;
-    struct stat seen; /* the set of regions, as it was read */
+    struct kw_file_stamp seen; /* the set of regions, as it was read */
 };
 
 /* Reads once more what was read at the start, which may have changed meanwhile; then looks every

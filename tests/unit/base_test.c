@@ -6,6 +6,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static void arena_done(struct kw_arena **arena)
@@ -293,6 +294,28 @@ Test(file, reads_whole_and_appends)
     cr_assert(eq(int, kw_file_read(path, 6, &buf, NULL).reason, KW_E_CONFIG_INVALID));
     cr_assert(eq(sz, buf.len, 9));
     (void)unlink(path);
+}
+
+/* Also if only its mode is another one: it may be read now. */
+Test(file, another_one_looks_otherwise, .timeout = 60)
+{
+    char path[] = "/tmp/keyward-file-XXXXXX";
+    KW_SCOPED(kw_fd_close) int fd = mkstemp(path);
+    struct kw_file_stamp first;
+    struct kw_file_stamp now;
+
+    cr_assert(kw_file_stamp_take(path, &first));
+    cr_assert(kw_file_stamp_take(path, &now));
+    cr_assert(kw_file_stamp_equal(&first, &now));
+    do { /* until the file system's clock has moved */
+        cr_assert_eq(fchmod(fd, 0640), 0);
+        cr_assert(kw_file_stamp_take(path, &now));
+    } while (now.changed.tv_sec == first.changed.tv_sec &&
+             now.changed.tv_nsec == first.changed.tv_nsec);
+    cr_assert_not(kw_file_stamp_equal(&first, &now));
+    (void)unlink(path);
+    cr_assert_not(kw_file_stamp_take(path, &now));
+    cr_assert_not(kw_file_stamp_equal(&first, &now));
 }
 
 Test(file, unreadable_is_refused)

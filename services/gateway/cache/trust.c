@@ -37,8 +37,7 @@ static struct kw_result load(struct kw_redis_trust *trust, struct kw_error *err)
 
     KW_ENSURE(context != NULL, err, MEMORY, "TLS context for Redis");
     KW_ENSURE(set_up(context), err, CRYPTO, "TLS settings for Redis: %s", kw_openssl_reason());
-    trust->read = (struct stat){0};
-    (void)stat(trust->ca_file, &trust->read);
+    (void)kw_file_stamp_take(trust->ca_file, &trust->read);
     KW_ENSURE(SSL_CTX_load_verify_file(context, trust->ca_file) == 1, err, CONFIG_INVALID,
               "redis_ca_file %s: %s", trust->ca_file, kw_openssl_reason());
     SSL_CTX_free(trust->context);
@@ -62,19 +61,12 @@ void kw_redis_trust_done(struct kw_redis_trust *trust)
     *trust = (struct kw_redis_trust){0};
 }
 
-/* Not when it was written: who may read it is a change, too. */
-static bool is_same(const struct stat *a, const struct stat *b)
-{
-    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-           a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
-}
-
 void kw_redis_trust_refresh(struct kw_redis_trust *trust)
 {
-    struct stat now = {0};
+    struct kw_file_stamp now;
     struct kw_error error;
 
-    if (stat(trust->ca_file, &now) != 0 || is_same(&now, &trust->read)) {
+    if (!kw_file_stamp_take(trust->ca_file, &now) || kw_file_stamp_equal(&now, &trust->read)) {
         return;
     }
     if (kw_ok(load(trust, &error))) {

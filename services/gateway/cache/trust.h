@@ -3,16 +3,15 @@
 #ifndef KW_SERVICES_GATEWAY_CACHE_TRUST_H
 #define KW_SERVICES_GATEWAY_CACHE_TRUST_H
 
-#include "common/base/result.h"
+#include "common/base/file.h"
 
 #include <openssl/ssl.h>
-#include <sys/stat.h>
 
 /* Zero-initialise; release with kw_redis_trust_done, after a failure, too. */
 struct kw_redis_trust {
     char *ca_file;
-    struct stat read; /* what the file looked like when it was read */
-    SSL_CTX *context; /* NULL: no TLS */
+    struct kw_file_stamp read; /* what the file looked like when it was read */
+    SSL_CTX *context;          /* NULL: no TLS */
 };
 
 /* `ca_file` is NULL for the system's CAs. Fails: CONFIG_INVALID (file), CRYPTO, MEMORY. */

@@ -98,33 +98,20 @@ static struct kw_result make_context(char *const *path, SSL_CTX **ret_context, s
     return KW_OK;
 }
 
-/* A file that is not there has the zero stamp. */
-static void look(char *const *path, struct kw_edge_file_stamp *stamp)
+static void look(char *const *path, struct kw_file_stamp *stamp)
 {
     for (size_t i = 0; i < KW_EDGE_CREDENTIAL_FILES; i++) {
-        struct stat info;
-
-        memset(&stamp[i], 0, sizeof(stamp[i]));
-        if (stat(path[i], &info) == 0) {
-            stamp[i].device = info.st_dev;
-            stamp[i].inode = info.st_ino;
-            stamp[i].size = info.st_size;
-            stamp[i].changed = info.st_ctim; /* its mode may have, alone */
-        }
+        (void)kw_file_stamp_take(path[i], &stamp[i]);
     }
 }
 
 bool kw_edge_credentials_changed(const struct kw_edge_credentials *credentials)
 {
-    struct kw_edge_file_stamp now[KW_EDGE_CREDENTIAL_FILES];
+    struct kw_file_stamp now[KW_EDGE_CREDENTIAL_FILES];
 
     look(credentials->path, now);
     for (size_t i = 0; i < KW_EDGE_CREDENTIAL_FILES; i++) {
-        const struct kw_edge_file_stamp *old = &credentials->tried[i];
-
-        if (now[i].device != old->device || now[i].inode != old->inode ||
-            now[i].size != old->size || now[i].changed.tv_sec != old->changed.tv_sec ||
-            now[i].changed.tv_nsec != old->changed.tv_nsec) {
+        if (!kw_file_stamp_equal(&now[i], &credentials->tried[i])) {
             return true;
         }
     }

@@ -7,24 +7,15 @@
 #ifndef KW_SERVICES_GATEWAY_EDGE_CREDENTIALS_H
 #define KW_SERVICES_GATEWAY_EDGE_CREDENTIALS_H
 
-#include "common/base/bytes.h"
+#include "common/base/file.h"
 
 #include <openssl/ssl.h>
-#include <sys/stat.h>
 
 #define KW_EDGE_CREDENTIAL_FILES 3 /* key, certificate, client CAs */
 
-/* What a file looked like when it was read; a swap of the symlink changes the inode. */
-struct kw_edge_file_stamp {
-    dev_t device;
-    ino_t inode;
-    off_t size;
-    struct timespec changed;
-};
-
 struct kw_edge_credentials {
     char *path[KW_EDGE_CREDENTIAL_FILES];
-    struct kw_edge_file_stamp tried[KW_EDGE_CREDENTIAL_FILES]; /* last read, successfully or not */
+    struct kw_file_stamp tried[KW_EDGE_CREDENTIAL_FILES]; /* last read, successfully or not */
     SSL_CTX *context;
 };
 
