@@ -16,24 +16,17 @@ sys.path.insert(0, str(HERE.parent / "deploy"))
 
 import netns
 import pods
+import postgres_mesh
 
 STATE = "/var/lib/keyward"
 SERVICES = ("redis", "sql", "cryptocore", "orchestrator", "authz", "replicator", "gateway")
-POSTGRES_BIN = next(map(str, sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
-POINTS = (STATE, "/var/run/postgresql", "/usr/local/bin")
-# What the official image does with an empty PGDATA: a server that only its socket reaches, the superuser's password, the SQL that lies there.
-SQL_START = """set -e
-if [ ! -s data/PG_VERSION ]; then
-    initdb -D data --username=keyward --pwfile=postgres.password --data-checksums --no-sync
-    export PGPASSWORD=$(cat postgres.password)
-    pg_ctl -D data -o "$* -clisten_addresses=" -w start
-    psql -X -q -v ON_ERROR_STOP=1 -U keyward -d postgres -f init.sql
-    pg_ctl -D data -m fast -w stop
-    unset PGPASSWORD
-fi
-exec postgres -D data "$@"
-"""
-POSTGRES = ("-cssl=on", "-cssl_cert_file=%s/cert.pem" % STATE, "-cssl_key_file=%s/key.pem" % STATE, "-chba_file=%s/pg_hba.conf" % STATE, "-clisten_addresses=*")
+POSTGRES_BIN = postgres_mesh.programs()
+INIT_SQL = "/docker-entrypoint-initdb.d"
+POINTS = (STATE, INIT_SQL, "/var/run/postgresql", "/usr/local/bin")
+# What the official image does with an empty PGDATA, and then.
+SQL_ENTRY = HERE.parent / "containers/stand-ins/postgres.sh"
+SQL_ENV = {"POSTGRES_USER": "keyward", "POSTGRES_PASSWORD_FILE": STATE + "/postgres.password", "POSTGRES_INITDB_ARGS": "--data-checksums", "PGDATA": STATE + "/data"}
+POSTGRES = ("-cssl=on", "-cssl_cert_file=%s/cert.pem" % STATE, "-cssl_key_file=%s/key.pem" % STATE, "-chba_file=%s/pg_hba.conf" % STATE)
 MAKE_S, START_S, STOP_S, CALL_S = 200, 120, 60, 300
 
 
@@ -49,9 +42,9 @@ def container(service):
     if service == "cryptocore":
         made["env"] = [{"name": "SOFTHSM2_CONF", "value": STATE + "/softhsm2.conf"}]
     if service == "sql":
-        made.update(command=["/bin/bash", "-c", "cd %s\n%s" % (STATE, SQL_START), "start"], args=[*POSTGRES])
-        made["volumeMounts"].append(mount("run", "/var/run/postgresql"))
-        made["env"] = [{"name": "PATH", "value": "/usr/bin:/bin:%s" % POSTGRES_BIN}]
+        made.update(command=["/bin/bash", str(SQL_ENTRY), "postgres"], args=[*POSTGRES])
+        made["volumeMounts"] += [mount("state", INIT_SQL), mount("run", "/var/run/postgresql")]
+        made["env"] = [{"name": name, "value": value} for name, value in {"PATH": "/usr/bin:/bin:%s" % POSTGRES_BIN, **SQL_ENV}.items()]
     return made
 
 
@@ -79,20 +72,20 @@ class ApartMesh:
         self.folder, self.directory = folder, folder / "mesh"
         self._binary = os.path.abspath(binary)
         self._running = running
-        self.made = self.make(cells)
+        self._make(cells)
         names = [cell.replace("/", "-") + "-" + service for cell in running for service in SERVICES]
         self.pods = {name: self._pod(name) for name in [*names, "officer"]}
         self.network = netns.Network(list(self.pods))
         self._mounts = [(self._write("hosts", self._hosts()), "/etc/hosts"), (self._write("passwd", "keyward:x:%d:%d::/:/bin/false\n" % (pods.UID, pods.UID)), "/etc/passwd"),
                         (self._write("resolv.conf", "nameserver 127.0.0.1\n"), "/etc/resolv.conf"), (self._null(), "/dev/null"), (os.path.dirname(self._binary), "/usr/local/bin")]
 
-    def make(self, cells):
+    def _make(self, cells):
         """As the image does, as its user."""
         self.folder.chmod(0o755)
         self.directory.mkdir(exist_ok=True)
         os.chown(self.directory, pods.UID, pods.UID)
-        return subprocess.run(["setpriv", "--reuid", str(pods.UID), "--regid", str(pods.UID), "--clear-groups", self._binary, "mesh", "make",
-                               "--dir=%s" % self.directory, "--cells=%d" % cells], check=True, text=True, capture_output=True, timeout=MAKE_S).stdout
+        subprocess.run(["setpriv", "--reuid", str(pods.UID), "--regid", str(pods.UID), "--clear-groups", self._binary, "mesh", "make",
+                        "--dir=%s" % self.directory, "--cells=%d" % cells], check=True, text=True, capture_output=True, timeout=MAKE_S)
 
     def start(self):
         """Stores first, as they are healthy before who needs them."""
@@ -104,7 +97,7 @@ class ApartMesh:
                     self._await_sql(name)
 
     def _await_sql(self, name):
-        words = [POSTGRES_BIN + "/pg_isready", "-q", "-h", self.network.address(name)]
+        words = [str(POSTGRES_BIN / "pg_isready"), "-q", "-h", self.network.address(name)]
         end = time.monotonic() + START_S
         while subprocess.run(words, check=False).returncode != 0:
             assert self.pods[name].processes[0].poll() is None and time.monotonic() < end, self.pods[name].log()
@@ -119,10 +112,10 @@ class ApartMesh:
         """The ends of all, for whoever reads a failure."""
         return "".join("---- %s\n%s" % (name, pod.log()[-1500:]) for name, pod in self.pods.items() if pod.processes)
 
-    def keyward(self, *words, env=()):
+    def keyward(self, *words):
         """The command in its container: no shell and no other program, nothing it could write but /tmp and its volume."""
         made = {"name": "keyward", "volumeMounts": [mount("state", STATE), mount("tmp", "/tmp")],
-                "command": ["/usr/bin/env", "PATH=/nowhere", "KEYWARD_CONFIG=%s/cli.yaml" % STATE, *env, "/usr/local/bin/keyward", *words]}
+                "command": ["/usr/bin/env", "PATH=/nowhere", "KEYWARD_CONFIG=%s/cli.yaml" % STATE, "/usr/local/bin/keyward", *words]}
         pod = self.pods["officer"]
         code = pod.start(self.network, made, self._mounts).wait(CALL_S)
         return code, pod.log("keyward")
