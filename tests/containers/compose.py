@@ -3,18 +3,22 @@ import json
 import os
 import pathlib
 import socket
+import sys
 import threading
 import time
-import urllib.request
 
 import engine as engines
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
+sys.path.append(str(TOP / "tests/interop"))
+
+from metrics import Metrics
+
 REGIONS, CELLS = ("r1", "r2"), ("a", "b", "c")
 SERVICES = ("cryptocore", "orchestrator", "authz", "replicator", "gateway")
 METRICS_PORT = 9464
 STATE = "/var/lib/keyward"
-UP_S, READY_S, PAGE_S = 300, 240, 5
+UP_S, READY_S = 300, 240
 LINES = 25
 
 
@@ -128,6 +132,4 @@ class Compose:
         """name{labels} → value"""
         networks = (containers or self.containers())[service]["NetworkSettings"]["Networks"].values()
         address = next(network["IPAddress"] for network in networks if network["IPAddress"])
-        with urllib.request.urlopen("http://%s:%d/metrics" % (address, METRICS_PORT), timeout=PAGE_S) as page:
-            rows = (line.rpartition(" ") for line in page.read().decode().splitlines() if line and not line.startswith("#"))
-            return {name: float(value) for name, _, value in rows}
+        return Metrics.at("http://%s:%d" % (address, METRICS_PORT)).read()
