@@ -1,7 +1,7 @@
 #!/bin/sh
 # Waits until all containers of this project that are started to stay are healthy, and those that are started once have ended well:
 # `docker/wait.sh [SECONDS]`, in the repository's root. For Compose before v2, which has no `up --wait`. Fails when time is up (120 s),
-# or a container has ended badly, and names who is not there.
+# and names who is not there or has ended badly; at once where there is no container.
 set -eu
 
 project=${COMPOSE_PROJECT_NAME:-$(sed -n 's/^COMPOSE_PROJECT_NAME=//p' .env)}
