@@ -23,19 +23,9 @@ class Cache(GatewayCase):
     def setUp(self):
         super().setUp()
         self.bob = self.enterContext(Caller(self.world, self.gateway, self.world.bob))
-        self.up()
+        self.alice.await_cache()
         self.redis.ask("FLUSHALL")
         self.before = self.alice.stats()
-
-    def up(self):
-        """Waits until the cache releases an outcome. Redis takes commands in their order: what went before is there."""
-        request_id = new_id()
-
-        def released():
-            before = self.alice.stats()["released"]
-            self.alice.create(request_id)
-            return self.alice.stats()["released"] > before
-        eventually(released, "the cache is up")
 
     def create(self, caller=None):
         """One mutation, and the key under which Redis keeps its outcome."""
@@ -143,7 +133,7 @@ class Cache(GatewayCase):
         old = self.redis.ask("GET", key)
         self.authz_forgets()
         fresh = self.alice.create(request_id)[0]
-        self.up()
+        self.alice.await_cache()
         released = self.alice.stats()["released"]
         self.look_up(key, old, "stale", lambda: self.assertEqual(self.alice.create(request_id)[0], fresh))
         self.assertEqual(self.alice.stats()["released"], released)
@@ -171,13 +161,13 @@ class Cache(GatewayCase):
         self.assertNothingKept()
 
     def assertNothingKept(self):
-        self.up()
-        self.assertEqual(len(self.redis.keys()), 1)  # what `up` left
+        self.alice.await_cache()
+        self.assertEqual(len(self.redis.keys()), 1)  # what the wait left
 
     def test_stopped_in_the_middle(self):
         request_id, name, _, _ = self.create()
         self.redis.stop()
-        self.addCleanup(self.up)
+        self.addCleanup(self.alice.await_cache)
         self.addCleanup(self.redis.start)
         self.assertEqual(self.alice.create(request_id)[0], name)
         self.assertEqual(self.alice.create(request_id)[0], name)
@@ -186,7 +176,7 @@ class Cache(GatewayCase):
     def test_frozen_costs_milliseconds(self):
         request_id, name, _, _ = self.create()
         self.redis.process.send_signal(signal.SIGSTOP)
-        self.addCleanup(self.up)
+        self.addCleanup(self.alice.await_cache)
         self.addCleanup(self.redis.process.send_signal, signal.SIGCONT)
         late = self.results("late")
         self.assertEqual(self.alice.create(request_id, timeout=2)[0], name)
@@ -208,7 +198,7 @@ class Cache(GatewayCase):
         self.assertEqual(self.log_count("refuses our password"), 1)
         self.assertNotIn(self.redis.password, self.gateway.log_text())
         self.redis.ask("ACL", "LOAD")
-        self.up()
+        self.alice.await_cache()
 
     def test_what_redis_refuses_is_counted(self):
         self.addCleanup(self.redis.ask, "ACL", "LOAD")
@@ -227,7 +217,7 @@ class Cache(GatewayCase):
 
     def test_status_says_that_it_is_gone(self):
         self.redis.stop()
-        self.addCleanup(self.up)
+        self.addCleanup(self.alice.await_cache)
         self.addCleanup(self.redis.start)
 
         def degraded():

@@ -50,16 +50,6 @@ class Case(GatewayCase):
     def logged(self, text):
         return self.gateway.log_text().count(text)
 
-    def wait_until_up(self):
-        """Until an outcome is released from the cache."""
-        request_id = new_id()
-
-        def released():
-            before = self.alice.stats()["released"]
-            self.alice.create(request_id)
-            return self.alice.stats()["released"] > before
-        eventually(released, "the cache is up")
-
     def assertRightWithout(self):
         """The cache is off, and calls are answered as ever."""
         request_id, down = new_id(), self.results("down")
@@ -85,7 +75,7 @@ class Real(Case):
     def setUp(self):
         super().setUp()
         self.restart(self.identity())
-        self.wait_until_up()
+        self.alice.await_cache()
 
     def assertNotTaken(self, result, message, why, *redis, times=1):
         """Not connected, counted each time, said once; and all is well again when the right one is back."""
@@ -97,7 +87,7 @@ class Real(Case):
         self.assertRightWithout()
         self.assertNotIn("auth", self.redis.ask("INFO", "commandstats").decode())
         self.restart(self.identity())
-        self.wait_until_up()
+        self.alice.await_cache()
 
     def assertCertificateNotTaken(self, why, *redis, **times):
         self.assertNotTaken("certificate", "request cache shows no certificate that we take", why, *redis, **times)
@@ -127,14 +117,14 @@ class Real(Case):
 
     def test_tls_1_2_is_enough(self):
         self.restart(self.identity(), "--tls-protocols", "TLSv1.2")
-        self.wait_until_up()
+        self.alice.await_cache()
 
     def test_stopped_and_back(self):
         lines = self.logged("request cache not reached")
         self.redis.stop()
         self.assertRightWithout()
         self.restart(self.identity())
-        self.wait_until_up()
+        self.alice.await_cache()
         self.assertEqual(self.logged("request cache not reached"), lines + 1)
 
     def test_another_ca_file_is_taken_without_a_restart(self):
@@ -142,7 +132,7 @@ class Real(Case):
         self.addCleanup(os.rename, write(self.world.path("old.pem"), self.caches.pem()), self.ca_file)
         os.rename(write(self.world.path("new.pem"), self.strangers.pem()), self.ca_file)
         self.restart(self.identity(self.strangers))
-        self.wait_until_up()
+        self.alice.await_cache()
 
     def test_a_ca_file_of_the_wrong_mode_is_taken_when_its_mode_is_right(self):
         """Which changes nothing of what is in it, nor when it was written."""
@@ -155,7 +145,7 @@ class Real(Case):
         eventually(lambda: self.logged(message) > lines, "tried")
         os.chmod(self.ca_file, 0o644)
         self.restart(self.identity(self.strangers))
-        self.wait_until_up()
+        self.alice.await_cache()
 
 
 class Front:
@@ -242,9 +232,9 @@ class Odd(Case):
         """Each piece a record of its own: as they come, and all at once."""
         for cork in (0, 1):
             with Front(self.port, self.redis.socket_path, self.context(), lambda answer: (answer[i:i + 16] for i in range(0, len(answer), 16)), cork) as front:
-                self.wait_until_up()
+                self.alice.await_cache()
                 connected = self.connects("connected")
-                self.wait_until_up()
+                self.alice.await_cache()
                 self.assertEqual(self.connects("connected"), connected)
             self.assertEqual(front.version, "TLSv1.3")
         self.assertEqual(self.results("forged"), 0)
@@ -259,7 +249,7 @@ class Odd(Case):
                 raise OSError("enough")
             yield answer
         self.front(self.context(), half)
-        self.wait_until_up()
+        self.alice.await_cache()
         self.assertEqual(len(halves), 1)
         self.assertEqual(self.results("forged"), 0)
 
@@ -279,7 +269,7 @@ class Odd(Case):
             self.assertEqual(front.heard, b"")
         eventually(lambda: self.connects("certificate") >= refused + 2, "told so")
         with Front(self.port, self.redis.socket_path, self.context(), lambda answer: [answer]) as front:
-            self.wait_until_up()
+            self.alice.await_cache()
         self.assertIn(self.redis.password.encode(), front.heard)
 
     def test_the_password_is_not_for_one_without_tls(self):

@@ -270,6 +270,16 @@ class Caller:
                                      request_id=request_id, **options)
         return answer.partner.name, trailers
 
+    def await_cache(self):
+        """Until an outcome is released from the cache. Redis takes commands in their order: what went before is there."""
+        request_id = new_id()
+
+        def released():
+            before = self.stats()["released"]
+            self.create(request_id)
+            return self.stats()["released"] > before
+        eventually(released, "the cache is up")
+
     def stream(self, path, requests, timeout=TIMEOUT_S, metadata=()):
         """A streaming call with raw messages both ways."""
         method, _, _ = messages.method(path)
