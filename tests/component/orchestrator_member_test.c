@@ -116,26 +116,50 @@ Test(orchestrator_member, answers_the_same_enrolment_again_whatever_its_request_
     enrolment_done(&e);
 }
 
-/* Under two invitations: each sees that there is no key yet, and the core makes both. */
-Test(orchestrator_member, makes_one_transport_key_of_a_version)
+#define ROUNDS_MAX 50 /* until both were under way at once */
+
+static uint32_t version_made(const struct asked *asked)
+{
+    const Keyward__V1__EnrollResponse *response = (const Keyward__V1__EnrollResponse *)orch_message(
+        &fx, asked, 0, &keyward__v1__enroll_response__descriptor);
+
+    return response->transport_key_version;
+}
+
+/* One owner's two enrolments. True: one was refused for the other's sake. */
+static bool enroll_both(void)
 {
     struct enrolment e[2];
     struct asked asked[2];
 
-    faults_off(); /* both are under way */
     for (size_t i = 0; i < 2; i++) {
         enrolment_init(&e[i]);
-        e[i].asking.owner = e[0].asking.owner;
+    }
+    e[1].asking.owner = e[0].asking.owner;
+    for (size_t i = 0; i < 2; i++) {
         orch_ask_start(&fx, &e[i].asking, &asked[i]);
     }
     EVENTUALLY(&fx, asked[0].over && asked[1].over);
-    cr_assert(ne(int, asked[0].reason, asked[1].reason));
     for (size_t i = 0; i < 2; i++) {
         cr_assert(asked[i].reason == KW_E_NONE || asked[i].reason == KW_E_STORE_CONFLICT);
-    }
-    for (size_t i = 0; i < 2; i++) {
         enrolment_done(&e[i]);
     }
+    if (asked[0].reason == asked[1].reason) { /* one came when the other was done */
+        cr_assert(ne(u32, version_made(&asked[0]), version_made(&asked[1])));
+    }
+    return asked[0].reason != asked[1].reason;
+}
+
+/* Under two invitations: each sees that there is no key yet, and the core makes both. */
+Test(orchestrator_member, makes_one_transport_key_of_a_version)
+{
+    bool was_close = false;
+
+    faults_off(); /* both are under way */
+    for (unsigned round = 0; round < ROUNDS_MAX && !was_close; round++) {
+        was_close = enroll_both();
+    }
+    cr_assert(was_close);
 }
 
 Test(orchestrator_member, holds_another_enrolment_under_the_same_invitation)
