@@ -143,6 +143,19 @@ class Permissions(unittest.TestCase):
                 self.assertNotEqual(statement.get("Principal"), "*", where)
                 self.assertNotIn('"AWS": "*"', fargate.text(statement.get("Principal")), where)
 
+    def test_grants_are_for_what_services_of_aws_keep(self):
+        """Whoever makes one for himself uses the key. Alone, as no other call that is allowed here knows these conditions."""
+        found = [(where, statement) for where, statement in fargate.statements()
+                 if statement["Effect"] == "Allow" and "kms:CreateGrant" in fargate.listed(statement["Action"])]
+        self.assertEqual({where for where, _ in found}, {"AWS::KMS::Key Key"})
+        for where, statement in found:
+            with self.subTest(statement["Sid"]):
+                self.assertEqual(statement["Action"], "kms:CreateGrant")
+                if "Service" in statement["Principal"]:
+                    self.assertEqual(statement["Condition"]["ForAllValues:StringEquals"], {"kms:GrantOperations": ["Decrypt"]})
+                else:
+                    self.assertEqual(statement["Condition"], {"Bool": {"kms:GrantIsForAWSResource": "true"}})
+
     def test_no_ready_made_policies(self):
         for _, name, _, properties in fargate.resources("AWS::IAM::Role"):
             self.assertNotIn("ManagedPolicyArns", properties, name)
