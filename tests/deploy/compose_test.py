@@ -202,6 +202,10 @@ class Life(unittest.TestCase):
             expected = {"%s-%s-%s" % (region, cell, one): {"condition": "service_healthy"} for one in inner[part]}
             self.assertEqual(service["depends_on"], {"init": {"condition": "service_completed_successfully"}, **expected}, name)
 
+    def test_the_command_waits_for_the_mesh_to_be_made_and_starts_nobody(self):
+        """Or a command to the one cell that runs would start another again."""
+        self.assertEqual(SERVICES[CALLERS]["depends_on"], {"init": {"condition": "service_completed_successfully"}})
+
     def test_cells_a_start_by_themselves_and_others_by_a_profile(self):
         for name, service in long_runners().items():
             self.assertEqual(service.get("profiles"), None if place(name)[2] == "a" else ["ha"], name)
