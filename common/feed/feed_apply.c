@@ -230,7 +230,7 @@ static struct kw_result apply_news(struct hearing *h, const struct kw_lane_batch
     KW_TRY(take_and_log(h, batch, finding->skip, &point, err));
     KW_ENSURE(kw_lane_point_equal(&point, &finding->point), err, INTERNAL,
               "a batch was judged otherwise than it is");
-    KW_TRY(kw_lane_row_move(h->tx, h->row.id, &point, finding->closed, err));
+    KW_TRY(kw_lane_row_move(h->tx, h->row.id, &point, finding->closed, h->wall_ms, err));
     kw_feed_lane_grew(h->feed, h->tx);
     KW_TRY(kw_lane_row_set_head(h->tx, h->row.id, batch->head_record, err));
     KW_TRY(settle_urgents(h, point.seq, err));
@@ -250,7 +250,7 @@ static struct kw_result note_closed(struct hearing *h, const struct kw_lane_batc
         return KW_OK;
     }
     KW_TRY(keep_row(h, err));
-    KW_TRY(kw_lane_row_move(h->tx, h->row.id, &h->row.point, closed, err));
+    KW_TRY(kw_lane_row_move(h->tx, h->row.id, &h->row.point, closed, h->wall_ms, err));
     if (batch->head.point.seq == h->row.point.seq) {
         KW_TRY(kw_lane_row_set_head(h->tx, h->row.id, batch->head_record, err));
     }
@@ -263,13 +263,16 @@ static struct kw_result begin_at(struct hearing *h, const struct kw_lane_head *h
 {
     h->row.point = head->point;
     h->row.floor = head->point;
-    h->row.closed = head->closed > h->row.closed ? head->closed : h->row.closed;
+    if (head->closed > h->row.closed) {
+        h->row.closed = head->closed;
+        h->row.heard_ms = h->wall_ms;
+    }
     kw_feed_lane_grew(h->feed, h->tx);
     if (h->is_new) {
         return keep_row(h, err);
     }
     KW_TRY(kw_change_delete(h->tx, h->row.id, head->point.seq, err));
-    KW_TRY(kw_lane_row_move(h->tx, h->row.id, &h->row.point, h->row.closed, err));
+    KW_TRY(kw_lane_row_move(h->tx, h->row.id, &h->row.point, h->row.closed, h->row.heard_ms, err));
     return kw_lane_row_set_floor(h->tx, h->row.id, &h->row.floor, err);
 }
 

@@ -52,7 +52,8 @@ static struct kw_result load_lanes(struct looking *l, struct kw_error *err)
             l->lanes[l->lane_count++] =
                 (struct kw_freshness_lane){.store = rows[i].store,
                                            .incarnation = rows[i].incarnation,
-                                           .closed = rows[i].closed};
+                                           .closed = rows[i].closed,
+                                           .heard_ms = rows[i].heard_ms};
             after = rows[i].id;
         }
     }

@@ -35,7 +35,7 @@ struct kw_result kw_feed_seal(struct kw_feed *feed, struct kw_tx *tx, uint64_t w
     head.lane = kw_feed_lane_name(feed, &lane);
     head.point = lane.point;
     head.closed = kw_stamp_next(&feed->clock, wall_ms).hlc;
-    KW_TRY(kw_lane_row_move(tx, lane.id, &lane.point, head.closed, err));
+    KW_TRY(kw_lane_row_move(tx, lane.id, &lane.point, head.closed, 0, err));
     KW_TRY(close_idle(feed, tx, head.closed, err));
     kw_feed_lane_grew(feed, tx);
     return kw_lane_head_sign(&head, key, out, err);

@@ -88,8 +88,9 @@ static struct kw_result write_row(struct kw_tx_late *late, struct kw_tx *tx, str
 {
     const struct kw_own_lane *own = KW_CONTAINER_OF(late, struct kw_own_lane, late);
 
-    return own->has_moved ? kw_lane_row_move(tx, own->row.id, &own->row.point, own->row.closed, err)
-                          : KW_OK;
+    return own->has_moved
+               ? kw_lane_row_move(tx, own->row.id, &own->row.point, own->row.closed, 0, err)
+               : KW_OK;
 }
 
 struct kw_own_lane *kw_feed_own_lane(struct kw_feed *feed, struct kw_tx *tx)

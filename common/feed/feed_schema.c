@@ -5,7 +5,7 @@
 const char kw_feed_schema[] =
     /* Each lane there is a point of. `role`: enum kw_lane_role. Changes up to the floor are not
      * kept. `head` is the last signed one (KWL1) of another store's lane, at `seq`; `rival` one that
-     * contradicts what is held: the lane has forked. A writer has one present lane. `origin` is the place of
+     * contradicts what is held: the lane has forked. `heard_ms`: when `closed` came here, by our clock. A writer has one present lane. `origin` is the place of
      * its store, or the store where that is not known: what is bounded. */
     "CREATE TABLE feed_lanes ("
     " id BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 16),"
@@ -19,6 +19,7 @@ const char kw_feed_schema[] =
     " floor_seq INTEGER NOT NULL CHECK (floor_seq >= 0 AND floor_seq <= seq),"
     " floor_chain BLOB NOT NULL CHECK (length(floor_chain) = 32),"
     " closed INTEGER NOT NULL,"
+    " heard_ms INTEGER NOT NULL CHECK (heard_ms >= 0),"
     " head BLOB,"
     " rival BLOB);"
     "CREATE UNIQUE INDEX feed_lanes_present ON feed_lanes (store, writer) WHERE role = 2;"

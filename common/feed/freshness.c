@@ -35,9 +35,16 @@ static struct kw_id present_life(const struct kw_freshness_mesh *mesh,
     return life;
 }
 
-/* What was promised on all of its lanes; 0: nothing. */
-static uint64_t promise_of(const struct kw_freshness_mesh *mesh,
-                           const struct kw_freshness_store *store)
+static uint64_t counted_ms(const struct kw_freshness_lane *lane)
+{
+    uint64_t ms = kw_hlc_ms(lane->closed);
+
+    return ms < lane->heard_ms ? ms : lane->heard_ms;
+}
+
+/* Up to when all of its lanes promise, in milliseconds; 0: nothing is promised. */
+static uint64_t promised_ms(const struct kw_freshness_mesh *mesh,
+                            const struct kw_freshness_store *store)
 {
     struct kw_id life = present_life(mesh, store);
     uint64_t oldest = UINT64_MAX;
@@ -49,8 +56,8 @@ static uint64_t promise_of(const struct kw_freshness_mesh *mesh,
         const struct kw_freshness_lane *lane = &mesh->lanes[i];
 
         if (kw_id_equal(lane->store, store->id) && kw_id_equal(lane->incarnation, life) &&
-            lane->closed < oldest) {
-            oldest = lane->closed;
+            counted_ms(lane) < oldest) {
+            oldest = counted_ms(lane);
         }
     }
     return oldest < UINT64_MAX ? oldest : 0;
@@ -63,10 +70,8 @@ static bool forgot(const struct kw_freshness_mesh *mesh, const struct kw_freshne
            !kw_store_settled(store->lives, store->settled, present_life(mesh, store));
 }
 
-static uint64_t age_of(uint64_t closed, uint64_t now_ms)
+static uint64_t age_of(uint64_t ms, uint64_t now_ms)
 {
-    uint64_t ms = kw_hlc_ms(closed);
-
     if (ms == 0) {
         return KW_FRESHNESS_NEVER;
     }
@@ -87,7 +92,7 @@ struct kw_freshness kw_freshness(const struct kw_freshness_mesh *mesh, uint64_t 
         if (!counts(mesh, store)) {
             continue;
         }
-        age = age_of(promise_of(mesh, store), now_ms);
+        age = age_of(promised_ms(mesh, store), now_ms);
         if (age > oldest.age_ms || kw_id_is_none(oldest.store)) {
             oldest = (struct kw_freshness){.age_ms = age, .store = store->id};
         }

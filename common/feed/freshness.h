@@ -32,7 +32,8 @@ struct kw_freshness_store {
 struct kw_freshness_lane {
     struct kw_id store;
     struct kw_id incarnation;
-    uint64_t closed; /* hybrid clock of its store */
+    uint64_t closed;   /* hybrid clock of its store */
+    uint64_t heard_ms; /* our clock, when that was heard */
 };
 
 struct kw_freshness_mesh {
@@ -52,7 +53,8 @@ struct kw_freshness {
     struct kw_id store; /* whose; none: nobody's */
 };
 
-/* A clock that is ahead of ours counts as ours: it promises nothing that is to come. */
+/* A clock that is ahead of ours counts as ours: it promises nothing that is to come, now or later, so a promise is as old as
+ * when it came here, if not older. Such a clock hides how long its promise was on its way, by no more than it is ahead. */
 struct kw_freshness kw_freshness(const struct kw_freshness_mesh *mesh, uint64_t now_ms);
 
 #endif

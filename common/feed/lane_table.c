@@ -6,7 +6,7 @@
 
 #define COLUMNS                                                                                    \
     "id, store, incarnation, writer, role, seq, chain, floor_seq, floor_chain, closed,"            \
-    " rival"
+    " heard_ms, rival"
 
 static const char select_one[] = "SELECT " COLUMNS " FROM feed_lanes WHERE id = $1";
 static const char lock_one[] = "SELECT " COLUMNS " FROM feed_lanes WHERE id = $1 FOR UPDATE";
@@ -22,10 +22,12 @@ static const char select_life[] =
 static const char select_heard[] = "SELECT 1 FROM feed_lanes WHERE store = $1 AND seq > 0 LIMIT 1";
 static const char insert_lane[] =
     "INSERT INTO feed_lanes (id, store, incarnation, writer, role, seq, chain, floor_seq,"
-    " floor_chain, closed, origin) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+    " floor_chain, closed, heard_ms, origin)"
+    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
     " ON CONFLICT DO NOTHING";
 static const char update_point[] =
-    "UPDATE feed_lanes SET seq = $2, chain = $3, closed = $4 WHERE id = $1";
+    "UPDATE feed_lanes SET seq = $2, chain = $3, closed = $4,"
+    " heard_ms = CASE WHEN closed < $4 THEN $5 ELSE heard_ms END WHERE id = $1";
 static const char update_floor[] =
     "UPDATE feed_lanes SET floor_seq = $2, floor_chain = $3 WHERE id = $1";
 static const char update_head[] = "UPDATE feed_lanes SET head = $2 WHERE id = $1";
@@ -66,7 +68,8 @@ static struct kw_result read_row(struct kw_stmt *stmt, struct kw_lane_row *ret_r
     KW_TRY(read_point(stmt, 5, &row.point, err));
     KW_TRY(read_point(stmt, 7, &row.floor, err));
     row.closed = (uint64_t)kw_col_i64(stmt, 9);
-    row.forked = !kw_col_is_null(stmt, 10);
+    row.heard_ms = (uint64_t)kw_col_i64(stmt, 10);
+    row.forked = !kw_col_is_null(stmt, 11);
     *ret_row = row;
     return KW_OK;
 }
@@ -189,7 +192,8 @@ struct kw_result kw_lane_row_insert(struct kw_tx *tx, const struct kw_lane_row *
     kw_bind_i64(stmt, 8, (int64_t)row->floor.seq);
     kw_bind_blob(stmt, 9, KW_BYTES_OF(row->floor.chain));
     kw_bind_i64(stmt, 10, (int64_t)row->closed);
-    kw_bind_blob(stmt, 11, origin);
+    kw_bind_i64(stmt, 11, (int64_t)row->heard_ms);
+    kw_bind_blob(stmt, 12, origin);
     KW_TRY(kw_exec(stmt, &inserted, err));
     KW_ENSURE(inserted == 1, err, STORE_UNAVAILABLE, "the lane was just begun by somebody else");
     return KW_OK;
@@ -197,7 +201,7 @@ struct kw_result kw_lane_row_insert(struct kw_tx *tx, const struct kw_lane_row *
 
 struct kw_result kw_lane_row_move(struct kw_tx *tx, struct kw_id lane,
                                   const struct kw_lane_point *point, uint64_t closed,
-                                  struct kw_error *err)
+                                  uint64_t heard_ms, struct kw_error *err)
 {
     struct kw_stmt *stmt;
 
@@ -206,6 +210,7 @@ struct kw_result kw_lane_row_move(struct kw_tx *tx, struct kw_id lane,
     kw_bind_i64(stmt, 2, (int64_t)point->seq);
     kw_bind_blob(stmt, 3, KW_BYTES_OF(point->chain));
     kw_bind_i64(stmt, 4, (int64_t)closed);
+    kw_bind_i64(stmt, 5, (int64_t)heard_ms);
     return kw_exec(stmt, NULL, err);
 }
 

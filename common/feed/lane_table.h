@@ -20,6 +20,7 @@ struct kw_lane_row {
     struct kw_lane_point point;
     struct kw_lane_point floor;
     uint64_t closed;
+    uint64_t heard_ms; /* by our clock, when that promise came here; 0: of our own lanes */
     bool forked;
 };
 
@@ -64,10 +65,10 @@ struct kw_result kw_lane_row_heard(struct kw_tx *tx, struct kw_id store, bool *r
 struct kw_result kw_lane_row_insert(struct kw_tx *tx, const struct kw_lane_row *row,
                                     struct kw_bytes origin, struct kw_error *err);
 
-/* Moves the lane's point, and what it promises. */
+/* Moves the lane's point, and what it promises; a promise that is no newer was heard when it was. */
 struct kw_result kw_lane_row_move(struct kw_tx *tx, struct kw_id lane,
                                   const struct kw_lane_point *point, uint64_t closed,
-                                  struct kw_error *err);
+                                  uint64_t heard_ms, struct kw_error *err);
 
 struct kw_result kw_lane_row_set_floor(struct kw_tx *tx, struct kw_id lane,
                                        const struct kw_lane_point *floor, struct kw_error *err);

@@ -88,6 +88,25 @@ Test(feed_freshness, a_promise_makes_fresh_and_silence_does_not)
     cr_assert_eq(freshness(a).age_ms, 234);
 }
 
+/* Else whoever's clock was an hour ahead once could be cut off for an hour, and nobody would know. */
+Test(feed_freshness, a_promise_of_a_clock_ahead_grows_old_from_when_it_came)
+{
+    struct kw_bytes sealed;
+
+    admit(a, b);
+    b->wall_ms += 3600000;
+    sealed = feed_sealed(b);
+    cr_assert_eq(feed_apply(a, sealed), KW_LANE_KNOWN);
+    cr_assert_eq(freshness(a).age_ms, 0);
+    a->wall_ms += 1234;
+    cr_assert_eq(freshness(a).age_ms, 1234);
+    cr_assert_eq(feed_apply(a, sealed), KW_LANE_KNOWN);
+    cr_assert_eq(freshness(a).age_ms, 1234, "the same is no news");
+    b->wall_ms += 1;
+    cr_assert_eq(feed_apply(a, feed_sealed(b)), KW_LANE_KNOWN);
+    cr_assert_eq(freshness(a).age_ms, 0, "a newer one is");
+}
+
 /* Node `at` has heard that nothing is open before the life that `of` is in. */
 static void settle(struct feed_node *at, struct feed_node *of)
 {

@@ -42,6 +42,7 @@ struct sim_cell {
     bool has_copy;     /* of its disk, put aside */
     bool is_copy;      /* its disk is an older one: the next start is a new life */
     bool joining;      /* by a snapshot */
+    bool lied_to;      /* that somebody has more of its store's lanes than there is */
     size_t donor;      /* a cell */
     uint64_t donors;   /* a bit for each member it asked since it began to join */
     uint64_t asked;    /* questions; who waits for an answer knows which */

@@ -231,12 +231,28 @@ static enum sim_attack spoil_hello(struct sim *sim, size_t to, struct kw_frame *
     return attack;
 }
 
-static enum sim_attack lie(struct sim *sim, struct kw_reach *reaches, size_t count)
+static bool is_own_lane(const struct sim *sim, size_t cell, struct kw_id lane)
 {
+    const struct sim_member *member = &sim->desk->members[sim->cells[cell].member];
+
+    for (size_t i = 0; i < member->life_count; i++) {
+        if (kw_id_equal(member->lives[i].lane, lane)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum sim_attack lie(struct sim *sim, size_t to, struct kw_reach *reaches, size_t count)
+{
+    struct kw_reach *reach;
+
     if (count == 0) {
         return SIM_NO_ATTACK;
     }
-    reaches[sim_random(sim, count)].extent.seq += 1 + sim_random(sim, AHEAD);
+    reach = &reaches[sim_random(sim, count)];
+    reach->extent.seq += 1 + sim_random(sim, AHEAD);
+    sim->cells[to].lied_to |= is_own_lane(sim, to, reach->lane);
     sim_hostile_tried(sim, SIM_FALSE_ACK);
     return SIM_FALSE_ACK;
 }
@@ -256,7 +272,7 @@ enum sim_attack sim_hostile_frame(struct sim *sim, size_t to, struct kw_frame *f
         return spoil_hello(sim, to, frame);
     case KW_FRAME_REACH:
     case KW_FRAME_ACK:
-        return sim_chance(sim, 100) ? lie(sim, reaches, frame->reach_count) : SIM_NO_ATTACK;
+        return sim_chance(sim, 100) ? lie(sim, to, reaches, frame->reach_count) : SIM_NO_ATTACK;
     case KW_FRAME_NEED:
     case KW_FRAME_VOUCHER:
     case KW_FRAME_QUESTION:

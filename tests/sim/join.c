@@ -182,6 +182,7 @@ static void end(struct sim *sim, size_t index)
     sim->cells[index].joining = false;
     sim->cells[index].donors = 0;
     sim->counts.snapshots++;
+    sim->joined_ms = sim->now_ms;
     sim_note(sim, "%zu has joined", index);
     sim_cell_load(sim, index);
 }

@@ -66,10 +66,11 @@ static void forget_missed(struct sim *sim)
     }
 }
 
-/* True: there was something to wait for. Who has joined by now has to hear what was said meanwhile. */
-static bool await_joins(struct sim *sim)
+/* True: there was something to wait for. Who joined since the faults ended has to hear what was said meanwhile, and may be
+ * the only way to others. */
+static bool await_joins(struct sim *sim, uint64_t ended_ms)
 {
-    bool waited = false;
+    bool waited = sim->joined_ms > ended_ms;
 
     for (int i = 0; i < SIM_REJOIN_MS / SIM_SETTLE_MS && (needs_snapshot(sim) || needs_word(sim));
          i++) {
@@ -82,6 +83,8 @@ static bool await_joins(struct sim *sim)
 
 static void run_phases(struct sim *sim)
 {
+    uint64_t ended_ms;
+
     sim->rates.keep =
         sim_chance(sim, 500) ? KEEP_LEAST + sim_random(sim, KEEP_MOST - KEEP_LEAST) : 0;
     sim_cells_init(sim);
@@ -93,8 +96,9 @@ static void run_phases(struct sim *sim)
         sim_run_until(sim, sim->now_ms + 100);
     }
     sim_faults_end(sim);
-    sim_run_until(sim, sim->now_ms + SIM_SETTLE_MS);
-    if (await_joins(sim)) {
+    ended_ms = sim->now_ms;
+    sim_run_until(sim, ended_ms + SIM_SETTLE_MS);
+    if (await_joins(sim, ended_ms)) {
         sim_run_until(sim, sim->now_ms + SIM_SETTLE_MS);
     }
     sim_truth_at_the_end(sim);

@@ -64,7 +64,8 @@ struct sim_options {
     uint64_t ops;
     size_t regions;
     size_t letters;
-    bool trace; /* every step to stderr */
+    uint64_t great; /* so many times as often, what goes wrong a few times in a run */
+    bool trace;     /* every step to stderr */
 };
 
 /* How often what goes wrong: parts of a thousand, drawn from the seed. */
@@ -91,7 +92,8 @@ struct sim {
     size_t heap_count;
     size_t heap_size;
     uint64_t order;
-    bool faults; /* the first phase */
+    bool faults;        /* the first phase */
+    uint64_t joined_ms; /* when a cell joined last */
     struct sim_net *net;
     char dir[32];           /* of all disks */
     struct sim_cell *cells; /* SIM_CELLS_MAX */

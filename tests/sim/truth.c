@@ -2,6 +2,7 @@
 #include "tests/sim/truth.h"
 
 #include "common/base/codec.h"
+#include "common/sync/stamp.h"
 
 #include <string.h>
 
@@ -16,6 +17,14 @@ void sim_key_name(const struct sim_key *key, uint8_t ret_name[KW_ID_LEN])
 
 /* --- what was said --- */
 
+/* Its hybrid clock: one that was ahead once does not go back. */
+static uint64_t clock_ahead_ms(const struct sim *sim, size_t cell)
+{
+    uint64_t clock_ms = kw_hlc_ms(sim->cells[cell].feed.clock.last);
+
+    return clock_ms > sim->now_ms + SIM_SKEW_MS ? clock_ms - sim->now_ms - SIM_SKEW_MS : 0;
+}
+
 void sim_truth_said(struct sim *sim, const struct sim_said *said)
 {
     struct sim_truth *truth = sim->truth;
@@ -23,7 +32,8 @@ void sim_truth_said(struct sim *sim, const struct sim_said *said)
     if (truth->said_count == SIM_SAID_MAX) {
         sim_fatal("operations", "too many");
     }
-    truth->said[truth->said_count++] = *said;
+    truth->said[truth->said_count] = *said;
+    truth->said[truth->said_count++].ahead_ms = clock_ahead_ms(sim, said->cell);
     sim_note(sim, "%zu said %d of %zu, %llu of the lane of %zu", said->cell, (int)said->what,
              said->which, (unsigned long long)said->seq, said->member);
 }
@@ -60,7 +70,8 @@ bool sim_truth_certain(const struct sim *sim, const struct sim_said *said)
 /* --- while it runs --- */
 
 /* Should this cell have heard of it by now? Of what it acknowledged itself at once, as long as it has its disk.
- * What a fence lets stand only from when it does. */
+ * What a fence lets stand only from when it does. A promise of a clock that is ahead says for so much longer that nothing
+ * followed, when it was as long on its way. */
 static bool in_force(const struct sim *sim, size_t cell, const struct sim_said *said)
 {
     const struct sim_cell *at = &sim->cells[cell];
@@ -79,7 +90,7 @@ static bool in_force(const struct sim *sim, size_t cell, const struct sim_said *
     if (member->fenced && member->raised_ms + SIM_ORDER_MS > from) {
         from = member->raised_ms + SIM_ORDER_MS;
     }
-    return sim->now_ms >= from + sim->truth->window_ms;
+    return sim->now_ms >= from + sim->truth->window_ms + said->ahead_ms;
 }
 
 /* Did somebody lift it who knew of it? */

@@ -39,6 +39,7 @@ struct sim_said {
     struct kw_id lane;
     uint64_t seq;
     uint64_t at_ms;
+    uint64_t ahead_ms; /* its clock then, beyond what clocks are off in good order */
     bool
         lost; /* every disk that it was on is gone: it may come yet, from the network, or may not */
 };

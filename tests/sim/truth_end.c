@@ -302,12 +302,17 @@ bool sim_truth_is_fresh(struct sim *sim, size_t cell)
            sim->desk->members[sim_desk_find(sim, oldest.store)].fenced;
 }
 
-/* So is a new life of which another held more, that was set back itself. */
+/* So is a new life of which another held more, that was set back itself; or of whose last one somebody was said to hold more
+ * than there is, who would be fenced. */
 static bool waits_for_what_is_lost(struct sim *sim, size_t cell)
 {
     size_t oldest = sim_desk_find(sim, sim_cell_freshness(sim, cell).store);
-    const char *awaited = sim->cells[sim->desk->members[oldest].cell].feed.unsettled.cell;
+    const struct sim_cell *waits = &sim->cells[sim->desk->members[oldest].cell];
+    const char *awaited = waits->feed.unsettled.cell;
 
+    if (waits->lied_to) {
+        return true;
+    }
     for (size_t i = 0; i < sim->cell_count; i++) {
         const struct sim_cell *other = &sim->cells[i];
         size_t region = strlen(other->place.region);

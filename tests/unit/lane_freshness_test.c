@@ -40,7 +40,7 @@ static struct kw_freshness look(const struct kw_freshness_store *stores, size_t 
 /* Of one store with one lane that promised so. */
 static uint64_t age(struct kw_freshness_store of, uint64_t closed)
 {
-    const struct kw_freshness_lane lane = {of.id, life, closed};
+    const struct kw_freshness_lane lane = {of.id, life, closed, NOW};
 
     return look(&of, 1, &lane, 1).age_ms;
 }
@@ -54,6 +54,16 @@ Test(lane_freshness, a_promise_is_as_old_as_it_says)
 Test(lane_freshness, a_clock_ahead_promises_nothing_that_is_to_come)
 {
     cr_assert_eq(age(store(theirs, "us", KW_STORE_ACTIVE), at_ms(NOW + 300)), 0);
+}
+
+Test(lane_freshness, a_promise_is_as_old_as_when_it_came_if_not_older)
+{
+    const struct kw_freshness_store of = store(theirs, "us", KW_STORE_ACTIVE);
+    const struct kw_freshness_lane ahead = {theirs, life, at_ms(NOW + 5000), NOW - 700};
+    const struct kw_freshness_lane late = {theirs, life, at_ms(NOW - 900), NOW - 700};
+
+    cr_assert_eq(look(&of, 1, &ahead, 1).age_ms, 700, "its clock was ahead");
+    cr_assert_eq(look(&of, 1, &late, 1).age_ms, 900, "it was on its way");
 }
 
 Test(lane_freshness, who_promised_nothing_is_as_old_as_can_be)
@@ -85,7 +95,7 @@ Test(lane_freshness, our_region_goes_on_without_any_of_its_cells)
 Test(lane_freshness, who_knows_no_region_waits_for_all)
 {
     const struct kw_freshness_store stores[] = {store(theirs, "", KW_STORE_ACTIVE)};
-    const struct kw_freshness_lane lane = {theirs, life, at_ms(1)};
+    const struct kw_freshness_lane lane = {theirs, life, at_ms(1), NOW};
     const struct kw_freshness_mesh mesh = {
         .store = ours, .stores = stores, .store_count = 1, .lanes = &lane, .lane_count = 1};
 
@@ -96,8 +106,8 @@ Test(lane_freshness, the_oldest_of_all_is_told_and_whose_it_is)
 {
     const struct kw_freshness_store stores[] = {store(theirs, "us", KW_STORE_ACTIVE),
                                                 store(other, "ap", KW_STORE_ACTIVE)};
-    const struct kw_freshness_lane lanes[] = {{theirs, life, at_ms(NOW - 10)},
-                                              {other, life, at_ms(NOW - 20)}};
+    const struct kw_freshness_lane lanes[] = {{theirs, life, at_ms(NOW - 10), NOW},
+                                              {other, life, at_ms(NOW - 20), NOW}};
     struct kw_freshness found = look(stores, 2, lanes, 2);
 
     cr_assert_eq(found.age_ms, 20);
@@ -110,9 +120,9 @@ Test(lane_freshness, the_oldest_of_all_is_told_and_whose_it_is)
 Test(lane_freshness, each_of_its_lanes_is_asked_but_not_those_of_earlier_lives)
 {
     struct kw_freshness_store of = store(theirs, "us", KW_STORE_ACTIVE);
-    const struct kw_freshness_lane lanes[] = {{theirs, life, at_ms(NOW - 900)},
-                                              {theirs, next_life, at_ms(NOW - 20)},
-                                              {theirs, next_life, at_ms(NOW - 30)}};
+    const struct kw_freshness_lane lanes[] = {{theirs, life, at_ms(NOW - 900), NOW},
+                                              {theirs, next_life, at_ms(NOW - 20), NOW},
+                                              {theirs, next_life, at_ms(NOW - 30), NOW}};
 
     of.life = next_life;
     cr_assert_eq(look(&of, 1, lanes, 3).age_ms, 30);
