@@ -18,7 +18,7 @@
     "cell: {cell_name}\n"                                                                          \
     "trust_domain: " KW_MESH_TRUST_DOMAIN "\n"                                                     \
     "listen: {bind}:{listen}\n"                                                                    \
-    "metrics_listen: {bind}:{metrics}\n"                                                           \
+    "metrics_listen: 127.0.0.1:{metrics}\n"                                                        \
     "credentials_dir: {region}/credentials/{cell_name}/{part}\n"
 
 #define TARGET "targets: [ {target} ]\n"

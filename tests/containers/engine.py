@@ -102,9 +102,16 @@ class Engine:
     def enter(self):
         """From now on this process is where the ports are that containers publish."""
 
+    def by_number(self):
+        """Before a command to which a process of a container is told, by the number that the engine knows it by."""
+        return ["sudo", "-n"] if os.geteuid() != 0 else []
+
     def kill(self, pid):
-        """The process of a container, by the number that the engine knows it by."""
-        run([*(["sudo", "-n"] if os.geteuid() != 0 else []), "kill", "-KILL", str(pid)])
+        run([*self.by_number(), "kill", "-KILL", str(pid)])
+
+    def inside(self, pid, *command):
+        """What it says in the network of the container of this process."""
+        return run([*self.by_number(), "nsenter", "--target=%d" % pid, "--net", *command])
 
     def remove(self):
         """It is not ours to end."""
@@ -170,8 +177,8 @@ class OwnEngine(Engine):
             if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), CLONE_NEWNET) != 0:
                 raise OSError(ctypes.get_errno(), "setns")
 
-    def kill(self, pid):
-        run(["nsenter", "--target=%d" % self.first(), "--pid", "--mount", "kill", "-KILL", str(pid)])
+    def by_number(self):
+        return ["nsenter", "--target=%d" % self.first(), "--pid", "--mount"]
 
     def remove(self):
         self.stop()

@@ -31,6 +31,17 @@ PROMISE = 'keyward_feed_promise_age_milliseconds{origin="%s"}'
 LANES, ROWS = 'keyward_feed_digest{of="lanes"}', 'keyward_feed_digest{of="rows"}'
 
 
+def fails(words, call, *arguments, **options):
+    """It ends badly, and says this."""
+    try:
+        call(*arguments, **options)
+    except engines.Failed as error:
+        if words not in str(error):
+            raise
+    else:
+        raise engines.Failed("it went well, where this was to be said: " + words)
+
+
 class Story:
     """Step by step; each relies on those before."""
 
@@ -87,6 +98,13 @@ class Story:
         with self.step("tour"):
             told = self.compose.keyward("tour", "--pens=%d" % PENS)
             self.remark = "%s; %.0f s since the beginning" % (told.strip().splitlines()[-1], time.monotonic() - self.begun)
+
+    def metrics_are_its_own(self):
+        with self.step("metrics are for their container alone: its neighbour is refused"):
+            there = self.compose.containers()
+            address = there["r1-a-authz"]["NetworkSettings"]["Networks"][self.compose.project + "_r1-a-owners"]["IPAddress"]
+            self.remark = "%d of r1-a-authz" % len(self.compose.metrics("r1-a-authz", there))
+            fails("Connection refused", self.compose.metrics, "r1-a-replicator", there, at=address)
 
     def partner_joins(self):
         import partner
@@ -211,6 +229,7 @@ class Story:
         self.prepare()
         self.start()
         self.tour()
+        self.metrics_are_its_own()
         self.partner_joins()
         self.down_and_up()
         self.killed()

@@ -27,8 +27,8 @@ STORES = ("redis", "sql")
 PARTS = (*arrows.SERVICES, *STORES)
 STATE = "/var/lib/keyward"
 CALLERS = "keyward"
-# Who is no container: a check of health runs inside, names are the engine's to know, SoftHSM is a directory, nobody watches.
-NOT_HERE = {"prober", "resolver", "hsm", "monitoring", "peers"}
+# Who is no container: names are the engine's to know, SoftHSM is a directory; peers are replicators.
+NOT_HERE = {"resolver", "hsm", "peers"}
 # What would let a container out, or others in.
 NEVER = ("privileged", "cap_add", "pid", "ipc", "uts", "userns_mode", "devices", "device_cgroup_rules", "cgroup_parent", "extra_hosts", "links",
          "external_links", "volumes_from", "group_add", "sysctls", "expose", "env_file", "secrets", "configs", "dns", "container_name")

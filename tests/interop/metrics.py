@@ -4,6 +4,12 @@ import pathlib
 import urllib.request
 
 
+def rows(page):
+    """name{labels} → value, of a page's text."""
+    lines = (line.rpartition(" ") for line in page.splitlines() if line and not line.startswith("#"))
+    return {name: float(value) for name, _, value in lines}
+
+
 class Metrics:
     """The /metrics page of a process, found among the ports it listens on: by root alone, when it is one of ours."""
 
@@ -41,6 +47,4 @@ class Metrics:
     def read(self):
         """name{labels} → value"""
         with urllib.request.urlopen(self._url, timeout=5) as page:
-            rows = (line.rpartition(" ") for line in page.read().decode().splitlines()
-                    if line and not line.startswith("#"))
-            return {name: float(value) for name, _, value in rows}
+            return rows(page.read().decode())
