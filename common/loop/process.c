@@ -1,18 +1,24 @@
 /* The process: signals by a signalfd, the phases of process.h, and the exit code. */
 #include "common/loop/process.h"
 
+#include "common/base/clock.h"
+#include "common/base/container.h"
 #include "common/base/log.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
+
+#define BEAT_MS         1000U
+#define STANDS_STILL_MS 5000U /* without a beat */
 
 enum phase {
     PHASE_SERVING,
@@ -28,6 +34,8 @@ struct kw_process {
     int signal_fd;
     uv_poll_t signals;
     struct kw_timer grace;
+    struct kw_timer beat;
+    _Atomic uint64_t beat_ns; /* of the last one; 0: the loop does not run yet */
     unsigned handles_open;
 };
 
@@ -64,11 +72,24 @@ static void stop(struct kw_process *process)
 
 static void on_grace_over(struct kw_timer *timer)
 {
-    struct kw_process *process =
-        (struct kw_process *)((char *)timer - offsetof(struct kw_process, grace));
+    struct kw_process *process = KW_CONTAINER_OF(timer, struct kw_process, grace);
 
     KW_LOG(WARN, "grace is over, calls are cut off", KW_F_U64("grace_ms", process->hooks.grace_ms));
     stop(process);
+}
+
+static void on_beat(struct kw_timer *timer)
+{
+    struct kw_process *process = KW_CONTAINER_OF(timer, struct kw_process, beat);
+
+    atomic_store(&process->beat_ns, kw_clock_mono_ns());
+}
+
+bool kw_process_alive(const struct kw_process *process)
+{
+    uint64_t beat_ns = atomic_load(&process->beat_ns);
+
+    return beat_ns == 0 || kw_clock_mono_ns() - beat_ns < STANDS_STILL_MS * KW_NS_PER_MS;
 }
 
 static void drain(struct kw_process *process)
@@ -95,7 +116,7 @@ static void on_signal(uv_poll_t *poll, int status, int events)
     drain(process);
 }
 
-/* The handles are unreferenced: waiting for signals is no reason for the loop to go on. */
+/* The handles are unreferenced: none of them is a reason for the loop to go on. */
 static struct kw_result watch_signals(struct kw_process *process, struct kw_error *err)
 {
     sigset_t set;
@@ -131,7 +152,10 @@ struct kw_result kw_process_new(struct kw_loop *loop, const struct kw_process_ho
     }
     kw_timer_init(&process->grace, loop, on_grace_over);
     uv_unref((uv_handle_t *)&process->grace.uv);
-    process->handles_open = 2;
+    kw_timer_init(&process->beat, loop, on_beat);
+    kw_timer_start(&process->beat, 0, BEAT_MS);
+    uv_unref((uv_handle_t *)&process->beat.uv);
+    process->handles_open = 3;
     *ret_process = process;
     return KW_OK;
 }
@@ -181,8 +205,14 @@ static void on_signals_closed(uv_handle_t *handle)
 
 static void on_grace_closed(struct kw_timer *timer)
 {
-    struct kw_process *process =
-        (struct kw_process *)((char *)timer - offsetof(struct kw_process, grace));
+    struct kw_process *process = KW_CONTAINER_OF(timer, struct kw_process, grace);
+
+    process->handles_open--;
+}
+
+static void on_beat_closed(struct kw_timer *timer)
+{
+    struct kw_process *process = KW_CONTAINER_OF(timer, struct kw_process, beat);
 
     process->handles_open--;
 }
@@ -193,6 +223,7 @@ int kw_process_end(struct kw_process *process)
 
     uv_close((uv_handle_t *)&process->signals, on_signals_closed);
     kw_timer_close(&process->grace, on_grace_closed);
+    kw_timer_close(&process->beat, on_beat_closed);
     while (process->handles_open > 0) {
         (void)uv_run(kw_loop_uv(process->loop), UV_RUN_NOWAIT);
     }

@@ -40,6 +40,9 @@ bool kw_process_draining(const struct kw_process *process);
 /* Begins the drain from inside, e.g. after a failed fsync: the process ends with `exit_code`. */
 void kw_process_fail(struct kw_process *process, int exit_code);
 
+/* False when its loop runs and stands still, for so long that only a restart helps. Any thread, until kw_process_end. */
+bool kw_process_alive(const struct kw_process *process);
+
 /* After kw_loop_run: frees and returns the exit code. */
 int kw_process_end(struct kw_process *process);
 

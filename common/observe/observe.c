@@ -57,10 +57,9 @@ static struct kw_result answer_metrics(struct kw_observe *observe, struct answer
 
 static struct kw_result answer_live(struct kw_observe *observe, struct answer *answer)
 {
-    bool alive = observe->hooks.alive == NULL || observe->hooks.alive(observe->hooks.context);
-
-    return alive ? answer_text(answer, MHD_HTTP_OK, "ok\n")
-                 : answer_text(answer, MHD_HTTP_SERVICE_UNAVAILABLE, "stuck\n");
+    return observe->hooks.alive(observe->hooks.context)
+               ? answer_text(answer, MHD_HTTP_OK, "ok\n")
+               : answer_text(answer, MHD_HTTP_SERVICE_UNAVAILABLE, "stuck\n");
 }
 
 /* {"ready":false,"conditions":{"store":true,"hsm":false}} */

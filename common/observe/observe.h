@@ -31,7 +31,7 @@ struct kw_observe_hooks {
     /* Says which conditions there are and whether they hold, by kw_readiness_add. Called on the
      * server's thread: reads atomics, takes no lock of the service, does not block. */
     void (*readiness)(void *context, struct kw_readiness *readiness);
-    /* False when only a restart helps. NULL: alive as long as it answers. Same thread and rules. */
+    /* False when only a restart helps: an answer alone says nothing of the service, whose thread is another. Same rules. */
     bool (*alive)(void *context);
     void *context; /* outlives the server */
 };

@@ -64,6 +64,13 @@ static void on_hsm_state(void *context, enum kw_hsm_state state)
     }
 }
 
+static bool is_alive(void *context)
+{
+    struct kw_core *core = context;
+
+    return kw_process_alive(core->process);
+}
+
 static void on_readiness(void *context, struct kw_readiness *readiness)
 {
     struct kw_core *core = context;
@@ -242,7 +249,8 @@ struct kw_result kw_core_start(struct kw_core *core, const struct kw_core_config
 {
     const struct kw_process_hooks hooks = {
         .drain = on_drain, .stop = on_stop, .context = core, .grace_ms = config->drain_ms};
-    const struct kw_observe_hooks observe_hooks = {.readiness = on_readiness, .context = core};
+    const struct kw_observe_hooks observe_hooks = {
+        .readiness = on_readiness, .alive = is_alive, .context = core};
 
     core->config = config;
     core->start_ms = kw_clock_wall_ms();

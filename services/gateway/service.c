@@ -31,6 +31,13 @@ static void on_hop_state(bool connected, struct kw_id peer_boot_id, void *contex
     kw_health_connected(gateway->health, gateway->connected);
 }
 
+static bool is_alive(void *context)
+{
+    struct kw_gateway *gateway = context;
+
+    return kw_process_alive(gateway->process);
+}
+
 static void on_readiness(void *context, struct kw_readiness *readiness)
 {
     struct kw_gateway *gateway = context;
@@ -230,7 +237,8 @@ struct kw_result kw_gateway_start(struct kw_gateway *gateway,
 {
     const struct kw_process_hooks hooks = {
         .drain = on_drain, .stop = on_stop, .context = gateway, .grace_ms = config->drain_ms};
-    const struct kw_observe_hooks observe_hooks = {.readiness = on_readiness, .context = gateway};
+    const struct kw_observe_hooks observe_hooks = {
+        .readiness = on_readiness, .alive = is_alive, .context = gateway};
 
     gateway->config = config;
     gateway->start_ms = kw_clock_wall_ms();

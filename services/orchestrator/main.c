@@ -20,6 +20,13 @@ struct program {
     bool announced;
 };
 
+static bool is_alive(void *context)
+{
+    struct program *program = context;
+
+    return kw_process_alive(program->process);
+}
+
 static void on_readiness(void *context, struct kw_readiness *readiness)
 {
     struct program *program = context;
@@ -93,7 +100,8 @@ static struct kw_result start(struct program *program, const struct kw_orch_conf
 {
     const struct kw_process_hooks hooks = {
         .drain = on_drain, .stop = on_stop, .context = program, .grace_ms = config->drain_ms};
-    const struct kw_observe_hooks observe = {.readiness = on_readiness, .context = program};
+    const struct kw_observe_hooks observe = {
+        .readiness = on_readiness, .alive = is_alive, .context = program};
 
     KW_TRY(kw_loop_new(&program->loop, err));
     KW_TRY(kw_process_new(program->loop, &hooks, &program->process, err));

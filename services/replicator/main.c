@@ -20,6 +20,13 @@ struct program {
     bool announced;
 };
 
+static bool is_alive(void *context)
+{
+    struct program *program = context;
+
+    return kw_process_alive(program->process);
+}
+
 static void on_readiness(void *context, struct kw_readiness *readiness)
 {
     struct program *program = context;
@@ -92,7 +99,8 @@ static struct kw_result start(struct program *program, struct kw_error *err)
                                                 .drained = on_drained,
                                                 .stopped = on_stopped,
                                                 .context = program};
-    const struct kw_observe_hooks observe = {.readiness = on_readiness, .context = program};
+    const struct kw_observe_hooks observe = {
+        .readiness = on_readiness, .alive = is_alive, .context = program};
 
     KW_TRY(kw_harden(err));
     KW_TRY(kw_process_prepare(err));

@@ -126,6 +126,19 @@ static int child_code(struct child *child)
     return WEXITSTATUS(status);
 }
 
+Test(process, is_alive_while_it_starts)
+{
+    const struct kw_process_hooks hooks = {.grace_ms = GRACE_MS};
+    struct kw_process *process = NULL;
+    struct kw_loop *loop = NULL;
+
+    cr_assert(kw_ok(kw_loop_new(&loop, NULL)));
+    cr_assert(kw_ok(kw_process_new(loop, &hooks, &process, NULL)));
+    cr_assert(kw_process_alive(process));
+    cr_assert(eq(int, kw_process_end(process), 0));
+    kw_loop_free(loop);
+}
+
 Test(process, sigterm_drains_and_stops)
 {
     struct child child;

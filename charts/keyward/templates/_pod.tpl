@@ -79,7 +79,7 @@ seccompProfile: {type: RuntimeDefault}
 - {name: metrics, containerPort: 9464}
 {{- end }}
 
-{{/* Started and alive: it answers. Ready: it may be sent partners' calls (docs/metrics.md names what each one's /readyz wants).
+{{/* Started and alive: its loop turns. Ready: it may be sent partners' calls (docs/metrics.md names what each one's /readyz wants).
 Between services readiness decides nothing: their Services publish pods that are not ready, too. */}}
 {{- define "keyward.probes" -}}
 startupProbe:
