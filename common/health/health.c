@@ -1,4 +1,4 @@
-/* Settings, the door, the page. */
+/* Settings, the door, the page; of a service that need only be alive, the page alone. */
 #include "common/health/health.h"
 
 #include "common/base/clock.h"
@@ -47,7 +47,7 @@ static const char *text_of(const struct kw_settings_spec *spec, const void *conf
 struct look {
     const struct kw_settings_spec *spec;
     const void *config;
-    const char *page;
+    bool live; /* not: is it ready? */
     uint64_t deadline_ns;
     const char *setting; /* "listen" */
     const char *address; /* its value */
@@ -77,12 +77,16 @@ static struct kw_result check_page(struct look *look, struct kw_error *err)
     KW_SCOPED(kw_health_hang_up) struct kw_health_wire wire = {.fd = -1};
 
     KW_TRY(dial(look, "metrics_listen", &wire, err));
-    return kw_health_page_check(&wire, look->page, err);
+    return kw_health_page_check(&wire, look->live ? "/livez" : "/readyz", err);
 }
 
+/* Whoever can come to a door can fill it. That leaves the service alive, and a restart would throw out
+ * those whom it serves. */
 static struct kw_result look_at(struct look *look, struct kw_error *err)
 {
-    KW_TRY(check_door(look, err));
+    if (!look->live) {
+        KW_TRY(check_door(look, err));
+    }
     return check_page(look, err);
 }
 
@@ -112,9 +116,8 @@ static int look_with(struct look *look, void *config, int argc, char **argv)
 
 int kw_health_main(const struct kw_settings_spec *spec, int argc, char **argv)
 {
-    bool live = argc > 2 && strcmp(argv[2], "--live") == 0;
-    int words = live ? 2 : 1;
-    struct look look = {.spec = spec, .page = live ? "/livez" : "/readyz"};
+    struct look look = {.spec = spec, .live = argc > 2 && strcmp(argv[2], "--live") == 0};
+    int words = look.live ? 2 : 1;
     void *config = config_new(spec);
     int exit_code;
 

@@ -8,6 +8,7 @@ import contextlib
 import http.server
 import os
 import pathlib
+import resource
 import socket
 import ssl
 import subprocess
@@ -15,8 +16,9 @@ import sys
 import threading
 import unittest
 
-from gateway_support import GATEWAY, SERVICE_URI, TIMEOUT_S, GatewayCase, World, eventually, metric, write
+from gateway_support import GATEWAY, SERVICE_URI, TIMEOUT_S, Caller, GatewayCase, World, eventually, metric, write
 
+import grpc
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
@@ -137,6 +139,9 @@ class Scripted(unittest.TestCase):
         with Pages(livez=503) as pages:
             self.complains("/livez says 503", "--live", metrics_listen=pages.address)
 
+    def test_its_port_is_no_part_of_being_alive(self):
+        self.assertEqual(self.check("--live", listen="127.0.0.1:0", credentials_dir="/no-such-directory"), (0, ""))
+
     def test_nobody_listens(self):
         with socket.create_server(("127.0.0.1", 0)) as gone:
             closed = "127.0.0.1:%d" % gone.getsockname()[1]
@@ -227,6 +232,46 @@ class Gateway(GatewayCase):
             elsewhere.sendall(hello.read())
             elsewhere.recv(1)
         eventually(lambda: '"class":"closed_by_client"' in self.log(), "it is noticed")
+
+    def takes_another(self):
+        """Another caller, who stays connected."""
+        try:
+            return self.enterContext(Caller(self.world, self.gateway, self.world.alice)).partner("p")
+        except grpc.RpcError:
+            return None
+
+    def fill_the_door(self):
+        """Until no place is left of those that a limit from outside leaves."""
+        pid = self.gateway.process.pid
+        limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        self.addCleanup(resource.prlimit, pid, resource.RLIMIT_NOFILE, limits)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (len(os.listdir("/proc/%d/fd" % pid)) + 24, limits[1]))
+        self.assertFalse(all(self.takes_another() for _ in range(24)), "there are places still")
+
+    def test_whoever_fills_the_public_door_does_not_have_it_killed(self):
+        self.fill_the_door()
+        code, said = self.check()
+        self.assertEqual(code, 1)
+        self.assertIn("listen 127.0.0.1:" + self.gateway.ready["port"], said)
+        self.assertEqual(self.check("--live"), (0, ""))
+
+    def test_a_loop_that_hangs_is_not_alive(self):
+        """It reads a certificate that does not come: a pipe. The port of the pages has a thread of its own."""
+        certificate = self.world.path("edge", "cert.pem")
+        os.rename(certificate, certificate + ".kept")
+        os.mkfifo(certificate)
+        writer = eventually(lambda: self.has_reader(certificate), "the gateway reads the pipe")
+        os.rename(certificate + ".kept", certificate)
+        try:
+            said = eventually(lambda: self.check("--live")[1], "it hangs")
+        finally:
+            os.close(writer)  # the certificate ends, and the loop goes on
+        self.assertIn("/livez says 503 stuck", said)
+        eventually(lambda: self.check("--live") == (0, ""), "it is alive again")
+
+    def has_reader(self, pipe):
+        with contextlib.suppress(OSError):
+            return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
 
     def test_the_certificate_for_the_hop_is_not_the_public_one(self):
         code, said = self.check(edge_credentials_dir=self.world.path("gateway"))

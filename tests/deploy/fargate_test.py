@@ -285,7 +285,9 @@ class Tasks(unittest.TestCase):
 
     def test_a_service_that_hangs_is_replaced_and_no_other(self):
         for service, _, container in self.services():
-            self.assertEqual(container["HealthCheck"]["Command"], ["CMD", "/usr/local/bin/keyward-" + service, "health", "--live"])
+            check = container["HealthCheck"]
+            self.assertEqual(check["Command"], ["CMD", "/usr/local/bin/keyward-" + service, "health", "--live"])
+            self.assertEqual((check["Interval"], check["Retries"]), (15, 3), service)
 
     def test_files_are_mounted_encrypted_and_by_identity(self):
         for service, task, _ in self.services():
