@@ -22,6 +22,7 @@ from compose import CELLS, REGIONS, Compose, eventually
 
 PLACE = images.TOP / "build/containers"
 SKIPPED = 77
+UNANSWERED = 3  # of the command
 SIZE_MAX = 30_000_000
 HEARD_MS = 5000  # on a busy machine, too; of who is not heard it grows without end
 CALLS, PENS = 20, 50
@@ -88,6 +89,8 @@ class Story:
                 self.engine.start("own")
             self.engine.enter()
             self.compose = Compose(self.engine, self.tag)
+        with self.step("a command before all else: the mesh is made first, and nobody answers"):
+            fails(": exit %d\n" % UNANSWERED, self.compose.keyward, "status")
         with self.step("up: two regions, healthy"):
             self.compose.up()
             self.remark = "%d containers; %.0f s since the beginning" % (len(self.compose.containers()), time.monotonic() - self.begun)
