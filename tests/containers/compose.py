@@ -44,13 +44,13 @@ def health_of(container):
 
 
 class Compose:
-    def __init__(self, engine, tag):
+    def __init__(self, engine, tag, stores):
         self.engine, self.words = engine, engine.compose_command()
         self.has_wait = self.words[-1] == "compose"
         # Docker's own command beside it, where compose has it build or read images.
         path = ":".join([*filter(None, [os.path.dirname(engines.client())]), os.environ["PATH"]])
         self.ports = {"%s-%s" % (region, cell): 8443 + 1000 * r + c for r, region in enumerate(REGIONS) for c, cell in enumerate(CELLS)}
-        self.env = dict(engine.env, KEYWARD_TAG=tag, PATH=path)
+        self.env = dict(engine.env, **stores, KEYWARD_TAG=tag, PATH=path)
         self.profiles, self.project = [], "keyward"
         if not engine.own:
             self.apart()

@@ -1,5 +1,6 @@
-"""The images that ours are made from and run beside. Where they cannot be pulled they are made here, under the same names: the base by
-debootstrap, Redis and PostgreSQL from Debian's packages (stand-ins/), with what compose.yaml relies on of the official ones.
+"""The images that ours are made from and run beside. Where they cannot be pulled they are made here: the base by debootstrap, Redis and
+PostgreSQL from Debian's packages (stand-ins/), with what compose.yaml relies on of the official ones. On an engine of ours they have the
+official names; somebody's engine, which may outlast a run that was killed, has nothing under these but what is official.
 """
 import pathlib
 import shutil
@@ -11,9 +12,9 @@ import engine as engines
 HERE = pathlib.Path(__file__).resolve().parent
 TOP = HERE.parents[1]
 BASE = "debian:bookworm-slim"
-STAND_INS = {"redis:7-bookworm": "redis", "postgres:15-bookworm": "postgres"}
+STORES = {"KEYWARD_REDIS_IMAGE": "redis:7-bookworm", "KEYWARD_POSTGRES_IMAGE": "postgres:15-bookworm"}  # as compose.yaml asks for them
 OURS = ("gateway", "authz", "orchestrator", "cryptocore", "replicator", "keyward", "init")
-MADE = "made from Debian's packages"
+APART = "keyward-containers-test/"
 PULL_S, BOOTSTRAP_S, BUILD_S = 120, 900, 2400
 
 # What the official image leaves out, too; of documentation it keeps licences.
@@ -27,6 +28,10 @@ deb http://deb.debian.org/debian-security bookworm-security main
 
 def there(engine, name):
     return engines.answers([engines.client(), "image", "inspect", name], env=engine.env)
+
+
+def name_of_made(engine, name):
+    return name if engine.own else APART + name
 
 
 def pulled(engine, name):
@@ -60,38 +65,37 @@ def bootstrap(tarball):
 
 
 def base(engine, place):
-    """Returns how the base came here."""
+    """Returns its name, and how it came here."""
     if there(engine, BASE):
-        return "there"
+        return BASE, "there"
     if pulled(engine, BASE):
-        return "pulled"
+        return BASE, "pulled"
+    name = name_of_made(engine, BASE)
     tarball = place / "debian-bookworm-slim.tar"
     kept = tarball.exists()
     if not kept:
         bootstrap(tarball)
     with open(tarball, "rb") as stream:
-        engine.docker("import", "-", BASE, stdin=stream)
-    return "imported" if kept else "made by debootstrap"
+        engine.docker("import", "-", name, stdin=stream)
+    return name, "imported" if kept else "made by debootstrap"
 
 
-def stand_ins(engine):
-    """Returns how each came here."""
-    came, folder = {}, HERE / "stand-ins"
-    for name, short in STAND_INS.items():
-        if there(engine, name):
-            came[name] = "there"
-        elif pulled(engine, name):
-            came[name] = "pulled"
-        else:
-            engine.docker("build", *engine.build_options, "--tag", name, "--file", str(folder / (short + ".Dockerfile")), str(folder), timeout=BUILD_S)
-            came[name] = MADE
-    return came
+def store(engine, official, on):
+    """The image of Redis or PostgreSQL: its name, and how it came here."""
+    if there(engine, official):
+        return official, "there"
+    if pulled(engine, official):
+        return official, "pulled"
+    name, folder = name_of_made(engine, official), HERE / "stand-ins"
+    engine.docker("build", *engine.build_options, "--build-arg", "BASE=" + on, "--tag", name,
+                  "--file", str(folder / (official.split(":")[0] + ".Dockerfile")), str(folder), timeout=BUILD_S)
+    return name, "made from Debian's packages"
 
 
-def build(engine, tag):
+def build(engine, tag, on):
     """Ours, by the Dockerfile that everybody builds."""
     for name in OURS:
-        engine.docker("build", *engine.build_options, "--file", str(TOP / "docker/Dockerfile"), "--target", name,
+        engine.docker("build", *engine.build_options, "--build-arg", "BASE=" + on, "--file", str(TOP / "docker/Dockerfile"), "--target", name,
                       "--tag", "keyward/%s:%s" % (name, tag), str(TOP), timeout=BUILD_S)
 
 
@@ -106,8 +110,8 @@ def files(engine, name):
         engine.docker("rm", made)
 
 
-def sizes(engine, tag):
+def sizes(engine, tag, on):
     """Image → (bytes, those of them that the base has not)."""
-    below = files(engine, BASE)
+    below = files(engine, on)
     found = {name: files(engine, "keyward/%s:%s" % (name, tag)) for name in OURS}
     return {name: (sum(has.values()), sum(size for path, size in has.items() if path not in below)) for name, has in found.items()}

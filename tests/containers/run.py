@@ -49,7 +49,7 @@ class Story:
     def __init__(self, engine, folder):
         self.engine, self.folder = engine, folder
         self.tag = "dev" if engine.own else "containers-test"
-        self.compose, self.came, self.steps, self.begun = None, {}, 0, time.monotonic()
+        self.compose, self.base, self.stores, self.steps, self.begun = None, None, {}, 0, time.monotonic()
         self.member = self.partner = self.device = self.key = self.before = None
 
     @contextlib.contextmanager
@@ -68,14 +68,15 @@ class Story:
             self.engine.start("host")
             self.remark = "own, %s" % self.engine.storage if self.engine.own else "the machine's"
         with self.step("base image " + images.BASE):
-            self.remark = images.base(self.engine, PLACE)
+            self.base, self.remark = images.base(self.engine, PLACE)
         with self.step("images of Redis and PostgreSQL"):
-            self.came = images.stand_ins(self.engine)
-            self.remark = ", ".join("%s %s" % pair for pair in self.came.items())
+            came = {asked: images.store(self.engine, name, self.base) for asked, name in images.STORES.items()}
+            self.stores = {asked: name for asked, (name, _) in came.items()}
+            self.remark = ", ".join("%s %s" % pair for pair in came.values())
         with self.step("our images"):
-            images.build(self.engine, self.tag)
+            images.build(self.engine, self.tag, self.base)
         with self.step("none is above %d MB over the base" % (SIZE_MAX // 1_000_000)):
-            sizes = images.sizes(self.engine, self.tag)
+            sizes = images.sizes(self.engine, self.tag, self.base)
             self.remark = ", ".join("%s %.1f (in all %.1f)" % (name, more / 1e6, size / 1e6) for name, (size, more) in sizes.items())
             large = [name for name, (_, more) in sizes.items() if more > SIZE_MAX]
             if large:
@@ -88,7 +89,7 @@ class Story:
             if self.engine.own:
                 self.engine.start("own")
             self.engine.enter()
-            self.compose = Compose(self.engine, self.tag)
+            self.compose = Compose(self.engine, self.tag, self.stores)
         with self.step("a command before all else: the mesh is made first, and nobody answers"):
             fails(": exit %d\n" % UNANSWERED, self.compose.keyward, "status")
         with self.step("up: two regions, healthy"):
@@ -245,8 +246,8 @@ class Story:
             self.compose.profiles = ["ha", "tools"]
             self.compose.down("--volumes", "--remove-orphans")
         if not self.engine.own:
-            made = ["keyward/%s:%s" % (name, self.tag) for name in images.OURS] + [name for name, how in self.came.items() if how == images.MADE]
-            self.engine.docker_words("rmi", *made)
+            made = ["keyward/%s:%s" % (name, self.tag) for name in images.OURS]
+            self.engine.docker_words("rmi", *made, *(images.APART + name for name in (images.BASE, *images.STORES.values())))
 
 
 def interrupted(number, _):

@@ -10,13 +10,20 @@ import pathlib
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import unittest
+import unittest.mock
 
 import yaml
 
 import arrows
 from chart import LOADER, TOP
+
+sys.path.append(str(TOP / "tests/containers"))
+
+import engine as engines
+import images
 
 TEXT = (TOP / "compose.yaml").read_text()
 PAGE = yaml.load(re.sub(r"\$\{(\w+):-([^}]*)\}", r"\2", TEXT), LOADER)
@@ -235,6 +242,52 @@ class Life(unittest.TestCase):
         for words in tools:
             done = subprocess.run([*words, "config", "-q"], cwd=TOP, capture_output=True, text=True, check=False)
             self.assertEqual((done.returncode, done.stderr), (0, ""), words)
+
+
+class Unpulled:
+    """An engine that can pull nothing, and keeps what it is told to do."""
+    build_options = ()
+
+    def __init__(self, own):
+        self.own, self.told, self.env = own, [], {}
+
+    def docker(self, verb, *words, **_):
+        if verb == "pull":
+            raise engines.Failed("there is no way to it")
+        self.told.append((verb, *words))
+
+    def given(self, option):
+        return [after for words in self.told for word, after in itertools.pairwise(words) if word == option]
+
+
+class Made(unittest.TestCase):
+    """What `./run containers` makes of the images that it cannot pull."""
+
+    def made(self, own):
+        """The engine, and what it has under which name: (base, {variable: store})."""
+        engine = Unpulled(own)
+        with tempfile.TemporaryDirectory() as place, unittest.mock.patch.object(images, "there", return_value=False):
+            (pathlib.Path(place) / "debian-bookworm-slim.tar").touch()
+            base, _ = images.base(engine, pathlib.Path(place))
+            stores = {asked: images.store(engine, name, base)[0] for asked, name in images.STORES.items()}
+        self.assertEqual((engine.given("-"), engine.given("--tag")), ([base], [*stores.values()]))
+        self.assertEqual(engine.given("--build-arg"), ["BASE=" + base] * len(stores))
+        return base, stores
+
+    def test_an_engine_of_ours_has_them_under_the_official_names(self):
+        self.assertEqual(self.made(own=True), (images.BASE, images.STORES))
+
+    def test_somebodys_engine_has_nothing_that_others_take_for_official(self):
+        base, stores = self.made(own=False)
+        for name, official in ((base, images.BASE), *((stores[asked], official) for asked, official in images.STORES.items())):
+            self.assertEqual(name, "keyward-containers-test/" + official)
+
+    def test_compose_and_images_may_be_told_these_names(self):
+        asked = dict(re.findall(r"image: \$\{(\w+):-([^}]*)\}", TEXT))
+        self.assertEqual(asked, images.STORES)
+        for path in (TOP / "docker/Dockerfile", *sorted((TOP / "tests/containers/stand-ins").glob("*.Dockerfile"))):
+            self.assertIn("\nARG BASE=%s\n" % images.BASE, path.read_text(), path.name)
+            self.assertIn("\nFROM ${BASE}", path.read_text(), path.name)
 
 
 class Waiting(unittest.TestCase):

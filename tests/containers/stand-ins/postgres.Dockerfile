@@ -1,5 +1,6 @@
 # A stand-in for the official image postgres:15-bookworm, of Debian's package: the same user, paths, volume, entry point and command.
-FROM debian:bookworm-slim
+ARG BASE=debian:bookworm-slim
+FROM ${BASE}
 RUN groupadd --system --gid 999 postgres \
     && useradd --system --gid 999 --uid 999 --home-dir /var/lib/postgresql --shell /bin/bash postgres \
     && mkdir -p /etc/postgresql-common && echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf \

@@ -1,5 +1,6 @@
 # A stand-in for the official image redis:7-bookworm, of Debian's package: the same user, volume, entry point and command.
-FROM debian:bookworm-slim
+ARG BASE=debian:bookworm-slim
+FROM ${BASE}
 RUN groupadd --system --gid 999 redis && useradd --system --gid 999 --uid 999 --home-dir /data --shell /usr/sbin/nologin redis \
     && apt-get update -qq \
     && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends redis-server >/dev/null \
