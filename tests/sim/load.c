@@ -14,7 +14,8 @@
 #include <string.h>
 
 enum {
-    ARENA_BYTES = 4 << 20
+    ARENA_BYTES = 4 << 20,
+    OLD = 50, /* grants that came after one: all have it, and clients ask for others */
 };
 
 /* One operation under way. What it changes is told to the truth after the job was acknowledged. */
@@ -536,35 +537,87 @@ static bool draw_subject(struct op *op, enum subject subject)
     return subject == REQUEST || truth->partner_count > 0;
 }
 
+/* Nothing is decided by rows that are not all here; and who knows that it is fenced knows that nobody would hear it. */
+static bool can_do(const struct op *op, size_t which)
+{
+    return sim_cell_runs(op->sim, op->cell->index) && (!op->cell->joining || mix[which].disables) &&
+           !op->cell->feed.fenced;
+}
+
+static void do_op(struct op *op, size_t which)
+{
+    struct sim *sim = op->sim;
+    struct kw_error err = {0};
+
+    op->arena = kw_arena_new(ARENA_BYTES);
+    sim->counts.ops++;
+    if (!kw_ok(sim_cell_write(sim, op->cell->index, mix[which].job, op, &err))) {
+        sim_fatal(mix[which].name, err.message);
+    }
+    if (op->did) {
+        sim->counts.acked++;
+        sim_note(sim, "%zu %s", op->cell->index, mix[which].name);
+        if (mix[which].did != NULL) {
+            mix[which].did(op);
+        }
+    }
+    kw_arena_free(op->arena);
+}
+
 void sim_load_one(struct sim *sim)
 {
     struct op op = {.sim = sim, .cell = &sim->cells[sim_random(sim, sim->cell_count)]};
     size_t which = draw_op(sim);
-    struct kw_error err = {0};
 
-    if (!draw_subject(&op, mix[which].subject) || !sim_cell_runs(sim, op.cell->index)) {
+    if (!draw_subject(&op, mix[which].subject) || !can_do(&op, which)) {
         sim->counts.refused++;
         return;
     }
-    if (op.cell->joining && !mix[which].disables) {
-        sim->counts.refused++; /* nothing is decided by rows that are not all here */
-        return;
+    do_op(&op, which);
+}
+
+bool sim_load_on(struct sim *sim, const char *name, size_t cell, size_t grant)
+{
+    struct sim_grant *of = &sim->truth->grants[grant];
+    struct op op = {.sim = sim,
+                    .cell = &sim->cells[cell],
+                    .grant = of,
+                    .partner = &sim->truth->partners[of->partner]};
+    size_t which = 0;
+
+    while (strcmp(mix[which].name, name) != 0) {
+        which++;
     }
-    if (op.cell->feed.fenced) {
-        sim->counts.refused++; /* it knows that nobody would hear it */
-        return;
+    if (can_do(&op, which)) {
+        do_op(&op, which);
     }
-    op.arena = kw_arena_new(ARENA_BYTES);
-    sim->counts.ops++;
-    if (!kw_ok(sim_cell_write(sim, op.cell->index, mix[which].job, &op, &err))) {
-        sim_fatal(mix[which].name, err.message);
-    }
-    if (op.did) {
-        sim->counts.acked++;
-        sim_note(sim, "%zu %s", op.cell->index, mix[which].name);
-        if (mix[which].did != NULL) {
-            mix[which].did(&op);
+    return op.did;
+}
+
+/* What lifts no resume. */
+static bool is_stopped(const struct sim_truth *truth, size_t grant)
+{
+    size_t partner = truth->grants[grant].partner;
+
+    for (size_t i = 0; i < truth->said_count; i++) {
+        const struct sim_said *said = &truth->said[i];
+
+        if ((said->what == SIM_REVOKED_GRANT && said->which == grant) ||
+            ((said->what == SIM_REVOKED_PARTNER || said->what == SIM_REVOKED_ALL) &&
+             said->which == partner)) {
+            return true;
         }
     }
-    kw_arena_free(op.arena);
+    return false;
+}
+
+bool sim_load_find(const struct sim *sim, size_t *ret_grant)
+{
+    const struct sim_truth *truth = sim->truth;
+
+    *ret_grant = 0;
+    while (*ret_grant + OLD < truth->grant_count && is_stopped(truth, *ret_grant)) {
+        (*ret_grant)++;
+    }
+    return *ret_grant + OLD < truth->grant_count;
 }

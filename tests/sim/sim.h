@@ -64,8 +64,7 @@ struct sim_options {
     uint64_t ops;
     size_t regions;
     size_t letters;
-    uint64_t great; /* so many times as often, what goes wrong a few times in a run */
-    bool trace;     /* every step to stderr */
+    bool trace; /* every step to stderr */
 };
 
 /* How often what goes wrong: parts of a thousand, drawn from the seed. */
