@@ -10,6 +10,7 @@ failed=0
 # expect STATUS NAME REPORT [EXIT]: what comes of a binary that leaves this report, and exits so.
 expect() {
     local status=0
+    # shellcheck disable=SC2016 # it is for the script that is written
     printf '#!/bin/sh\nprintf %%b "%s" >"${ASAN_OPTIONS##*log_path=}.1"\nexit %s\n' "$3" "${4:-0}" >"$binary"
     chmod 700 "$binary"
     "$here/criterion.sh" "$binary" >/dev/null 2>&1 || status=$?
