@@ -14,6 +14,7 @@ import threading
 import time
 
 CLONE_NEWNET = 0x40000000
+PROBE = "keyward-probe"
 START_S, STOP_S, COMMAND_S = 60, 60, 900
 
 # The first process of the namespaces: it sees to the daemon's end, and takes in what loses its parent.
@@ -90,6 +91,22 @@ class Engine:
         """What a command says on both streams, however it ends."""
         done = subprocess.run([client(), *arguments], env=self.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=COMMAND_S, check=False)
         return done.stdout
+
+    def must_run(self, image, *words, network="host"):
+        """A container, with limits as ours have. Fails: NoEngine, for one that runs none is none, whatever it answers."""
+        try:
+            self.docker("run", "--rm", "--network=" + network, "--memory=512m", "--pids-limit=100", "--cpus=1", image, *words)
+        except Failed as why:
+            raise NoEngine("an engine answers, but it does not run %s: %s" % (words[0], str(why).strip().splitlines()[-1])) from why
+
+    def must_network(self, image):
+        """The same, in a network of the engine's own."""
+        try:
+            self.docker("network", "create", PROBE)
+        except Failed as why:
+            raise NoEngine("an engine answers, but it makes no network: " + str(why).strip().splitlines()[-1]) from why
+        self.must_run(image, "true", network=PROBE)
+        self.docker("network", "rm", PROBE)
 
     def compose_command(self):
         if answers([client(), "compose", "version"], env=self.env):

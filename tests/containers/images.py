@@ -48,7 +48,10 @@ def bootstrap(tarball):
         raise engines.NoEngine("%s cannot be pulled, and there is no debootstrap to make it" % BASE)
     root = tarball.with_suffix(".root")
     shutil.rmtree(root, ignore_errors=True)
-    engines.run(["debootstrap", "--variant=minbase", "bookworm", str(root), "http://deb.debian.org/debian"], timeout=BOOTSTRAP_S)
+    try:
+        engines.run(["debootstrap", "--variant=minbase", "bookworm", str(root), "http://deb.debian.org/debian"], timeout=BOOTSTRAP_S)
+    except engines.Failed as why:
+        raise engines.NoEngine("%s cannot be pulled, nor made: %s" % (BASE, str(why).strip().splitlines()[-1])) from why
     (root / "etc/apt/sources.list").write_text(SOURCES)
     # As there: what is installed on top need not outlast a power cut.
     (root / "etc/dpkg/dpkg.cfg.d/docker-apt-speedup").write_text("force-unsafe-io\n")

@@ -4,6 +4,7 @@ timed; one that fails ends it with the last words of who is not well. However it
 
 Exit code: 0, 1 when a step failed, 77 when no engine starts (printed, with the reason).
 """
+import argparse
 import contextlib
 import pathlib
 import shutil
@@ -68,6 +69,8 @@ class Story:
             self.remark = "own, %s" % self.engine.storage if self.engine.own else "the machine's"
         with self.step("base image " + images.BASE):
             self.base, self.remark = images.base(self.engine, PLACE)
+        with self.step("a container reaches Debian's packages"):
+            self.engine.must_run(self.base, "apt-get", "update", "-qq")
         with self.step("images of Redis and PostgreSQL"):
             came = {asked: images.store(self.engine, name, self.base) for asked, name in images.STORES.items()}
             self.stores = {asked: name for asked, (name, _) in came.items()}
@@ -87,6 +90,7 @@ class Story:
         with self.step("a network of its own"):
             if self.engine.own:
                 self.engine.start("own")
+                self.engine.must_network(self.base)
             self.engine.enter()
             self.compose = Compose(self.engine, self.tag, self.stores)
         with self.step("a command before all else: the mesh is made first, and nobody answers"):
@@ -235,12 +239,16 @@ class Story:
         if set(asking.served) != cells:
             raise engines.Failed("served by %s" % sorted(set(asking.served)))
 
-    def tell(self):
+    def tell(self, short):
         self.prepare()
         self.start()
         self.tour()
         self.metrics_are_its_own()
         self.partner_joins()
+        if not short:
+            self.go_on()
+
+    def go_on(self):
         self.down_and_up()
         self.killed()
         self.ha()
@@ -260,11 +268,11 @@ def interrupted(number, _):
     raise KeyboardInterrupt(signal.Signals(number).name)
 
 
-def told(engine, folder):
+def told(engine, folder, short):
     """Whether it ended well."""
     story = Story(engine, folder)
     try:
-        story.tell()
+        story.tell(short)
     except engines.NoEngine:
         print(flush=True)
         raise
@@ -280,13 +288,16 @@ def told(engine, folder):
 
 
 def main():
+    parser = argparse.ArgumentParser(description="The mesh of compose.yaml, on an engine")
+    parser.add_argument("--short", action="store_true", help="up to the partner: nothing is ended, and there are two cells")
+    short = parser.parse_args().short
     signal.signal(signal.SIGTERM, interrupted)
     PLACE.mkdir(parents=True, exist_ok=True)
     folder = pathlib.Path(tempfile.mkdtemp(prefix="keyward-containers-"))
     engine = None
     try:
         engine = engines.find(PLACE)
-        return 0 if told(engine, folder) else 1
+        return 0 if told(engine, folder, short) else 1
     except engines.NoEngine as why:
         print("SKIPPED containers: %s" % why, flush=True)
         return SKIPPED

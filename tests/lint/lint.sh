@@ -201,11 +201,12 @@ rule_proto() {
         sed 's|^|proto/|'
 }
 
-# A build of everything by clang, warnings as errors: gcc does not see every ignored result, clang does.
+# A build of everything by clang, warnings as errors: gcc does not see every ignored result, clang does. Nobody debugs it, so it
+# has no symbols, which take half of the time.
 rule_clang() {
     local log=$build/log
     mkdir -p "$build"
-    cmake -S . -B "$build" -G Ninja -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=Debug -Wno-dev >"$log" 2>&1 ||
+    cmake -S . -B "$build" -G Ninja -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=None -Wno-dev >"$log" 2>&1 ||
         { tail -20 "$log" && return; }
     cmake --build "$build" --parallel "$jobs" -- -k 0 >"$log" 2>&1 ||
         grep -E ' error: |^FAILED' "$log" || tail -5 "$log"
