@@ -3,7 +3,7 @@
 #
 #     run.sh TARGET [SECONDS]
 #
-# KW_FUZZ_BINARY: another binary than build/fuzz/fuzz/<target>_fuzz; KW_FUZZ_RUNS: stops after so many.
+# KW_FUZZ_BINARY: another binary than build/fuzz/fuzz/<target>_fuzz; KW_FUZZ_RUNS: stops after so many. KW_FUZZ_SEED: of its randomness.
 #
 # Fails, beside for what was found, when the target was slow (executions per second of its own CPU time, so that a busy
 # machine is not to blame) or saw little of the code (libFuzzer's features): then the time was not worth much. What it
@@ -42,6 +42,7 @@ touch "$work/began"
 # heap after every other run, half of the time there was. Which input it was, a replay of the work corpus says.
 options=(-max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -detect_leaks=0 -artifact_prefix="$work/found/")
 [ -z "${KW_FUZZ_RUNS:-}" ] || options+=(-runs="$KW_FUZZ_RUNS")
+[ -z "${KW_FUZZ_SEED:-}" ] || options+=(-seed="$KW_FUZZ_SEED")
 [ ! -f "tests/fuzz/dict/$target.dict" ] || options+=(-dict="tests/fuzz/dict/$target.dict")
 TIMEFORMAT='%U %S'
 { time "$binary" "${options[@]}" "$work/corpus" "$corpus" >"$log" 2>&1; } 2>"$work/time" || failed "found"
