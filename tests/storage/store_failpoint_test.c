@@ -8,9 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-#define ROWS 120 /* of 16 pages each: past a checkpoint */
+#define FAILURE_S 30
+#define ROWS      120 /* of 16 pages each: past a checkpoint */
 
 static struct store_fixture f;
 
@@ -30,13 +32,29 @@ static STORE_TEST_RUN(insert_block)
 
 /* --- the process that fails --- */
 
+/* The store says that it has failed after the job's answer. */
+static bool has_failed_once(void)
+{
+    struct timespec end;
+    bool once;
+
+    (void)clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_sec += FAILURE_S;
+    pthread_mutex_lock(&f.mutex);
+    while (f.failures == 0 && pthread_cond_timedwait(&f.changed, &f.mutex, &end) == 0) {
+    }
+    once = f.failures == 1;
+    pthread_mutex_unlock(&f.mutex);
+    return once;
+}
+
 static void write_rows(int report)
 {
     for (int64_t id = 1; id <= ROWS; id++) {
         struct store_test_job job = store_test_job(&f, insert_block, id, NULL);
 
         if (!kw_ok(store_test_write(&job))) {
-            _exit(f.failures == 1 ? EXIT_SUCCESS : EXIT_FAILURE);
+            _exit(has_failed_once() ? EXIT_SUCCESS : EXIT_FAILURE);
         }
         if (write(report, &id, sizeof(id)) != sizeof(id)) {
             _exit(EXIT_FAILURE);

@@ -110,6 +110,7 @@ static void note_failure(const struct kw_error *error, void *context)
     pthread_mutex_lock(&f->mutex);
     f->failures++;
     f->failure = *error;
+    pthread_cond_broadcast(&f->changed);
     pthread_mutex_unlock(&f->mutex);
 }
 
