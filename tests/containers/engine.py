@@ -15,6 +15,9 @@ import time
 
 CLONE_NEWNET = 0x40000000
 PROBE = "keyward-probe"
+# What compose.yaml asks of an engine: one in a sandbox may not be allowed to give it.
+CONFINED = ("--cap-drop=ALL", "--read-only", "--security-opt=no-new-privileges:true", "--user=65532:65532", "--memory=512m", "--pids-limit=100",
+            "--cpus=1", "--ulimit=core=0", "--ulimit=nofile=4096:4096", "--ulimit=memlock=8388608:8388608")
 START_S, STOP_S, COMMAND_S = 60, 60, 900
 
 # The first process of the namespaces: it sees to the daemon's end, and takes in what loses its parent.
@@ -92,20 +95,20 @@ class Engine:
         done = subprocess.run([client(), *arguments], env=self.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=COMMAND_S, check=False)
         return done.stdout
 
-    def must_run(self, image, *words, network="host"):
-        """A container, with limits as ours have. Fails: NoEngine, for one that runs none is none, whatever it answers."""
+    def must_run(self, image, *words, network="host", confined=()):
+        """A container. Fails: NoEngine, for one that runs none is none, whatever it answers."""
         try:
-            self.docker("run", "--rm", "--network=" + network, "--memory=512m", "--pids-limit=100", "--cpus=1", image, *words)
+            self.docker("run", "--rm", "--network=" + network, *confined, image, *words)
         except Failed as why:
             raise NoEngine("an engine answers, but it does not run %s: %s" % (words[0], str(why).strip().splitlines()[-1])) from why
 
     def must_network(self, image):
-        """The same, in a network of the engine's own."""
+        """One as ours are, in a network of the engine's own. Fails: the same."""
         try:
             self.docker("network", "create", PROBE)
         except Failed as why:
             raise NoEngine("an engine answers, but it makes no network: " + str(why).strip().splitlines()[-1]) from why
-        self.must_run(image, "true", network=PROBE)
+        self.must_run(image, "true", network=PROBE, confined=CONFINED)
         self.docker("network", "rm", PROBE)
 
     def compose_command(self):
