@@ -5,8 +5,9 @@
 const char kw_feed_schema[] =
     /* Each lane there is a point of. `role`: enum kw_lane_role. Changes up to the floor are not
      * kept. `head` is the last signed one (KWL1) of another store's lane, at `seq`; `rival` one that
-     * contradicts what is held: the lane has forked. `heard_ms`: when `closed` came here, by our clock. A writer has one present lane. `origin` is the place of
-     * its store, or the store where that is not known: what is bounded. */
+     * contradicts what is held: the lane has forked. `heard_ms`: when `closed` came here, by our clock. A
+     * writer has one present lane. `origin` is the place of its store, or the store where that is not known:
+     * what is bounded. */
     "CREATE TABLE feed_lanes ("
     " id BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 16),"
     " store BLOB NOT NULL CHECK (length(store) = 16),"

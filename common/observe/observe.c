@@ -57,7 +57,7 @@ static struct kw_result answer_metrics(struct kw_observe *observe, struct answer
 
 static struct kw_result answer_live(struct kw_observe *observe, struct answer *answer)
 {
-    return observe->hooks.alive(observe->hooks.context)
+    return observe->hooks.alive(observe->hooks.process)
                ? answer_text(answer, MHD_HTTP_OK, "ok\n")
                : answer_text(answer, MHD_HTTP_SERVICE_UNAVAILABLE, "stuck\n");
 }

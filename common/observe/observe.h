@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 struct kw_observe;
+struct kw_process; /* common/loop; here its name alone */
 
 /* What must hold for the service to be sent work. */
 struct kw_readiness {
@@ -32,8 +33,9 @@ struct kw_observe_hooks {
      * server's thread: reads atomics, takes no lock of the service, does not block. */
     void (*readiness)(void *context, struct kw_readiness *readiness);
     /* False when only a restart helps: an answer alone says nothing of the service, whose thread is another. Same rules. */
-    bool (*alive)(void *context);
-    void *context; /* outlives the server */
+    bool (*alive)(const struct kw_process *process);
+    const struct kw_process *process; /* what is asked of it; outlives the server, as does: */
+    void *context;
 };
 
 /* For the readiness hook. */

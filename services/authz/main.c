@@ -22,13 +22,6 @@ struct program {
     bool announced;
 };
 
-static bool is_alive(void *context)
-{
-    struct program *program = context;
-
-    return kw_process_alive(program->process);
-}
-
 static void on_readiness(void *context, struct kw_readiness *readiness)
 {
     struct program *program = context;
@@ -40,8 +33,10 @@ static void on_readiness(void *context, struct kw_readiness *readiness)
 static void on_started(int port, void *context)
 {
     struct program *program = context;
-    const struct kw_observe_hooks hooks = {
-        .readiness = on_readiness, .alive = is_alive, .context = program};
+    const struct kw_observe_hooks hooks = {.readiness = on_readiness,
+                                           .alive = kw_process_alive,
+                                           .process = program->process,
+                                           .context = program};
     struct kw_error error;
 
     if (!kw_ok(

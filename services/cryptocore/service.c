@@ -64,13 +64,6 @@ static void on_hsm_state(void *context, enum kw_hsm_state state)
     }
 }
 
-static bool is_alive(void *context)
-{
-    struct kw_core *core = context;
-
-    return kw_process_alive(core->process);
-}
-
 static void on_readiness(void *context, struct kw_readiness *readiness)
 {
     struct kw_core *core = context;
@@ -249,8 +242,8 @@ struct kw_result kw_core_start(struct kw_core *core, const struct kw_core_config
 {
     const struct kw_process_hooks hooks = {
         .drain = on_drain, .stop = on_stop, .context = core, .grace_ms = config->drain_ms};
-    const struct kw_observe_hooks observe_hooks = {
-        .readiness = on_readiness, .alive = is_alive, .context = core};
+    struct kw_observe_hooks observe_hooks = {
+        .readiness = on_readiness, .alive = kw_process_alive, .context = core};
 
     core->config = config;
     core->start_ms = kw_clock_wall_ms();
@@ -261,6 +254,7 @@ struct kw_result kw_core_start(struct kw_core *core, const struct kw_core_config
     KW_TRY(kw_loop_new(&core->loop, err));
     kw_trust_watch_start(&core->trust_watch, core->loop, &core->pki, config->pki_dir);
     KW_TRY(kw_process_new(core->loop, &hooks, &core->process, err));
+    observe_hooks.process = core->process;
     KW_TRY(kw_observe_start(config->metrics_listen, &observe_hooks, &core->observe, err));
     KW_TRY(hsm_make(core, err));
     KW_TRY(kw_rpc_new(core->loop, core->boot_id, &core->rpc, err));

@@ -31,13 +31,6 @@ static void on_hop_state(bool connected, struct kw_id peer_boot_id, void *contex
     kw_health_connected(gateway->health, gateway->connected);
 }
 
-static bool is_alive(void *context)
-{
-    struct kw_gateway *gateway = context;
-
-    return kw_process_alive(gateway->process);
-}
-
 static void on_readiness(void *context, struct kw_readiness *readiness)
 {
     struct kw_gateway *gateway = context;
@@ -237,14 +230,15 @@ struct kw_result kw_gateway_start(struct kw_gateway *gateway,
 {
     const struct kw_process_hooks hooks = {
         .drain = on_drain, .stop = on_stop, .context = gateway, .grace_ms = config->drain_ms};
-    const struct kw_observe_hooks observe_hooks = {
-        .readiness = on_readiness, .alive = is_alive, .context = gateway};
+    struct kw_observe_hooks observe_hooks = {
+        .readiness = on_readiness, .alive = kw_process_alive, .context = gateway};
 
     gateway->config = config;
     gateway->start_ms = kw_clock_wall_ms();
     KW_TRY(kw_id_random(&gateway->boot_id, err));
     KW_TRY(kw_loop_new(&gateway->loop, err));
     KW_TRY(kw_process_new(gateway->loop, &hooks, &gateway->process, err));
+    observe_hooks.process = gateway->process;
     KW_TRY(parts_make(gateway, err));
     KW_TRY(kw_observe_start(config->metrics_listen, &observe_hooks, &gateway->observe, err));
     KW_TRY(kw_rpc_new(gateway->loop, gateway->boot_id, &gateway->rpc, err));

@@ -20,13 +20,6 @@ struct program {
     bool announced;
 };
 
-static bool is_alive(void *context)
-{
-    struct program *program = context;
-
-    return kw_process_alive(program->process);
-}
-
 static void on_readiness(void *context, struct kw_readiness *readiness)
 {
     struct program *program = context;
@@ -100,11 +93,12 @@ static struct kw_result start(struct program *program, const struct kw_orch_conf
 {
     const struct kw_process_hooks hooks = {
         .drain = on_drain, .stop = on_stop, .context = program, .grace_ms = config->drain_ms};
-    const struct kw_observe_hooks observe = {
-        .readiness = on_readiness, .alive = is_alive, .context = program};
+    struct kw_observe_hooks observe = {
+        .readiness = on_readiness, .alive = kw_process_alive, .context = program};
 
     KW_TRY(kw_loop_new(&program->loop, err));
     KW_TRY(kw_process_new(program->loop, &hooks, &program->process, err));
+    observe.process = program->process;
     KW_TRY(kw_observe_start(config->metrics_listen, &observe, &program->observe, err));
     program->orch.failed = on_store_failed;
     program->orch.linked = on_linked;

@@ -20,13 +20,6 @@ struct program {
     bool announced;
 };
 
-static bool is_alive(void *context)
-{
-    struct program *program = context;
-
-    return kw_process_alive(program->process);
-}
-
 static void on_readiness(void *context, struct kw_readiness *readiness)
 {
     struct program *program = context;
@@ -99,8 +92,8 @@ static struct kw_result start(struct program *program, struct kw_error *err)
                                                 .drained = on_drained,
                                                 .stopped = on_stopped,
                                                 .context = program};
-    const struct kw_observe_hooks observe = {
-        .readiness = on_readiness, .alive = is_alive, .context = program};
+    struct kw_observe_hooks observe = {
+        .readiness = on_readiness, .alive = kw_process_alive, .context = program};
 
     KW_TRY(kw_harden(err));
     KW_TRY(kw_process_prepare(err));
@@ -108,6 +101,7 @@ static struct kw_result start(struct program *program, struct kw_error *err)
     KW_TRY(kw_secret_region_lock(err));
     KW_TRY(kw_loop_new(&program->loop, err));
     KW_TRY(kw_process_new(program->loop, &hooks, &program->process, err));
+    observe.process = program->process;
     KW_TRY(kw_replicator_service_new(program->loop, &program->config, &events, &program->replicator,
                                      err));
     return kw_observe_start(program->config.metrics_listen, &observe, &program->observe, err);

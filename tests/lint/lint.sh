@@ -209,7 +209,7 @@ rule_clang() {
     { cmake -S . -B "$build" -G Ninja -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=Debug -Wno-dev &&
         cmake --build "$build" --parallel "$jobs" --target kw_proto; } >"$log" 2>&1 || { tail -20 "$log" && return; }
     once_each <"$build/compile_commands.json" | reading_commands |
-        xargs -0 -P "$jobs" -n 1 sh -c >"$log" 2>&1 || grep -E ' error: ' "$log" || tail -5 "$log"
+        xargs -0 -P "$jobs" -n 1 sh -c >"$log" 2>&1 || grep -E ' error: ' "$log" || { echo "$log: clang failed" && tail -5 "$log"; }
 }
 
 # Of a list of compile commands each as one that only reads its file, ended by a NUL.

@@ -23,9 +23,9 @@ static void readiness(void *context, struct kw_readiness *ready)
     kw_readiness_add(ready, "hsm", true);
 }
 
-static bool alive(void *context)
+static bool alive(const struct kw_process *process)
 {
-    (void)context;
+    (void)process;
     return atomic_load(&is_alive);
 }
 
